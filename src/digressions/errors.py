@@ -1,0 +1,54 @@
+"""Every error that the package raises on purpose.
+
+    DigressionsError
+    ├── InputError          something the caller gave is wrong; the message names it and the mend
+    │   ├── ImageError      a picture that cannot be read, or is not what it claims to be
+    │   ├── ModelError      an unknown model, or a checkpoint with a part missing
+    │   ├── PromptError     a prompt that cannot be used
+    │   └── OutputError     a place that cannot be written, or that belongs to another job
+    ├── MissingExtra        an optional dependency is not installed
+    └── Interrupted         stopped by the user; finished work is kept
+
+The command line prints any of them as one line and leaves with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+
+class DigressionsError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code = 2
+
+
+class InputError(DigressionsError):
+    """Something the caller gave is wrong."""
+
+
+class ImageError(InputError):
+    """A picture that cannot be read, or is not what it claims to be."""
+
+
+class ModelError(InputError):
+    """An unknown model, or a checkpoint with a part missing."""
+
+
+class PromptError(InputError):
+    """A prompt that cannot be used."""
+
+
+class OutputError(InputError):
+    """A place that cannot be written, or that belongs to another job."""
+
+
+class MissingExtra(DigressionsError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: pip install 'digressions[{extra}]'")
+
+
+class Interrupted(DigressionsError):
+    """Stopped by the user; finished work is kept."""
+
+    exit_code = 130

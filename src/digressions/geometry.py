@@ -1,0 +1,110 @@
+"""Sizes, boxes and grids as plain integers. Pure: no arrays, no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .errors import InputError
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Reads ``"512"`` (a square) or ``"768x512"`` (width x height).
+
+        Raises:
+            InputError: The text is neither, or a side is not positive.
+        """
+        return cls(*_parse_pair(text, "size"))
+
+
+class Box(NamedTuple):
+    """Pixels ``left <= x < right``, ``top <= y < bottom``."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def size(self) -> Size:
+        return Size(self.right - self.left, self.bottom - self.top)
+
+
+class Grid(NamedTuple):
+    """Cells in reading order: index ``row * columns + column``."""
+
+    columns: int
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.columns}x{self.rows}"
+
+    @property
+    def cells(self) -> int:
+        return self.columns * self.rows
+
+    def index(self, row: int, column: int) -> int:
+        return row * self.columns + column
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Row and column of a cell."""
+        return divmod(index, self.columns)
+
+    def box(self, index: int, side: int) -> Box:
+        """The cell's pixels in a picture whose cells are ``side`` pixels wide and high."""
+        row, column = self.place(index)
+        return Box(column * side, row * side, (column + 1) * side, (row + 1) * side)
+
+    def size(self, side: int) -> Size:
+        """The whole picture when a cell is ``side`` pixels wide and high."""
+        return Size(self.columns * side, self.rows * side)
+
+    def row(self, row: int) -> Iterator[int]:
+        """The indices of one row of cells, left to right."""
+        return iter(range(row * self.columns, (row + 1) * self.columns))
+
+    @classmethod
+    def parse(cls, text: str, aspect: float | None = None) -> Grid:
+        """Reads ``"64x48"`` (columns x rows), or ``"64"``: the longer side.
+
+        Args:
+            text: The grid as typed.
+            aspect: Width / height of the picture that a single number is fitted to, so that
+                cells are square; ``None`` for a square picture.
+
+        Raises:
+            InputError: The text is neither, or a side is not positive.
+        """
+        if "x" in text.lower():
+            return cls(*_parse_pair(text, "grid"))
+        longer, _ = _parse_pair(text, "grid")
+        aspect = aspect or 1.0
+        if aspect >= 1:
+            return cls(longer, max(1, round(longer / aspect)))
+        return cls(max(1, round(longer * aspect)), longer)
+
+
+def _parse_pair(text: str, what: str) -> tuple[int, int]:
+    match = re.fullmatch(r"\s*(\d{1,7})\s*(?:[xX×]\s*(\d{1,7})\s*)?", text)
+    if not match:
+        raise InputError(f"{what} {text!r} is not a number or WIDTHxHEIGHT, like 64 or 64x48")
+    first = int(match[1])
+    second = int(match[2] or match[1])
+    if first < 1 or second < 1:
+        raise InputError(f"{what} {text!r} must be at least 1x1")
+    return first, second

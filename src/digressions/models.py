@@ -1,0 +1,475 @@
+"""Loading models. The only file that knows diffusers and transformers.
+
+`load` takes the bundled model's name, a folder in diffusers layout, or a hub id, and returns a
+`Model`: text in, latents in and out, and a `Denoiser`. Families: Stable Diffusion 1.x and 2.x, SDXL,
+their inpainting (9-channel), Turbo and LCM variants, and anything of the same make, such as the
+bundled model. Only safetensors weights are read: a pickle can run code.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .denoise import Condition, Denoiser, Schedule, Text, anchored, denoiser, guided, masked
+from .errors import InputError, ModelError, PromptError
+from .sample import Spacing, time_grid
+
+BUNDLED = "bundled"
+_WEIGHTS = Path(__file__).parent / "weights"
+_PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How a model likes to be used, when the user does not say.
+
+    A folder may carry its own in ``digressions.json``; otherwise they are read off its scheduler.
+    """
+
+    sampler: str = "ddim"
+    steps: int = 30
+    guidance: float = 7.5
+    strength: float = 0.75
+    cell_steps: int | None = None
+    cell_guidance: float | None = None
+    cell_strength: float | None = None
+
+
+@dataclass
+class Model:
+    """A loaded model on one device. Nothing in it changes after loading.
+
+    Attributes:
+        name: As the user asked for it.
+        folder: Where its files are.
+        size: The side in pixels that it was trained at.
+        factor: Pixels per latent, along a side.
+        channels: Latent channels.
+        spacing, offset, to_zero: How its scheduler lays out time steps (see `time_grid`).
+    """
+
+    name: str
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype
+    schedule: Schedule
+    defaults: Defaults
+    spacing: Spacing
+    offset: int
+    to_zero: bool
+    size: int
+    factor: int
+    channels: int
+    inpainting: bool
+    _unet: Any
+    _vae: Any
+    _tokenizers: list[Any]
+    _text_encoders: list[Any]
+    _zero_empty: bool
+    _encoded: dict[str, Text] = field(default_factory=dict)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """SHA-256 over the weights, file by file in order of their paths: 64 hex digits."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.glob("*/*.safetensors")):
+            digest.update(path.relative_to(self.folder).as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    @property
+    def sdxl(self) -> bool:
+        return len(self._text_encoders) > 0 and bool(self._unet.config.addition_embed_type)
+
+    @property
+    def guidance_in_network(self) -> bool:
+        """Whether the network takes the guidance scale as an input (guidance-distilled LCMs)."""
+        return bool(self._unet.config.time_cond_proj_dim)
+
+    def times(self, sampler: str, steps: int) -> Tensor:
+        """The `time_grid` that this model's scheduler asks for."""
+        return time_grid(
+            self.schedule,
+            sampler,
+            steps,
+            spacing=self.spacing,
+            offset=self.offset,
+            to_zero=self.to_zero,
+        )
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Text:
+        """Encodes prompts; each text is encoded once in a model's life.
+
+        Raises:
+            PromptError: A prompt is longer than the text encoder takes; says what would be cut.
+        """
+        for prompt in set(prompts) - self._encoded.keys():
+            self._encoded[prompt] = self._encode_prompt(prompt)
+        return Text.cat([self._encoded[prompt] for prompt in prompts])
+
+    @torch.inference_mode()
+    def _encode_prompt(self, prompt: str) -> Text:
+        tokens, pooled = [], None
+        for tokenizer, encoder in zip(self._tokenizers, self._text_encoders, strict=True):
+            ids = tokenizer(
+                prompt,
+                padding="max_length",
+                max_length=tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            ).input_ids
+            self._check_length(tokenizer, prompt, ids.shape[1])
+            output = encoder(ids.to(self.device), output_hidden_states=self.sdxl)
+            if self.sdxl:  # the penultimate layer of both, and the second one's projection
+                tokens.append(output.hidden_states[-2])
+                pooled = output[0]
+            else:
+                tokens.append(output[0])
+        text = Text(torch.cat(tokens, dim=-1), pooled)
+        if prompt == "" and self._zero_empty:
+            text = text._map(torch.zeros_like)
+        return text
+
+    @staticmethod
+    def _check_length(tokenizer: Any, prompt: str, limit: int) -> None:
+        # The text again without the limit: the tokens past it, as words.
+        ids = tokenizer(prompt, truncation=False, verbose=False).input_ids
+        if len(ids) > limit:
+            cut = tokenizer.decode(ids[limit - 1 : -1], skip_special_tokens=True).strip()
+            raise PromptError(
+                f"the prompt is {len(ids)} tokens long and the text encoder takes {limit}: "
+                f"shorten it by {cut!r}, which would be cut"
+            )
+
+    def time_ids(self, width: int, height: int, count: int) -> Tensor | None:
+        """SDXL's size conditioning, ``(count, 6)``: original size, no crop, target size."""
+        if not self.sdxl:
+            return None
+        return torch.tensor([[height, width, 0, 0, height, width]] * count, device=self.device)
+
+    def denoiser(self) -> Denoiser:
+        """The network with guidance, inpainting and anchoring around it, as conditions ask."""
+        return anchored(masked(guided(denoiser(self._network, self.schedule)), self.schedule))
+
+    def _network(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        if condition.channels is not None:
+            x_t = torch.cat([x_t, condition.channels], dim=1)
+        added = None
+        if condition.time_ids is not None:
+            added = {"text_embeds": condition.text.pooled, "time_ids": condition.time_ids}
+        scale = None
+        if self.guidance_in_network:
+            width = self._unet.config.time_cond_proj_dim
+            scale = _guidance_embedding(condition.guidance, width).to(self.dtype)
+        return self._unet(
+            x_t.to(self.dtype),
+            t,
+            encoder_hidden_states=condition.text.tokens,
+            timestep_cond=scale,
+            added_cond_kwargs=added,
+            return_dict=False,
+        )[0]
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` in 0..1 to latents ``(B, C, H/f, W/f)`` float32, scaled for the network."""
+        encoded = self._vae.encode(images.to(self.device, self._vae.dtype) * 2 - 1)
+        if hasattr(encoded, "latents"):
+            latents = encoded.latents
+        else:  # the mode, not a sample: a start picture has no noise of its own
+            latents = encoded.latent_dist.mode()
+        return (latents.float() - self._vae_shift) * self._vae.config.scaling_factor
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to pictures ``(B, 3, H, W)`` float32 in 0..1."""
+        latents = latents / self._vae.config.scaling_factor + self._vae_shift
+        images = self._vae.decode(latents.to(self._vae.dtype), return_dict=False)[0]
+        return (images.float() / 2 + 0.5).clamp(0, 1)
+
+    @property
+    def _vae_shift(self) -> float:
+        return getattr(self._vae.config, "shift_factor", None) or 0.0
+
+
+def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = None) -> Model:
+    """Loads a model.
+
+    Args:
+        name: ``"bundled"``, a folder in diffusers layout, or a hub id such as ``"owner/model"``
+            (fetched once into the hub's cache; the only case that may use the network).
+        device: ``"cuda"``, ``"mps"``, ``"cpu"``, ...; ``None`` takes the first there is.
+        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` takes float16 on a GPU,
+            bfloat16 on a CPU with matrix units for it, else float32.
+
+    Raises:
+        ModelError: No such model, a part of the checkpoint is missing or of an unknown kind, its
+            weights are pickles, or it cannot be fetched.
+        InputError: No such device or dtype.
+    """
+    folder = find(name)
+    where = _device(device)
+    kind = _dtype(dtype, where)
+    index = _read_json(folder, "model_index.json")
+    scheduler = _read_json(folder, "scheduler/scheduler_config.json")
+    unet = _component(folder, index, "unet", kind).to(where)
+    vae = _component(folder, index, "vae", kind).to(where)
+    names = [n for n in ("tokenizer", "tokenizer_2") if index.get(n, [None])[0]]
+    tokenizers = [_component(folder, index, n, None) for n in names]
+    encoders = [
+        _component(folder, index, n.replace("tokenizer", "text_encoder"), kind).to(where)
+        for n in names
+    ]
+    channels = int(vae.config.latent_channels)
+    _check_fit(folder, unet, channels, encoders)
+    factor = 2 ** (len(_block_channels(vae)) - 1)
+    return Model(
+        name=name,
+        folder=folder,
+        device=where,
+        dtype=kind,
+        schedule=_schedule(scheduler),
+        defaults=_defaults(folder, scheduler, unet),
+        spacing=scheduler.get("timestep_spacing", "leading"),
+        offset=int(scheduler.get("steps_offset", 0)),
+        to_zero=bool(scheduler.get("set_alpha_to_one", True)),
+        size=_sample_side(unet) * factor,
+        factor=factor,
+        channels=channels,
+        inpainting=unet.config.in_channels == 2 * channels + 1,
+        _unet=unet,
+        _vae=vae,
+        _tokenizers=tokenizers,
+        _text_encoders=encoders,
+        _zero_empty=bool(index.get("force_zeros_for_empty_prompt", False)),
+    )
+
+
+def find(name: str) -> Path:
+    """The folder that holds a model's files; fetches a hub id.
+
+    Raises:
+        ModelError: There is none, or the hub cannot be reached.
+    """
+    if name == BUNDLED:
+        return _WEIGHTS
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            _refuse_pickles(path)
+            raise ModelError(f"{name} has no model_index.json: give a folder in diffusers layout")
+        return path
+    if path.is_file():
+        raise ModelError(
+            f"{name} is a single file: give a folder in diffusers layout "
+            "(diffusers' StableDiffusionPipeline.from_single_file(...).save_pretrained makes one)"
+        )
+    if name.count("/") != 1 or name.startswith(("/", ".", "~")):
+        raise ModelError(
+            f"unknown model {name!r}: give {BUNDLED!r}, a folder in diffusers layout, "
+            "or a hub id like owner/model"
+        )
+    return _fetch(name)
+
+
+def _fetch(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    kinds = ["*.json", "*.txt", "*/*.json", "*/*.txt", "*/*.safetensors"]
+    try:
+        # Half-precision twins and other frameworks' weights stay where they are.
+        return Path(
+            snapshot_download(name, allow_patterns=kinds, ignore_patterns=["*.fp16.*", "*.non_ema.*"])
+        )
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"model {name!r} could not be fetched from the hub: {reason}") from error
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    if not path.is_file():
+        raise ModelError(f"the checkpoint {folder} has no {name}: a part of it is missing")
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} is not a JSON object")
+    return value
+
+
+def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtype | None) -> Any:
+    import diffusers
+    import transformers
+
+    entry = index.get(name)
+    libraries = {"diffusers": diffusers, "transformers": transformers}
+    if not isinstance(entry, list) or len(entry) != 2 or entry[0] not in libraries:
+        raise ModelError(f"the checkpoint {folder} has no usable {name} in its model_index.json")
+    part = folder / name
+    if not part.is_dir():
+        raise ModelError(f"the checkpoint {folder} has no folder {name}: a part of it is missing")
+    kind = getattr(libraries[entry[0]], str(entry[1]), None)
+    if kind is None:
+        raise ModelError(f"the {name} of {folder} is a {entry[1]}, which is not known here")
+    options: dict[str, Any] = {"local_files_only": True}
+    if dtype is not None:
+        if not any(part.glob("*.safetensors")):
+            _refuse_pickles(part)
+            raise ModelError(f"{part} holds no weights (*.safetensors): a part of it is missing")
+        options |= {"use_safetensors": True}
+        options |= {"torch_dtype" if entry[0] == "diffusers" else "dtype": dtype}
+    try:
+        with _quiet():
+            loaded = kind.from_pretrained(part, **options)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"the {name} of {folder} cannot be loaded: {reason}") from error
+    return loaded.eval().requires_grad_(False) if dtype is not None else loaded
+
+
+def _refuse_pickles(folder: Path) -> None:
+    for pattern in _PICKLES:
+        for path in folder.glob(pattern):
+            raise ModelError(
+                f"{path} is a pickle, which can run code when it is opened: "
+                "only safetensors weights are read; convert it first"
+            )
+
+
+def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> None:
+    taken = unet.config.in_channels
+    if taken not in (channels, 2 * channels + 1):
+        raise ModelError(
+            f"the unet of {folder} takes {taken} channels and its vae makes {channels}: "
+            "they do not belong together"
+        )
+    if not encoders:
+        raise ModelError(f"the checkpoint {folder} has no text encoder")
+    if unet.config.addition_embed_type and len(encoders) != 2:
+        raise ModelError(f"{folder} is an SDXL refiner or lacks a text encoder: not supported")
+
+
+def _block_channels(vae: Any) -> Sequence[int]:
+    config = vae.config
+    return getattr(config, "encoder_block_out_channels", None) or config.block_out_channels
+
+
+def _sample_side(unet: Any) -> int:
+    side = unet.config.sample_size or 64
+    return int(max(side) if isinstance(side, (list, tuple)) else side)
+
+
+def _schedule(config: dict[str, Any]) -> Schedule:
+    """The training schedule that a diffusers scheduler config describes.
+
+    Raises:
+        ModelError: A kind of schedule or prediction that is not known here.
+    """
+    total = int(config.get("num_train_timesteps", 1000))
+    kind = config.get("beta_schedule", "scaled_linear")
+    low, high = config.get("beta_start", 0.00085), config.get("beta_end", 0.012)
+    if config.get("trained_betas") is not None:
+        betas = torch.tensor(config["trained_betas"], dtype=torch.float32)
+    elif kind == "scaled_linear":
+        betas = torch.linspace(low**0.5, high**0.5, total) ** 2
+    elif kind == "linear":
+        betas = torch.linspace(low, high, total)
+    else:
+        raise ModelError(f"the scheduler's beta_schedule {kind!r} is not known here")
+    alphas_cumprod = torch.cumprod(1 - betas, dim=0)
+    if config.get("rescale_betas_zero_snr"):
+        alphas_cumprod = _zero_terminal_snr(alphas_cumprod)
+    prediction = config.get("prediction_type", "epsilon")
+    if prediction not in ("epsilon", "v_prediction", "sample"):
+        raise ModelError(f"the scheduler's prediction_type {prediction!r} is not known here")
+    return Schedule(alphas_cumprod, prediction)
+
+
+def _zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
+    """Shifts and scales so that the last step is pure noise (arXiv 2305.08891, algorithm 1)."""
+    root = alphas_cumprod.sqrt()
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+
+
+def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:
+    own = folder / "digressions.json"
+    if own.is_file():
+        try:
+            return Defaults(**_read_json(folder, "digressions.json"))
+        except TypeError as error:
+            raise ModelError(f"{own} has a setting that is not known here: {error}") from error
+    kind = scheduler.get("_class_name", "")
+    if kind == "LCMScheduler" or unet.config.time_cond_proj_dim:
+        return Defaults("lcm", steps=4, guidance=8.5 if unet.config.time_cond_proj_dim else 1.0)
+    if kind.startswith("EulerAncestral"):
+        if scheduler.get("timestep_spacing") == "trailing":  # SD-Turbo and SDXL-Turbo
+            return Defaults("euler_ancestral", steps=2, guidance=1.0, strength=0.5)
+        return Defaults("euler_ancestral")
+    return Defaults("dpmpp_2m" if kind.startswith("DPMSolver") else "ddim")
+
+
+def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
+    """Sinusoids of ``guidance - 1``, ``(B, width)`` (LCM, arXiv 2310.04378, appendix)."""
+    half = width // 2
+    rates = torch.exp(torch.arange(half, device=guidance.device) * -(math.log(10000.0) / (half - 1)))
+    angles = (guidance - 1)[:, None] * 1000.0 * rates[None]
+    return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()], 1), (0, width % 2))
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {name!r} cannot be used: {reason}") from error
+    return device
+
+
+def _dtype(name: str | None, device: torch.device) -> torch.dtype:
+    kinds = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    if name is not None:
+        if name not in kinds:
+            raise InputError(f"--dtype {name!r} is not known: choose one of {', '.join(kinds)}")
+        return kinds[name]
+    if device.type != "cpu":
+        return torch.float16
+    return torch.bfloat16 if _cpu_has_fast_bfloat16() else torch.float32
+
+
+def _cpu_has_fast_bfloat16() -> bool:
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
+
+
+class _quiet:  # noqa: N801 - used like a function
+    """Silences the libraries' advice while they load: it is meant for their own callers."""
+
+    _names = ("diffusers", "transformers")
+
+    def __enter__(self) -> None:
+        self._levels = [logging.getLogger(name).level for name in self._names]
+        for name in self._names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        for name, level in zip(self._names, self._levels, strict=True):
+            logging.getLogger(name).setLevel(level)

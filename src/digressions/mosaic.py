@@ -1,0 +1,323 @@
+"""The hypermosaic: a picture, and a picture painted over each of its cells.
+
+    primary  ->  cells, enlarged  ->  painted over  ->  band corrected  ->  store
+    store  ->  rows of pictures  ->  pyramid, preview, one big file, fidelity
+
+The level is never held in memory: pictures go to the store batch by batch, and come back as rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from .band import band_of, correct_band, to_bytes
+from .errors import InputError, OutputError
+from .geometry import Grid, Size
+from .models import Model
+from .paint import MAX_SEED, Job, check, paint_batch
+from .store import Store
+
+CELL_SIDE = 8  # pixels of the primary in a cell, as in a 512 px picture of 64 x 64 cells
+BANDS = (0, 1, 2, 4, 8)
+MOST_CELLS = 256
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """What a hypermosaic is, but for its primary picture. The same settings and the same model
+    make the same picture.
+
+    Attributes:
+        prompt: Of the cells.
+        grid: Cells across and down.
+        side: The pictures' width and height in pixels.
+        strength, steps, guidance, sampler, negative: As in `paint.Job`.
+        seed: The root seed; each cell's own comes from it and the cell's place.
+        band: Values a cell and side in which the mosaic equals the primary exactly; 0 for none.
+        anchor: Weight 0..1 that pulls each step's guess to the cell's colours.
+    """
+
+    prompt: str
+    grid: Grid
+    side: int
+    strength: float
+    steps: int
+    guidance: float
+    sampler: str
+    seed: int
+    negative: str = ""
+    band: int = 2
+    anchor: float = 0.5
+
+    @property
+    def size(self) -> Size:
+        """Of the whole, in pixels."""
+        return self.grid.size(self.side)
+
+    @property
+    def primary_size(self) -> Size:
+        """Of the primary that its cells are cut from."""
+        return self.grid.size(CELL_SIDE)
+
+    def job(self) -> str:
+        """The settings as one line of JSON: what a store is stamped with."""
+        return json.dumps(asdict(self) | {"grid": str(self.grid)}, sort_keys=True)
+
+    def seeds(self) -> list[int]:
+        """Every cell's seed, in reading order."""
+        return [cell_seed(self.seed, cell) for cell in range(self.grid.cells)]
+
+    def check(self) -> None:
+        """Raises `InputError` for settings that cannot be."""
+        if self.band not in BANDS:
+            raise InputError(f"--band {self.band} is not one of {', '.join(map(str, BANDS))}")
+        if max(self.grid) > MOST_CELLS:
+            raise InputError(f"--grid {self.grid} does not fit: at most {MOST_CELLS} cells a side")
+        if self.band and self.side % self.band:
+            raise InputError(f"--size {self.side} is not a multiple of --band {self.band}")
+
+
+def cell_seed(root: int, *path: int) -> int:
+    """A cell's own seed: a hash of the root seed and the path of cells that leads to it."""
+    text = ":".join(str(number) for number in (root, *path))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") & MAX_SEED
+
+
+def cells_of(primary: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
+    """Cells of a primary, each enlarged to a full picture.
+
+    Bicubic, over the whole neighbourhood, so that a cell's gradient runs on into the next cell's.
+
+    Args:
+        primary: ``(3, H, W)`` float32 in 0..1, of ``mosaic.primary_size``.
+        cells: Indices into the grid.
+
+    Returns:
+        ``(len(cells), 3, side, side)`` float32 in 0..1.
+    """
+    margin = 3  # what the bicubic kernel reaches
+    padded = F.pad(primary[None], (margin,) * 4, mode="replicate")[0]
+    patch = CELL_SIDE + 2 * margin
+    cut = []
+    for cell in cells:
+        box = mosaic.grid.box(cell, CELL_SIDE)
+        cut.append(padded[:, box.top : box.top + patch, box.left : box.left + patch])
+    scale = mosaic.side / CELL_SIDE
+    full = math.ceil(patch * scale)
+    enlarged = F.interpolate(
+        torch.stack(cut), (full, full), mode="bicubic", align_corners=False
+    ).clamp(0, 1)
+    inset = round(margin * scale)
+    return enlarged[..., inset : inset + mosaic.side, inset : inset + mosaic.side]
+
+
+def exact_cells(primary: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
+    """The primary's own pixels in each cell: ``(len(cells), 3, CELL_SIDE, CELL_SIDE)``."""
+    boxes = [mosaic.grid.box(cell, CELL_SIDE) for cell in cells]
+    return torch.stack([primary[:, b.top : b.bottom, b.left : b.right] for b in boxes])
+
+
+def paint_cells(model: Model, mosaic: Mosaic, primary: Tensor, cells: Sequence[int]) -> Tensor:
+    """Paints one batch of cells: ``(len(cells), 3, side, side)`` uint8, exact in the band."""
+    jobs = [
+        Job(
+            mosaic.prompt,
+            seed=cell_seed(mosaic.seed, cell),
+            width=mosaic.side,
+            height=mosaic.side,
+            steps=mosaic.steps,
+            guidance=mosaic.guidance,
+            sampler=mosaic.sampler,
+            negative=mosaic.negative,
+            image=image,
+            strength=mosaic.strength,
+            anchor=mosaic.anchor,
+            band=mosaic.band or 1,
+        )
+        for cell, image in zip(cells, cells_of(primary, mosaic, cells), strict=True)
+    ]
+    images = paint_batch(model, jobs)
+    if mosaic.band:
+        band = band_of(exact_cells(primary, mosaic, cells), mosaic.band)
+        images = correct_band(images, band).images
+    return to_bytes(images)
+
+
+def check_cells(model: Model, mosaic: Mosaic) -> None:
+    """Raises what painting the cells would raise, without painting."""
+    mosaic.check()
+    flat = torch.zeros(3, mosaic.side, mosaic.side)
+    job = Job(
+        mosaic.prompt,
+        seed=mosaic.seed,
+        width=mosaic.side,
+        height=mosaic.side,
+        steps=mosaic.steps,
+        guidance=mosaic.guidance,
+        sampler=mosaic.sampler,
+        negative=mosaic.negative,
+        image=flat,
+        strength=mosaic.strength,
+        anchor=mosaic.anchor,
+        band=mosaic.band or 1,
+    )
+    check(model, job)
+
+
+def fill(
+    store: Store,
+    model: Model,
+    mosaic: Mosaic,
+    primary: Tensor,
+    *,
+    batch_size: int = 32,
+    on_batch: Callable[[int], None] | None = None,
+) -> None:
+    """Paints every cell that the store does not have yet, a batch at a time.
+
+    Args:
+        primary: ``(3, H, W)`` float32 in 0..1, of ``mosaic.primary_size``.
+        on_batch: Called with the number of pictures after each commit.
+    """
+    done = store.done()
+    missing = [cell for cell in range(mosaic.grid.cells) if cell not in done]
+    for start in range(0, len(missing), batch_size):
+        cells = missing[start : start + batch_size]
+        images = paint_cells(model, mosaic, primary, cells)
+        store.put({cell: _png(image) for cell, image in zip(cells, images, strict=True)})
+        if on_batch is not None:
+            on_batch(len(cells))
+
+
+def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
+    """The mosaic, a row of pictures at a time: ``(side, columns * side, 3)`` uint8."""
+    for row in range(mosaic.grid.rows):
+        yield np.concatenate([_pixels(png) for png in store.get(mosaic.grid.row(row))], axis=1)
+
+
+class Fidelity(NamedTuple):
+    """How well the finished mosaic is its primary. Errors are in grey levels of 255.
+
+    Attributes:
+        band: The band that the first two are measured in (1 if the mosaic asked for none).
+        largest: Largest error of a value in the band.
+        band_psnr: In dB, over all values in the band.
+        fine_psnr: In dB, at 8 x 8 values a cell.
+    """
+
+    band: int
+    largest: float
+    band_psnr: float
+    fine_psnr: float
+
+    def __str__(self) -> str:
+        return (
+            f"at {self.band}x{self.band} values a cell: {self.band_psnr:.1f} dB, "
+            f"largest error {self.largest:.2f} grey levels; "
+            f"at {CELL_SIDE}x{CELL_SIDE}: {self.fine_psnr:.1f} dB"
+        )
+
+
+class Gauge:
+    """Measures the fidelity of a mosaic while its strips pass by."""
+
+    def __init__(self, mosaic: Mosaic, primary: Tensor) -> None:
+        self._mosaic = mosaic
+        self._primary = primary
+        self._row = 0
+        self._largest = 0.0
+        self._squares = {"band": 0.0, "fine": 0.0}
+        self._counts = {"band": 0, "fine": 0}
+
+    def watch(self, strips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Passes strips of one row of pictures on, having measured them."""
+        for strip in strips:
+            self._measure(strip)
+            yield strip
+
+    def _measure(self, strip: np.ndarray) -> None:
+        grid, top = self._mosaic.grid, self._row * CELL_SIDE
+        wanted = self._primary[None, :, top : top + CELL_SIDE]
+        seen = torch.from_numpy(strip).permute(2, 0, 1)[None].float() / 255
+        for name, values in (("band", self._mosaic.band or 1), ("fine", CELL_SIDE)):
+            size = (values, grid.columns * values)
+            error = F.adaptive_avg_pool2d(seen, size) - F.adaptive_avg_pool2d(wanted, size)
+            self._squares[name] += float(error.square().sum())
+            self._counts[name] += error.numel()
+            if name == "band":
+                self._largest = max(self._largest, float(error.abs().max()) * 255)
+        self._row += 1
+
+    def fidelity(self) -> Fidelity:
+        """Of what has passed."""
+        band, fine = (
+            psnr(self._squares[name] / max(self._counts[name], 1)) for name in ("band", "fine")
+        )
+        return Fidelity(self._mosaic.band or 1, self._largest, band, fine)
+
+
+def psnr(mean_square: float) -> float:
+    """In dB for values in 0..1, infinite for no error."""
+    return -10 * math.log10(mean_square) if mean_square > 0 else math.inf
+
+
+def preview(strips: Iterator[np.ndarray], size: Size, longest: int) -> Iterator[np.ndarray]:
+    """Strips of ``size``, averaged down by a whole factor to at most ``longest`` pixels a side."""
+    factor = math.ceil(max(size) / longest)
+    rest = np.zeros((0, size.width, 3), np.uint8)
+    for strip in strips:
+        rest = np.concatenate([rest, strip])
+        whole = len(rest) // factor * factor
+        if whole:
+            yield np.asarray(Image.fromarray(rest[:whole]).reduce(factor))
+        rest = rest[whole:]
+    if len(rest):
+        yield np.asarray(Image.fromarray(rest).reduce(factor))
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in 0..1."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+
+def _png(image: Tensor) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def read_manifest(folder: Path) -> dict[str, object] | None:
+    """The manifest of a mosaic's folder, or ``None`` where there is none.
+
+    Raises:
+        OutputError: The folder holds something else.
+    """
+    path = folder / "manifest.json"
+    if not path.exists():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError(f"{folder} holds other files and no mosaic: choose another -o")
+        return None
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(manifest, dict) or "job" not in manifest:
+        raise OutputError(f"{path} is not the manifest of a mosaic: choose another -o")
+    return manifest

@@ -1,0 +1,1 @@
+"""The viewer and the studio: routes and static files, nothing else."""

@@ -1,0 +1,151 @@
+"""Train the autoencoder: 64 x 64 pictures to 8 x 8 latents of 16 channels and back.
+
+The network is diffusers' `AutoencoderTiny` without blocks at full resolution, where most of the
+usual decoder's arithmetic goes. A quarter of each batch are bare colour fields, because
+image-to-image starts from such fields and their colours must survive.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from compose import colour_field, composite
+from data import load
+from diffusers import AutoencoderTiny
+from torch import Tensor
+
+
+def make_autoencoder(channels: int) -> AutoencoderTiny:
+    """An untrained autoencoder, `channels` wide; pictures and reconstructions are in -1..1."""
+    return AutoencoderTiny(
+        encoder_block_out_channels=(channels,) * 4,
+        decoder_block_out_channels=(channels,) * 4,
+        num_encoder_blocks=(0, 1, 2, 3),
+        num_decoder_blocks=(3, 2, 1, 0),
+        latent_channels=16,
+    )
+
+
+def differences(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Vertical and horizontal finite differences of (B, C, H, W)."""
+    return x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
+
+
+def reconstruction_loss(y: Tensor, x: Tensor) -> Tensor:
+    """L1 + 2 MSE + half the L1 of the finite differences, on pictures in 0..1."""
+    edges = sum(
+        (a - b).abs().mean() for a, b in zip(differences(y), differences(x), strict=True)
+    )
+    return (y - x).abs().mean() + 2 * (y - x).square().mean() + 0.5 * edges
+
+
+def latent_penalty(z: Tensor) -> Tensor:
+    """How far the latents (B, C, h, w) are from zero mean and unit deviation per channel."""
+    return z.mean((0, 2, 3)).square().mean() + (z.std((0, 2, 3)) - 1).square().mean()
+
+
+def psnr(y: Tensor, x: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of a batch in 0..1."""
+    return -10 * (y.clamp(0, 1) - x).square().mean().log10().item()
+
+
+def learning_rate(elapsed: float, total: float, step: int, peak: float) -> float:
+    """Warm-up over 50 steps, flat for 45 % of the time, then linear to 1 %."""
+    return peak * min(1, (step + 1) / 50, max(0.01, (1 - elapsed / total) / 0.55))
+
+
+def training_pictures(drawings: Tensor, weights: Tensor, n: int, g: torch.Generator) -> Tensor:
+    """(n, 3, 64, 64), 0..1: a quarter bare colour fields first, then composites."""
+    fields = n // 4
+    index = torch.multinomial(weights, n - fields, replacement=True, generator=g)
+    return torch.cat([colour_field(fields, g), composite(drawings[index], g)])
+
+
+def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
+    """Optimise `vae` in place for `args.minutes`, saving to `args.out` now and then."""
+    g = torch.Generator().manual_seed(args.seed)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=args.lr, weight_decay=1e-4, betas=(0.9, 0.99))
+    start, step, saved = time.monotonic(), 0, 0.0
+    while (elapsed := (time.monotonic() - start) / 60) < args.minutes:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(elapsed, args.minutes, step, args.lr)
+        x = training_pictures(drawings, weights, args.batch, g)
+        x = x.contiguous(memory_format=torch.channels_last)
+        z = vae.encoder(x * 2 - 1)
+        y = vae.decoder(z + 0.05 * torch.randn(z.shape, generator=g)) / 2 + 0.5
+        loss = reconstruction_loss(y, x) + 1e-3 * latent_penalty(z)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        if step % 100 == 0:
+            k = args.batch // 4
+            rate = step * args.batch / (elapsed * 60 + 1e-9)
+            print(
+                f"{step} {elapsed:.1f} min loss {loss.item():.4f} "
+                f"dB composites {psnr(y[k:], x[k:]):.1f} fields {psnr(y[:k], x[:k]):.1f} "
+                f"latent std {z.std().item():.2f} {rate:.0f} pictures/s",
+                flush=True,
+            )
+        if elapsed - saved > 2:
+            vae.save_pretrained(args.out)
+            saved = elapsed
+        step += 1
+
+
+@torch.no_grad()
+def set_scaling_factor(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, seed: int) -> None:
+    """Record 1 / (deviation of the latents of composites), so that scaled latents have unit std."""
+    g = torch.Generator().manual_seed(seed)
+    index = torch.multinomial(weights, 1024, replacement=True, generator=g)
+    z = vae.encoder(composite(drawings[index], g) * 2 - 1)
+    vae.register_to_config(scaling_factor=1 / z.std().item())
+
+
+@torch.no_grad()
+def report(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, seed: int) -> None:
+    """Print the PSNR on composites and fields and the colour error of flat and smooth fields."""
+    g = torch.Generator().manual_seed(seed)
+    index = torch.multinomial(weights, 512, replacement=True, generator=g)
+    for name, x in (("composites", composite(drawings[index], g)), ("fields", colour_field(512, g))):
+        y = vae.decoder(vae.encoder(x * 2 - 1)) / 2 + 0.5
+        mean_error = (y.clamp(0, 1) - x).mean((2, 3)).abs()
+        print(
+            f"{name}: {psnr(y, x):.2f} dB, mean colour off by {mean_error.mean().item():.4f} "
+            f"(worst {mean_error.max().item():.4f})",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the autoencoder")
+    parser.add_argument("--resume", type=Path, help="folder of an autoencoder to go on from")
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--channels", type=int, default=48)
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    pictures, records, _ = load(args.data)
+    drawings = torch.from_numpy(pictures)
+    weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
+    if args.resume:
+        vae = AutoencoderTiny.from_pretrained(args.resume)
+    else:
+        vae = make_autoencoder(args.channels)
+    vae = vae.to(memory_format=torch.channels_last)
+    train(vae, drawings, weights, args)
+    set_scaling_factor(vae, drawings, weights, args.seed + 1)
+    report(vae, drawings, weights, args.seed + 2)
+    vae.save_pretrained(args.out)
+    (args.out / "finished").touch()
+
+
+if __name__ == "__main__":
+    main()

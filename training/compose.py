@@ -1,0 +1,105 @@
+"""Composite cut-out drawings over generated colour grounds, lit by them.
+
+A mosaic asks a model for *this thing in these colours*, so every drawing is shown in every
+palette: over grounds of any colour, and in about half of the pictures coloured by the ground as
+well. All pictures are (B, 3, 64, 64), float32, 0..1.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIZE = 64
+GRID = 8
+
+
+def pick(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Choose per picture: `condition` (B,) against `yes` and `no` (B, ...)."""
+    return torch.where(condition.view(-1, *[1] * (no.dim() - 1)), yes, no)
+
+
+def palette(n: int, g: torch.Generator) -> Tensor:
+    """Random colours (n, 3, 1, 1), from grey to saturated; one in eight is pure black or white."""
+    colour = torch.rand(n, 3, 1, 1, generator=g)
+    grey = colour.mean(1, keepdim=True)
+    colour = grey + (colour - grey) * torch.rand(n, 1, 1, 1, generator=g) * 1.5
+    extreme = (torch.rand(n, 1, 1, 1, generator=g) < 0.5).float().expand_as(colour)
+    return pick(torch.rand(n, generator=g) < 0.125, extreme, colour).clamp(0, 1)
+
+
+def smooth_noise(n: int, channels: int, g: torch.Generator) -> Tensor:
+    """Band-limited unit noise (n, channels, 8, 8) of one random coarseness."""
+    cells = 2 + int(torch.randint(0, 4, (1,), generator=g))
+    noise = torch.randn(n, channels, cells, cells, generator=g)
+    return F.interpolate(noise, (GRID, GRID), mode="bicubic", align_corners=False)
+
+
+def gradient(n: int, g: torch.Generator) -> Tensor:
+    """Linear ramps 0..1 (n, 1, 8, 8) in random directions."""
+    axis = torch.linspace(-0.5, 0.5, GRID)
+    angle = torch.rand(n, 1, 1, 1, generator=g) * 2 * math.pi
+    return angle.cos() * axis.view(1, 1, 1, -1) + angle.sin() * axis.view(1, 1, -1, 1) + 0.5
+
+
+def colour_field(n: int, g: torch.Generator) -> Tensor:
+    """Random grounds (n, 3, 64, 64): flat, two-colour ramps, soft noise, or sharper scraps."""
+    first, second = palette(n, g), palette(n, g)
+    amplitude = torch.rand(n, 1, 1, 1, generator=g) ** 2 * 0.3
+    noise = first + amplitude * smooth_noise(n, 3, g)
+    ramp = torch.lerp(first, second, gradient(n, g).clamp(0, 1))
+    scrap = torch.lerp(first, second, torch.sigmoid(4 * smooth_noise(n, 1, g)))
+    kind = torch.rand(n, generator=g)
+    field = pick(kind < 0.35, noise, ramp)
+    field = pick(kind > 0.60, first.expand(-1, -1, GRID, GRID), field)
+    field = pick(kind > 0.90, scrap, field)
+    field = F.interpolate(field.clamp(0, 1), (SIZE, SIZE), mode="bicubic", align_corners=False)
+    return field.clamp(0, 1)
+
+
+def place(drawings: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Scale, shift, mirror and tilt drawings a little.
+
+    `drawings` is (B, S, S, 4) uint8 with straight alpha; returns premultiplied colour
+    (B, 3, 64, 64) and alpha (B, 1, 64, 64), both 0..1.
+    """
+    n = len(drawings)
+    rgba = drawings.permute(0, 3, 1, 2).float() / 255
+    rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
+    tilt = (torch.rand(n, generator=g) - 0.5) * 0.25 * (torch.rand(n, generator=g) < 0.4)
+    scale = 1 / (0.86 + 0.22 * torch.rand(n, generator=g))
+    mirror = torch.where(torch.rand(n, generator=g) < 0.5, -1.0, 1.0)
+    cos, sin = torch.cos(tilt), torch.sin(tilt)
+    matrix = torch.stack(
+        [
+            torch.stack([scale * cos * mirror, -scale * sin], 1),
+            torch.stack([scale * sin * mirror, scale * cos], 1),
+        ],
+        1,
+    )
+    shift = (torch.rand(n, 2, 1, generator=g) - 0.5) * 0.16
+    grid = F.affine_grid(torch.cat([matrix, shift], 2), (n, 4, SIZE, SIZE), align_corners=False)
+    placed = F.grid_sample(rgba, grid, align_corners=False)
+    return placed[:, :3], placed[:, 3:]
+
+
+def light(colour: Tensor, alpha: Tensor, ground: Tensor, strength: Tensor) -> Tensor:
+    """Colour an object by its surroundings.
+
+    At strength 1 the object keeps only its lightness and takes its hue from the blurred ground,
+    about as bright on average as that; at 0 it is unchanged. `strength` is (B, 1, 1, 1).
+    """
+    ambient = F.interpolate(F.avg_pool2d(ground, 16), (SIZE, SIZE), mode="bilinear")
+    tinted = ambient * (0.5 * alpha + colour.mean(1, keepdim=True))
+    return torch.lerp(colour, tinted, strength)
+
+
+def composite(drawings: Tensor, g: torch.Generator) -> Tensor:
+    """Training pictures (B, 3, 64, 64), 0..1, from drawings (B, S, S, 4), uint8."""
+    n = len(drawings)
+    colour, alpha = place(drawings, g)
+    ground = colour_field(n, g)
+    lit = torch.rand(n, 1, 1, 1, generator=g) < 0.5
+    strength = 0.9 * torch.rand(n, 1, 1, 1, generator=g) * lit
+    return (light(colour, alpha, ground, strength) + ground * (1 - alpha)).clamp(0, 1)

@@ -1,0 +1,315 @@
+"""Train the denoiser and the text encoder on cached latents of composites.
+
+v-prediction with zero terminal SNR (Lin et al. 2023, https://arxiv.org/abs/2305.08891). The
+schedule is in minutes, kept across restarts: the learning rate falls to zero over the last part
+of `--minutes`, where most of the shapes appear.
+"""
+
+import argparse
+import copy
+import random
+import time
+from pathlib import Path
+
+import torch
+from captions import caption, every_caption
+from compose import composite
+from data import load
+from diffusers import (
+    AutoencoderTiny,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from PIL import Image
+from text import WIDTH, make_text_encoder, tokenize, train_tokenizer
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+SHEET_PROMPTS = (
+    "photo of a turtle",
+    "photo of a frog",
+    "photo of a giraffe",
+    "drawing of a turtle",
+    "drawing of a deer",
+    "ink drawing of an elephant",
+    "cartoon of a giraffe",
+    "photo of a tiger",
+    "painting of a parrot",
+    "photo of a butterfly",
+    "cartoon of a fox",
+    "cartoon of an octopus",
+)
+
+
+def make_unet(widths: tuple[int, int]) -> UNet2DConditionModel:
+    """An untrained denoiser of (B, 16, 8, 8) latents; it attends to the text at 4 x 4 only."""
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=16,
+        out_channels=16,
+        block_out_channels=widths,
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=tuple(width // 64 for width in widths),
+    )
+
+
+def make_scheduler() -> DDIMScheduler:
+    """The noise schedule, in the form the exported pipeline uses it."""
+    return DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        steps_offset=1,
+        clip_sample=False,
+    )
+
+
+class LatentCache:
+    """Scaled latents (N, 16, 8, 8) of random composites, renewed a few at a time.
+
+    `index[i]` says which drawing latent `i` shows.
+    """
+
+    def __init__(self, vae, drawings: Tensor, weights: Tensor, size: int, g: torch.Generator):
+        self.vae, self.drawings, self.weights, self.g = vae, drawings, weights, g
+        self.latents = torch.empty(size, 16, 8, 8)
+        self.index = torch.empty(size, dtype=torch.long)
+        self.cursor = 0
+        while self.cursor + 64 <= size:
+            self.renew(64)
+        self.cursor = 0
+
+    @torch.no_grad()
+    def renew(self, n: int) -> None:
+        """Replace the `n` oldest latents."""
+        if self.cursor + n > len(self.index):
+            self.cursor = 0
+        index = torch.multinomial(self.weights, n, replacement=True, generator=self.g)
+        pictures = composite(self.drawings[index], self.g)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        slot = slice(self.cursor, self.cursor + n)
+        self.latents[slot] = self.vae.encoder(pictures * 2 - 1) * self.vae.config.scaling_factor
+        self.index[slot] = index
+        self.cursor += n
+
+    def draw(self, n: int) -> tuple[Tensor, list[int]]:
+        """`n` random latents and the drawings they show."""
+        choice = torch.randint(0, len(self.index) // 64 * 64, (n,), generator=self.g)
+        return self.latents[choice], self.index[choice].tolist()
+
+
+def sample_times(n: int, g: torch.Generator) -> Tensor:
+    """Time steps 0..999 (n,): logit-normal, where shapes are decided, with a fifth uniform."""
+    normal = torch.sigmoid(1.1 * torch.randn(n, generator=g) + 0.2)
+    uniform = torch.rand(n, generator=g)
+    u = torch.where(torch.rand(n, generator=g) < 0.2, uniform, normal)
+    return (u * 1000).long().clamp(0, 999)
+
+
+def noisy_and_velocity(z: Tensor, noise: Tensor, alpha_bar: Tensor) -> tuple[Tensor, Tensor]:
+    """``x_t = sqrt(a) z + sqrt(1 - a) e`` and ``v = sqrt(a) e - sqrt(1 - a) z``."""
+    signal, spread = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    return signal * z + spread * noise, signal * noise - spread * z
+
+
+def encode_unique(text_encoder, ids: Tensor) -> Tensor:
+    """Text states (B, 24, WIDTH), each distinct caption encoded once."""
+    distinct, inverse = torch.unique(ids, dim=0, return_inverse=True)
+    return text_encoder(distinct)[0][inverse]
+
+
+def learning_rate(elapsed: float, total: float, step: int, peak: float) -> float:
+    """Warm-up over 100 steps, flat for half the time, then linear to zero."""
+    return peak * min(1, (step + 1) / 100, max(0.005, (1 - elapsed / total) / 0.5))
+
+
+class Trainer:
+    """The models, their optimiser and moving averages, and how far they have come."""
+
+    def __init__(self, vae, tokenizer, records: list[dict], args):
+        self.vae, self.tokenizer, self.records, self.args = vae, tokenizer, records, args
+        self.models = nn.ModuleDict(
+            {"unet": make_unet(tuple(args.widths)), "text": make_text_encoder(len(tokenizer))}
+        )
+        self.average = copy.deepcopy(self.models).requires_grad_(False).eval()
+        self.scheduler = make_scheduler()
+        self.optimizer = torch.optim.AdamW(
+            self.models.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        )
+        self.rng = random.Random(args.seed)
+        self.g = torch.Generator().manual_seed(args.seed)
+        self.step, self.minutes = 0, 0.0
+
+    def train_step(self, z: Tensor, drawn: list[int]) -> float:
+        """One optimiser step on latents (B, 16, 8, 8) of the drawings `drawn`; the loss."""
+        texts = [caption(self.records[i], self.rng) for i in drawn]
+        t = sample_times(len(z), self.g)
+        alpha_bar = self.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
+        x_t, v = noisy_and_velocity(z, torch.randn(z.shape, generator=self.g), alpha_bar)
+        with sdpa_kernel(SDPBackend.MATH):
+            states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
+            predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
+            loss = (predicted - v).square().mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+        nn.utils.clip_grad_norm_(self.models.parameters(), 1.0)
+        self.optimizer.step()
+        self.update_average()
+        self.step += 1
+        return loss.item()
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Exponential moving average whose span grows to 500 steps."""
+        decay = min(0.998, 1 - 1 / (1 + self.step / 10))
+        torch._foreach_lerp_(
+            list(self.average.parameters()), list(self.models.parameters()), 1 - decay
+        )
+
+    def pipeline(self) -> StableDiffusionPipeline:
+        """The averaged models as a diffusers pipeline."""
+        return make_pipeline(
+            self.vae, self.tokenizer, self.average["text"], self.average["unet"], self.scheduler
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint that training can go on from."""
+        state = {
+            "models": self.models.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "minutes": self.minutes,
+            "widths": list(self.args.widths),
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(path, weights_only=True)
+        for name in ("models", "average", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.minutes = state["step"], state["minutes"]
+
+
+def make_pipeline(vae, tokenizer, text_encoder, unet, scheduler) -> StableDiffusionPipeline:
+    """Assemble the parts; the pipeline paints 64 x 64 px by default."""
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=copy.deepcopy(scheduler),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def contact_sheet(
+    pipeline: StableDiffusionPipeline,
+    prompts=SHEET_PROMPTS,
+    seeds=range(4),
+    steps: int = 10,
+    guidance: float = 3.5,
+) -> Image.Image:
+    """Paint every prompt (columns) with every seed (rows) and paste the pictures into one."""
+    pipeline.set_progress_bar_config(disable=True)
+    sheet = Image.new("RGB", (64 * len(prompts), 64 * len(seeds)))
+    for row, seed in enumerate(seeds):
+        generators = [torch.Generator().manual_seed(seed) for _ in prompts]
+        images = pipeline(
+            list(prompts),
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=generators,
+        ).images
+        for column, image in enumerate(images):
+            sheet.paste(image, (64 * column, 64 * row))
+    return sheet
+
+
+def train(trainer: Trainer, cache: LatentCache, args) -> None:
+    """Train until `args.minutes` of training have passed, all restarts together."""
+    last_save = last_sheet = trainer.minutes
+    average = None
+    before, first = time.monotonic(), (trainer.step, trainer.minutes)
+    while trainer.minutes < args.minutes:
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = learning_rate(trainer.minutes, args.minutes, trainer.step, args.lr)
+        loss = trainer.train_step(*cache.draw(args.batch))
+        average = loss if average is None else 0.98 * average + 0.02 * loss
+        if trainer.step % 2 == 0:
+            cache.renew(args.renew)
+        now = time.monotonic()
+        trainer.minutes, before = trainer.minutes + (now - before) / 60, now
+        if trainer.step % 50 == 0:
+            spent = 60 * (trainer.minutes - first[1])
+            rate = (trainer.step - first[0]) * args.batch / spent
+            print(
+                f"{trainer.step} {trainer.minutes:.1f} min loss {average:.4f} "
+                f"{rate:.1f} pictures/s",
+                flush=True,
+            )
+        if trainer.minutes - last_save > args.save_every:
+            trainer.save(args.out / "checkpoint.pt")
+            last_save = trainer.minutes
+        if trainer.minutes - last_sheet > args.sheet_every:
+            contact_sheet(trainer.pipeline()).save(args.out / f"sheet-{trainer.step:06d}.png")
+            last_sheet = trainer.minutes
+    trainer.save(args.out / "checkpoint.pt")
+    contact_sheet(trainer.pipeline()).save(args.out / "sheet-final.png")
+
+
+def load_tokenizer(records: list[dict], vocabulary: list[str]):
+    """The tokenizer of a dataset: the same every time, so it needs no file of its own."""
+    texts = [text for record in records for text in every_caption(record)]
+    return train_tokenizer(texts + vocabulary)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
+    parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and sheets")
+    parser.add_argument("--minutes", type=float, default=50)
+    parser.add_argument("--widths", type=int, nargs=2, default=(96, 256))
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--cache", type=int, default=12800, help="latents kept in memory")
+    parser.add_argument("--renew", type=int, default=16, help="latents renewed every second step")
+    parser.add_argument("--save-every", type=float, default=3, help="minutes")
+    parser.add_argument("--sheet-every", type=float, default=10, help="minutes")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    pictures, records, vocabulary = load(args.data)
+    drawings = torch.from_numpy(pictures)
+    weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
+    vae = AutoencoderTiny.from_pretrained(args.vae).eval().requires_grad_(False)
+    vae = vae.to(memory_format=torch.channels_last)
+    trainer = Trainer(vae, load_tokenizer(records, vocabulary), records, args)
+    if (args.out / "checkpoint.pt").exists():
+        trainer.restore(args.out / "checkpoint.pt")
+    for name, model in trainer.models.items():
+        print(name, sum(p.numel() for p in model.parameters()) / 1e6, "M parameters", flush=True)
+    start = time.monotonic()
+    cache = LatentCache(vae, drawings, weights, args.cache, trainer.g)
+    print(f"{args.cache} latents cached in {time.monotonic() - start:.0f} s", flush=True)
+    train(trainer, cache, args)
+
+
+if __name__ == "__main__":
+    main()
