@@ -231,6 +231,7 @@ def test_strips_are_read_in_the_callers_thread(tmp_path: Path) -> None:
 
 def test_a_new_pyramid_replaces_the_old_one_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / ".mosaic.dzi.writing" / "new_files").mkdir(parents=True)  # a killed run's
     write_deep_zoom(strips(noise(900, 900)), 900, 900, tmp_path, tile_size=128)
     write_deep_zoom(strips(smooth(90, 90)), 90, 90, tmp_path, tile_size=128)
     assert left_in(tmp_path) == ["mosaic.dzi", "mosaic_files", "notes.txt"]

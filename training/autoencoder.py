@@ -65,19 +65,23 @@ def training_pictures(drawings: Tensor, weights: Tensor, n: int, g: torch.Genera
 def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
     """Optimise `vae` in place for `args.minutes`, saving to `args.out` now and then."""
     g = torch.Generator().manual_seed(args.seed)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=args.lr, weight_decay=1e-4, betas=(0.9, 0.99))
+    trained = vae.decoder if args.decoder_only else vae
+    optimizer = torch.optim.AdamW(
+        trained.parameters(), lr=args.lr, weight_decay=1e-4, betas=(0.9, 0.99)
+    )
     start, step, saved = time.monotonic(), 0, 0.0
     while (elapsed := (time.monotonic() - start) / 60) < args.minutes:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(elapsed, args.minutes, step, args.lr)
         x = training_pictures(drawings, weights, args.batch, g)
         x = x.contiguous(memory_format=torch.channels_last)
-        z = vae.encoder(x * 2 - 1)
+        with torch.set_grad_enabled(not args.decoder_only):
+            z = vae.encoder(x * 2 - 1)
         y = vae.decoder(z + 0.05 * torch.randn(z.shape, generator=g)) / 2 + 0.5
         loss = reconstruction_loss(y, x) + 1e-3 * latent_penalty(z)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 0:
             k = args.batch // 4
@@ -123,10 +127,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
     parser.add_argument("--out", type=Path, required=True, help="folder for the autoencoder")
     parser.add_argument("--resume", type=Path, help="folder of an autoencoder to go on from")
+    parser.add_argument(
+        "--decoder-only",
+        action="store_true",
+        help="leave the encoder, and so a denoiser's latents, as they are",
+    )
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--channels", type=int, default=48)
     parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=7e-4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -141,7 +150,8 @@ def main() -> None:
         vae = make_autoencoder(args.channels)
     vae = vae.to(memory_format=torch.channels_last)
     train(vae, drawings, weights, args)
-    set_scaling_factor(vae, drawings, weights, args.seed + 1)
+    if not args.decoder_only:
+        set_scaling_factor(vae, drawings, weights, args.seed + 1)
     report(vae, drawings, weights, args.seed + 2)
     vae.save_pretrained(args.out)
     (args.out / "finished").touch()

@@ -138,6 +138,7 @@ class Trainer:
         self.models = nn.ModuleDict(
             {"unet": make_unet(tuple(args.widths)), "text": make_text_encoder(len(tokenizer))}
         )
+        self.models = self.models.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.models).requires_grad_(False).eval()
         self.scheduler = make_scheduler()
         self.optimizer = torch.optim.AdamW(
@@ -153,6 +154,7 @@ class Trainer:
         t = sample_times(len(z), self.g)
         alpha_bar = self.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
         x_t, v = noisy_and_velocity(z, torch.randn(z.shape, generator=self.g), alpha_bar)
+        x_t = x_t.contiguous(memory_format=torch.channels_last)
         with sdpa_kernel(SDPBackend.MATH):
             states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
             predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
@@ -198,6 +200,9 @@ class Trainer:
         state = torch.load(path, weights_only=True)
         for name in ("models", "average", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
+        for parameter, moments in self.optimizer.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                moments[name] = torch.empty_like(parameter).copy_(moments[name])
         self.step, self.minutes = state["step"], state["minutes"]
 
 

@@ -250,7 +250,7 @@ def anchored(inner: Denoiser) -> Denoiser:
         anchor = condition.anchor
         if anchor is None:
             return x_0
-        missing = anchor.band - F.adaptive_avg_pool2d(x_0, anchor.band.shape[-2:])
+        missing = anchor.band - F.adaptive_avg_pool2d(x_0, tuple(anchor.band.shape[-2:]))
         smooth = F.interpolate(missing, x_0.shape[-2:], mode="bilinear", align_corners=False)
         return x_0 + anchor.weight.view(-1, 1, 1, 1) * smooth
 

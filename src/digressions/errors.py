@@ -6,8 +6,8 @@
     │   ├── ModelError      an unknown model, or a checkpoint with a part missing
     │   ├── PromptError     a prompt that cannot be used
     │   └── OutputError     a place that cannot be written, or that belongs to another job
-    ├── MissingExtra        an optional dependency is not installed
-    └── Interrupted         stopped by the user; finished work is kept
+    ├── MissingExtraError   an optional dependency is not installed
+    └── StoppedError        stopped by the user; finished work is kept
 
 The command line prints any of them as one line and leaves with ``exit_code``.
 """
@@ -41,14 +41,14 @@ class OutputError(InputError):
     """A place that cannot be written, or that belongs to another job."""
 
 
-class MissingExtra(DigressionsError):
+class MissingExtraError(DigressionsError):
     """An optional dependency is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed: pip install 'digressions[{extra}]'")
 
 
-class Interrupted(DigressionsError):
+class StoppedError(DigressionsError):
     """Stopped by the user; finished work is kept."""
 
     exit_code = 130

@@ -46,7 +46,7 @@ class Box(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Cells in reading order: index ``row * columns + column``."""
+    """Cells in reading order: number ``row * columns + column``."""
 
     columns: int
     rows: int
@@ -58,16 +58,13 @@ class Grid(NamedTuple):
     def cells(self) -> int:
         return self.columns * self.rows
 
-    def index(self, row: int, column: int) -> int:
-        return row * self.columns + column
-
-    def place(self, index: int) -> tuple[int, int]:
+    def place(self, cell: int) -> tuple[int, int]:
         """Row and column of a cell."""
-        return divmod(index, self.columns)
+        return divmod(cell, self.columns)
 
-    def box(self, index: int, side: int) -> Box:
+    def box(self, cell: int, side: int) -> Box:
         """The cell's pixels in a picture whose cells are ``side`` pixels wide and high."""
-        row, column = self.place(index)
+        row, column = self.place(cell)
         return Box(column * side, row * side, (column + 1) * side, (row + 1) * side)
 
     def size(self, side: int) -> Size:

@@ -1,7 +1,7 @@
 """Loading models. The only file that knows diffusers and transformers.
 
 `load` takes the bundled model's name, a folder in diffusers layout, or a hub id, and returns a
-`Model`: text in, latents in and out, and a `Denoiser`. Families: Stable Diffusion 1.x and 2.x, SDXL,
+`Model`: text in, latents in and out, and a `Denoiser`. Families: Stable Diffusion 1.x, 2.x, SDXL,
 their inpainting (9-channel), Turbo and LCM variants, and anything of the same make, such as the
 bundled model. Only safetensors weights are read: a pickle can run code.
 """
@@ -13,7 +13,9 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ class Defaults:
 
 @dataclass
 class Model:
-    """A loaded model on one device. Nothing in it changes after loading.
+    """A loaded model on one device. Nothing that shapes a picture changes after loading.
 
     Attributes:
         name: As the user asked for it.
@@ -56,6 +58,7 @@ class Model:
         size: The side in pixels that it was trained at.
         factor: Pixels per latent, along a side.
         channels: Latent channels.
+        seconds: Spent inside the model's own networks so far.
         spacing, offset, to_zero: How its scheduler lays out time steps (see `time_grid`).
     """
 
@@ -78,6 +81,7 @@ class Model:
     _text_encoders: list[Any]
     _zero_empty: bool
     _encoded: dict[str, Text] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @functools.cached_property
     def hash(self) -> str:
@@ -173,30 +177,40 @@ class Model:
         if self.guidance_in_network:
             width = self._unet.config.time_cond_proj_dim
             scale = _guidance_embedding(condition.guidance, width).to(self.dtype)
-        return self._unet(
-            x_t.to(self.dtype),
-            t,
-            encoder_hidden_states=condition.text.tokens,
-            timestep_cond=scale,
-            added_cond_kwargs=added,
-            return_dict=False,
-        )[0]
+        with self._timed():
+            return self._unet(
+                x_t.to(self.dtype),
+                t,
+                encoder_hidden_states=condition.text.tokens,
+                timestep_cond=scale,
+                added_cond_kwargs=added,
+                return_dict=False,
+            )[0]
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.seconds += time.perf_counter() - begun
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` in 0..1 to latents ``(B, C, H/f, W/f)`` float32, scaled for the network."""
-        encoded = self._vae.encode(images.to(self.device, self._vae.dtype) * 2 - 1)
-        if hasattr(encoded, "latents"):
-            latents = encoded.latents
-        else:  # the mode, not a sample: a start picture has no noise of its own
-            latents = encoded.latent_dist.mode()
+        """``(B, 3, H, W)`` in 0..1 to float32 latents ``(B, C, H/f, W/f)`` of about unit size."""
+        with self._timed():
+            encoded = self._vae.encode(images.to(self.device, self._vae.dtype) * 2 - 1)
+        # The mode, not a sample: a start picture has no noise of its own.
+        tiny = hasattr(encoded, "latents")
+        latents = encoded.latents if tiny else encoded.latent_dist.mode()
         return (latents.float() - self._vae_shift) * self._vae.config.scaling_factor
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents to pictures ``(B, 3, H, W)`` float32 in 0..1."""
         latents = latents / self._vae.config.scaling_factor + self._vae_shift
-        images = self._vae.decode(latents.to(self._vae.dtype), return_dict=False)[0]
+        with self._timed():
+            images = self._vae.decode(latents.to(self._vae.dtype), return_dict=False)[0]
         return (images.float() / 2 + 0.5).clamp(0, 1)
 
     @property
@@ -291,7 +305,9 @@ def _fetch(name: str) -> Path:
     try:
         # Half-precision twins and other frameworks' weights stay where they are.
         return Path(
-            snapshot_download(name, allow_patterns=kinds, ignore_patterns=["*.fp16.*", "*.non_ema.*"])
+            snapshot_download(
+                name, allow_patterns=kinds, ignore_patterns=["*.fp16.*", "*.non_ema.*"]
+            )
         )
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -425,7 +441,9 @@ def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:
 def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
     """Sinusoids of ``guidance - 1``, ``(B, width)`` (LCM, arXiv 2310.04378, appendix)."""
     half = width // 2
-    rates = torch.exp(torch.arange(half, device=guidance.device) * -(math.log(10000.0) / (half - 1)))
+    rates = torch.exp(
+        torch.arange(half, device=guidance.device) * -(math.log(10000.0) / (half - 1))
+    )
     angles = (guidance - 1)[:, None] * 1000.0 * rates[None]
     return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()], 1), (0, width % 2))
 

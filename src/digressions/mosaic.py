@@ -288,11 +288,6 @@ def preview(strips: Iterator[np.ndarray], size: Size, longest: int) -> Iterator[
         yield np.asarray(Image.fromarray(rest).reduce(factor))
 
 
-def to_tensor(image: np.ndarray) -> Tensor:
-    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in 0..1."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
-
-
 def _png(image: Tensor) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image.permute(1, 2, 0).numpy()).save(buffer, "PNG", compress_level=3)

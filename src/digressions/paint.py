@@ -70,7 +70,7 @@ class Job:
 class Painted(NamedTuple):
     """A finished picture: its job's place in the list, and ``(3, H, W)`` float32 in 0..1."""
 
-    index: int
+    job: int
     image: Tensor
 
 
@@ -147,8 +147,7 @@ def paint_batch(
         if on_step is not None:
             on_step(len(jobs))
     assert x is not None  # a grid has at least one step
-    images = model.decode(x)
-    return images.cpu()
+    return model.decode(x).cpu()
 
 
 @torch.inference_mode()
@@ -208,9 +207,7 @@ def _image(job: Job) -> Tensor:
     return job.image
 
 
-def _with_mask(
-    model: Model, jobs: Sequence[Job], condition: Condition, known: Known
-) -> Condition:
+def _with_mask(model: Model, jobs: Sequence[Job], condition: Condition, known: Known) -> Condition:
     masks = torch.stack([job.mask for job in jobs if job.mask is not None]).to(model.device)
     small = F.interpolate(masks, known.latents.shape[-2:])
     if not model.inpainting:

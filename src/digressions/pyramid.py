@@ -18,7 +18,6 @@ import logging
 import queue
 import shutil
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -316,12 +315,15 @@ def _png(strips: Strips, width: int, height: int) -> Iterator[bytes]:
 def _workshop(folder: Path, target: Path) -> Iterator[Path]:
     """A folder inside ``folder`` to build in; gone afterwards.
 
-    After an exception every folder made on the way to it is gone as well.
+    After an exception every folder made on the way to it is gone as well. Its name is a fixed
+    one, so that what a killed run has left there goes with the next run.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     with _writing(target):
         folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+        work = folder / f".{target.name}.writing"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
     try:
         yield work
     except BaseException:

@@ -29,12 +29,12 @@ class Step(NamedTuple):
     """What a sampler yields.
 
     Attributes:
-        index: Steps done, ``1..n``.
+        done: Steps done, ``1..n``.
         x: ``(B, C, h, w)``, the latents after this step.
         x_0: ``(B, C, h, w)``, the denoiser's guess in this step.
     """
 
-    index: int
+    done: int
     x: Tensor
     x_0: Tensor
 
@@ -51,9 +51,11 @@ class Noise:
         self._shape = shape
 
     def draw(self, rows: Tensor | None = None) -> Tensor:
-        """The next standard normal noise of the chosen rows (a ``(B,)`` mask): ``(rows, C, h, w)``."""
+        """The next normal noise of the chosen rows (a ``(B,)`` mask): ``(rows, C, h, w)``."""
         chosen = range(len(self._generators)) if rows is None else rows.nonzero()[:, 0].tolist()
-        return torch.stack([torch.randn(self._shape, generator=self._generators[i]) for i in chosen])
+        return torch.stack(
+            [torch.randn(self._shape, generator=self._generators[i]) for i in chosen]
+        )
 
 
 Sampler = Callable[[Denoiser, Schedule, Tensor, Tensor, Condition, Noise], Iterator[Step]]

@@ -85,7 +85,9 @@ class Store:
         """
         for cell in cells:
             with self._explained():
-                row = self._db.execute("select png from pictures where cell = ?", (cell,)).fetchone()
+                row = self._db.execute(
+                    "select png from pictures where cell = ?", (cell,)
+                ).fetchone()
             if row is None:
                 raise OutputError(f"{self.path} has no picture for cell {cell} yet")
             yield row[0]

@@ -103,18 +103,25 @@
     const narrow = W < 0.9 * H;
     const edge = Math.min(28, Math.round(0.05 * Math.min(W, H)));
     root.style.setProperty("--edge", `${edge}px`);
-    const gutter = (W - (H - 2 * edge) / tall) / 2;
-    const beside = !narrow && gutter >= 210;
+    const gutter = 210; // the least that a label needs
+    const sideBySide = Math.min(W - 2 * gutter, (H - 2 * edge) / tall);
     body.classList.toggle("tall", narrow);
-    body.classList.toggle("beside", beside);
-    root.style.setProperty("--label-width", beside ? `${gutter - edge - 28}px` : "min(640px, 62vw)");
+    body.classList.remove("beside");
+    root.style.setProperty("--label-width", "min(640px, 62vw)");
+    let [side, top, bottom] = narrow ? [0, 14, 84] : [edge, edge, edge];
+    const stacked = Math.min(W - 2 * side, (H - top - bottom - $("label").offsetHeight - 24) / tall);
+    const beside = !narrow && sideBySide > stacked;
+    if (beside) {
+      body.classList.add("beside");
+      root.style.setProperty("--label-width", `${(W - sideBySide) / 2 - edge - 28}px`);
+    } else {
+      bottom += $("label").offsetHeight + 24;
+    }
+    const scale = beside ? sideBySide : stacked;
     for (const fact of document.querySelectorAll(".fact")) { // no dot at the end of a line
       const next = fact.nextElementSibling;
       fact.classList.toggle("last", !next || next.offsetTop > fact.offsetTop);
     }
-    let [side, top, bottom] = narrow ? [0, 14, 84] : [edge, edge, edge];
-    if (!beside) bottom += $("label").offsetHeight + 24;
-    const scale = Math.min(W - 2 * side, (H - top - bottom) / tall);
     const under = (H - top - bottom + scale * tall) / 2 + top + 24; // just below the picture
     root.style.setProperty("--label-top", `${under}px`);
     root.style.setProperty("--label-left", `${beside ? edge : Math.max(edge, (W - scale) / 2)}px`);
@@ -298,6 +305,7 @@
     if (!cell) return goHome();
     const there = cellView(cell);
     const here = camera();
+    pointer = null; // what was clicked comes to the middle; the mouse counts when it moves again
     const arrived = here.w < 1.6 * there.w && Math.hypot(here.x - there.x, here.y - there.y) < cellWidth;
     glide(arrived ? homeView() : there);
   });

@@ -1,0 +1,488 @@
+"""The ``digress`` command: parse, call, print."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import random
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text as Line
+
+from . import __version__
+from .errors import DigressionsError, InputError, StoppedError
+from .geometry import Grid, Size
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from .hypermosaic import Hypermosaic
+    from .metadata import Settings
+    from .models import Model
+
+app = typer.Typer(
+    help="Creative work with diffusion models: pictures made of pictures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Prompt = Annotated[str, typer.Argument(help="What to paint, like 'photo of a turtle'.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="'bundled', a folder in diffusers layout, or a hub id.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="cuda, mps or cpu; the best there is if not said.")
+]
+Dtype = Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")]
+Steps = Annotated[int | None, typer.Option(help="Steps of the whole way from noise.")]
+Guidance = Annotated[float | None, typer.Option(help="Guidance scale; 1 for none.")]
+Strength = Annotated[float | None, typer.Option(help="0..1: how freely to paint over a picture.")]
+Negative = Annotated[str, typer.Option(help="What not to paint.")]
+SamplerName = Annotated[
+    str | None, typer.Option("--sampler", help="ddim, euler_ancestral, dpmpp_2m or lcm.")
+]
+UpscalerName = Annotated[
+    str,
+    typer.Option(
+        "--upscaler", help="lanczos, realesrgan-animevideo, realesrgan-anime or realesrgan."
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; drawn if not said.")]
+
+
+def main() -> None:
+    """Runs the command line; every error made on purpose is one line and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except DigressionsError as error:
+        err.print(f"[red]digress:[/red] {_plain(str(error))}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("digress: stopped")
+        sys.exit(StoppedError.exit_code)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except Exception as error:  # click's own usage errors know how to show themselves
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        sys.exit(2)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+@app.command()
+def mosaic(
+    prompt: Prompt,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder; out/PROMPT if not said.")
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Start from this picture, not a painted one.")
+    ] = None,
+    grid: Annotated[
+        str, typer.Option(help="Cells across, or ACROSSxDOWN; one number is the longer side.")
+    ] = "64",
+    cell_prompt: Annotated[
+        str | None, typer.Option(help="What the cells show; the prompt if not said.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
+    ] = None,
+    strength: Strength = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    sampler: SamplerName = None,
+    seed: Seed = 0,
+    band: Annotated[
+        int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
+    ] = 2,
+    anchor: Annotated[
+        float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
+    ] = 0.5,
+    upscaler: UpscalerName = "realesrgan-animevideo",
+    single: Annotated[
+        str | None, typer.Option(help="Also write one big image: jpg or tif.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
+    model: ModelName = "bundled",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Paint a picture made of pictures: each cell of it a picture of the same prompt."""
+    from .hypermosaic import Hypermosaic, Primary
+    from .mosaic import Mosaic
+
+    if single not in (None, "jpg", "tif"):
+        raise InputError(f"--single {single!r}: choose jpg or tif")
+    if batch_size < 1:
+        raise InputError(f"--batch-size {batch_size} must be at least 1")
+    start = _read_picture(image) if image else None
+    shape = Grid.parse(grid, start.shape[1] / start.shape[0] if start is not None else None)
+    if start is not None and (shape.columns > start.shape[1] or shape.rows > start.shape[0]):
+        raise InputError(
+            f"--grid {shape} does not fit {image}, which is {start.shape[1]} x {start.shape[0]} "
+            "pixels: a cell needs at least one"
+        )
+    loaded = _load(model, device, dtype)
+    likes = loaded.defaults
+    root = _seed(seed)
+    plan = Mosaic(
+        prompt=cell_prompt or prompt,
+        grid=shape,
+        side=size or loaded.size,
+        strength=_first(strength, likes.cell_strength, likes.strength),
+        steps=_first(steps, likes.cell_steps, likes.steps),
+        guidance=_first(guidance, likes.cell_guidance, likes.guidance),
+        sampler=sampler or likes.sampler,
+        seed=root,
+        negative=negative,
+        band=band,
+        anchor=anchor,
+    )
+    settings = _settings(
+        "paint",
+        loaded,
+        prompt,
+        root,
+        Size(loaded.size, loaded.size),
+        negative=negative,
+        image=_origin(image),
+    )
+    folder = output or Path("out") / _slug(prompt)
+    job = Hypermosaic(loaded, plan, Primary(settings, start, upscaler), folder)
+    _run(job, batch_size, single)
+
+
+def _run(job: Hypermosaic, batch_size: int, single: str | None) -> None:
+    estimate = job.start()
+    size, left = job.mosaic.size, estimate.pictures - estimate.done
+    rate = job.measure(batch_size) if left else 0.0
+    out.print(
+        f"{estimate.pictures:,} pictures of {job.mosaic.side} px, together {size.width:,} x "
+        f"{size.height:,} px ({estimate.pixels / 1e6:,.1f} Mpx), about {_bytes(estimate.disk)} "
+        f"on disk" + (f", about {_duration(left / rate)} to paint" if left else "")
+    )
+    if estimate.done:
+        out.print(f"{estimate.done:,} of them are done already; going on with the rest")
+    try:
+        with _progress() as progress:
+            task = progress.add_task("painting", total=estimate.pictures, completed=estimate.done)
+            painted, seconds, inside = job.paint(
+                batch_size=batch_size, on_batch=lambda n: progress.advance(task, n)
+            )
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped; finished pictures are kept in {job.folder}: the same command goes on"
+        ) from None
+    if painted:
+        out.print(
+            f"painted {painted:,} in {_duration(seconds)}: {painted / seconds:.1f} pictures/s, "
+            f"{inside / seconds:.0%} of the time inside the model"
+        )
+    fidelity = job.assemble(single=single)
+    out.print(f"fidelity {fidelity}")
+    out.print(
+        f"open {job.folder / 'index.html'} in a browser and zoom in; "
+        f"{job.folder / 'preview.jpg'} shows it from afar"
+    )
+
+
+@app.command()
+def paint(
+    prompt: Prompt,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File; out/PROMPT.png if not said.")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="Paint over this picture.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Paint only where this is white; needs --image.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="How many, with seeds one after the other.")] = 1,
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT; the model's own if not said.")
+    ] = None,
+    strength: Strength = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    sampler: SamplerName = None,
+    seed: Seed = None,
+    enlarge: Annotated[
+        int, typer.Option(help="Enlarge the result this many times, with --upscaler.")
+    ] = 1,
+    upscaler: UpscalerName = "realesrgan-animevideo",
+    model: ModelName = "bundled",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Paint a picture, or several with a contact sheet."""
+    if n < 1:
+        raise InputError(f"-n {n} must be at least 1")
+    if not 1 <= enlarge <= 16:
+        raise InputError(f"--enlarge {enlarge} is out of range: 1 to 16")
+    if mask is not None and image is None:
+        raise InputError("--mask needs --image, the picture to keep the rest of")
+    if image is not None:
+        _read_picture(image)  # before the model is loaded: it is the quicker answer
+    loaded = _load(model, device, dtype)
+    first = _seed(seed)
+    wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
+    settings = _settings(
+        "paint",
+        loaded,
+        prompt,
+        first,
+        wanted,
+        negative=negative,
+        sampler=sampler,
+        steps=steps,
+        guidance=guidance,
+        strength=_first(strength, loaded.defaults.strength) if image else None,
+        image=_origin(image),
+        mask=_origin(mask),
+        upscaler=upscaler if enlarge > 1 else None,
+        extra={"enlarge": enlarge} if enlarge > 1 else {},
+    )
+    target = output or Path("out") / f"{_slug(prompt)}.png"
+    _paint_all(loaded, [dataclasses.replace(settings, seed=first + i) for i in range(n)], target)
+
+
+def _paint_all(model: Model, wanted: list[Settings], target: Path) -> None:
+    from .images import contact_sheet, write_image
+    from .metadata import to_text
+    from .paint import paint as run
+
+    jobs = [_job(settings) for settings in wanted]
+    pictures: dict[int, Any] = {}
+    with _progress() as progress:
+        task = progress.add_task("painting", total=sum(job.run for job in jobs))
+        for index, image in run(model, jobs, on_step=lambda n: progress.advance(task, n)):
+            pictures[index] = _finished(image, wanted[index])
+    for index, settings in enumerate(wanted):
+        path = target
+        if len(wanted) > 1:
+            path = target.with_name(f"{target.stem}-{settings.seed}{target.suffix}")
+        write_image(path, pictures[index], to_text(settings))
+        out.print(str(path))
+    if len(wanted) > 1:
+        labels = [f"seed {settings.seed}" for settings in wanted]
+        sheet = contact_sheet([pictures[i] for i in range(len(wanted))], labels=labels)
+        path = target.with_name(f"{target.stem}-sheet{target.suffix}")
+        write_image(path, sheet, to_text(wanted[0]) | {"seeds": f"{[s.seed for s in wanted]}"})
+        out.print(str(path))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A picture that this program made.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File or folder; FILE-replay if not said.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Where the model is now, if it has moved.")
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Make a picture again from what its file remembers."""
+    from .images import read_text
+    from .metadata import from_text
+
+    settings = from_text(read_text(file), str(file))
+    loaded = _load(model or settings.model, device, dtype)
+    if loaded.hash != settings.model_hash:
+        err.print(
+            f"[yellow]note:[/yellow] {_plain(str(file))} was made by other weights "
+            f"({settings.model_hash[:10]}, not {loaded.hash[:10]}): the picture will differ"
+        )
+    target = output or file.with_name(f"{file.stem}-replay{file.suffix}")
+    settings = dataclasses.replace(settings, model=loaded.name, model_hash=loaded.hash)
+    if settings.command == "mosaic":
+        folder = output or file.with_name(f"{file.stem}-replay")
+        _run(_mosaic_again(loaded, settings, folder), 32, None)
+    elif "enlarged" in settings.extra:
+        _primary_again(loaded, settings, target)
+    else:
+        _paint_all(loaded, [settings], target)
+
+
+def _mosaic_again(model: Model, settings: Settings, folder: Path) -> Hypermosaic:
+    from .hypermosaic import Hypermosaic, Primary
+    from .mosaic import Mosaic
+
+    try:
+        found = dict(settings.extra["mosaic"])
+        plan = Mosaic(**found | {"grid": Grid.parse(found["grid"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the settings of the mosaic are damaged: {error}") from error
+    upscaler = settings.upscaler or "lanczos"
+    first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
+    start = _unchanged(settings.image)
+    return Hypermosaic(model, plan, Primary(first, start, upscaler), folder)
+
+
+def _primary_again(model: Model, settings: Settings, target: Path) -> None:
+    from .hypermosaic import enlarged_primary
+    from .images import write_image
+    from .metadata import to_text
+
+    try:
+        size = Size(*(int(side) for side in settings.extra["enlarged"]))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the size of the primary is damaged: {error}") from error
+    image = _unchanged(settings.image)
+    picture = enlarged_primary(model, settings, image, size, settings.upscaler or "lanczos")
+    write_image(target, picture, to_text(settings))
+    out.print(str(target))
+
+
+def _job(settings: Settings) -> Any:
+    from .hypermosaic import job_of
+    from .images import cover, read_image, read_mask
+
+    size = (settings.width, settings.height)
+    image = mask = None
+    if settings.image:
+        _unchanged(settings.image)
+        image = cover(read_image(settings.image["path"]), *size)
+    if settings.mask:
+        _unchanged(settings.mask)
+        mask = cover(read_mask(settings.mask["path"]), *size)
+    return job_of(settings, image, mask)
+
+
+def _finished(image: torch.Tensor, settings: Settings) -> np.ndarray:
+    from .images import to_array
+    from .upscale import enlarge, load_upscaler
+
+    picture = to_array(image)
+    times = settings.extra.get("enlarge", 1)
+    if not isinstance(times, int) or not 1 <= times <= 16:
+        raise InputError(f"the settings are damaged: enlarge is {times!r}")
+    if times == 1:
+        return picture
+    upscaler = load_upscaler(settings.upscaler or "lanczos")
+    return enlarge(picture, picture.shape[1] * times, picture.shape[0] * times, upscaler)
+
+
+def _settings(
+    command: str, model: Model, prompt: str, seed: int, size: Size, **given: Any
+) -> Settings:
+    """Settings with the model's likes where the user said nothing."""
+    from .metadata import Settings
+
+    likes: dict[str, Any] = {
+        "sampler": model.defaults.sampler,
+        "steps": model.defaults.steps,
+        "guidance": model.defaults.guidance,
+    }
+    chosen = likes | {key: value for key, value in given.items() if value is not None}
+    return Settings(
+        command=command,
+        prompt=prompt,
+        model=model.name,
+        model_hash=model.hash,
+        seed=seed,
+        width=size.width,
+        height=size.height,
+        version=__version__,
+        **chosen,
+    )
+
+
+def _origin(path: Path | None) -> dict[str, str] | None:
+    """Where a picture is and what it was: its path and SHA-256."""
+    if path is None:
+        return None
+    _read_picture(path)
+    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _unchanged(origin: dict[str, str] | None) -> np.ndarray | None:
+    """The picture that settings name, or an error when it is another by now."""
+    if origin is None:
+        return None
+    path = Path(str(origin.get("path", "")))
+    picture = _read_picture(path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != origin.get("sha256"):
+        raise InputError(f"{path} is not the picture it was when this was made")
+    return picture
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    from .images import read_image
+
+    return read_image(path)
+
+
+def _load(name: str, device: str | None, dtype: str | None) -> Model:
+    from .models import load
+
+    with err.status(f"loading {_plain(name)}"):
+        return load(name, device, dtype)
+
+
+def _seed(seed: int | None) -> int:
+    return random.SystemRandom().randrange(2**32) if seed is None else seed
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _slug(prompt: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "picture"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class _Rate(ProgressColumn):
+    """Pictures or steps a second."""
+
+    def render(self, task: Task) -> Line:
+        speed = task.finished_speed or task.speed
+        return Line(f"{speed:.1f}/s" if speed else "")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=err,
+    )

@@ -1,0 +1,317 @@
+"""The main job from a prompt to a folder: plan, paint, assemble.
+
+A folder holds `primary.png`, the store of pictures, the Deep Zoom pyramid with its page, a
+preview and `manifest.json`. The manifest is written first and says whose folder it is; every step
+after it can be killed and is taken up again by the same call.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import __version__
+from .errors import OutputError
+from .geometry import Size
+from .images import cover, read_image, to_array, to_tensor, write_image
+from .metadata import Settings, to_text
+from .models import Model
+from .mosaic import (
+    CELL_SIDE,
+    Fidelity,
+    Gauge,
+    Mosaic,
+    check_cells,
+    fill,
+    paint_cells,
+    preview,
+    read_manifest,
+    strips,
+)
+from .paint import Job, paint
+from .pyramid import write_deep_zoom, write_single, write_viewer
+from .store import Store
+from .upscale import enlarge, load_upscaler
+
+PREVIEW_SIDE = 2048
+BYTES_PER_PIXEL = 2.2  # store (lossless) and pyramid together, measured on the bundled model
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a mosaic will take.
+
+    Attributes:
+        pictures: In all, and how many of them are done already.
+        pixels: Of the whole mosaic.
+        disk: Bytes.
+    """
+
+    pictures: int
+    done: int
+    pixels: int
+    disk: int
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The picture that a mosaic is made of: painted from a prompt, or the user's own.
+
+    Attributes:
+        settings: How it is painted, for `replay`; with ``image`` set, nothing is painted.
+        image: ``(H, W, 3)`` uint8 of the user's own picture, or ``None``.
+        upscaler: What enlarges it to 8 pixels a cell.
+    """
+
+    settings: Settings
+    image: np.ndarray | None
+    upscaler: str
+
+
+def make_primary(model: Model, primary: Primary, mosaic: Mosaic) -> np.ndarray:
+    """Paints or fits the primary: ``(H, W, 3)`` uint8 of ``mosaic.primary_size``."""
+    size = mosaic.primary_size
+    return enlarged_primary(model, primary.settings, primary.image, size, primary.upscaler)
+
+
+def enlarged_primary(
+    model: Model, settings: Settings, image: np.ndarray | None, size: Size, upscaler: str
+) -> np.ndarray:
+    """A picture painted by ``settings``, or ``image`` where there is one, at exactly ``size``.
+
+    What is smaller is enlarged by the upscaler; what is larger is filtered down.
+    """
+    if image is None:
+        painted = dataclasses.replace(settings, image=None)
+        image = to_array(next(paint(model, [job_of(painted)])).image)
+    if image.shape[1] >= size.width and image.shape[0] >= size.height:
+        return cover(image, size.width, size.height)
+    image = cover(image, *fit(image.shape[1], image.shape[0], size.width / size.height))
+    return enlarge(image, size.width, size.height, load_upscaler(upscaler))
+
+
+def job_of(
+    settings: Settings, image: np.ndarray | None = None, mask: np.ndarray | None = None
+) -> Job:
+    """The job of some settings, with start picture ``(H, W, 3)`` and mask ``(H, W)``, uint8."""
+    return Job(
+        settings.prompt,
+        seed=settings.seed,
+        width=settings.width,
+        height=settings.height,
+        steps=settings.steps,
+        guidance=settings.guidance,
+        sampler=settings.sampler,
+        negative=settings.negative,
+        image=None if image is None else to_tensor(image),
+        mask=None if mask is None else torch.from_numpy(mask / np.float32(255))[None],
+        strength=1.0 if settings.strength is None else settings.strength,
+    )
+
+
+def fit(width: int, height: int, aspect: float) -> tuple[int, int]:
+    """The largest size of an aspect inside another."""
+    if width / height > aspect:
+        return max(1, round(height * aspect)), height
+    return width, max(1, round(width / aspect))
+
+
+class Hypermosaic:
+    """One mosaic and its folder.
+
+    Opening it checks everything that can be checked: settings, model, folder. It writes nothing
+    until `start`.
+    """
+
+    def __init__(self, model: Model, mosaic: Mosaic, primary: Primary, folder: Path) -> None:
+        """Raises:
+        InputError: Settings that cannot be.
+        OutputError: The folder belongs to another job or holds other files.
+        """
+        check_cells(model, mosaic)
+        self.model, self.mosaic, self.primary, self.folder = model, mosaic, primary, folder
+        self._manifest = self._describe()
+        found = read_manifest(folder)
+        if found is not None and found["job"] != self._manifest["job"]:
+            raise OutputError(
+                f"{folder} belongs to another job ({_difference(found, self._manifest)}): "
+                "choose another -o, or delete it"
+            )
+        self.resumed = found is not None
+
+    def _describe(self) -> dict[str, object]:
+        job = {
+            "mosaic": json.loads(self.mosaic.job()),
+            "primary": asdict(self.primary.settings) | {"upscaler": self.primary.upscaler},
+            "model": self.model.hash,
+        }
+        return {
+            "format": 1,
+            "kind": "digressions mosaic",
+            "version": __version__,
+            "job": json.loads(json.dumps(job)),
+            "columns": self.mosaic.grid.columns,
+            "rows": self.mosaic.grid.rows,
+            "width": self.mosaic.size.width,
+            "height": self.mosaic.size.height,
+        }
+
+    def start(self) -> Estimate:
+        """Claims the folder, makes the primary unless it is there, and says what is to come."""
+        self._make_folder()
+        if not (self.folder / "primary.png").exists():
+            image = make_primary(self.model, self.primary, self.mosaic)
+            write_image(self.folder / "primary.png", image, to_text(self._primary_settings()))
+        with self._store() as store:
+            done = len(store.done())
+        pixels = self.mosaic.size.pixels
+        return Estimate(self.mosaic.grid.cells, done, pixels, int(pixels * BYTES_PER_PIXEL))
+
+    def measure(self, batch_size: int) -> float:
+        """Pictures a second, from painting one batch of what is missing."""
+        model, mosaic = self.model, self.mosaic
+        with self._store() as store:
+            done = store.done()
+        cells = [cell for cell in range(mosaic.grid.cells) if cell not in done][:batch_size]
+        begun = time.perf_counter()
+        paint_cells(model, mosaic, self._pixels(), cells)
+        return len(cells) / (time.perf_counter() - begun)
+
+    def paint(
+        self, *, batch_size: int = 32, on_batch: Callable[[int], None] | None = None
+    ) -> tuple[int, float, float]:
+        """Paints what is missing.
+
+        Returns:
+            How many pictures, in how many seconds, and how many of these inside the model.
+        """
+        painted, begun, inside = 0, time.perf_counter(), self.model.seconds
+
+        def count(pictures: int) -> None:
+            nonlocal painted
+            painted += pictures
+            if on_batch is not None:
+                on_batch(pictures)
+
+        with self._store() as store:
+            fill(
+                store,
+                self.model,
+                self.mosaic,
+                self._pixels(),
+                batch_size=batch_size,
+                on_batch=count,
+            )
+        return painted, time.perf_counter() - begun, self.model.seconds - inside
+
+    def assemble(self, *, single: str | None = None) -> Fidelity:
+        """Writes pyramid, page, preview and, if asked, one big image; measures the fidelity.
+
+        Args:
+            single: ``"jpg"`` or ``"tif"``, or ``None`` for no big image.
+        """
+        size, mosaic = self.mosaic.size, self.mosaic
+        gauge = Gauge(mosaic, self._pixels())
+        with self._store() as store:
+            write_deep_zoom(
+                gauge.watch(strips(store, mosaic)),
+                size.width,
+                size.height,
+                self.folder,
+                quality=95,
+            )
+            small = np.concatenate(list(preview(strips(store, mosaic), size, PREVIEW_SIDE)))
+            if single is not None:
+                path = self.folder / f"mosaic.{single}"
+                write_single(strips(store, mosaic), size.width, size.height, path)
+        fidelity = gauge.fidelity()
+        write_image(self.folder / "preview.jpg", small, to_text(self._mosaic_settings()))
+        write_viewer(
+            self.folder,
+            width=size.width,
+            height=size.height,
+            title=mosaic.prompt,
+            facts=self._facts(),
+            rows=mosaic.grid.rows,
+            columns=mosaic.grid.columns,
+            seeds=mosaic.seeds(),
+        )
+        self._write_manifest({"fidelity": {k: _finite(v) for k, v in fidelity._asdict().items()}})
+        return fidelity
+
+    def _facts(self) -> list[str]:
+        pixels = self.mosaic.size.pixels / 1e6
+        return [
+            f"{self.mosaic.grid.cells:,} pictures",
+            f"{pixels:,.1f} Mpx",
+            f"model {self.model.name}",
+            f"seed {self.mosaic.seed}",
+        ]
+
+    def _store(self) -> Store:
+        return Store(self.folder / "pictures.sqlite", json.dumps(self._manifest["job"]))
+
+    def _pixels(self) -> torch.Tensor:
+        return to_tensor(read_image(self.folder / "primary.png"))
+
+    def _primary_settings(self) -> Settings:
+        size = self.mosaic.primary_size
+        extra = {"enlarged": [size.width, size.height]}
+        return replace(self.primary.settings, upscaler=self.primary.upscaler, extra=extra)
+
+    def _mosaic_settings(self) -> Settings:
+        mosaic = json.loads(self.mosaic.job())
+        return replace(
+            self.primary.settings,
+            command="mosaic",
+            upscaler=self.primary.upscaler,
+            extra={"mosaic": mosaic, "cell_side": CELL_SIDE},
+        )
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(f"{self.folder} cannot be made: {reason}") from error
+        if not self.resumed:
+            self._write_manifest({})
+
+    def _write_manifest(self, results: dict[str, object]) -> None:
+        path = self.folder / "manifest.json"
+        try:
+            beside = path.with_suffix(".json.part")
+            beside.write_text(json.dumps(self._manifest | results, indent=1) + "\n", "utf-8")
+            beside.replace(path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(f"{path} cannot be written: {reason}") from error
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _difference(found: dict[str, object], wanted: dict[str, object]) -> str:
+    """The first setting in which two manifests' jobs differ, in words."""
+    old, new = _flat(found.get("job")), _flat(wanted["job"])
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            return f"its {key.replace('.', ' ')} is {old.get(key)!r}, not {new.get(key)!r}"
+    return "it differs"
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, object] = {}
+    for key, inner in value.items():
+        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return flat

@@ -1,0 +1,246 @@
+"""The only door for pictures from outside, and the only way out.
+
+Inside the package a picture on this side of torch is ``(H, W, 3)`` uint8, sRGB.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, PngImagePlugin
+
+from .errors import ImageError, OutputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_PIXELS = 200_000_000
+_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF"}
+_SUFFIXES |= {".tiff": "TIFF"}
+_UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
+
+
+def read_image(
+    path: str | Path,
+    *,
+    background: tuple[int, int, int] = (255, 255, 255),
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Reads a picture of any common kind as ``(H, W, 3)`` uint8 sRGB.
+
+    EXIF orientation is applied, an embedded profile converted from, 16 bits scaled down, alpha
+    composited over ``background`` (in sRGB values, as browsers do). Of an animation, the first
+    picture.
+
+    Raises:
+        ImageError: No such file, not a picture, damaged, or of more than ``max_pixels``.
+    """
+    path = Path(path)
+    try:
+        # Our own limit decides, so Pillow's warning about large pictures has nothing to add.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.width * image.height > max_pixels:
+                    raise ImageError(
+                        f"{path} has {image.width:,} x {image.height:,} pixels, more than the "
+                        f"{max_pixels:,} that are read: make it smaller first"
+                    )
+                image.load()
+                return np.asarray(_to_rgb(image, background))
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path} has too many pixels: make it smaller first") from error
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path} is a folder: give a picture") from error
+    except PermissionError as error:
+        raise ImageError(f"{path} may not be read: permission denied") from error
+    except Image.UnidentifiedImageError as error:
+        empty = path.is_file() and path.stat().st_size == 0
+        reason = "is empty" if empty else "is not a picture, or of a kind that is not known here"
+        raise ImageError(f"{path} {reason}: give a PNG, JPEG, WebP or TIFF") from error
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path} is damaged ({reason}): save it anew") from error
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Reads a mask as ``(H, W)`` uint8: white (255) where to paint, black where to keep."""
+    rgb = read_image(path, background=(0, 0, 0))
+    return np.asarray(Image.fromarray(rgb).convert("L"))
+
+
+def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):  # 16-bit grey comes as I;16 or I, floats as F
+        values = np.asarray(image).astype(np.float64)
+        values = values * 255 if image.mode == "F" else values / 257
+        return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (*background, 255))
+        image = Image.alpha_composite(ground, image)
+    if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
+        image = _to_srgb(image, profile)
+    return image.convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    image = image.convert("RGB") if image.mode == "RGBA" else image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    except ImageCms.PyCMSError:
+        return image  # a profile that does not fit its picture says nothing about its colours
+    return converted or image
+
+
+def resample(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """To exactly ``width x height``: Lanczos, widened to filter when shrinking."""
+    if image.shape[:2] == (height, width):
+        return image
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(resized)
+
+
+def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Cuts the middle out in the aspect of ``width x height`` and resamples it to that."""
+    fitted = ImageOps.fit(Image.fromarray(image), (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(fitted)
+
+
+def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | None = None) -> Path:
+    """Writes a picture, whole or not at all, with texts that `read_text` gives back.
+
+    Texts go to iTXt chunks of a PNG; elsewhere ``parameters`` goes to the EXIF user comment
+    (where the common tools look for it) and the rest to the EXIF image description as JSON.
+
+    Args:
+        path: ``.png``, ``.jpg`` (quality 95, colour not subsampled), ``.webp`` or ``.tif``.
+        image: ``(H, W, 3)`` uint8 sRGB.
+
+    Raises:
+        OutputError: Another suffix, or a place that cannot be written.
+    """
+    path, text = Path(path), dict(text or {})
+    kind = _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
+    options: dict[str, object] = {}
+    if kind == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        for key, value in text.items():
+            chunks.add_itxt(key, value)
+        options["pnginfo"] = chunks
+    elif text:
+        options["exif"] = _exif(text)
+    if kind == "JPEG":
+        options |= {"quality": 95, "subsampling": 0}
+    elif kind == "WEBP":
+        options |= {"quality": 95}
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(beside, kind, **options)
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _exif(text: Mapping[str, str]) -> Image.Exif:
+    exif = Image.Exif()
+    rest = {key: value for key, value in text.items() if key != "parameters"}
+    exif[ExifTags.Base.ImageDescription] = json.dumps(rest)
+    if "parameters" in text:
+        comment = _UNICODE + text["parameters"].encode("utf-16-be")
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    return exif
+
+
+def read_text(path: str | Path) -> dict[str, str]:
+    """The texts that `write_image` left in a file; empty where there are none.
+
+    Raises:
+        ImageError: The file cannot be read as a picture.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            if image.format == "PNG":
+                image.load()  # text chunks may follow the pixels
+                return {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
+            exif = image.getexif()
+            comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+            description = exif.get(ExifTags.Base.ImageDescription, "")
+    except Exception as error:
+        raise ImageError(f"{path} cannot be read as a picture: {error}") from error
+    found: dict[str, str] = {}
+    if isinstance(comment, bytes) and comment.startswith(_UNICODE):
+        found["parameters"] = comment.removeprefix(_UNICODE).decode("utf-16-be", "replace")
+    try:
+        rest = json.loads(description) if description else {}
+    except ValueError:
+        rest = {}
+    return found | ({str(k): str(v) for k, v in rest.items()} if isinstance(rest, dict) else {})
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in 0..1."""
+    import torch
+
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+
+def to_array(image: Tensor) -> np.ndarray:
+    """``(3, H, W)`` float32 in 0..1 to ``(H, W, 3)`` uint8, rounded to nearest."""
+    return np.rint(image.permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8)
+
+
+def contact_sheet(
+    images: Sequence[np.ndarray],
+    columns: int | None = None,
+    gap: int = 8,
+    labels: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Pictures of one size in a neat grid on a dark ground, labelled below if asked.
+
+    Args:
+        images: ``(H, W, 3)`` uint8 each, at least one.
+        columns: ``None`` for about as many as rows.
+
+    Returns:
+        ``(H', W', 3)`` uint8.
+    """
+    columns = columns or int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
+    height, width = images[0].shape[:2]
+    font = ImageFont.load_default(size=13)
+    line = 20 if labels else 0
+    sheet = Image.new(
+        "RGB",
+        (gap + columns * (width + gap), gap + rows * (height + line + gap)),
+        (24, 24, 27),
+    )
+    draw = ImageDraw.Draw(sheet)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        left, top = gap + column * (width + gap), gap + row * (height + line + gap)
+        sheet.paste(Image.fromarray(image), (left, top))
+        if labels:
+            draw.text((left, top + height + 3), labels[index], (212, 212, 216), font)
+    return np.asarray(sheet)

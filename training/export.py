@@ -1,0 +1,113 @@
+"""Write a training checkpoint as a diffusers folder: safetensors, float16 weights, model card."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from data import load
+from diffusers import AutoencoderTiny
+from diffusion import load_tokenizer, make_pipeline, make_scheduler, make_unet
+from text import make_text_encoder
+from torch import nn
+
+CARD = """\
+---
+license: mit
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+# digressions-mini
+
+A very small text-to-image latent diffusion model, 64 x 64 px, trained from scratch on two CPU
+cores. It paints the {concepts} things listed below, in five styles: photo, painting, drawing,
+cartoon, ink drawing. It is meant for mosaics: image-to-image from a patch of colour paints the
+thing in those colours.
+
+## Parts
+
+| part | what | parameters |
+| --- | --- | --- |
+| `vae` | `AutoencoderTiny`, 8x, 16 channels | {vae:.2f} M |
+| `unet` | `UNet2DConditionModel` on 8 x 8 latents, v-prediction, zero terminal SNR | {unet:.2f} M |
+| `text_encoder` | `CLIPTextModel`, 2 layers, 256 wide, own tokenizer of {pieces} pieces | {text:.2f} M |
+
+## Training
+
+{steps} steps of {batch} pictures in {minutes:.0f} minutes for the denoiser, on two CPU cores.
+{pictures} drawings from nine art sets, composited over generated colour fields; no photographs.
+`training/` of the project has the code, `training/LOG.md` the figures and what did not work.
+
+## Licences of the training pictures
+
+See the notice at the end of this card.
+
+## Weak points
+
+Shapes are rough, faces more reliable than bodies with thin legs. "Photo" means a glossy 3D
+render. One thing per picture, nothing but the listed things, no relations, no backgrounds but
+colours. The autoencoder blurs details of a pixel or two.
+
+## Things
+
+{names}
+
+"""
+
+
+def half(model: nn.Module) -> nn.Module:
+    """The model with float16 weights, ready to be saved."""
+    return model.to(torch.float16)
+
+
+def millions(model: nn.Module) -> float:
+    """How many million parameters a model has."""
+    return sum(p.numel() for p in model.parameters()) / 1e6
+
+
+def model_card(pipeline, records: list[dict], state: dict, batch: int, notice: str) -> str:
+    """The README of the exported folder."""
+    names = list(dict.fromkeys(record["concept"] for record in records))
+    card = CARD.format(
+        concepts=len(names),
+        names=", ".join(names),
+        vae=millions(pipeline.vae),
+        unet=millions(pipeline.unet),
+        text=millions(pipeline.text_encoder),
+        pieces=len(pipeline.tokenizer),
+        pictures=len(records),
+        steps=state["step"],
+        minutes=state["minutes"],
+        batch=batch,
+    )
+    return card + notice.replace("# Where", "## Where", 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
+    parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="of diffusion.py")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--batch", type=int, default=64, help="the batch it was trained with")
+    args = parser.parse_args()
+    state = torch.load(args.checkpoint, weights_only=True)
+    _, records, vocabulary = load(args.data)
+    tokenizer = load_tokenizer(records, vocabulary)
+    models = nn.ModuleDict(
+        {
+            "unet": make_unet(tuple(state["widths"])),
+            "text": make_text_encoder(len(tokenizer)),
+        }
+    )
+    models.load_state_dict(state["average"])
+    vae = AutoencoderTiny.from_pretrained(args.vae)
+    pipeline = make_pipeline(
+        half(vae), tokenizer, half(models["text"]), half(models["unet"]), make_scheduler()
+    )
+    pipeline.save_pretrained(args.out)
+    notice = (Path(__file__).parent / "NOTICE.md").read_text()
+    (args.out / "README.md").write_text(model_card(pipeline, records, state, args.batch, notice))
+
+
+if __name__ == "__main__":
+    main()
