@@ -34,9 +34,7 @@ def differences(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def reconstruction_loss(y: Tensor, x: Tensor) -> Tensor:
     """L1 + 2 MSE + half the L1 of the finite differences, on pictures in 0..1."""
-    edges = sum(
-        (a - b).abs().mean() for a, b in zip(differences(y), differences(x), strict=True)
-    )
+    edges = sum((a - b).abs().mean() for a, b in zip(differences(y), differences(x), strict=True))
     return (y - x).abs().mean() + 2 * (y - x).square().mean() + 0.5 * edges
 
 
@@ -112,7 +110,10 @@ def report(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, seed: int) -
     """Print the PSNR on composites and fields and the colour error of flat and smooth fields."""
     g = torch.Generator().manual_seed(seed)
     index = torch.multinomial(weights, 512, replacement=True, generator=g)
-    for name, x in (("composites", composite(drawings[index], g)), ("fields", colour_field(512, g))):
+    for name, x in (
+        ("composites", composite(drawings[index], g)),
+        ("fields", colour_field(512, g)),
+    ):
         y = vae.decoder(vae.encoder(x * 2 - 1)) / 2 + 0.5
         mean_error = (y.clamp(0, 1) - x).mean((2, 3)).abs()
         print(

@@ -19,7 +19,7 @@ pipeline_tag: text-to-image
 # digressions-mini
 
 A very small text-to-image latent diffusion model, 64 x 64 px, trained from scratch on two CPU
-cores. It paints the {concepts} things listed below, in five styles: photo, painting, drawing,
+cores. It is made for the {concepts} things listed below, in five styles: photo, painting, drawing,
 cartoon, ink drawing. It is meant for mosaics: image-to-image from a patch of colour paints the
 thing in those colours.
 
@@ -29,23 +29,24 @@ thing in those colours.
 | --- | --- | --- |
 | `vae` | `AutoencoderTiny`, 8x, 16 channels | {vae:.2f} M |
 | `unet` | `UNet2DConditionModel` on 8 x 8 latents, v-prediction, zero terminal SNR | {unet:.2f} M |
-| `text_encoder` | `CLIPTextModel`, 2 layers, 256 wide, own tokenizer of {pieces} pieces | {text:.2f} M |
+| `text_encoder` | `CLIPTextModel`, 2 layers, 256 wide | {text:.2f} M |
+| `tokenizer` | byte-level BPE, {pieces} pieces, 24 tokens | |
 
 ## Training
 
-{steps} steps of {batch} pictures in {minutes:.0f} minutes for the denoiser, on two CPU cores.
+{steps} steps of the denoiser in {minutes:.0f} minutes, on two CPU cores shared with other programs.
 {pictures} drawings from nine art sets, composited over generated colour fields; no photographs.
 `training/` of the project has the code, `training/LOG.md` the figures and what did not work.
 
 ## Licences of the training pictures
 
-See the notice at the end of this card.
+The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
 
 ## Weak points
 
-Shapes are rough, faces more reliable than bodies with thin legs. "Photo" means a glossy 3D
-render. One thing per picture, nothing but the listed things, no relations, no backgrounds but
-colours. The autoencoder blurs details of a pixel or two.
+Far too short a training: with {minutes:.0f} minutes it paints soft blobs, whose colour follows the
+prompt and whose shape does not. "Photo" means a glossy 3D render. One thing per picture, nothing
+but the listed things. The autoencoder blurs; `training/LOG.md` gives its decibels.
 
 ## Things
 
@@ -64,7 +65,7 @@ def millions(model: nn.Module) -> float:
     return sum(p.numel() for p in model.parameters()) / 1e6
 
 
-def model_card(pipeline, records: list[dict], state: dict, batch: int, notice: str) -> str:
+def model_card(pipeline, records: list[dict], state: dict, notice: str) -> str:
     """The README of the exported folder."""
     names = list(dict.fromkeys(record["concept"] for record in records))
     card = CARD.format(
@@ -77,7 +78,6 @@ def model_card(pipeline, records: list[dict], state: dict, batch: int, notice: s
         pictures=len(records),
         steps=state["step"],
         minutes=state["minutes"],
-        batch=batch,
     )
     return card + notice.replace("# Where", "## Where", 1)
 
@@ -88,7 +88,6 @@ def main() -> None:
     parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
     parser.add_argument("--checkpoint", type=Path, required=True, help="of diffusion.py")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--batch", type=int, default=64, help="the batch it was trained with")
     args = parser.parse_args()
     state = torch.load(args.checkpoint, weights_only=True)
     _, records, vocabulary = load(args.data)
@@ -106,7 +105,7 @@ def main() -> None:
     )
     pipeline.save_pretrained(args.out)
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
-    (args.out / "README.md").write_text(model_card(pipeline, records, state, args.batch, notice))
+    (args.out / "README.md").write_text(model_card(pipeline, records, state, notice))
 
 
 if __name__ == "__main__":

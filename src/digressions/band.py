@@ -54,8 +54,8 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
         band: ``(B, 3, b, b)`` in 0..1, the means to reach.
 
     Returns:
-        Pictures whose box means agree to better than half a grey level, also after rounding to
-        8 bits.
+        Pictures whose box means agree to a quarter of a grey level. Rounding to 8 bits adds at most
+        half a level, and that only in a flat box.
     """
     b = band.shape[-1]
     size = images.shape[-2:]

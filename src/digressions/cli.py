@@ -8,7 +8,7 @@ import random
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -71,21 +71,34 @@ Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; d
 def main() -> None:
     """Runs the command line; every error made on purpose is one line and an exit code."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except DigressionsError as error:
-        err.print(f"[red]digress:[/red] {_plain(str(error))}")
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        err.print("digress: stopped")
-        sys.exit(StoppedError.exit_code)
+        _fail("stopped", StoppedError.exit_code)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
-    except Exception as error:  # click's own usage errors know how to show themselves
-        show = getattr(error, "show", None)
-        if show is None:
+    except Exception as error:  # a wrong use of the command line, or Ctrl-C under an older Typer
+        if isinstance(error, typer.Abort):
+            _fail("stopped", StoppedError.exit_code)
+        format_message = getattr(error, "format_message", None)
+        if format_message is None:
             raise
-        show()
-        sys.exit(2)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        path = getattr(getattr(error, "ctx", None), "command_path", "digress")
+        message = " ".join(format_message().split()).rstrip(".")
+        _fail(f"{message}: '{path} --help' shows what there is", 2)
+    if code == StoppedError.exit_code:  # Typer makes this of Ctrl-C
+        _fail("stopped", code)
+    if isinstance(code, int):
+        sys.exit(code)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    err.print(f"[red]digress:[/red] {_plain(message)}")
+    sys.exit(code)
 
 
 def _plain(text: str) -> str:
@@ -152,7 +165,7 @@ def mosaic(
     plan = Mosaic(
         prompt=cell_prompt or prompt,
         grid=shape,
-        side=size or loaded.size,
+        side=_first(size, loaded.size),
         strength=_first(strength, likes.cell_strength, likes.strength),
         steps=_first(steps, likes.cell_steps, likes.steps),
         guidance=_first(guidance, likes.cell_guidance, likes.guidance),
@@ -177,6 +190,15 @@ def mosaic(
 
 
 def _run(job: Hypermosaic, batch_size: int, single: str | None) -> None:
+    try:
+        _run_through(job, batch_size, single)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped; finished pictures are kept in {job.folder}: the same command goes on"
+        ) from None
+
+
+def _run_through(job: Hypermosaic, batch_size: int, single: str | None) -> None:
     estimate = job.start()
     size, left = job.mosaic.size, estimate.pictures - estimate.done
     rate = job.measure(batch_size) if left else 0.0
@@ -187,16 +209,11 @@ def _run(job: Hypermosaic, batch_size: int, single: str | None) -> None:
     )
     if estimate.done:
         out.print(f"{estimate.done:,} of them are done already; going on with the rest")
-    try:
-        with _progress() as progress:
-            task = progress.add_task("painting", total=estimate.pictures, completed=estimate.done)
-            painted, seconds, inside = job.paint(
-                batch_size=batch_size, on_batch=lambda n: progress.advance(task, n)
-            )
-    except KeyboardInterrupt:
-        raise StoppedError(
-            f"stopped; finished pictures are kept in {job.folder}: the same command goes on"
-        ) from None
+    with _progress() as progress:
+        task = progress.add_task("painting", total=estimate.pictures, completed=estimate.done)
+        painted, seconds, inside = job.paint(
+            batch_size=batch_size, on_batch=lambda n: progress.advance(task, n)
+        )
     if painted:
         out.print(
             f"painted {painted:,} in {_duration(seconds)}: {painted / seconds:.1f} pictures/s, "
@@ -239,12 +256,15 @@ def paint(
     dtype: Dtype = None,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
+    from .upscale import check_upscaler
+
     if n < 1:
         raise InputError(f"-n {n} must be at least 1")
     if not 1 <= enlarge <= 16:
         raise InputError(f"--enlarge {enlarge} is out of range: 1 to 16")
     if mask is not None and image is None:
         raise InputError("--mask needs --image, the picture to keep the rest of")
+    check_upscaler(upscaler)
     if image is not None:
         _read_picture(image)  # before the model is loaded: it is the quicker answer
     loaded = _load(model, device, dtype)
@@ -271,11 +291,17 @@ def paint(
 
 
 def _paint_all(model: Model, wanted: list[Settings], target: Path) -> None:
-    from .images import contact_sheet, write_image
+    from .images import check_suffix, contact_sheet, write_image
     from .metadata import to_text
+    from .paint import check
     from .paint import paint as run
+    from .upscale import check_upscaler
 
+    check_suffix(target)
     jobs = [_job(settings) for settings in wanted]
+    for job, settings in zip(jobs, wanted, strict=True):
+        check(model, job)  # before the progress bar: an error is one line
+        check_upscaler(settings.upscaler or "lanczos")
     pictures: dict[int, Any] = {}
     with _progress() as progress:
         task = progress.add_task("painting", total=sum(job.run for job in jobs))

@@ -250,7 +250,8 @@ def anchored(inner: Denoiser) -> Denoiser:
         anchor = condition.anchor
         if anchor is None:
             return x_0
-        missing = anchor.band - F.adaptive_avg_pool2d(x_0, tuple(anchor.band.shape[-2:]))
+        b = anchor.band.shape[-1]
+        missing = anchor.band - F.adaptive_avg_pool2d(x_0, (b, b))
         smooth = F.interpolate(missing, x_0.shape[-2:], mode="bilinear", align_corners=False)
         return x_0 + anchor.weight.view(-1, 1, 1, 1) * smooth
 

@@ -87,7 +87,7 @@ class Grid(NamedTuple):
         Raises:
             InputError: The text is neither, or a side is not positive.
         """
-        if "x" in text.lower():
+        if re.search("[xX×]", text):
             return cls(*_parse_pair(text, "grid"))
         longer, _ = _parse_pair(text, "grid")
         aspect = aspect or 1.0

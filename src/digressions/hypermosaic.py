@@ -35,10 +35,10 @@ from .mosaic import (
     read_manifest,
     strips,
 )
-from .paint import Job, paint
+from .paint import Job, check, paint
 from .pyramid import write_deep_zoom, write_single, write_viewer
 from .store import Store
-from .upscale import enlarge, load_upscaler
+from .upscale import check_upscaler, enlarge, load_upscaler
 
 PREVIEW_SIDE = 2048
 BYTES_PER_PIXEL = 2.2  # store (lossless) and pyramid together, measured on the bundled model
@@ -136,6 +136,9 @@ class Hypermosaic:
         OutputError: The folder belongs to another job or holds other files.
         """
         check_cells(model, mosaic)
+        if primary.image is None:
+            check(model, job_of(dataclasses.replace(primary.settings, image=None)))
+        check_upscaler(primary.upscaler)
         self.model, self.mosaic, self.primary, self.folder = model, mosaic, primary, folder
         self._manifest = self._describe()
         found = read_manifest(folder)

@@ -5,6 +5,7 @@ Inside the package a picture on this side of torch is ``(H, W, 3)`` uint8, sRGB.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -102,7 +103,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         target = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    except ImageCms.PyCMSError:
+    except (ImageCms.PyCMSError, OSError, ValueError):
         return image  # a profile that does not fit its picture says nothing about its colours
     return converted or image
 
@@ -135,9 +136,7 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
         OutputError: Another suffix, or a place that cannot be written.
     """
     path, text = Path(path), dict(text or {})
-    kind = _SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
+    kind = check_suffix(path)
     options: dict[str, object] = {}
     if kind == "PNG":
         chunks = PngImagePlugin.PngInfo()
@@ -158,8 +157,21 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
     return path
+
+
+def check_suffix(path: Path) -> str:
+    """Pillow's name for the kind of file that a path asks for.
+
+    Raises:
+        OutputError: `write_image` would not write it.
+    """
+    kind = _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
+    return kind
 
 
 def _exif(text: Mapping[str, str]) -> Image.Exif:
@@ -168,7 +180,9 @@ def _exif(text: Mapping[str, str]) -> Image.Exif:
     exif[ExifTags.Base.ImageDescription] = json.dumps(rest)
     if "parameters" in text:
         comment = _UNICODE + text["parameters"].encode("utf-16-be")
-        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+        inner = exif.get_ifd(ExifTags.IFD.Exif)
+        inner[ExifTags.Base.UserComment] = comment
+        exif[ExifTags.IFD.Exif] = inner  # or a TIFF would be saved without it
     return exif
 
 

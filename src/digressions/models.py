@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -112,6 +111,16 @@ class Model:
             offset=self.offset,
             to_zero=self.to_zero,
         )
+
+    def start_scale(self, sampler: str, t: Tensor) -> Tensor:
+        r"""What pure noise is multiplied with to start from it, ``(B, 1, 1, 1)``.
+
+        1 as a rule. Ancestral models published with trailing or linspace spacing (the Turbo ones)
+        start from :math:`\sigma_t` times the noise, 0.2 % less.
+        """
+        _, sigma = self.schedule.alpha_sigma(t)
+        exact = sampler == "euler_ancestral" and self.spacing != "leading"
+        return sigma if exact else torch.ones_like(sigma)
 
     def encode_prompts(self, prompts: Sequence[str]) -> Text:
         """Encodes prompts; each text is encoded once in a model's life.
@@ -479,15 +488,20 @@ def _cpu_has_fast_bfloat16() -> bool:
 
 
 class _quiet:  # noqa: N801 - used like a function
-    """Silences the libraries' advice while they load: it is meant for their own callers."""
-
-    _names = ("diffusers", "transformers")
+    """Silences the libraries while they load: their advice is meant for their own callers."""
 
     def __enter__(self) -> None:
-        self._levels = [logging.getLogger(name).level for name in self._names]
-        for name in self._names:
-            logging.getLogger(name).setLevel(logging.ERROR)
+        import diffusers.utils.logging
+        import transformers.utils.logging
+
+        self._voices = [diffusers.utils.logging, transformers.utils.logging]
+        self._before = [(v.get_verbosity(), v.is_progress_bar_enabled()) for v in self._voices]
+        for voice in self._voices:
+            voice.set_verbosity_error()
+            voice.disable_progress_bar()
 
     def __exit__(self, *_: object) -> None:
-        for name, level in zip(self._names, self._levels, strict=True):
-            logging.getLogger(name).setLevel(level)
+        for voice, (level, bar) in zip(self._voices, self._before, strict=True):
+            voice.set_verbosity(level)
+            if bar:
+                voice.enable_progress_bar()

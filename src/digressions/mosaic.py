@@ -86,6 +86,8 @@ class Mosaic:
             raise InputError(f"--band {self.band} is not one of {', '.join(map(str, BANDS))}")
         if max(self.grid) > MOST_CELLS:
             raise InputError(f"--grid {self.grid} does not fit: at most {MOST_CELLS} cells a side")
+        if self.side < 1:
+            raise InputError(f"--size {self.side} must be at least 1")
         if self.band and self.side % self.band:
             raise InputError(f"--size {self.side} is not a multiple of --band {self.band}")
 

@@ -8,6 +8,7 @@ guidance scales, start pictures and masks.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -119,6 +120,8 @@ def check(model: Model, job: Job) -> None:
             raise InputError(f"{name} {side} is not a positive multiple of {model.factor}")
     if not 0 <= job.seed <= MAX_SEED:
         raise InputError(f"--seed {job.seed} is out of range: 0 to {MAX_SEED}")
+    if not math.isfinite(job.guidance):
+        raise InputError(f"--guidance {job.guidance} is not a finite number")
     if not 0 <= job.anchor <= 1:
         raise InputError(f"the anchor's weight {job.anchor} is out of range: 0 to 1")
     steps_to_run(job.steps, job.strength)
@@ -160,7 +163,12 @@ def sample(model: Model, jobs: Sequence[Job]) -> Iterator[Step]:
     noise = Noise([job.seed for job in jobs], shape)
     x, condition = _start(model, jobs, times[0], noise.draw().to(model.device))
     sampler = SAMPLERS[first.sampler]
-    yield from sampler(model.denoiser(), model.schedule, x, times, condition, noise)
+    for step in sampler(model.denoiser(), model.schedule, x, times, condition, noise):
+        if condition.known is not None and step.done == len(times) - 1:
+            # A schedule that ends just short of clean still hands the known part back clean.
+            known = condition.known
+            step = step._replace(x=torch.lerp(known.latents, step.x, known.mask))
+        yield step
 
 
 def _start(
@@ -168,12 +176,13 @@ def _start(
 ) -> tuple[Tensor, Condition]:
     """The noisy latents to begin with, and what every picture is asked for."""
     condition = _texts(model, jobs)
+    from_noise = noise * model.start_scale(jobs[0].sampler, start)
     if all(job.image is None for job in jobs):
-        return noise, condition
+        return from_noise, condition
     latents = _encode_starts(model, jobs, noise)
     x = model.schedule.noised(latents, noise, start)
     pure = [job.image is None or (job.mask is not None and job.strength == 1) for job in jobs]
-    x = torch.where(torch.tensor(pure, device=x.device).view(-1, 1, 1, 1), noise, x)
+    x = torch.where(torch.tensor(pure, device=x.device).view(-1, 1, 1, 1), from_noise, x)
     weights = torch.tensor([job.anchor for job in jobs], device=x.device)
     if weights.any():
         band = F.adaptive_avg_pool2d(latents, (jobs[0].band, jobs[0].band))

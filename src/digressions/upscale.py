@@ -124,11 +124,16 @@ def load_upscaler(name: str, threads: int | None = None) -> Upscaler:
         InputError: No such upscaler.
         MissingExtraError: Its weights are not installed.
     """
-    if name == "lanczos":
-        return Lanczos()
-    if name not in _NETWORKS:
+    check_upscaler(name)
+    return Lanczos() if name == "lanczos" else RealESRGAN(name, threads)
+
+
+def check_upscaler(name: str) -> None:
+    """Raises what `load_upscaler` would raise, without loading."""
+    if name not in UPSCALERS:
         raise InputError(f"unknown upscaler {name!r}: choose one of {', '.join(UPSCALERS)}")
-    return RealESRGAN(name, threads)
+    if name in _NETWORKS:
+        _weights_folder()
 
 
 def enlarge(image: np.ndarray, width: int, height: int, upscaler: Upscaler) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""What several test files share: the bundled model, loaded once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub's client
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no bug
+settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def bundled():
+    """The bundled model on the CPU, in float32 whatever the CPU likes."""
+    from digressions.models import load
+
+    return load("bundled", "cpu", "float32")
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """A small picture with gradients and edges in all channels: ``(48, 64, 3)`` uint8."""
+    y, x = np.mgrid[0:48, 0:64]
+    planes = [x * 4 % 256, y * 5 % 256, (x + y) * 2 % 256]
+    picture = np.stack(planes, -1).astype(np.uint8)
+    picture[10:20, 10:30] = (250, 20, 20)
+    return picture
+
+
+class Ran(NamedTuple):
+    """What a run of the command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def digress(
+    bundled: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Callable[..., Ran]:
+    """Runs the command line in this process and in ``tmp_path``, with the model loaded already."""
+    import digressions.models
+    from digressions.cli import main
+
+    load = digressions.models.load
+
+    def loaded(name: str = "bundled", device: str | None = None, dtype: str | None = None):
+        ready = name == "bundled" and device in (None, "cpu") and dtype in (None, "float32")
+        return bundled if ready else load(name, device, dtype)
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr("sys.argv", ["digress", *map(str, arguments)])
+        capsys.readouterr()
+        code: object = 0
+        try:
+            main()
+        except SystemExit as leave:
+            code = leave.code or 0
+        assert isinstance(code, int)
+        return Ran(code, *capsys.readouterr())
+
+    monkeypatch.setattr(digressions.models, "load", loaded)
+    monkeypatch.chdir(tmp_path)
+    return run

@@ -1,0 +1,350 @@
+"""Pictures in and out: every common kind is read right, every bad one refused in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from digressions import images
+from digressions.errors import ImageError, OutputError
+from digressions.images import (
+    contact_sheet,
+    cover,
+    read_image,
+    read_mask,
+    read_text,
+    resample,
+    to_array,
+    to_tensor,
+    write_image,
+)
+
+TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}
+SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".PNG"]
+
+
+def refused(path: Path, **options: int) -> str:
+    with pytest.raises(ImageError) as error:
+        read_image(path, **options)
+    text = str(error.value)
+    assert "\n" not in text
+    assert str(path) in text
+    return text
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :8] = 255  # a white corner at the top left
+    # What a camera would store so that this orientation shows it upright.
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.png"
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
+    assert np.array_equal(read_image(path), upright)
+
+
+def test_alpha_shows_the_background(tmp_path: Path) -> None:
+    rgba = np.zeros((4, 3, 4), np.uint8)
+    rgba[..., :3] = (200, 100, 0)
+    rgba[0, :, 3], rgba[1, :, 3] = 255, 128
+    path = tmp_path / "a.png"
+    Image.fromarray(rgba).save(path)
+    seen = read_image(path, background=(0, 0, 255))
+    assert seen[0, 0].tolist() == [200, 100, 0]
+    assert np.abs(seen[1, 0].astype(int) - [100, 50, 127]).max() <= 1
+    assert seen[2, 0].tolist() == [0, 0, 255]
+    assert read_image(path)[2, 0].tolist() == [255, 255, 255]
+
+
+def test_a_transparent_colour_of_a_palette_shows_the_background(tmp_path: Path) -> None:
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.putpixel((1, 0), 1)
+    picture.save(tmp_path / "a.png", transparency=1)
+    assert read_image(tmp_path / "a.png").tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+def test_a_palette_is_looked_up(tmp_path: Path, photo: np.ndarray) -> None:
+    few = Image.fromarray(photo).quantize(16)
+    few.save(tmp_path / "a.gif")
+    assert np.array_equal(read_image(tmp_path / "a.gif"), np.asarray(few.convert("RGB")))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path: Path, suffix: str) -> None:
+    values = np.array([[0, 257, 32768, 65535]], np.uint16)
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(values).save(path)
+    assert read_image(path)[0, :, 1].tolist() == [0, 1, 128, 255]
+
+
+def test_float_grey_is_0_to_1(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.array([[-1.0, 0.0, 0.5, 1.0, 2.0]], np.float32)).save(path)
+    assert read_image(path)[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1", "RGB", "CMYK"])
+def test_common_modes_become_rgb(tmp_path: Path, photo: np.ndarray, mode: str) -> None:
+    picture = Image.fromarray(photo).convert(mode)
+    picture.save(tmp_path / "a.tif")
+    seen = read_image(tmp_path / "a.tif")
+    assert seen.shape == photo.shape
+    assert seen.dtype == np.uint8
+    assert np.abs(seen.astype(int) - np.asarray(picture.convert("RGB"))).max() <= 1
+
+
+def test_a_cmyk_jpeg_has_the_right_colours(tmp_path: Path) -> None:
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
+    assert np.abs(read_image(tmp_path / "a.jpg")[8, 8].astype(int) - [255, 0, 0]).max() <= 3
+
+
+def test_an_embedded_profile_is_converted_from(tmp_path: Path) -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (4, 4), (200, 100, 50)).save(tmp_path / "a.png", icc_profile=lab)
+    assert np.abs(read_image(tmp_path / "a.png")[0, 0].astype(int) - [200, 100, 50]).max() <= 1
+
+
+def test_a_broken_profile_is_ignored(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4), (200, 100, 50)).save(tmp_path / "a.png", icc_profile=b"nonsense")
+    assert read_image(tmp_path / "a.png")[0, 0].tolist() == [200, 100, 50]
+
+
+def test_of_an_animation_the_first_picture(tmp_path: Path) -> None:
+    first, second = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    assert read_image(tmp_path / "a.gif")[0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_mask_is_white_where_to_paint_and_transparent_is_keep(tmp_path: Path) -> None:
+    mask = np.zeros((1, 3, 4), np.uint8)
+    mask[0, 0] = (255, 255, 255, 255)
+    mask[0, 1] = (0, 0, 0, 255)
+    mask[0, 2] = (255, 255, 255, 0)
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png").tolist() == [[255, 0, 0]]
+
+
+# --- bad input -------------------------------------------------------------------------------
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    assert "no such file" in refused(tmp_path / "a.png")
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert "is a folder" in refused(tmp_path)
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    assert "is empty" in refused(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n\x1a\n", b"%PDF-1.4 no", bytes(999)])
+def test_not_a_picture(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    refused(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch(mode=0)
+    assert "permission denied" in refused(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".gif", ".bmp"])
+@pytest.mark.parametrize("part", [0.2, 0.6, 0.95])
+def test_a_truncated_file_is_refused(
+    tmp_path: Path, photo: np.ndarray, suffix: str, part: float
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(photo).save(path)
+    whole, right = path.read_bytes(), read_image(path)
+    path.write_bytes(whole[: int(len(whole) * part)])
+    if part > 0.9 and suffix == ".png":  # every pixel may be there
+        with contextlib.suppress(ImageError):
+            assert np.array_equal(read_image(path), right)
+    else:
+        refused(path)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + body))
+    return struct.pack(">I", len(body)) + kind + body + check
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that claims a size, with next to nothing in it."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(10_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("side", [14_200, 30_000, 2**30])
+def test_a_decompression_bomb_is_refused_unopened(tmp_path: Path, side: int) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(bomb(side, side))
+    assert "make it smaller" in refused(path)
+
+
+def test_the_limit_is_the_callers(tmp_path: Path, photo: np.ndarray) -> None:
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    assert "64 x 48" in refused(tmp_path / "a.png", max_pixels=64 * 48 - 1)
+    read_image(tmp_path / "a.png", max_pixels=64 * 48)
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_no_damage_does_worse_than_an_image_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    kind = data.draw(st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF", "GIF"]))
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((20, 20)).convert("RGB").save(buffer, kind)
+    content = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "a"
+    path.write_bytes(content)
+    for read in (read_image, read_text):
+        try:
+            read(path)
+        except ImageError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_picture_and_texts_come_back(tmp_path: Path, photo: np.ndarray, suffix: str) -> None:
+    path = write_image(tmp_path / "new" / f"a{suffix}", photo, TEXT)
+    assert read_text(path) == TEXT
+    seen = read_image(path)
+    if suffix.lower() in (".png", ".tif", ".tiff"):
+        assert np.array_equal(seen, photo)
+    else:
+        assert np.abs(seen.astype(int) - photo).mean() < 6
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@settings(max_examples=25)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.sampled_from(SUFFIXES))
+def test_any_prompt_survives_the_file(
+    tmp_path_factory: pytest.TempPathFactory, prompt: str, suffix: str
+) -> None:
+    path = tmp_path_factory.mktemp("text") / f"a{suffix}"
+    write_image(path, np.zeros((2, 2, 3), np.uint8), {"parameters": prompt})
+    assert read_text(path) == {"parameters": prompt}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_a_picture_without_texts_has_none(tmp_path: Path, photo: np.ndarray, suffix: str) -> None:
+    assert read_text(write_image(tmp_path / f"a{suffix}", photo)) == {}
+
+
+def test_foreign_texts_are_no_obstacle(tmp_path: Path, photo: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a holiday picture"  # ImageDescription that is no JSON
+    exif.get_ifd(0x8769)[0x9286] = b"ASCII\x00\x00\x00hello"
+    Image.fromarray(photo).save(tmp_path / "a.jpg", exif=exif)
+    assert read_text(tmp_path / "a.jpg") == {}
+
+
+def test_text_of_no_picture_is_an_image_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"hello")
+    for path in (tmp_path / "a.png", tmp_path / "none.png", tmp_path):
+        with pytest.raises(ImageError):
+            read_text(path)
+
+
+def test_a_failing_write_keeps_the_old_file_and_leaves_nothing(
+    tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_image(tmp_path / "a.png", photo)
+    before = path.read_bytes()
+
+    def full(self: Image.Image, file: Path, *_: object, **__: object) -> None:
+        Path(file).write_bytes(before[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(images.Image.Image, "save", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_image(path, photo[::-1])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, photo: np.ndarray) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "a.png", Path("/proc/nothing/a.png")):
+        with pytest.raises(OutputError) as error:
+            write_image(path, photo)
+        assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a", "a.png.exe"])
+def test_another_suffix_is_refused(tmp_path: Path, photo: np.ndarray, name: str) -> None:
+    with pytest.raises(OutputError, match=r"use \.png"):
+        write_image(tmp_path / name, photo)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- in between ------------------------------------------------------------------------------
+
+
+def test_to_torch_and_back_is_exact(photo: np.ndarray) -> None:
+    tensor = to_tensor(photo)
+    assert tensor.shape == (3, 48, 64)
+    assert float(tensor.max()) <= 1
+    assert np.array_equal(to_array(tensor), photo)
+
+
+def test_cover_cuts_the_middle_and_keeps_the_aspect() -> None:
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = 255
+    assert cover(wide, 10, 10).min() == 255
+    assert cover(wide, 60, 20).shape == (20, 60, 3)
+
+
+def test_resample_keeps_the_mean_and_an_equal_size(photo: np.ndarray) -> None:
+    assert resample(photo, 64, 48) is photo
+    small = resample(photo, 16, 12)
+    assert small.shape == (12, 16, 3)
+    assert np.abs(small.mean((0, 1)) - photo.mean((0, 1))).max() < 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_contact_sheet_shows_every_picture_whole(count: int, labelled: bool) -> None:
+    pictures = [np.full((12, 20, 3), 60 + 20 * i, np.uint8) for i in range(count)]
+    labels = [f"seed {i}" for i in range(count)] if labelled else None
+    sheet = contact_sheet(pictures, labels=labels)
+    for picture in pictures:
+        assert (sheet == picture[0, 0]).all(-1).sum() >= 12 * 20
