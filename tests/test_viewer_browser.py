@@ -229,9 +229,9 @@ def test_a_click_goes_to_the_cell_and_back(chromium: Any, url: str) -> None:
         page.until(lambda: np.allclose(camera()[:2], middle, atol=1e-4) and camera()[2] > 10)
         page.until(page.settled)
         assert page.facts()["cell"] == "5,20"
-        where = page.driver.find_element("id", "where").text
-        assert "Row 6, column 21" in where
-        assert f"seed {2**63 + 5 * COLUMNS + 20}" in where
+        where = page.driver.find_element("id", "where")
+        page.until(lambda: "Row 6, column 21" in where.text)  # it fades in
+        assert f"seed {2**63 + 5 * COLUMNS + 20}" in where.text
         time.sleep(0.5)  # two clicks, not a double click
         click(600, 400)
         page.until(lambda: np.allclose(camera(), home, atol=1e-3))
