@@ -48,7 +48,7 @@ class RealESRGAN:
     """Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833), 4x, on the CPU.
 
     Borders are reflected around a picture, so that they come out like the rest, and the colours
-    are put back: the networks brighten by up to five grey levels.
+    are put back: the networks brighten a picture by a few grey levels.
     """
 
     scale = 4
