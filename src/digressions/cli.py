@@ -134,7 +134,7 @@ def mosaic(
     ] = 2,
     anchor: Annotated[
         float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
-    ] = 0.5,
+    ] = 0.3,
     upscaler: UpscalerName = "realesrgan-animevideo",
     single: Annotated[
         str | None, typer.Option(help="Also write one big image: jpg or tif.")

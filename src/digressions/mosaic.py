@@ -60,7 +60,7 @@ class Mosaic:
     seed: int
     negative: str = ""
     band: int = 2
-    anchor: float = 0.5
+    anchor: float = 0.3
 
     @property
     def size(self) -> Size:
