@@ -132,24 +132,30 @@ def exact_cells(primary: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor
     return torch.stack([primary[:, b.top : b.bottom, b.left : b.right] for b in boxes])
 
 
+def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
+    """The job of one cell: its seed, and the cell enlarged, ``(3, side, side)`` in 0..1."""
+    return Job(
+        mosaic.prompt,
+        seed=seed,
+        width=mosaic.side,
+        height=mosaic.side,
+        steps=mosaic.steps,
+        guidance=mosaic.guidance,
+        sampler=mosaic.sampler,
+        negative=mosaic.negative,
+        image=image,
+        strength=mosaic.strength,
+        anchor=mosaic.anchor,
+        band=mosaic.band or 1,
+    )
+
+
 def paint_cells(model: Model, mosaic: Mosaic, primary: Tensor, cells: Sequence[int]) -> Tensor:
     """Paints one batch of cells: ``(len(cells), 3, side, side)`` uint8, exact in the band."""
+    starts = cells_of(primary, mosaic, cells)
     jobs = [
-        Job(
-            mosaic.prompt,
-            seed=cell_seed(mosaic.seed, cell),
-            width=mosaic.side,
-            height=mosaic.side,
-            steps=mosaic.steps,
-            guidance=mosaic.guidance,
-            sampler=mosaic.sampler,
-            negative=mosaic.negative,
-            image=image,
-            strength=mosaic.strength,
-            anchor=mosaic.anchor,
-            band=mosaic.band or 1,
-        )
-        for cell, image in zip(cells, cells_of(primary, mosaic, cells), strict=True)
+        cell_job(mosaic, cell_seed(mosaic.seed, cell), start)
+        for cell, start in zip(cells, starts, strict=True)
     ]
     images = paint_batch(model, jobs)
     if mosaic.band:
@@ -161,22 +167,7 @@ def paint_cells(model: Model, mosaic: Mosaic, primary: Tensor, cells: Sequence[i
 def check_cells(model: Model, mosaic: Mosaic) -> None:
     """Raises what painting the cells would raise, without painting."""
     mosaic.check()
-    flat = torch.zeros(3, mosaic.side, mosaic.side)
-    job = Job(
-        mosaic.prompt,
-        seed=mosaic.seed,
-        width=mosaic.side,
-        height=mosaic.side,
-        steps=mosaic.steps,
-        guidance=mosaic.guidance,
-        sampler=mosaic.sampler,
-        negative=mosaic.negative,
-        image=flat,
-        strength=mosaic.strength,
-        anchor=mosaic.anchor,
-        band=mosaic.band or 1,
-    )
-    check(model, job)
+    check(model, cell_job(mosaic, mosaic.seed, torch.zeros(3, mosaic.side, mosaic.side)))
 
 
 def fill(
