@@ -20,7 +20,8 @@ import pyvips
 from PIL import Image
 
 from digressions.errors import ImageError, OutputError
-from digressions.pyramid import write_deep_zoom, write_single, write_viewer
+from digressions.pyramid import write_deep_zoom, write_single
+from digressions.viewer import write_viewer
 
 SIZES = [(1, 1), (1, 9), (37, 53), (512, 512), (513, 511), (700, 1025)]
 HOSTILE = "</script><script>alert(1)</script><!-- \"quotes\" 'n' & $data ${title} \u2028 \\u003c"

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+from autoencoder import has_fast_bf16
 from captions import caption, every_caption
 from compose import composite
 from data import load
@@ -78,8 +79,9 @@ class LatentCache:
     `index[i]` says which drawing latent `i` shows.
     """
 
-    def __init__(self, vae, drawings: Tensor, weights: Tensor, size: int, g: torch.Generator):
+    def __init__(self, vae, drawings: Tensor, weights: Tensor, args, g: torch.Generator):
         self.vae, self.drawings, self.weights, self.g = vae, drawings, weights, g
+        self.bf16, size = args.bf16, args.cache
         self.latents = torch.empty(size, 16, 8, 8)
         self.index = torch.empty(size, dtype=torch.long)
         self.cursor = 0
@@ -96,7 +98,9 @@ class LatentCache:
         pictures = composite(self.drawings[index], self.g)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         slot = slice(self.cursor, self.cursor + n)
-        self.latents[slot] = self.vae.encoder(pictures * 2 - 1) * self.vae.config.scaling_factor
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            latents = self.vae.encoder(pictures * 2 - 1)
+        self.latents[slot] = latents.float() * self.vae.config.scaling_factor
         self.index[slot] = index
         self.cursor += n
 
@@ -152,7 +156,8 @@ class Trainer:
         self.models = nn.ModuleDict(
             {"unet": make_unet(tuple(args.widths)), "text": make_text_encoder(len(tokenizer))}
         )
-        self.models = self.models.to(memory_format=torch.channels_last)
+        if not args.bf16:  # channels_last is quicker in float32 and slower in bfloat16
+            self.models = self.models.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.models).requires_grad_(False).eval()
         self.scheduler = make_scheduler()
         self.optimizer = torch.optim.AdamW(
@@ -168,11 +173,13 @@ class Trainer:
         t = sample_times(len(z), self.g)
         alpha_bar = self.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
         x_t, v = noisy_and_velocity(z, torch.randn(z.shape, generator=self.g), alpha_bar)
-        x_t = x_t.contiguous(memory_format=torch.channels_last)
+        if not self.args.bf16:
+            x_t = x_t.contiguous(memory_format=torch.channels_last)
         with sdpa_kernel(SDPBackend.MATH):
-            states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
-            predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
-            loss = (predicted - v).square().mean()
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.args.bf16):
+                states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
+                predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
+            loss = (predicted.float() - v).square().mean()
             self.optimizer.zero_grad()
             loss.backward()
         nn.utils.clip_grad_norm_(self.models.parameters(), 1.0)
@@ -183,8 +190,8 @@ class Trainer:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Exponential moving average whose span grows to 500 steps."""
-        decay = min(0.998, 1 - 1 / (1 + self.step / 10))
+        """Exponential moving average whose span grows to 1,000 steps."""
+        decay = min(0.999, 1 - 1 / (1 + self.step / 10))
         torch._foreach_lerp_(
             list(self.average.parameters()), list(self.models.parameters()), 1 - decay
         )
@@ -270,7 +277,8 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
         if trainer.step % 2 == 0:
             cache.renew(args.renew)
         now = time.monotonic()
-        trainer.minutes, before = trainer.minutes + (now - before) / 60, now
+        # A step that took longer was put aside by someone else: it does not count.
+        trainer.minutes, before = trainer.minutes + min(now - before, 10) / 60, now
         if trainer.step % 5 == 0:
             share_machine(args.threads)
         if trainer.step % 50 == 0:
@@ -304,13 +312,14 @@ def main() -> None:
     parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and sheets")
     parser.add_argument("--minutes", type=float, default=50)
-    parser.add_argument("--widths", type=int, nargs=2, default=(96, 256))
+    parser.add_argument("--widths", type=int, nargs=2, default=(128, 256))
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--cache", type=int, default=12800, help="latents kept in memory")
-    parser.add_argument("--renew", type=int, default=16, help="latents renewed every second step")
+    parser.add_argument("--renew", type=int, default=24, help="latents renewed every second step")
     parser.add_argument("--save-every", type=float, default=3, help="minutes")
     parser.add_argument("--sheet-every", type=float, default=10, help="minutes")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -328,7 +337,7 @@ def main() -> None:
     for name, model in trainer.models.items():
         print(name, sum(p.numel() for p in model.parameters()) / 1e6, "M parameters", flush=True)
     start = time.monotonic()
-    cache = LatentCache(vae, drawings, weights, args.cache, trainer.g)
+    cache = LatentCache(vae, drawings, weights, args, trainer.g)
     print(f"{args.cache} latents cached in {time.monotonic() - start:.0f} s", flush=True)
     train(trainer, cache, args)
 

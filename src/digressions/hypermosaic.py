@@ -36,9 +36,10 @@ from .mosaic import (
     strips,
 )
 from .paint import Job, check, paint
-from .pyramid import write_deep_zoom, write_single, write_viewer
+from .pyramid import write_deep_zoom, write_single
 from .store import Store
 from .upscale import check_upscaler, enlarge, load_upscaler
+from .viewer import write_viewer
 
 PREVIEW_SIDE = 2048
 BYTES_PER_PIXEL = 2.2  # store (lossless) and pyramid together, measured on the bundled model

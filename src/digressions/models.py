@@ -1,16 +1,13 @@
-"""Loading models. The only file that knows diffusers and transformers.
+"""A loaded model: text in, latents in and out, and a `Denoiser`.
 
-`load` takes the bundled model's name, a folder in diffusers layout, or a hub id, and returns a
-`Model`: text in, latents in and out, and a `Denoiser`. Families: Stable Diffusion 1.x, 2.x, SDXL,
-their inpainting (9-channel), Turbo and LCM variants, and anything of the same make, such as the
-bundled model. Only safetensors weights are read: a pickle can run code.
+`load` takes the bundled model's name, a folder in diffusers layout, or a hub id. Families:
+Stable Diffusion 1.x, 2.x, SDXL, their inpainting (9-channel), Turbo and LCM variants, and anything
+of the same make, such as the bundled model.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -22,29 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checkpoint import BUNDLED, Checkpoint, Defaults
 from .denoise import Condition, Denoiser, Schedule, Text, anchored, denoiser, guided, masked
 from .errors import InputError, ModelError, PromptError
 from .sample import Spacing, time_grid
-
-BUNDLED = "bundled"
-_WEIGHTS = Path(__file__).parent / "weights"
-_PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """How a model likes to be used, when the user does not say.
-
-    A folder may carry its own in ``digressions.json``; otherwise they are read off its scheduler.
-    """
-
-    sampler: str = "ddim"
-    steps: int = 30
-    guidance: float = 7.5
-    strength: float = 0.75
-    cell_steps: int | None = None
-    cell_guidance: float | None = None
-    cell_strength: float | None = None
 
 
 @dataclass
@@ -53,7 +31,7 @@ class Model:
 
     Attributes:
         name: As the user asked for it.
-        folder: Where its files are.
+        checkpoint: Where its files are.
         size: The side in pixels that it was trained at.
         factor: Pixels per latent, along a side.
         channels: Latent channels.
@@ -62,7 +40,7 @@ class Model:
     """
 
     name: str
-    folder: Path
+    checkpoint: Checkpoint
     device: torch.device
     dtype: torch.dtype
     schedule: Schedule
@@ -84,13 +62,8 @@ class Model:
 
     @functools.cached_property
     def hash(self) -> str:
-        """SHA-256 over the weights, file by file in order of their paths: 64 hex digits."""
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.glob("*/*.safetensors")):
-            digest.update(path.relative_to(self.folder).as_posix().encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        """Of the weights (see `Checkpoint.hash`)."""
+        return self.checkpoint.hash()
 
     @property
     def sdxl(self) -> bool:
@@ -242,29 +215,23 @@ def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = Non
             weights are pickles, or it cannot be fetched.
         InputError: No such device or dtype.
     """
-    folder = find(name)
+    checkpoint = Checkpoint(name)
+    scheduler = checkpoint.scheduler
     where = _device(device)
     kind = _dtype(dtype, where)
-    index = _read_json(folder, "model_index.json")
-    scheduler = _read_json(folder, "scheduler/scheduler_config.json")
-    unet = _component(folder, index, "unet", kind).to(where)
-    vae = _component(folder, index, "vae", kind).to(where)
-    names = [n for n in ("tokenizer", "tokenizer_2") if index.get(n, [None])[0]]
-    tokenizers = [_component(folder, index, n, None) for n in names]
-    encoders = [
-        _component(folder, index, n.replace("tokenizer", "text_encoder"), kind).to(where)
-        for n in names
-    ]
+    unet = checkpoint.network("unet", kind).to(where)
+    vae = checkpoint.network("vae", kind).to(where)
+    encoders = [encoder.to(where) for encoder in checkpoint.text_encoders(kind)]
     channels = int(vae.config.latent_channels)
-    _check_fit(folder, unet, channels, encoders)
+    _check_fit(checkpoint.folder, unet, channels, encoders)
     factor = 2 ** (len(_block_channels(vae)) - 1)
     return Model(
         name=name,
-        folder=folder,
+        checkpoint=checkpoint,
         device=where,
         dtype=kind,
-        schedule=_schedule(scheduler),
-        defaults=_defaults(folder, scheduler, unet),
+        schedule=checkpoint.schedule(),
+        defaults=checkpoint.defaults(unet),
         spacing=scheduler.get("timestep_spacing", "leading"),
         offset=int(scheduler.get("steps_offset", 0)),
         to_zero=bool(scheduler.get("set_alpha_to_one", True)),
@@ -274,105 +241,10 @@ def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = Non
         inpainting=unet.config.in_channels == 2 * channels + 1,
         _unet=unet,
         _vae=vae,
-        _tokenizers=tokenizers,
+        _tokenizers=checkpoint.tokenizers(),
         _text_encoders=encoders,
-        _zero_empty=bool(index.get("force_zeros_for_empty_prompt", False)),
+        _zero_empty=checkpoint.zero_empty,
     )
-
-
-def find(name: str) -> Path:
-    """The folder that holds a model's files; fetches a hub id.
-
-    Raises:
-        ModelError: There is none, or the hub cannot be reached.
-    """
-    if name == BUNDLED:
-        return _WEIGHTS
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "model_index.json").is_file():
-            _refuse_pickles(path)
-            raise ModelError(f"{name} has no model_index.json: give a folder in diffusers layout")
-        return path
-    if path.is_file():
-        raise ModelError(
-            f"{name} is a single file: give a folder in diffusers layout "
-            "(diffusers' StableDiffusionPipeline.from_single_file(...).save_pretrained makes one)"
-        )
-    if name.count("/") != 1 or name.startswith(("/", ".", "~")):
-        raise ModelError(
-            f"unknown model {name!r}: give {BUNDLED!r}, a folder in diffusers layout, "
-            "or a hub id like owner/model"
-        )
-    return _fetch(name)
-
-
-def _fetch(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    kinds = ["*.json", "*.txt", "*/*.json", "*/*.txt", "*/*.safetensors"]
-    try:
-        # Half-precision twins and other frameworks' weights stay where they are.
-        return Path(
-            snapshot_download(
-                name, allow_patterns=kinds, ignore_patterns=["*.fp16.*", "*.non_ema.*"]
-            )
-        )
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"model {name!r} could not be fetched from the hub: {reason}") from error
-
-
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    if not path.is_file():
-        raise ModelError(f"the checkpoint {folder} has no {name}: a part of it is missing")
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a JSON object")
-    return value
-
-
-def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtype | None) -> Any:
-    import diffusers
-    import transformers
-
-    entry = index.get(name)
-    libraries = {"diffusers": diffusers, "transformers": transformers}
-    if not isinstance(entry, list) or len(entry) != 2 or entry[0] not in libraries:
-        raise ModelError(f"the checkpoint {folder} has no usable {name} in its model_index.json")
-    part = folder / name
-    if not part.is_dir():
-        raise ModelError(f"the checkpoint {folder} has no folder {name}: a part of it is missing")
-    kind = getattr(libraries[entry[0]], str(entry[1]), None)
-    if kind is None:
-        raise ModelError(f"the {name} of {folder} is a {entry[1]}, which is not known here")
-    options: dict[str, Any] = {"local_files_only": True}
-    if dtype is not None:
-        if not any(part.glob("*.safetensors")):
-            _refuse_pickles(part)
-            raise ModelError(f"{part} holds no weights (*.safetensors): a part of it is missing")
-        options |= {"use_safetensors": True}
-        options |= {"torch_dtype" if entry[0] == "diffusers" else "dtype": dtype}
-    try:
-        with _quiet():
-            loaded = kind.from_pretrained(part, **options)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"the {name} of {folder} cannot be loaded: {reason}") from error
-    return loaded.eval().requires_grad_(False) if dtype is not None else loaded
-
-
-def _refuse_pickles(folder: Path) -> None:
-    for pattern in _PICKLES:
-        for path in folder.glob(pattern):
-            raise ModelError(
-                f"{path} is a pickle, which can run code when it is opened: "
-                "only safetensors weights are read; convert it first"
-            )
 
 
 def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> None:
@@ -396,55 +268,6 @@ def _block_channels(vae: Any) -> Sequence[int]:
 def _sample_side(unet: Any) -> int:
     side = unet.config.sample_size or 64
     return int(max(side) if isinstance(side, (list, tuple)) else side)
-
-
-def _schedule(config: dict[str, Any]) -> Schedule:
-    """The training schedule that a diffusers scheduler config describes.
-
-    Raises:
-        ModelError: A kind of schedule or prediction that is not known here.
-    """
-    total = int(config.get("num_train_timesteps", 1000))
-    kind = config.get("beta_schedule", "scaled_linear")
-    low, high = config.get("beta_start", 0.00085), config.get("beta_end", 0.012)
-    if config.get("trained_betas") is not None:
-        betas = torch.tensor(config["trained_betas"], dtype=torch.float32)
-    elif kind == "scaled_linear":
-        betas = torch.linspace(low**0.5, high**0.5, total) ** 2
-    elif kind == "linear":
-        betas = torch.linspace(low, high, total)
-    else:
-        raise ModelError(f"the scheduler's beta_schedule {kind!r} is not known here")
-    alphas_cumprod = torch.cumprod(1 - betas, dim=0)
-    if config.get("rescale_betas_zero_snr"):
-        alphas_cumprod = _zero_terminal_snr(alphas_cumprod)
-    prediction = config.get("prediction_type", "epsilon")
-    if prediction not in ("epsilon", "v_prediction", "sample"):
-        raise ModelError(f"the scheduler's prediction_type {prediction!r} is not known here")
-    return Schedule(alphas_cumprod, prediction)
-
-
-def _zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
-    """Shifts and scales so that the last step is pure noise (arXiv 2305.08891, algorithm 1)."""
-    root = alphas_cumprod.sqrt()
-    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
-
-
-def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:
-    own = folder / "digressions.json"
-    if own.is_file():
-        try:
-            return Defaults(**_read_json(folder, "digressions.json"))
-        except TypeError as error:
-            raise ModelError(f"{own} has a setting that is not known here: {error}") from error
-    kind = scheduler.get("_class_name", "")
-    if kind == "LCMScheduler" or unet.config.time_cond_proj_dim:
-        return Defaults("lcm", steps=4, guidance=8.5 if unet.config.time_cond_proj_dim else 1.0)
-    if kind.startswith("EulerAncestral"):
-        if scheduler.get("timestep_spacing") == "trailing":  # SD-Turbo and SDXL-Turbo
-            return Defaults("euler_ancestral", steps=2, guidance=1.0, strength=0.5)
-        return Defaults("euler_ancestral")
-    return Defaults("dpmpp_2m" if kind.startswith("DPMSolver") else "ddim")
 
 
 def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
@@ -485,23 +308,3 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype:
 def _cpu_has_fast_bfloat16() -> bool:
     found = torch.cpu.get_capabilities()
     return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
-
-
-class _quiet:  # noqa: N801 - used like a function
-    """Silences the libraries while they load: their advice is meant for their own callers."""
-
-    def __enter__(self) -> None:
-        import diffusers.utils.logging
-        import transformers.utils.logging
-
-        self._voices = [diffusers.utils.logging, transformers.utils.logging]
-        self._before = [(v.get_verbosity(), v.is_progress_bar_enabled()) for v in self._voices]
-        for voice in self._voices:
-            voice.set_verbosity_error()
-            voice.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        for voice, (level, bar) in zip(self._voices, self._before, strict=True):
-            voice.set_verbosity(level)
-            if bar:
-                voice.enable_progress_bar()

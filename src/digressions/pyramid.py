@@ -12,30 +12,24 @@ Deep Zoom: https://learn.microsoft.com/previous-versions/windows/silverlight/dot
 
 from __future__ import annotations
 
-import html
-import json
 import logging
 import queue
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from string import Template
-from urllib.parse import quote
 
 import numpy as np
 import pyvips
-from PIL import Image
 
 from digressions.errors import ImageError, OutputError
 
 JPEG_MAX_SIDE = 65_500  # libjpeg's own limit
 PNG_MAX_PIXELS = 2**29  # a larger PNG opens nowhere: it has no tiles and no smaller sizes
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # else it speaks on stderr
-STATIC = Path(__file__).parent / "web" / "static"
 Strips = Iterable[np.ndarray]
 
 
@@ -73,10 +67,10 @@ def write_deep_zoom(
         raise OutputError(f"{name!r} is no name for a pyramid: use letters and digits")
     options = {"layout": "dz", "container": "fs", "tile_size": tile_size, "overlap": 0}
     options |= {"suffix": f".jpg[Q={quality}]", "region_shrink": "mean", "keep": "none"}
-    with _workshop(folder, dzi) as work:
+    with workshop(folder, dzi) as work:
         _pour(strips, width, height, dzi, lambda image: image.dzsave(str(work / "new"), **options))
         new, old = work / "new_files", work / "old_files"
-        with _writing(dzi):
+        with writing(dzi):
             (new / "vips-properties.xml").unlink(missing_ok=True)
             if tiles.exists():
                 tiles.rename(old)
@@ -144,94 +138,11 @@ def write_single(
             image.set_type(pyvips.GValue.blob_type, "xmp-data", xmp)
         getattr(image, operation)(str(work / path.name), **options)
 
-    with _workshop(path.parent, path) as work:
+    with workshop(path.parent, path) as work:
         _pour(strips, width, height, path, save)
-        with _writing(path):
+        with writing(path):
             (work / path.name).replace(path)
     return path
-
-
-def write_viewer(
-    folder: str | Path,
-    *,
-    width: int,
-    height: int,
-    title: str,
-    facts: Sequence[str] = (),
-    name: str = "mosaic",
-    tile_size: int = 512,
-    rows: int | None = None,
-    columns: int | None = None,
-    seeds: Sequence[int] | None = None,
-) -> Path:
-    """Write ``folder/index.html`` and ``folder/viewer/``: the page for a pyramid already there.
-
-    The page reads its own scripts and the tiles beside it and nothing else, so it works from a
-    disk (``file://``) and from any static web server.
-
-    Args:
-        title: shown large; as a rule the prompt. Any text is safe.
-        facts: short phrases for one line: ``["4,096 pictures", "seed 7"]``.
-        width, height, name, tile_size: as given to `write_deep_zoom`.
-        rows, columns: the grid of cells; a page without one neither names cells nor flies.
-        seeds: one per cell, row by row; shown for the cell under the pointer.
-
-    Returns:
-        The path of ``index.html``.
-
-    Raises:
-        ValueError: ``seeds`` and the grid disagree.
-        OutputError: the folder cannot be written.
-    """
-    folder = Path(folder)
-    grid = {"rows": rows, "columns": columns} if rows and columns else None
-    if seeds is not None and len(seeds) != (rows or 0) * (columns or 0):
-        raise ValueError(f"{len(seeds)} seeds for a grid of {rows} x {columns} cells")
-    level = min(tile_size.bit_length() - 1, (max(width, height) - 1).bit_length())
-    overview = f"{name}_files/{level}/0_0.jpg"  # the deepest level that is one tile
-    data = {
-        "title": title,
-        "facts": list(facts),
-        "width": width,
-        "height": height,
-        "tileSize": tile_size,
-        "tiles": quote(f"{name}_files/"),
-        "overview": quote(overview),
-        "grid": grid,
-        "seeds": [str(seed) for seed in seeds or ()],  # JavaScript's numbers end at 53 bits
-        "highlights": _highlights(folder / overview, rows, columns) if rows and columns else [],
-    }
-    text = json.dumps(data)  # ASCII
-    for character in "<>&":  # so that no text can end the script element
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    index = folder / "index.html"
-    with _writing(index), _workshop(folder, index) as work:
-        page = Template((STATIC / "index.html").read_text("utf-8")).substitute(
-            title=html.escape(title), overview=quote(overview), data=text
-        )
-        (work / "index.html").write_text(page, "utf-8")
-        skip = shutil.ignore_patterns("index.html")
-        shutil.copytree(STATIC, folder / "viewer", ignore=skip, dirs_exist_ok=True)
-        (work / "index.html").replace(index)
-    return index
-
-
-def _highlights(overview: Path, rows: int, columns: int, count: int = 24) -> list[list[int]]:
-    """Cells worth a visit: rich in contrast and colour, apart from each other, best first."""
-    if not overview.exists():
-        return []
-    with Image.open(overview) as image:
-        small = image.convert("RGB").resize((columns * 8, rows * 8), Image.Resampling.BOX)
-    cells = np.asarray(small, np.float32).reshape(rows, 8, columns, 8, 3)
-    interest = cells.std((1, 3)).mean(-1) * (32 + np.ptp(cells.mean((1, 3)), axis=-1))
-    chosen: list[list[int]] = []
-    for cell in np.argsort(-interest, axis=None):
-        row, column = divmod(int(cell), columns)
-        inside = 0 < row < rows - 1 and 0 < column < columns - 1
-        apart = all(8 * max(abs(row - r), abs(column - c)) > min(rows, columns) for r, c in chosen)
-        if inside and apart and len(chosen) < count:
-            chosen.append([row, column])
-    return chosen
 
 
 def _pour(
@@ -312,14 +223,14 @@ def _png(strips: Strips, width: int, height: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _workshop(folder: Path, target: Path) -> Iterator[Path]:
+def workshop(folder: Path, target: Path) -> Iterator[Path]:
     """A folder inside ``folder`` to build in; gone afterwards.
 
     After an exception every folder made on the way to it is gone as well. Its name is a fixed
     one, so that what a killed run has left there goes with the next run.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    with _writing(target):
+    with writing(target):
         folder.mkdir(parents=True, exist_ok=True)
         work = folder / f".{target.name}.writing"
         shutil.rmtree(work, ignore_errors=True)
@@ -336,7 +247,7 @@ def _workshop(folder: Path, target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _writing(target: Path) -> Iterator[None]:
+def writing(target: Path) -> Iterator[None]:
     """The system's refusals, in the package's words."""
     try:
         yield

@@ -1,0 +1,265 @@
+"""Reading a checkpoint folder in diffusers layout: the only file that knows diffusers and
+transformers.
+
+A folder is taken as it is: its parts are loaded from safetensors, its scheduler becomes a
+`Schedule`. Pickles are refused, because a pickle can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .denoise import Schedule
+from .errors import ModelError
+
+BUNDLED = "bundled"
+_WEIGHTS = Path(__file__).parent / "weights"
+_PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How a model likes to be used, when the user does not say.
+
+    A folder may carry its own in ``digressions.json``; otherwise they are read off its scheduler.
+    """
+
+    sampler: str = "ddim"
+    steps: int = 30
+    guidance: float = 7.5
+    strength: float = 0.75
+    cell_steps: int | None = None
+    cell_guidance: float | None = None
+    cell_strength: float | None = None
+
+
+class Checkpoint:
+    """A folder in diffusers layout, opened.
+
+    Attributes:
+        folder: Where its files are.
+        scheduler: Its scheduler's config.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Opens the bundled model, a folder, or a hub id, which is fetched (see `find`).
+
+        Raises:
+            ModelError: No such checkpoint, or one without an index or a scheduler.
+        """
+        self.folder = find(name)
+        self._index = _read_json(self.folder, "model_index.json")
+        self.scheduler = _read_json(self.folder, "scheduler/scheduler_config.json")
+
+    def hash(self) -> str:
+        """SHA-256 over the weights, file by file in order of their paths: 64 hex digits."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.glob("*/*.safetensors")):
+            digest.update(path.relative_to(self.folder).as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def network(self, name: str, dtype: torch.dtype) -> Any:
+        """A part with weights: ``"unet"``, ``"vae"``. Raises `ModelError`."""
+        return _component(self.folder, self._index, name, dtype)
+
+    def tokenizers(self) -> list[Any]:
+        """One, or two for SDXL."""
+        return [_component(self.folder, self._index, name, None) for name in self._texts()]
+
+    def text_encoders(self, dtype: torch.dtype) -> list[Any]:
+        """As many as tokenizers, in the same order."""
+        names = [name.replace("tokenizer", "text_encoder") for name in self._texts()]
+        return [_component(self.folder, self._index, name, dtype) for name in names]
+
+    def _texts(self) -> list[str]:
+        return [n for n in ("tokenizer", "tokenizer_2") if self._index.get(n, [None])[0]]
+
+    @property
+    def zero_empty(self) -> bool:
+        """Whether an empty prompt is all zeros, as SDXL wants it."""
+        return bool(self._index.get("force_zeros_for_empty_prompt", False))
+
+    def schedule(self) -> Schedule:
+        """The training schedule.
+
+        Raises:
+            ModelError: A kind of schedule or prediction that is not known here.
+        """
+        return _schedule(self.scheduler)
+
+    def defaults(self, unet: Any) -> Defaults:
+        """The folder's own ``digressions.json``, or what suits its scheduler."""
+        return _defaults(self.folder, self.scheduler, unet)
+
+
+def find(name: str) -> Path:
+    """The folder that holds a model's files; fetches a hub id.
+
+    Raises:
+        ModelError: There is none, or the hub cannot be reached.
+    """
+    if name == BUNDLED:
+        return _WEIGHTS
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            _refuse_pickles(path)
+            raise ModelError(f"{name} has no model_index.json: give a folder in diffusers layout")
+        return path
+    if path.is_file():
+        raise ModelError(
+            f"{name} is a single file: give a folder in diffusers layout "
+            "(diffusers' StableDiffusionPipeline.from_single_file(...).save_pretrained makes one)"
+        )
+    if name.count("/") != 1 or name.startswith(("/", ".", "~")):
+        raise ModelError(
+            f"unknown model {name!r}: give {BUNDLED!r}, a folder in diffusers layout, "
+            "or a hub id like owner/model"
+        )
+    return _fetch(name)
+
+
+def _fetch(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    kinds = ["*.json", "*.txt", "*/*.json", "*/*.txt", "*/*.safetensors"]
+    try:
+        # Half-precision twins and other frameworks' weights stay where they are.
+        return Path(
+            snapshot_download(
+                name, allow_patterns=kinds, ignore_patterns=["*.fp16.*", "*.non_ema.*"]
+            )
+        )
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"model {name!r} could not be fetched from the hub: {reason}") from error
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    if not path.is_file():
+        raise ModelError(f"the checkpoint {folder} has no {name}: a part of it is missing")
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} is not a JSON object")
+    return value
+
+
+def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtype | None) -> Any:
+    import diffusers
+    import transformers
+
+    entry = index.get(name)
+    libraries = {"diffusers": diffusers, "transformers": transformers}
+    if not isinstance(entry, list) or len(entry) != 2 or entry[0] not in libraries:
+        raise ModelError(f"the checkpoint {folder} has no usable {name} in its model_index.json")
+    part = folder / name
+    if not part.is_dir():
+        raise ModelError(f"the checkpoint {folder} has no folder {name}: a part of it is missing")
+    kind = getattr(libraries[entry[0]], str(entry[1]), None)
+    if kind is None:
+        raise ModelError(f"the {name} of {folder} is a {entry[1]}, which is not known here")
+    options: dict[str, Any] = {"local_files_only": True}
+    if dtype is not None:
+        if not any(part.glob("*.safetensors")):
+            _refuse_pickles(part)
+            raise ModelError(f"{part} holds no weights (*.safetensors): a part of it is missing")
+        options |= {"use_safetensors": True}
+        options |= {"torch_dtype" if entry[0] == "diffusers" else "dtype": dtype}
+    try:
+        with _quiet():
+            loaded = kind.from_pretrained(part, **options)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"the {name} of {folder} cannot be loaded: {reason}") from error
+    return loaded.eval().requires_grad_(False) if dtype is not None else loaded
+
+
+def _refuse_pickles(folder: Path) -> None:
+    for pattern in _PICKLES:
+        for path in folder.glob(pattern):
+            raise ModelError(
+                f"{path} is a pickle, which can run code when it is opened: "
+                "only safetensors weights are read; convert it first"
+            )
+
+
+def _schedule(config: dict[str, Any]) -> Schedule:
+    """The training schedule that a diffusers scheduler config describes.
+
+    Raises:
+        ModelError: A kind of schedule or prediction that is not known here.
+    """
+    total = int(config.get("num_train_timesteps", 1000))
+    kind = config.get("beta_schedule", "scaled_linear")
+    low, high = config.get("beta_start", 0.00085), config.get("beta_end", 0.012)
+    if config.get("trained_betas") is not None:
+        betas = torch.tensor(config["trained_betas"], dtype=torch.float32)
+    elif kind == "scaled_linear":
+        betas = torch.linspace(low**0.5, high**0.5, total) ** 2
+    elif kind == "linear":
+        betas = torch.linspace(low, high, total)
+    else:
+        raise ModelError(f"the scheduler's beta_schedule {kind!r} is not known here")
+    alphas_cumprod = torch.cumprod(1 - betas, dim=0)
+    if config.get("rescale_betas_zero_snr"):
+        alphas_cumprod = _zero_terminal_snr(alphas_cumprod)
+    prediction = config.get("prediction_type", "epsilon")
+    if prediction not in ("epsilon", "v_prediction", "sample"):
+        raise ModelError(f"the scheduler's prediction_type {prediction!r} is not known here")
+    return Schedule(alphas_cumprod, prediction)
+
+
+def _zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
+    """Shifts and scales so that the last step is pure noise (arXiv 2305.08891, algorithm 1)."""
+    root = alphas_cumprod.sqrt()
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+
+
+def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:
+    own = folder / "digressions.json"
+    if own.is_file():
+        try:
+            return Defaults(**_read_json(folder, "digressions.json"))
+        except TypeError as error:
+            raise ModelError(f"{own} has a setting that is not known here: {error}") from error
+    kind = scheduler.get("_class_name", "")
+    if kind == "LCMScheduler" or unet.config.time_cond_proj_dim:
+        return Defaults("lcm", steps=4, guidance=8.5 if unet.config.time_cond_proj_dim else 1.0)
+    if kind.startswith("EulerAncestral"):
+        if scheduler.get("timestep_spacing") == "trailing":  # SD-Turbo and SDXL-Turbo
+            return Defaults("euler_ancestral", steps=2, guidance=1.0, strength=0.5)
+        return Defaults("euler_ancestral")
+    return Defaults("dpmpp_2m" if kind.startswith("DPMSolver") else "ddim")
+
+
+class _quiet:  # noqa: N801 - used like a function
+    """Silences the libraries while they load: their advice is meant for their own callers."""
+
+    def __enter__(self) -> None:
+        import diffusers.utils.logging
+        import transformers.utils.logging
+
+        self._voices = [diffusers.utils.logging, transformers.utils.logging]
+        self._before = [(v.get_verbosity(), v.is_progress_bar_enabled()) for v in self._voices]
+        for voice in self._voices:
+            voice.set_verbosity_error()
+            voice.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        for voice, (level, bar) in zip(self._voices, self._before, strict=True):
+            voice.set_verbosity(level)
+            if bar:
+                voice.enable_progress_bar()
