@@ -356,7 +356,7 @@ def test_a_picture_that_has_changed_is_not_replayed(
     Image.fromarray(photo[::-1]).save(tmp_path / "a.png")
     assert "a.png is not the picture it was" in refused("replay", "x.png")
     (tmp_path / "a.png").unlink()
-    assert "a.png: there is no such file" in refused("replay", "x.png")
+    assert "a.png, which this was started from, is not there" in refused("replay", "x.png")
 
 
 def test_a_picture_that_remembers_nothing_is_not_replayed(

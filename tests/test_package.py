@@ -29,6 +29,8 @@ ORDER = [
     "viewer",
     "mosaic",
     "hypermosaic",
+    "replay",
+    "console",
     "cli",
 ]
 

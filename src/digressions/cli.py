@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import random
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text as Line
 
 from . import __version__
+from .console import duration, err, fail, out, plain, progress, size_of
 from .errors import DigressionsError, InputError, StoppedError
 from .geometry import Grid, Size
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
     from .hypermosaic import Hypermosaic
     from .metadata import Settings
@@ -41,8 +29,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Prompt = Annotated[str, typer.Argument(help="What to paint, like 'photo of a turtle'.")]
 ModelName = Annotated[
@@ -73,14 +59,14 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except DigressionsError as error:
-        _fail(str(error), error.exit_code)
+        fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped", StoppedError.exit_code)
+        fail("stopped", StoppedError.exit_code)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except Exception as error:  # a wrong use of the command line, or Ctrl-C under an older Typer
         if isinstance(error, typer.Abort):
-            _fail("stopped", StoppedError.exit_code)
+            fail("stopped", StoppedError.exit_code)
         format_message = getattr(error, "format_message", None)
         if format_message is None:
             raise
@@ -89,20 +75,11 @@ def main() -> None:
             sys.exit(2)
         path = getattr(getattr(error, "ctx", None), "command_path", "digress")
         message = " ".join(format_message().split()).rstrip(".")
-        _fail(f"{message}: '{path} --help' shows what there is", 2)
+        fail(f"{message}: '{path} --help' shows what there is", 2)
     if code == StoppedError.exit_code:  # Typer makes this of Ctrl-C
-        _fail("stopped", code)
+        fail("stopped", code)
     if isinstance(code, int):
         sys.exit(code)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    err.print(f"[red]digress:[/red] {_plain(message)}")
-    sys.exit(code)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 @app.command()
@@ -146,13 +123,14 @@ def mosaic(
 ) -> None:
     """Paint a picture made of pictures: each cell of it a picture of the same prompt."""
     from .hypermosaic import Hypermosaic, Primary
+    from .images import read_image
     from .mosaic import Mosaic
 
     if single not in (None, "jpg", "tif"):
         raise InputError(f"--single {single!r}: choose jpg or tif")
     if batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
-    start = _read_picture(image) if image else None
+    start = read_image(image) if image else None
     shape = Grid.parse(grid, start.shape[1] / start.shape[0] if start is not None else None)
     if start is not None and (shape.columns > start.shape[1] or shape.rows > start.shape[0]):
         raise InputError(
@@ -176,13 +154,7 @@ def mosaic(
         anchor=anchor,
     )
     settings = _settings(
-        "paint",
-        loaded,
-        prompt,
-        root,
-        Size(loaded.size, loaded.size),
-        negative=negative,
-        image=_origin(image),
+        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=image
     )
     folder = output or Path("out") / _slug(prompt)
     job = Hypermosaic(loaded, plan, Primary(settings, start, upscaler), folder)
@@ -204,19 +176,19 @@ def _run_through(job: Hypermosaic, batch_size: int, single: str | None) -> None:
     rate = job.measure(batch_size) if left else 0.0
     out.print(
         f"{estimate.pictures:,} pictures of {job.mosaic.side} px, together {size.width:,} x "
-        f"{size.height:,} px ({estimate.pixels / 1e6:,.1f} Mpx), about {_bytes(estimate.disk)} "
-        f"on disk" + (f", about {_duration(left / rate)} to paint" if left else "")
+        f"{size.height:,} px ({estimate.pixels / 1e6:,.1f} Mpx), about {size_of(estimate.disk)} "
+        f"on disk" + (f", about {duration(left / rate)} to paint" if left else "")
     )
     if estimate.done:
         out.print(f"{estimate.done:,} of them are done already; going on with the rest")
-    with _progress() as progress:
-        task = progress.add_task("painting", total=estimate.pictures, completed=estimate.done)
+    with progress() as bar:
+        task = bar.add_task("painting", total=estimate.pictures, completed=estimate.done)
         painted, seconds, inside = job.paint(
-            batch_size=batch_size, on_batch=lambda n: progress.advance(task, n)
+            batch_size=batch_size, on_batch=lambda n: bar.advance(task, n)
         )
     if painted:
         out.print(
-            f"painted {painted:,} in {_duration(seconds)}: {painted / seconds:.1f} pictures/s, "
+            f"painted {painted:,} in {duration(seconds)}: {painted / seconds:.1f} pictures/s, "
             f"{inside / seconds:.0%} of the time inside the model"
         )
     fidelity = job.assemble(single=single)
@@ -256,6 +228,7 @@ def paint(
     dtype: Dtype = None,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
+    from .images import read_image, read_mask
     from .upscale import check_upscaler
 
     if n < 1:
@@ -265,13 +238,13 @@ def paint(
     if mask is not None and image is None:
         raise InputError("--mask needs --image, the picture to keep the rest of")
     check_upscaler(upscaler)
-    if image is not None:
-        _read_picture(image)  # before the model is loaded: it is the quicker answer
+    # Before the model is loaded: it is the quicker answer.
+    start = None if image is None else read_image(image)
+    hole = None if mask is None else read_mask(mask)
     loaded = _load(model, device, dtype)
     first = _seed(seed)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
     settings = _settings(
-        "paint",
         loaded,
         prompt,
         first,
@@ -281,32 +254,44 @@ def paint(
         steps=steps,
         guidance=guidance,
         strength=_first(strength, loaded.defaults.strength) if image else None,
-        image=_origin(image),
-        mask=_origin(mask),
+        image=image,
+        mask=mask,
         upscaler=upscaler if enlarge > 1 else None,
         extra={"enlarge": enlarge} if enlarge > 1 else {},
     )
     target = output or Path("out") / f"{_slug(prompt)}.png"
-    _paint_all(loaded, [dataclasses.replace(settings, seed=first + i) for i in range(n)], target)
+    wanted_all = [dataclasses.replace(settings, seed=first + i) for i in range(n)]
+    _paint_all(loaded, wanted_all, target, start, hole)
 
 
-def _paint_all(model: Model, wanted: list[Settings], target: Path) -> None:
-    from .images import check_suffix, contact_sheet, write_image
+def _paint_all(
+    model: Model,
+    wanted: list[Settings],
+    target: Path,
+    image: np.ndarray | None,
+    mask: np.ndarray | None,
+) -> None:
+    from .hypermosaic import job_of
+    from .images import check_suffix, contact_sheet, cover, to_array, write_image
     from .metadata import to_text
     from .paint import check
     from .paint import paint as run
+    from .replay import enlarged
     from .upscale import check_upscaler
 
     check_suffix(target)
-    jobs = [_job(settings) for settings in wanted]
+    size = (wanted[0].width, wanted[0].height)
+    image = None if image is None else cover(image, *size)
+    mask = None if mask is None else cover(mask, *size)
+    jobs = [job_of(settings, image, mask) for settings in wanted]
     for job, settings in zip(jobs, wanted, strict=True):
         check(model, job)  # before the progress bar: an error is one line
         check_upscaler(settings.upscaler or "lanczos")
     pictures: dict[int, Any] = {}
-    with _progress() as progress:
-        task = progress.add_task("painting", total=sum(job.run for job in jobs))
-        for index, image in run(model, jobs, on_step=lambda n: progress.advance(task, n)):
-            pictures[index] = _finished(image, wanted[index])
+    with progress() as bar:
+        task = bar.add_task("painting", total=sum(job.run for job in jobs))
+        for index, painted in run(model, jobs, on_step=lambda n: bar.advance(task, n)):
+            pictures[index] = enlarged(to_array(painted), wanted[index])
     for index, settings in enumerate(wanted):
         path = target
         if len(wanted) > 1:
@@ -334,91 +319,42 @@ def replay(
     dtype: Dtype = None,
 ) -> None:
     """Make a picture again from what its file remembers."""
-    from .images import read_text
-    from .metadata import from_text
+    from .images import read_text, write_image
+    from .metadata import from_text, to_text
+    from .replay import mosaic_again, primary_again, started_from
 
     settings = from_text(read_text(file), str(file))
     loaded = _load(model or settings.model, device, dtype)
     if loaded.hash != settings.model_hash:
         err.print(
-            f"[yellow]note:[/yellow] {_plain(str(file))} was made by other weights "
+            f"[yellow]note:[/yellow] {plain(str(file))} was made by other weights "
             f"({settings.model_hash[:10]}, not {loaded.hash[:10]}): the picture will differ"
         )
     target = output or file.with_name(f"{file.stem}-replay{file.suffix}")
     settings = dataclasses.replace(settings, model=loaded.name, model_hash=loaded.hash)
     if settings.command == "mosaic":
         folder = output or file.with_name(f"{file.stem}-replay")
-        _run(_mosaic_again(loaded, settings, folder), 32, None)
+        _run(mosaic_again(loaded, settings, folder), 32, None)
     elif "enlarged" in settings.extra:
-        _primary_again(loaded, settings, target)
+        write_image(target, primary_again(loaded, settings), to_text(settings))
+        out.print(str(target))
     else:
-        _paint_all(loaded, [settings], target)
-
-
-def _mosaic_again(model: Model, settings: Settings, folder: Path) -> Hypermosaic:
-    from .hypermosaic import Hypermosaic, Primary
-    from .mosaic import Mosaic
-
-    try:
-        found = dict(settings.extra["mosaic"])
-        plan = Mosaic(**found | {"grid": Grid.parse(found["grid"])})
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the settings of the mosaic are damaged: {error}") from error
-    upscaler = settings.upscaler or "lanczos"
-    first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
-    start = _unchanged(settings.image)
-    return Hypermosaic(model, plan, Primary(first, start, upscaler), folder)
-
-
-def _primary_again(model: Model, settings: Settings, target: Path) -> None:
-    from .hypermosaic import enlarged_primary
-    from .images import write_image
-    from .metadata import to_text
-
-    try:
-        size = Size(*(int(side) for side in settings.extra["enlarged"]))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the size of the primary is damaged: {error}") from error
-    image = _unchanged(settings.image)
-    picture = enlarged_primary(model, settings, image, size, settings.upscaler or "lanczos")
-    write_image(target, picture, to_text(settings))
-    out.print(str(target))
-
-
-def _job(settings: Settings) -> Any:
-    from .hypermosaic import job_of
-    from .images import cover, read_image, read_mask
-
-    size = (settings.width, settings.height)
-    image = mask = None
-    if settings.image:
-        _unchanged(settings.image)
-        image = cover(read_image(settings.image["path"]), *size)
-    if settings.mask:
-        _unchanged(settings.mask)
-        mask = cover(read_mask(settings.mask["path"]), *size)
-    return job_of(settings, image, mask)
-
-
-def _finished(image: torch.Tensor, settings: Settings) -> np.ndarray:
-    from .images import to_array
-    from .upscale import enlarge, load_upscaler
-
-    picture = to_array(image)
-    times = settings.extra.get("enlarge", 1)
-    if not isinstance(times, int) or not 1 <= times <= 16:
-        raise InputError(f"the settings are damaged: enlarge is {times!r}")
-    if times == 1:
-        return picture
-    upscaler = load_upscaler(settings.upscaler or "lanczos")
-    return enlarge(picture, picture.shape[1] * times, picture.shape[0] * times, upscaler)
+        _paint_all(loaded, [settings], target, *started_from(settings))
 
 
 def _settings(
-    command: str, model: Model, prompt: str, seed: int, size: Size, **given: Any
+    model: Model,
+    prompt: str,
+    seed: int,
+    size: Size,
+    *,
+    image: Path | None = None,
+    mask: Path | None = None,
+    **given: Any,
 ) -> Settings:
-    """Settings with the model's likes where the user said nothing."""
+    """Settings of a picture, with the model's likes where the user said nothing."""
     from .metadata import Settings
+    from .replay import origin
 
     likes: dict[str, Any] = {
         "sampler": model.defaults.sampler,
@@ -427,7 +363,7 @@ def _settings(
     }
     chosen = likes | {key: value for key, value in given.items() if value is not None}
     return Settings(
-        command=command,
+        command="paint",
         prompt=prompt,
         model=model.name,
         model_hash=model.hash,
@@ -435,39 +371,16 @@ def _settings(
         width=size.width,
         height=size.height,
         version=__version__,
+        image=None if image is None else origin(image),
+        mask=None if mask is None else origin(mask),
         **chosen,
     )
-
-
-def _origin(path: Path | None) -> dict[str, str] | None:
-    """Where a picture is and what it was: its path and SHA-256."""
-    if path is None:
-        return None
-    _read_picture(path)
-    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def _unchanged(origin: dict[str, str] | None) -> np.ndarray | None:
-    """The picture that settings name, or an error when it is another by now."""
-    if origin is None:
-        return None
-    path = Path(str(origin.get("path", "")))
-    picture = _read_picture(path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != origin.get("sha256"):
-        raise InputError(f"{path} is not the picture it was when this was made")
-    return picture
-
-
-def _read_picture(path: Path) -> np.ndarray:
-    from .images import read_image
-
-    return read_image(path)
 
 
 def _load(name: str, device: str | None, dtype: str | None) -> Model:
     from .models import load
 
-    with err.status(f"loading {_plain(name)}"):
+    with err.status(f"loading {plain(name)}"):
         return load(name, device, dtype)
 
 
@@ -481,34 +394,3 @@ def _first(*values: Any) -> Any:
 
 def _slug(prompt: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "picture"
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-class _Rate(ProgressColumn):
-    """Pictures or steps a second."""
-
-    def render(self, task: Task) -> Line:
-        speed = task.finished_speed or task.speed
-        return Line(f"{speed:.1f}/s" if speed else "")
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=err,
-    )

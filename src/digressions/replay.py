@@ -1,0 +1,81 @@
+"""From what a file remembers to the job that makes it again.
+
+A picture that was started from the user's own files remembers their paths and SHA-256 sums; they
+must still be what they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+from .geometry import Grid, Size
+from .hypermosaic import Hypermosaic, Primary, enlarged_primary
+from .images import read_image, read_mask
+from .metadata import Settings
+from .models import Model
+from .mosaic import Mosaic
+from .upscale import enlarge, load_upscaler
+
+
+def origin(path: Path) -> dict[str, str]:
+    """Where a file is and what it holds: its path and SHA-256."""
+    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def started_from(settings: Settings) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The start picture ``(H, W, 3)`` and the mask ``(H, W)`` that settings name, uint8.
+
+    Raises:
+        ImageError: One of them cannot be read.
+        InputError: One of them is another picture by now.
+    """
+    image = None if settings.image is None else read_image(_unchanged(settings.image))
+    mask = None if settings.mask is None else read_mask(_unchanged(settings.mask))
+    return image, mask
+
+
+def _unchanged(remembered: dict[str, str]) -> Path:
+    path = Path(str(remembered.get("path", "")))
+    if not path.is_file():
+        raise InputError(f"{path}, which this was started from, is not there")
+    if origin(path)["sha256"] != remembered.get("sha256"):
+        raise InputError(f"{path} is not the picture it was when this was made")
+    return path
+
+
+def enlarged(picture: np.ndarray, settings: Settings) -> np.ndarray:
+    """A painted picture ``(H, W, 3)`` uint8, enlarged as often as its settings say."""
+    times = settings.extra.get("enlarge", 1)
+    if not isinstance(times, int) or not 1 <= times <= 16:
+        raise InputError(f"the settings are damaged: enlarge is {times!r}")
+    if times == 1:
+        return picture
+    upscaler = load_upscaler(settings.upscaler or "lanczos")
+    return enlarge(picture, picture.shape[1] * times, picture.shape[0] * times, upscaler)
+
+
+def primary_again(model: Model, settings: Settings) -> np.ndarray:
+    """The primary picture ``(H, W, 3)`` uint8 of a mosaic."""
+    try:
+        size = Size(*(int(side) for side in settings.extra["enlarged"]))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the size of the primary is damaged: {error}") from error
+    image, _ = started_from(settings)
+    return enlarged_primary(model, settings, image, size, settings.upscaler or "lanczos")
+
+
+def mosaic_again(model: Model, settings: Settings, folder: Path) -> Hypermosaic:
+    """A mosaic, to be made in another folder."""
+    try:
+        found = dict(settings.extra["mosaic"])
+        plan = Mosaic(**found | {"grid": Grid.parse(found["grid"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the settings of the mosaic are damaged: {error}") from error
+    image, _ = started_from(settings)
+    first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
+    return Hypermosaic(model, plan, Primary(first, image, settings.upscaler or "lanczos"), folder)
