@@ -17,6 +17,8 @@ ORDER = [
     "geometry",
     "images",
     "metadata",
+    "condition",
+    "combine",
     "denoise",
     "sample",
     "checkpoint",

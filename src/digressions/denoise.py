@@ -6,6 +6,7 @@ A picture in the making is :math:`x_t = \alpha_t x_0 + \sigma_t \epsilon` with
 function from such a guess to a better one:
 
     guided(d)     away from the negative prompt (classifier-free guidance)
+    ensembled(d)  towards several prompts at once
     masked(d)     the known part of a picture stays what it is (inpainting)
     anchored(d)   the coarse colours stay those of a parent picture (mosaic cells)
 
@@ -19,13 +20,15 @@ Shapes: ``x_t`` is ``(B, C, h, w)`` float32 latents; ``t`` is ``(B,)`` float32 t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .combine import Combine, mean
+from .condition import Condition
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
@@ -77,107 +80,6 @@ class Schedule:
         return output
 
 
-class Rows:
-    """A frozen dataclass of tensors, nested `Rows` and ``None``, all with one row a picture."""
-
-    def __getitem__(self, rows: Tensor | slice) -> Self:
-        """The same for a choice of rows: a mask, indices or a slice."""
-        return self._map(lambda value: value[rows])
-
-    def to(self, device: torch.device | str) -> Self:
-        return self._map(lambda value: value.to(device))
-
-    def _map(self, change: Callable[[Any], Any]) -> Self:
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        changed = {
-            name: value._map(change) if isinstance(value, Rows) else change(value)
-            for name, value in fields.items()
-            if value is not None
-        }
-        return dataclasses.replace(self, **changed)  # type: ignore[type-var]
-
-    @classmethod
-    def cat(cls, parts: Sequence[Self]) -> Self:
-        """Rows of several, one after the other. A field is ``None`` in all of them or in none."""
-        joined: dict[str, Any] = {}
-        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-            values = [getattr(part, field.name) for part in parts]
-            if values[0] is None:
-                joined[field.name] = None
-            elif isinstance(values[0], Rows):
-                joined[field.name] = type(values[0]).cat(values)
-            else:
-                joined[field.name] = torch.cat(values)
-        return cls(**joined)
-
-
-@dataclass(frozen=True)
-class Text(Rows):
-    """Encoded prompts.
-
-    Attributes:
-        tokens: ``(B, L, D)``, what the network's cross attention looks at.
-        pooled: ``(B, P)``, one vector a prompt (SDXL), or ``None``.
-    """
-
-    tokens: Tensor
-    pooled: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Known(Rows):
-    """The part of a picture that inpainting must keep.
-
-    Attributes:
-        latents: ``(B, C, h, w)``, the whole picture, clean.
-        noise: ``(B, C, h, w)``, the noise that the picture started from.
-        mask: ``(B, 1, h, w)``, 1 where to paint, 0 where to keep, values between to blend.
-        start: ``(B,)``, the time step that the picture started from.
-    """
-
-    latents: Tensor
-    noise: Tensor
-    mask: Tensor
-    start: Tensor
-
-
-@dataclass(frozen=True)
-class Anchor(Rows):
-    """The coarse colours that a picture must keep.
-
-    Attributes:
-        band: ``(B, C, b, b)``, box means of the parent's latents.
-        weight: ``(B,)``, 0 leaves the guess alone, 1 puts its band exactly there.
-    """
-
-    band: Tensor
-    weight: Tensor
-
-
-@dataclass(frozen=True)
-class Condition(Rows):
-    """What each picture of a batch is asked for.
-
-    Attributes:
-        text: The prompts.
-        guidance: ``(B,)``, guidance scales; 1 is none.
-        negative: The negative prompts (empty ones included), or ``None`` without guidance.
-        time_ids: ``(B, 6)``, SDXL's original size, crop and target size, or ``None``.
-        channels: ``(B, K, h, w)``, extra input channels of an inpainting network: the mask and the
-            latents of the picture with the hole blanked; or ``None``.
-        known: For `masked`.
-        anchor: For `anchored`.
-    """
-
-    text: Text
-    guidance: Tensor
-    negative: Text | None = None
-    time_ids: Tensor | None = None
-    channels: Tensor | None = None
-    known: Known | None = None
-    anchor: Anchor | None = None
-
-
 class Network(Protocol):
     """A trained network: its raw output for noisy latents, shaped as they are."""
 
@@ -211,6 +113,44 @@ def guided(inner: Denoiser) -> Denoiser:
         both = inner(torch.cat([x_t, x_t]), torch.cat([t, t]), Condition.cat([alone, against]))
         c, u = both.chunk(2)
         return u + condition.guidance.view(-1, 1, 1, 1) * (c - u)
+
+    return denoise
+
+
+def ensembled(inner: Denoiser, combine: Combine = mean) -> Denoiser:
+    r"""Several prompts at once: :math:`\hat x_0 = u + g\,D(d_1, \dots, d_N)` with
+    :math:`d_i = c_i - u`.
+
+    All guesses for a step come from one batch of the network, with one unconditional guess shared
+    by the prompts, so N prompts cost N + 1 rows; prompts that are silent at a step cost nothing.
+    Takes `guided`'s place, and is it where there is one prompt. See `combine` for :math:`D`.
+    """
+    single = guided(inner)
+
+    def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        terms, negative = condition.terms, condition.negative
+        if terms is None:
+            return single(x_t, t, condition)
+        weight = terms.weight_at(t)
+        picture, term = weight.nonzero(as_tuple=True)
+        alone = dataclasses.replace(condition, terms=None, negative=None)
+        asked = dataclasses.replace(alone[picture], text=terms.text[picture, term])
+        if negative is not None:
+            asked = Condition.cat([asked, dataclasses.replace(alone, text=negative)])
+            everyone = torch.arange(len(x_t), device=x_t.device)
+            rows = torch.cat([picture, everyone])
+        else:
+            rows = picture
+        guess = inner(x_t[rows], t[rows], asked)
+        c = x_t.new_zeros(*weight.shape, *x_t.shape[1:])
+        c[picture, term] = guess[: len(picture)]
+        u = torch.zeros_like(x_t) if negative is None else guess[len(picture) :]
+        # Without an unconditional guess a direction is the guess itself, and is not scaled.
+        g = torch.ones_like(condition.guidance) if negative is None else condition.guidance
+        d = torch.where((weight != 0)[:, :, None, None, None], c - u[:, None], c)
+        w = weight[:, :, None, None]
+        w = w if terms.area is None else w * terms.area
+        return u + g.view(-1, 1, 1, 1) * combine(d, w, g)
 
     return denoise
 

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 
 from .checkpoint import BUNDLED, Checkpoint, Defaults
-from .denoise import Condition, Denoiser, Schedule, Text, anchored, denoiser, guided, masked
+from .combine import Combine, mean
+from .condition import Condition, Text
+from .denoise import Denoiser, Schedule, anchored, denoiser, ensembled, masked
 from .errors import InputError, ModelError, PromptError
 from .sample import Spacing, time_grid
 
@@ -145,9 +147,10 @@ class Model:
             return None
         return torch.tensor([[height, width, 0, 0, height, width]] * count, device=self.device)
 
-    def denoiser(self) -> Denoiser:
+    def denoiser(self, combine: Combine = mean) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask."""
-        return anchored(masked(guided(denoiser(self._network, self.schedule)), self.schedule))
+        prompted = ensembled(denoiser(self._network, self.schedule), combine)
+        return anchored(masked(prompted, self.schedule))
 
     def _network(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         if condition.channels is not None:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .denoise import Anchor, Condition, Known
+from .condition import Anchor, Condition, Known
 from .errors import InputError
 from .models import Model
 from .sample import SAMPLERS, Noise, Step, join_late, steps_to_run

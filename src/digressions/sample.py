@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .denoise import Condition, Denoiser, Schedule
+from .condition import Condition
+from .denoise import Denoiser, Schedule
 from .errors import InputError
 
 Spacing = Literal["leading", "trailing", "linspace"]
