@@ -7,7 +7,6 @@ of `--minutes`, where most of the shapes appear.
 
 import argparse
 import copy
-import os
 import random
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from PIL import Image
 from text import WIDTH, make_text_encoder, tokenize, train_tokenizer
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 SHEET_PROMPTS = (
     "photo of a turtle",
@@ -135,27 +135,17 @@ def learning_rate(elapsed: float, total: float, step: int, peak: float) -> float
     return peak * min(1, (step + 1) / 100, max(0.005, (1 - elapsed / total) / 0.5))
 
 
-def share_machine(threads: int) -> None:
-    """Use one thread while other programs are busy, `threads` when the machine is free.
-
-    At low priority a team of threads waits at every barrier for whichever was put aside: two
-    threads beside two busy programs were measured ten times slower than on a free machine.
-    """
-    mine, load = torch.get_num_threads(), os.getloadavg()[0]
-    if mine > 1 and load > threads + 0.8:
-        torch.set_num_threads(1)
-    elif mine == 1 and load < threads - 0.3:
-        torch.set_num_threads(threads)
-
-
 class Trainer:
     """The models, their optimiser and moving averages, and how far they have come."""
 
-    def __init__(self, vae, tokenizer, records: list[dict], args):
-        self.vae, self.tokenizer, self.records, self.args = vae, tokenizer, records, args
-        self.models = nn.ModuleDict(
-            {"unet": make_unet(tuple(args.widths)), "text": make_text_encoder(len(tokenizer))}
-        )
+    def __init__(self, vae, records: list[dict], vocabulary: list[str], args):
+        self.vae, self.records, self.args = vae, records, args
+        if args.start:
+            self.tokenizer, self.models = load_models(args.start)
+            args.widths = self.models["unet"].config.block_out_channels
+        else:
+            self.tokenizer = load_tokenizer(records, vocabulary)
+            self.models = make_models(args.widths, len(self.tokenizer))
         if not args.bf16:  # channels_last is quicker in float32 and slower in bfloat16
             self.models = self.models.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.models).requires_grad_(False).eval()
@@ -279,15 +269,12 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
         now = time.monotonic()
         # A step that took longer was put aside by someone else: it does not count.
         trainer.minutes, before = trainer.minutes + min(now - before, 10) / 60, now
-        if trainer.step % 5 == 0:
-            share_machine(args.threads)
         if trainer.step % 50 == 0:
             spent = 60 * (trainer.minutes - first[1])
             rate = (trainer.step - first[0]) * args.batch / spent
             print(
                 f"{trainer.step} {trainer.minutes:.1f} min loss {average:.4f} "
-                f"{rate:.1f} pictures/s, "
-                f"{torch.get_num_threads()} threads",
+                f"{rate:.1f} pictures/s",
                 flush=True,
             )
         if trainer.minutes - last_save > args.save_every:
@@ -306,11 +293,25 @@ def load_tokenizer(records: list[dict], vocabulary: list[str]):
     return train_tokenizer(texts + vocabulary)
 
 
+def make_models(widths: tuple[int, int], pieces: int) -> nn.ModuleDict:
+    """Untrained: the denoiser and a text encoder for a vocabulary of `pieces`."""
+    return nn.ModuleDict({"unet": make_unet(tuple(widths)), "text": make_text_encoder(pieces)})
+
+
+def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
+    """The tokenizer, and the denoiser and text encoder in float32, of an exported folder."""
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+    text = CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    return tokenizer, nn.ModuleDict({"unet": unet.train(), "text": text.train()})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
     parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and sheets")
+    parser.add_argument("--start", type=Path, help="exported folder to go on from; same --vae")
     parser.add_argument("--minutes", type=float, default=50)
     parser.add_argument("--widths", type=int, nargs=2, default=(128, 256))
     parser.add_argument("--batch", type=int, default=64)
@@ -331,7 +332,7 @@ def main() -> None:
     weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
     vae = AutoencoderTiny.from_pretrained(args.vae).eval().requires_grad_(False)
     vae = vae.to(memory_format=torch.channels_last)
-    trainer = Trainer(vae, load_tokenizer(records, vocabulary), records, args)
+    trainer = Trainer(vae, records, vocabulary, args)
     if (args.out / "checkpoint.pt").exists():
         trainer.restore(args.out / "checkpoint.pt")
     for name, model in trainer.models.items():

@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 from data import load
 from diffusers import AutoencoderTiny
-from diffusion import load_tokenizer, make_pipeline, make_scheduler, make_unet
-from text import make_text_encoder
+from diffusion import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
 from torch import nn
 
 CARD = """\
@@ -87,17 +86,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
     parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
     parser.add_argument("--checkpoint", type=Path, required=True, help="of diffusion.py")
+    parser.add_argument("--start", type=Path, help="the folder that diffusion.py was started from")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     args = parser.parse_args()
     state = torch.load(args.checkpoint, weights_only=True)
     _, records, vocabulary = load(args.data)
-    tokenizer = load_tokenizer(records, vocabulary)
-    models = nn.ModuleDict(
-        {
-            "unet": make_unet(tuple(state["widths"])),
-            "text": make_text_encoder(len(tokenizer)),
-        }
-    )
+    if args.start:
+        tokenizer, models = load_models(args.start)
+    else:
+        tokenizer = load_tokenizer(records, vocabulary)
+        models = make_models(state["widths"], len(tokenizer))
     models.load_state_dict(state["average"])
     vae = AutoencoderTiny.from_pretrained(args.vae)
     pipeline = make_pipeline(
