@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.images import read_image, read_text, to_array, to_tensor
+from digressions.images import read_image, to_array, to_tensor
 from digressions.metadata import from_text
 from digressions.models import Defaults, Model
+from digressions.texts import read_text
 
 from .conftest import Ran
 from .test_images import bomb
@@ -413,7 +414,7 @@ def test_stopping_is_one_line_and_130(
     assert not (tmp_path / "x.png").exists()
 
 
-@pytest.mark.parametrize("phase", ["start", "measure", "paint", "assemble"])
+@pytest.mark.parametrize("phase", ["start", "paint", "assemble"])
 def test_a_mosaic_stopped_in_any_phase_says_how_to_go_on(
     digress: Digress, monkeypatch: pytest.MonkeyPatch, phase: str
 ) -> None:

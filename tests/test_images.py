@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from digressions import images
+from digressions.contactsheet import contact_sheet
 from digressions.errors import ImageError, OutputError
 from digressions.images import (
-    contact_sheet,
     cover,
     read_image,
     read_mask,
-    read_text,
     resample,
     to_array,
     to_tensor,
     write_image,
 )
+from digressions.texts import read_text
 
 TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}
 SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".PNG"]

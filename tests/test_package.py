@@ -15,7 +15,9 @@ SOURCES = Path(digressions.__file__).parent
 ORDER = [
     "errors",
     "geometry",
+    "texts",
     "images",
+    "contactsheet",
     "metadata",
     "condition",
     "combine",

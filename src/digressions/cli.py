@@ -173,23 +173,23 @@ def _run(job: Hypermosaic, batch_size: int, single: str | None) -> None:
 def _run_through(job: Hypermosaic, batch_size: int, single: str | None) -> None:
     estimate = job.start()
     size, left = job.mosaic.size, estimate.pictures - estimate.done
-    rate = job.measure(batch_size) if left else 0.0
+    first = job.paint(batch_size=batch_size, most=batch_size)  # says how long the rest will take
     out.print(
         f"{estimate.pictures:,} pictures of {job.mosaic.side} px, together {size.width:,} x "
         f"{size.height:,} px ({estimate.pixels / 1e6:,.1f} Mpx), about {size_of(estimate.disk)} "
-        f"on disk" + (f", about {duration(left / rate)} to paint" if left else "")
+        f"on disk" + (f", about {duration(left / first.rate)} to paint" if left else "")
     )
     if estimate.done:
         out.print(f"{estimate.done:,} of them are done already; going on with the rest")
     with progress() as bar:
-        task = bar.add_task("painting", total=estimate.pictures, completed=estimate.done)
-        painted, seconds, inside = job.paint(
-            batch_size=batch_size, on_batch=lambda n: bar.advance(task, n)
-        )
-    if painted:
+        done = estimate.done + first.pictures
+        task = bar.add_task("painting", total=estimate.pictures, completed=done)
+        rest = job.paint(batch_size=batch_size, on_batch=lambda n: bar.advance(task, n))
+    work = first.plus(rest)
+    if work.pictures:
         out.print(
-            f"painted {painted:,} in {duration(seconds)}: {painted / seconds:.1f} pictures/s, "
-            f"{inside / seconds:.0%} of the time inside the model"
+            f"painted {work.pictures:,} in {duration(work.seconds)}: {work.rate:.1f} pictures/s, "
+            f"{work.inside / work.seconds:.0%} of the time inside the model"
         )
     fidelity = job.assemble(single=single)
     out.print(f"fidelity {fidelity}")
@@ -271,8 +271,9 @@ def _paint_all(
     image: np.ndarray | None,
     mask: np.ndarray | None,
 ) -> None:
+    from .contactsheet import contact_sheet
     from .hypermosaic import job_of
-    from .images import check_suffix, contact_sheet, cover, to_array, write_image
+    from .images import check_suffix, cover, to_array, write_image
     from .metadata import to_text
     from .paint import check
     from .paint import paint as run
@@ -319,9 +320,10 @@ def replay(
     dtype: Dtype = None,
 ) -> None:
     """Make a picture again from what its file remembers."""
-    from .images import read_text, write_image
+    from .images import write_image
     from .metadata import from_text, to_text
     from .replay import mosaic_again, primary_again, started_from
+    from .texts import read_text
 
     settings = from_text(read_text(file), str(file))
     loaded = _load(model or settings.model, device, dtype)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +31,6 @@ from .mosaic import (
     Mosaic,
     check_cells,
     fill,
-    paint_cells,
     preview,
     read_manifest,
     strips,
@@ -38,6 +38,7 @@ from .mosaic import (
 from .paint import Job, check, paint
 from .pyramid import write_deep_zoom, write_single
 from .store import Store
+from .texts import xmp_packet
 from .upscale import check_upscaler, enlarge, load_upscaler
 from .viewer import write_viewer
 
@@ -59,6 +60,27 @@ class Estimate:
     done: int
     pixels: int
     disk: int
+
+
+class Work(NamedTuple):
+    """What a stretch of painting came to: pictures, seconds, and seconds inside the model."""
+
+    pictures: int
+    seconds: float
+    inside: float
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second."""
+        return self.pictures / self.seconds
+
+    def plus(self, other: Work) -> Work:
+        """Both stretches together."""
+        return Work(
+            self.pictures + other.pictures,
+            self.seconds + other.seconds,
+            self.inside + other.inside,
+        )
 
 
 @dataclass(frozen=True)
@@ -178,24 +200,14 @@ class Hypermosaic:
         pixels = self.mosaic.size.pixels
         return Estimate(self.mosaic.grid.cells, done, pixels, int(pixels * BYTES_PER_PIXEL))
 
-    def measure(self, batch_size: int) -> float:
-        """Pictures a second, from painting one batch of what is missing."""
-        model, mosaic = self.model, self.mosaic
-        with self._store() as store:
-            done = store.done()
-        cells = [cell for cell in range(mosaic.grid.cells) if cell not in done][:batch_size]
-        begun = time.perf_counter()
-        paint_cells(model, mosaic, self._pixels(), cells)
-        return len(cells) / (time.perf_counter() - begun)
-
     def paint(
-        self, *, batch_size: int = 32, on_batch: Callable[[int], None] | None = None
-    ) -> tuple[int, float, float]:
-        """Paints what is missing.
-
-        Returns:
-            How many pictures, in how many seconds, and how many of these inside the model.
-        """
+        self,
+        *,
+        batch_size: int = 32,
+        most: int | None = None,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> Work:
+        """Paints what is missing, ``most`` pictures at most."""
         painted, begun, inside = 0, time.perf_counter(), self.model.seconds
 
         def count(pictures: int) -> None:
@@ -211,9 +223,10 @@ class Hypermosaic:
                 self.mosaic,
                 self._pixels(),
                 batch_size=batch_size,
+                most=most,
                 on_batch=count,
             )
-        return painted, time.perf_counter() - begun, self.model.seconds - inside
+        return Work(painted, time.perf_counter() - begun, self.model.seconds - inside)
 
     def assemble(self, *, single: str | None = None) -> Fidelity:
         """Writes pyramid, page, preview and, if asked, one big image; measures the fidelity.
@@ -234,7 +247,8 @@ class Hypermosaic:
             small = np.concatenate(list(preview(strips(store, mosaic), size, PREVIEW_SIDE)))
             if single is not None:
                 path = self.folder / f"mosaic.{single}"
-                write_single(strips(store, mosaic), size.width, size.height, path)
+                packet = xmp_packet(to_text(self._mosaic_settings()))
+                write_single(strips(store, mosaic), size.width, size.height, path, xmp=packet)
         fidelity = gauge.fidelity()
         write_image(self.folder / "preview.jpg", small, to_text(self._mosaic_settings()))
         write_viewer(

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps
 
 from .errors import ImageError, OutputError
+from .texts import save_options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,19 @@ if TYPE_CHECKING:
 MAX_PIXELS = 200_000_000
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF"}
 _SUFFIXES |= {".tiff": "TIFF"}
-_UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
+_READ = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "GIF",
+    "PPM",
+    "AVIF",
+    "JPEG2000",
+    "ICO",
+    "TGA",
+)
 
 
 def read_image(
@@ -48,14 +60,16 @@ def read_image(
         # Our own limit decides, so Pillow's warning about large pictures has nothing to add.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise ImageError(f"{path} is not a file: give a picture")
+            with Image.open(path, formats=_READ) as image:
                 if image.width * image.height > max_pixels:
                     raise ImageError(
                         f"{path} has {image.width:,} x {image.height:,} pixels, more than the "
                         f"{max_pixels:,} that are read: make it smaller first"
                     )
                 image.load()
-                return np.asarray(_to_rgb(image, background))
+                return np.array(_to_rgb(image, background))
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -88,13 +102,16 @@ def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
         values = np.asarray(image).astype(np.float64)
         values = values * 255 if image.mode == "F" else values / 257
         return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
+    alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, (*background, 255))
-        image = Image.alpha_composite(ground, image)
+        alpha = image.getchannel("A")
     if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
         image = _to_srgb(image, profile)
-    return image.convert("RGB")
+    image = image.convert("RGB")
+    # The ground is in sRGB already, so it comes after the profile.
+    ground = Image.new("RGB", image.size, background)
+    return image if alpha is None else Image.composite(image, ground, alpha)
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -125,26 +142,16 @@ def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:
 def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | None = None) -> Path:
     """Writes a picture, whole or not at all, with texts that `read_text` gives back.
 
-    Texts go to iTXt chunks of a PNG; elsewhere ``parameters`` goes to the EXIF user comment
-    (where the common tools look for it) and the rest to the EXIF image description as JSON.
-
     Args:
         path: ``.png``, ``.jpg`` (quality 95, colour not subsampled), ``.webp`` or ``.tif``.
         image: ``(H, W, 3)`` uint8 sRGB.
 
     Raises:
-        OutputError: Another suffix, or a place that cannot be written.
+        OutputError: Another suffix, texts that do not fit, or a place that cannot be written.
     """
-    path, text = Path(path), dict(text or {})
+    path, text = Path(os.path.realpath(path)), dict(text or {})  # write through a link
     kind = check_suffix(path)
-    options: dict[str, object] = {}
-    if kind == "PNG":
-        chunks = PngImagePlugin.PngInfo()
-        for key, value in text.items():
-            chunks.add_itxt(key, value)
-        options["pnginfo"] = chunks
-    elif text:
-        options["exif"] = _exif(text)
+    options = save_options(kind, text)
     if kind == "JPEG":
         options |= {"quality": 95, "subsampling": 0}
     elif kind == "WEBP":
@@ -174,45 +181,6 @@ def check_suffix(path: Path) -> str:
     return kind
 
 
-def _exif(text: Mapping[str, str]) -> Image.Exif:
-    exif = Image.Exif()
-    rest = {key: value for key, value in text.items() if key != "parameters"}
-    exif[ExifTags.Base.ImageDescription] = json.dumps(rest)
-    if "parameters" in text:
-        comment = _UNICODE + text["parameters"].encode("utf-16-be")
-        inner = exif.get_ifd(ExifTags.IFD.Exif)
-        inner[ExifTags.Base.UserComment] = comment
-        exif[ExifTags.IFD.Exif] = inner  # or a TIFF would be saved without it
-    return exif
-
-
-def read_text(path: str | Path) -> dict[str, str]:
-    """The texts that `write_image` left in a file; empty where there are none.
-
-    Raises:
-        ImageError: The file cannot be read as a picture.
-    """
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            if image.format == "PNG":
-                image.load()  # text chunks may follow the pixels
-                return {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
-            exif = image.getexif()
-            comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
-            description = exif.get(ExifTags.Base.ImageDescription, "")
-    except Exception as error:
-        raise ImageError(f"{path} cannot be read as a picture: {error}") from error
-    found: dict[str, str] = {}
-    if isinstance(comment, bytes) and comment.startswith(_UNICODE):
-        found["parameters"] = comment.removeprefix(_UNICODE).decode("utf-16-be", "replace")
-    try:
-        rest = json.loads(description) if description else {}
-    except ValueError:
-        rest = {}
-    return found | ({str(k): str(v) for k, v in rest.items()} if isinstance(rest, dict) else {})
-
-
 def to_tensor(image: np.ndarray) -> Tensor:
     """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in 0..1."""
     import torch
@@ -223,38 +191,3 @@ def to_tensor(image: np.ndarray) -> Tensor:
 def to_array(image: Tensor) -> np.ndarray:
     """``(3, H, W)`` float32 in 0..1 to ``(H, W, 3)`` uint8, rounded to nearest."""
     return np.rint(image.permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8)
-
-
-def contact_sheet(
-    images: Sequence[np.ndarray],
-    columns: int | None = None,
-    gap: int = 8,
-    labels: Sequence[str] | None = None,
-) -> np.ndarray:
-    """Pictures of one size in a neat grid on a dark ground, labelled below if asked.
-
-    Args:
-        images: ``(H, W, 3)`` uint8 each, at least one.
-        columns: ``None`` for about as many as rows.
-
-    Returns:
-        ``(H', W', 3)`` uint8.
-    """
-    columns = columns or int(np.ceil(np.sqrt(len(images))))
-    rows = -(-len(images) // columns)
-    height, width = images[0].shape[:2]
-    font = ImageFont.load_default(size=13)
-    line = 20 if labels else 0
-    sheet = Image.new(
-        "RGB",
-        (gap + columns * (width + gap), gap + rows * (height + line + gap)),
-        (24, 24, 27),
-    )
-    draw = ImageDraw.Draw(sheet)
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        left, top = gap + column * (width + gap), gap + row * (height + line + gap)
-        sheet.paste(Image.fromarray(image), (left, top))
-        if labels:
-            draw.text((left, top + height + 3), labels[index], (212, 212, 216), font)
-    return np.asarray(sheet)

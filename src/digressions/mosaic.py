@@ -177,16 +177,17 @@ def fill(
     primary: Tensor,
     *,
     batch_size: int = 32,
+    most: int | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> None:
-    """Paints every cell that the store does not have yet, a batch at a time.
+    """Paints the cells that the store does not have yet, ``most`` at most, a batch at a time.
 
     Args:
         primary: ``(3, H, W)`` float32 in 0..1, of ``mosaic.primary_size``.
         on_batch: Called with the number of pictures after each commit.
     """
     done = store.done()
-    missing = [cell for cell in range(mosaic.grid.cells) if cell not in done]
+    missing = [cell for cell in range(mosaic.grid.cells) if cell not in done][:most]
     for start in range(0, len(missing), batch_size):
         cells = missing[start : start + batch_size]
         images = paint_cells(model, mosaic, primary, cells)

@@ -1,0 +1,117 @@
+"""Texts inside image files: PNG text chunks, EXIF, XMP.
+
+A picture's texts are a mapping of names to strings (see `metadata`). A PNG holds each in an iTXt
+chunk. Elsewhere ``parameters`` goes to the EXIF user comment, where the common tools look for it,
+and the rest to the EXIF image description as JSON. Files that are streamed to disk by libvips take
+all of them as one XMP packet.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from PIL import ExifTags, Image, PngImagePlugin
+
+from .errors import ImageError, OutputError
+
+_UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
+_OURS = "https://digressions.dev/ns/"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_XMP_TAG = 700  # of a TIFF
+_SEGMENT = 65_000  # bytes of text that fit into one segment of a JPEG
+
+
+def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
+    """What Pillow's ``save`` takes to store texts in a file.
+
+    Args:
+        kind: Pillow's name of the format: ``"PNG"``, ``"JPEG"``, ...
+
+    Raises:
+        OutputError: A text has no form in Unicode, or a JPEG has no room for it.
+    """
+    if not text:
+        return {}
+    for name, value in text.items():
+        if not value.isprintable() and any("\ud800" <= mark <= "\udfff" for mark in value):
+            raise OutputError(f"the text {name!r} has characters that no file can store")
+    if kind == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        for key, value in text.items():
+            chunks.add_itxt(key, value)
+        return {"pnginfo": chunks}
+    exif = _exif(text)
+    if kind == "JPEG" and len(exif.tobytes()) > _SEGMENT:
+        raise OutputError("the prompt is too long for a JPEG to remember: write a PNG")
+    return {"exif": exif}
+
+
+def xmp_packet(text: Mapping[str, str]) -> bytes:
+    """Texts as an XMP packet, UTF-8."""
+    values = " ".join(f"d:{name}={quoteattr(json.dumps(text[name]))}" for name in text)
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        f'<rdf:RDF xmlns:rdf="{_RDF}"><rdf:Description rdf:about="" xmlns:d="{_OURS}" {values}/>'
+        "</rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+def read_text(path: str | Path) -> dict[str, str]:
+    """The texts that were left in a file; empty where there are none.
+
+    Raises:
+        ImageError: The file cannot be read as a picture.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            if image.format == "PNG":
+                image.load()  # text chunks may follow the pixels
+                return {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
+            packet = image.info.get("xmp") or image.getexif().get(_XMP_TAG)
+            return _from_exif(image.getexif()) | _from_xmp(packet)
+    except Exception as error:
+        raise ImageError(f"{path} cannot be read as a picture: {error}") from error
+
+
+def _exif(text: Mapping[str, str]) -> Image.Exif:
+    exif = Image.Exif()
+    rest = {key: value for key, value in text.items() if key != "parameters"}
+    exif[ExifTags.Base.ImageDescription] = json.dumps(rest)
+    if "parameters" in text:
+        comment = _UNICODE + text["parameters"].encode("utf-16-be")
+        inner = exif.get_ifd(ExifTags.IFD.Exif)
+        inner[ExifTags.Base.UserComment] = comment
+        exif[ExifTags.IFD.Exif] = inner  # or a TIFF would be saved without it
+    return exif
+
+
+def _from_exif(exif: Image.Exif) -> dict[str, str]:
+    comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+    found: dict[str, str] = {}
+    if isinstance(comment, bytes) and comment.startswith(_UNICODE):
+        found["parameters"] = comment.removeprefix(_UNICODE).decode("utf-16-be", "replace")
+    try:
+        rest = json.loads(exif.get(ExifTags.Base.ImageDescription, "") or "{}")
+    except ValueError:
+        return found  # a description in somebody's words
+    return found | ({str(k): str(v) for k, v in rest.items()} if isinstance(rest, dict) else {})
+
+
+def _from_xmp(packet: object) -> dict[str, str]:
+    if not isinstance(packet, bytes) or b"<!" in packet:  # no DTD, no entities of its own
+        return {}
+    try:
+        root = ET.fromstring(packet.rstrip(b"\x00"))
+        return {
+            name.removeprefix(f"{{{_OURS}}}"): str(json.loads(value))
+            for description in root.iter(f"{{{_RDF}}}Description")
+            for name, value in description.attrib.items()
+            if name.startswith(f"{{{_OURS}}}")
+        }
+    except (ET.ParseError, ValueError):
+        return {}  # somebody else's packet
