@@ -22,6 +22,8 @@ from .errors import ModelError
 BUNDLED = "bundled"
 _WEIGHTS = Path(__file__).parent / "weights"
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+_NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
+_TWINS = ("*.fp16.*", "*.fp16-*", "*.non_ema.*", "*.non_ema-*")  # other copies of the same weights
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,14 @@ class Checkpoint:
         self.scheduler = _read_json(self.folder, "scheduler/scheduler_config.json")
 
     def hash(self) -> str:
-        """SHA-256 over the weights, file by file in order of their paths: 64 hex digits."""
+        """SHA-256 over the weights, file by file in order of their paths: 64 hex digits.
+
+        Only what a picture depends on counts, so that a folder and the hub id that it was copied
+        from have one hash.
+        """
         digest = hashlib.sha256()
-        for path in sorted(self.folder.glob("*/*.safetensors")):
+        found = [p for name in _NETWORKS for p in self.folder.glob(f"{name}/*.safetensors")]
+        for path in sorted(p for p in found if not any(p.match(twin) for twin in _TWINS)):
             digest.update(path.relative_to(self.folder).as_posix().encode())
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -129,19 +136,39 @@ def find(name: str) -> Path:
 
 
 def _fetch(name: str) -> Path:
+    """Only what is read here is fetched: a repository often holds the same weights many times."""
     from huggingface_hub import snapshot_download
 
-    kinds = ["*.json", "*.txt", "*/*.json", "*/*.txt", "*/*.safetensors"]
+    wanted = ["model_index.json", "digressions.json", "scheduler/*.json"]
+    wanted += ["tokenizer*/*.json", "tokenizer*/*.txt"]
+    wanted += [f"{part}/*.{kind}" for part in _NETWORKS for kind in ("json", "safetensors")]
     try:
-        # Half-precision twins and other frameworks' weights stay where they are.
-        return Path(
-            snapshot_download(
-                name, allow_patterns=kinds, ignore_patterns=["*.fp16.*", "*.non_ema.*"]
-            )
+        folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=list(_TWINS)))
+    except Exception as error:  # the hub's client raises its own, its transport's and the system's
+        raise ModelError(f"model {name!r} cannot be fetched: {_why_not(error)}") from error
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(f"model {name!r} has no model_index.json: it is not in diffusers layout")
+    if not any(folder.glob("*/*.safetensors")):
+        raise ModelError(
+            f"model {name!r} has no safetensors weights in full precision on the hub; pickles are "
+            "not read, because a pickle can run code"
         )
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"model {name!r} could not be fetched from the hub: {reason}") from error
+    return folder
+
+
+def _why_not(error: Exception) -> str:
+    """What kept a model from being fetched, in one line."""
+    from huggingface_hub import errors
+
+    match error:
+        case errors.GatedRepoError():
+            return "its terms must be accepted on the hub first, and a token given in HF_TOKEN"
+        case errors.RepositoryNotFoundError():
+            return "the hub has no such model, or it is private"
+        case errors.LocalEntryNotFoundError():
+            return "the hub cannot be reached, and its cache does not hold the whole model"
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"the download broke off ({reason}): run it again to go on"
 
 
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
