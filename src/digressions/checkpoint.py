@@ -161,6 +161,8 @@ def _why_not(error: Exception) -> str:
     from huggingface_hub import errors
 
     match error:
+        case errors.HFValidationError():
+            return "that is no hub id: give owner/model"
         case errors.GatedRepoError():
             return "its terms must be accepted on the hub first, and a token given in HF_TOKEN"
         case errors.RepositoryNotFoundError():
