@@ -19,6 +19,8 @@ ORDER = [
     "images",
     "contactsheet",
     "metadata",
+    "terms",
+    "prompts",
     "condition",
     "combine",
     "denoise",

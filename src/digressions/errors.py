@@ -34,7 +34,19 @@ class ModelError(InputError):
 
 
 class PromptError(InputError):
-    """A prompt that cannot be used."""
+    """A prompt that cannot be used.
+
+    Attributes:
+        message: What is wrong.
+        position: Index of the character in the prompt, from 0, or ``None``. Counted from 1 where
+            it is shown.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        where = "" if position is None else f" (character {position + 1})"
+        super().__init__(message + where)
+        self.message = message
+        self.position = position
 
 
 class OutputError(InputError):
