@@ -28,13 +28,11 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.machine import machine
+from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
-from digressions.images import resample, to_array, to_tensor
 from digressions.models import Model, load
 from digressions.mosaic import Mosaic, cells_of, paint_cells
-from digressions.paint import Job, paint
 
-PROMPT = "photo of a frog"
 GRID = Grid(64, 64)
 REFERENCE = "d"  # what the ratios are relative to
 
@@ -133,29 +131,6 @@ def pipeline_defaults() -> dict[str, float]:
     return {name: parameters[name].default for name in names}
 
 
-def default_mosaic(model: Model) -> Mosaic:
-    """What ``digress mosaic`` makes when it is told nothing but the prompt."""
-    likes = model.defaults
-    return Mosaic(
-        prompt=PROMPT,
-        grid=GRID,
-        side=model.size,
-        strength=likes.strength if likes.cell_strength is None else likes.cell_strength,
-        steps=likes.steps if likes.cell_steps is None else likes.cell_steps,
-        guidance=likes.guidance if likes.cell_guidance is None else likes.cell_guidance,
-        sampler=likes.sampler,
-        seed=0,
-    )
-
-
-def painted_primary(model: Model, mosaic: Mosaic) -> Tensor:
-    """The prompt painted once and enlarged (Lanczos) to ``(3, H, W)`` of the primary's size."""
-    likes, side = model.defaults, model.size
-    job = Job(PROMPT, 0, side, side, likes.steps, likes.guidance, likes.sampler)
-    painted = to_array(next(paint(model, [job])).image)
-    return to_tensor(resample(painted, *mosaic.primary_size))
-
-
 def spread(count: int) -> list[int]:
     """So many cells, evenly over the grid in reading order."""
     return [index * GRID.cells // count for index in range(count)]
@@ -213,7 +188,7 @@ def package_side(
 def sides(cells: int, single: int, batch: int) -> list[Side]:
     """All sides, on the CPU: ``cells`` a repeat for those in batches, ``single`` for the others."""
     model, exact = load("bundled", "cpu"), load("bundled", "cpu", "float32")
-    mosaic = default_mosaic(model)
+    mosaic = default_mosaic(model, GRID)
     primary = painted_primary(exact, mosaic)
     many, few = spread(cells), spread(single)
     wanted = sorted({*many, *few})
