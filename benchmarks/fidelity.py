@@ -10,7 +10,8 @@ A mosaic is saved when it is done; the same command goes on after a stop.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import functools
+import importlib
 import json
 import math
 import re
@@ -26,9 +27,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.machine import machine, version_of
+from benchmarks.machine import cpu_name, dtype_of, machine, version_of, versions
 from benchmarks.measure import COARSE, detail, different, errors, kept
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import PEERS, Placed
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.band import to_bytes
 from digressions.contactsheet import contact_sheet
@@ -103,39 +104,42 @@ def whole(pictures: np.ndarray, grid: Grid) -> np.ndarray:
     return rows.reshape(grid.rows * side, grid.columns * side, 3)
 
 
-def paint_whole(model: Model, mosaic: Mosaic, primary: Tensor, batch: int) -> np.ndarray:
-    """All cells, painted: ``(H, W, 3)`` uint8."""
+def paint_whole(model: Model, mosaic: Mosaic, primary: Tensor, batch: int) -> Placed:
+    """All cells, painted."""
     cells = range(mosaic.grid.cells)
     painted = [
         paint_cells(model, mosaic, primary, cells[start : start + batch])
         for start in range(0, len(cells), batch)
     ]
-    return whole(torch.cat(painted).permute(0, 2, 3, 1).numpy(), mosaic.grid)
+    return Placed(whole(torch.cat(painted).permute(0, 2, 3, 1).numpy(), mosaic.grid))
 
 
-def enlarged_whole(mosaic: Mosaic, primary: Tensor) -> np.ndarray:
-    """The cells before anything is painted over them: ``(H, W, 3)`` uint8."""
+def enlarged_whole(mosaic: Mosaic, primary: Tensor) -> Placed:
+    """The cells before anything is painted over them."""
     cells = cells_of(primary, mosaic, range(mosaic.grid.cells))
-    return whole(to_bytes(cells).permute(0, 2, 3, 1).numpy(), mosaic.grid)
+    return Placed(whole(to_bytes(cells).permute(0, 2, 3, 1).numpy(), mosaic.grid))
 
 
 class Study:
     """The folder that a study is kept in, and what is done in it."""
 
-    def __init__(self, folder: Path, base: Mosaic, primary: Tensor, weights: str) -> None:
-        """Claims the folder.
+    def __init__(
+        self, folder: Path, base: Mosaic, primary: Tensor, circumstances: dict[str, object]
+    ) -> None:
+        """Claims the folder for these settings in these circumstances (model, dtype, threads...).
 
         Raises:
             SystemExit: It holds another study.
         """
         self.folder, self.base = folder, base
-        self.job = json.loads(base.job()) | {"model": weights}
+        self.job = json.loads(base.job()) | circumstances
         stamp = folder / "study.json"
         folder.mkdir(parents=True, exist_ok=True)
         if stamp.exists() and json.loads(stamp.read_text("utf-8")) != self.job:
             raise SystemExit(f"{folder} holds another study: choose another --out, or delete it")
         stamp.write_text(json.dumps(self.job, indent=1) + "\n", "utf-8")
-        write_image(folder / "primary.png", to_array(primary))
+        if not (folder / "primary.png").exists():
+            write_image(folder / "primary.png", to_array(primary))
         self.image = read_image(folder / "primary.png")
         self.primary = to_tensor(self.image)
 
@@ -147,19 +151,17 @@ class Study:
         """That a finished mosaic took."""
         return float(json.loads((self.folder / f"{name}.json").read_text("utf-8"))["seconds"])
 
-    def make(self, name: str, maker: Callable[[], dict[str, np.ndarray]]) -> None:
-        """Makes and times a mosaic unless it is there.
-
-        ``maker`` returns pictures by the end of their names: ``""`` for the mosaic itself.
-        """
+    def make(self, name: str, maker: Callable[[], Placed]) -> None:
+        """Makes and times a mosaic unless it is there."""
         note = self.folder / f"{name}.json"  # written last: with it, the mosaic is done
         if note.exists():
             return
         begun = time.perf_counter()
         made = maker()
         seconds = time.perf_counter() - begun
-        for end, picture in made.items():
-            write_image(self.folder / f"{name}{end}.png", picture)
+        write_image(self.folder / f"{name}.png", made.mosaic)
+        if made.source is not None:
+            write_image(self.folder / f"{name}-source.png", made.source())
         part = note.with_suffix(".part")
         part.write_text(json.dumps({"seconds": seconds}) + "\n", "utf-8")
         part.replace(note)
@@ -202,37 +204,39 @@ class Study:
 
 def paint_variants(study: Study, model: Model, batch: int) -> list[Row]:
     """Paints what is missing of the study's own mosaics; first row: nothing painted at all."""
-    study.make("enlarged", lambda: {"": enlarged_whole(study.base, study.primary)})
+    study.make("enlarged", functools.partial(enlarged_whole, study.base, study.primary))
     rows = []
     for mosaic in variants(study.base):
-        source = name_of(uncorrected(mosaic))
         study.make(
             name_of(mosaic),
-            lambda mosaic=mosaic: {"": paint_whole(model, mosaic, study.primary, batch)},
+            functools.partial(paint_whole, model, mosaic, study.primary, batch),
         )
+        source = study.picture(name_of(uncorrected(mosaic)))
         words = f"strength {mosaic.strength:g}, anchor {mosaic.anchor:g}, band {mosaic.band}"
-        rows.append(study.row(name_of(mosaic), words, study.picture(source), mosaic.band, True))
-    source = study.picture(name_of(uncorrected(study.base)))
-    return [study.row("enlarged", "the primary enlarged, unpainted", source, 0, False), *rows]
+        rows.append(study.row(name_of(mosaic), words, source, mosaic.band, timed=True))
+    free = study.picture(name_of(uncorrected(study.base)))
+    unpainted = study.row("enlarged", "the primary enlarged, unpainted", free, 0, timed=False)
+    return [unpainted, *rows]
 
 
-def place_peers(study: Study, peers: dict[str, Peer]) -> list[Row]:
+def place_peers(study: Study) -> list[Row]:
     """Runs other tools on the study's pictures; those not installed are left out, and said so."""
     rows = []
-    for name, peer in peers.items():
-        if importlib.util.find_spec(peer.module) is None:
-            print(f"{name} is left out: {peer.package} is not installed (see benchmarks/README.md)")
+    grid, side = study.base.grid, study.base.side
+    for name, peer in PEERS.items():
+        try:
+            importlib.import_module(peer.module)  # here, so that it does not count in its time
+        except ImportError as error:
+            print(f"{name} is left out: {error} (see benchmarks/README.md)")
             continue
-        tiles = study.tiles()
-
-        def maker(peer: Peer = peer, tiles: Path = tiles) -> dict[str, np.ndarray]:
-            grid, side = study.base.grid, study.base.side
-            placed = peer.place(study.folder / "primary.png", tiles, grid, side)
-            return {"": placed.mosaic, "-source": placed.source}
-
-        study.make(name, maker)
+        study.make(
+            name,
+            functools.partial(peer.place, study.folder / "primary.png", study.tiles(), grid, side),
+        )
+        changed = (study.folder / f"{name}-source.png").exists()
+        source = study.picture(f"{name}-source" if changed else name)
         words = f"{peer.package} {version_of(peer.package)} ({peer.licence}): {peer.settings}"
-        rows.append(study.row(name, words, study.picture(f"{name}-source"), 0, True))
+        rows.append(study.row(name, words, source, 0, timed=True))
     return rows
 
 
@@ -304,12 +308,13 @@ def write_pictures(study: Study, rows: Sequence[Row], folder: Path) -> list[tupl
 
 def section(study: Study, own: Sequence[Row], others: Sequence[Row], images: str) -> str:
     """The generated section in Markdown, without its marks."""
-    base, seen = study.base, machine(("diffusers",))
-    versions = ", ".join(f"{name} {number}" for name, number in seen["versions"].items())
+    base, job = study.base, study.job
+    used = ", ".join(f"{name} {number}" for name, number in versions(("diffusers",)).items())
     parts = [
         f'"{base.prompt}", {base.grid} cells of {base.side} px, {base.steps} steps, guidance '
-        f"{base.guidance:g}, sampler {base.sampler}, seed {base.seed}; on {seen['cpu']}, "
-        f"{seen['threads']} threads; {versions}.",
+        f"{base.guidance:g}, sampler {base.sampler}, seed {base.seed}, "
+        f"{job['dtype']}, batches of {job['batch']}; on {job['cpu']}, threads: {job['threads']}; "
+        f"{used}.",
         table(own),
     ]
     if others:
@@ -351,9 +356,16 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     base.check()
     # In float32, so that the primary is the same picture on every machine.
     primary = painted_primary(load("bundled", "cpu", "float32"), base)
-    study = Study(asked.out, base, primary, model.hash)
+    circumstances = {
+        "model": model.hash,
+        "dtype": dtype_of(model),
+        "batch": asked.batch,
+        "cpu": cpu_name(),
+        "threads": torch.get_num_threads(),
+    }
+    study = Study(asked.out, base, primary, circumstances)
     own = paint_variants(study, model, asked.batch)
-    others = place_peers(study, PEERS)
+    others = place_peers(study)
     folder = (asked.update.parent if asked.update else asked.out) / "images"
     shown = write_pictures(study, [*own, *others], folder)
     images = "\n\n".join(f"![{row.settings}](images/{name})" for row, name in shown)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from digressions.models import Model
+
 
 def machine(packages: tuple[str, ...] = ()) -> dict[str, object]:
     """The machine that runs this, and the versions of torch, digressions and ``packages``."""
@@ -18,8 +20,18 @@ def machine(packages: tuple[str, ...] = ()) -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: version_of(name) for name in ("digressions", "torch", *packages)},
+        "versions": versions(packages),
     }
+
+
+def versions(packages: tuple[str, ...] = ()) -> dict[str, str]:
+    """Of digressions, torch and ``packages``."""
+    return {name: version_of(name) for name in ("digressions", "torch", *packages)}
+
+
+def dtype_of(model: Model) -> str:
+    """Of a model's networks, such as ``"bfloat16"``."""
+    return str(model.dtype).removeprefix("torch.")
 
 
 def cpu_name() -> str:

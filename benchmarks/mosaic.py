@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.machine import machine
+from benchmarks.machine import dtype_of, machine
 from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
 from digressions.models import Model, load
@@ -177,7 +177,7 @@ def package_side(
         key,
         name,
         stated,
-        str(model.dtype).removeprefix("torch."),
+        dtype_of(model),
         batch,
         cells,
         lambda batch: paint_cells(model, mosaic, primary, batch),

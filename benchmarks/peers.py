@@ -18,13 +18,15 @@ from digressions.images import read_image, resample
 
 
 class Placed(NamedTuple):
-    """A mosaic, and the pictures that its cells were made from as they were: ``(H, W, 3)`` uint8.
+    """A mosaic ``(H, W, 3)`` uint8, and how to get the pictures that its cells were made from.
 
-    The two are equal where a tool pastes pictures without changing them.
+    ``source`` gives the chosen pictures as they were before the tool changed them, put together in
+    the same way; it is a call, so that it does not count in the tool's time. ``None`` where a tool
+    pastes pictures as they are.
     """
 
     mosaic: np.ndarray
-    source: np.ndarray
+    source: Callable[[], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,15 @@ def mosaicraft(preset: str) -> Callable[[Path, Path, Grid, int], Placed]:
         )
         if (made.grid_cols, made.grid_rows) != tuple(grid):
             raise ValueError(f"mosaicraft made {made.grid_cols}x{made.grid_rows}, not {grid}")
-        # It chooses among flipped, brighter and darker copies too: the list that it chose from.
-        pool = augment_tiles(load_tiles(tiles, side), side).tiles
-        source = _paste([pool[index] for index in made.placement.ravel()], grid)
-        return Placed(*(np.ascontiguousarray(bgr[..., ::-1]) for bgr in (made.image, source)))
+        assert made.placement is not None  # only a feature cache has none
+        chosen = made.placement.ravel()
+
+        def source() -> np.ndarray:
+            # It chooses among flipped, brighter and darker copies too.
+            pool = augment_tiles(load_tiles(tiles, side), side).tiles
+            return _rgb(_paste([pool[index] for index in chosen], grid))
+
+        return Placed(_rgb(made.image), source)
 
     return place
 
@@ -67,8 +74,7 @@ def phomo(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
 
     master = Master(resample(read_image(primary), *grid.size(side)))
     mosaic = Mosaic(master, Pool.from_files(sorted(tiles.glob("*.png"))))
-    made = np.asarray(mosaic.build(mosaic.d_matrix()))
-    return Placed(made, made)
+    return Placed(np.asarray(mosaic.build(mosaic.d_matrix())))
 
 
 def photomosaic(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
@@ -84,8 +90,7 @@ def photomosaic(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
     cell = seen.shape[1] // grid.columns
     boxes = (grid.box(index, cell) for index in range(grid.cells))
     colours = [seen[b.top : b.bottom, b.left : b.right].reshape(-1, 3).mean(0) for b in boxes]
-    made = _paste([read_image(*match(colour)) for colour in colours], grid)
-    return Placed(made, made)
+    return Placed(_paste([read_image(*match(colour)) for colour in colours], grid))
 
 
 PEERS = {
@@ -112,3 +117,7 @@ def _paste(pictures: list[np.ndarray], grid: Grid) -> np.ndarray:
     """One picture a cell, in reading order, to the whole."""
     rows = (pictures[i : i + grid.columns] for i in range(0, grid.cells, grid.columns))
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])
+
+
+def _rgb(bgr: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(bgr[..., ::-1])
