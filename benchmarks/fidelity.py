@@ -298,8 +298,7 @@ def write_pictures(study: Study, rows: Sequence[Row], folder: Path) -> list[tupl
     wanted = illustrated(study.base)
     shown = []
     for row in (row for row in rows if row.name in wanted):
-        label = row.settings.partition(":")[0]
-        sheet = show(study.picture(row.name), label, study.base.grid)
+        sheet = show(study.picture(row.name), row.name, study.base.grid)
         path = folder / f"fidelity-{row.name}.jpg"
         Image.fromarray(sheet).save(path, quality=85, optimize=True)
         shown.append((row, path.name))
