@@ -32,6 +32,7 @@ from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
 from digressions.models import Model, load
 from digressions.mosaic import Mosaic, cells_of, paint_cells
+from digressions.sample import steps_to_run
 
 GRID = Grid(64, 64)
 REFERENCE = "d"  # what the ratios are relative to
@@ -167,7 +168,7 @@ def package_side(
     """This package painting ``cells``."""
     stated = {
         "steps": mosaic.steps,
-        "steps_run": int(mosaic.steps * mosaic.strength),
+        "steps_run": steps_to_run(mosaic.steps, mosaic.strength),
         "strength": mosaic.strength,
         "guidance": mosaic.guidance,
         "band": mosaic.band,
