@@ -1,0 +1,52 @@
+"""What a figure depends on besides the code: machine, threads, versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from digressions.models import Model
+
+
+def machine(packages: tuple[str, ...] = ()) -> dict[str, object]:
+    """The machine that runs this, and the versions of torch, digressions and ``packages``."""
+    return {
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions(packages),
+    }
+
+
+def versions(packages: tuple[str, ...] = ()) -> dict[str, str]:
+    """Of digressions, torch and ``packages``."""
+    return {name: version_of(name) for name in ("digressions", "torch", *packages)}
+
+
+def dtype_of(model: Model) -> str:
+    """Of a model's networks, such as ``"bfloat16"``."""
+    return str(model.dtype).removeprefix("torch.")
+
+
+def cpu_name() -> str:
+    """As the system calls it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def version_of(package: str) -> str:
+    """Of an installed package, or ``"not installed"``."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

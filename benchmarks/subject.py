@@ -1,0 +1,40 @@
+"""The mosaic that every benchmark paints: the package's defaults, on the bundled model."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from digressions.geometry import Grid
+from digressions.images import resample, to_array, to_tensor
+from digressions.models import Model
+from digressions.mosaic import Mosaic
+from digressions.paint import Job, paint
+
+PROMPT = "photo of a frog"
+
+
+def default_mosaic(model: Model, grid: Grid) -> Mosaic:
+    """What ``digress mosaic`` makes when it is told the prompt and the grid alone."""
+    likes = model.defaults
+    return Mosaic(
+        prompt=PROMPT,
+        grid=grid,
+        side=model.size,
+        strength=likes.strength if likes.cell_strength is None else likes.cell_strength,
+        steps=likes.steps if likes.cell_steps is None else likes.cell_steps,
+        guidance=likes.guidance if likes.cell_guidance is None else likes.cell_guidance,
+        sampler=likes.sampler,
+        seed=0,
+    )
+
+
+def painted_primary(model: Model, mosaic: Mosaic) -> Tensor:
+    """The prompt painted once and brought (Lanczos) to ``mosaic.primary_size``.
+
+    Returns:
+        ``(3, H, W)`` float32 in 0..1.
+    """
+    likes, side = model.defaults, model.size
+    job = Job(PROMPT, 0, side, side, likes.steps, likes.guidance, likes.sampler)
+    painted = to_array(next(paint(model, [job])).image)
+    return to_tensor(resample(painted, *mosaic.primary_size))

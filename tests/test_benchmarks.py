@@ -1,0 +1,266 @@
+"""The benchmarks: they run, and their figures would be others if the pictures were."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import fidelity, mosaic
+from benchmarks.measure import detail, different, errors, kept
+from benchmarks.peers import PEERS, Peer, Placed
+from benchmarks.subject import default_mosaic
+from digressions.geometry import Grid
+from digressions.images import read_image, write_image
+from digressions.mosaic import CELL_SIDE, Gauge
+from digressions.sample import steps_to_run
+
+GRID, SIDE = Grid(3, 2), 16
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def noise(seed: int, height: int = GRID.rows * SIDE, width: int = GRID.columns * SIDE):
+    values = np.random.default_rng(seed).integers(60, 200, (height, width, 3))
+    return values.astype(np.uint8)
+
+
+def test_a_constant_error_has_the_psnr_of_the_textbook():
+    primary = np.full((GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE, 3), 100, np.uint8)
+    found = errors(
+        np.full((GRID.rows * SIDE, GRID.columns * SIDE, 3), 110, np.uint8), primary, GRID, 2
+    )
+    assert found.psnr == pytest.approx(20 * math.log10(255 / 10))
+    assert found.largest == pytest.approx(10)
+
+
+def test_one_wrong_value_in_one_cell_is_seen():
+    primary = np.full((GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE, 3), 100, np.uint8)
+    picture = np.full((GRID.rows * SIDE, GRID.columns * SIDE, 3), 100, np.uint8)
+    assert errors(picture, primary, GRID, 2) == (math.inf, 0)
+    picture[SIDE : SIDE + SIDE // 2, 2 * SIDE : 2 * SIDE + SIDE // 2, 1] = 130
+    found = errors(picture, primary, GRID, 2)
+    assert found.largest == pytest.approx(30)
+    assert found.psnr == pytest.approx(-10 * math.log10((30 / 255) ** 2 / (GRID.cells * 2 * 2 * 3)))
+
+
+def test_errors_agree_with_the_gauge_of_the_package(bundled):
+    plan = replace(default_mosaic(bundled, GRID), side=SIDE)
+    picture, primary = noise(1), noise(2, GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE)
+    gauge = Gauge(plan, torch.from_numpy(primary).permute(2, 0, 1) / 255)
+    list(gauge.watch(iter([picture[:SIDE], picture[SIDE:]])))
+    wanted = gauge.fidelity()
+    coarse, fine = (errors(picture, primary, GRID, values) for values in (2, CELL_SIDE))
+    assert coarse.psnr == pytest.approx(wanted.band_psnr, abs=1e-3)
+    assert coarse.largest == pytest.approx(wanted.largest, abs=1e-3)
+    assert fine.psnr == pytest.approx(wanted.fine_psnr, abs=1e-3)
+
+
+def test_kept_asks_for_the_drawing_and_not_for_its_colours():
+    source = noise(3)
+    recoloured = (source * 0.5 + (10, 40, 20)).astype(np.uint8)
+    assert kept(source, source, GRID) == pytest.approx(1)
+    assert kept(recoloured, source, GRID) > 0.99
+    assert kept(255 - source, source, GRID) == pytest.approx(-1)
+    assert abs(kept(noise(4), source, GRID)) < 0.15
+
+
+def test_kept_is_nothing_where_the_drawing_is_gone_and_unknown_where_there_was_none():
+    source, flat = noise(5), np.full_like(noise(5), 90)
+    assert kept(flat, source, GRID) == 0
+    assert math.isnan(kept(source, flat, GRID))
+    half_gone = source.copy()
+    half_gone[:SIDE] = 90  # one of two rows of cells
+    assert kept(half_gone, source, GRID) == pytest.approx(0.5)
+
+
+def test_detail_is_what_a_primary_cannot_hold():
+    coarse = noise(6, GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE)
+    enlarged = coarse.repeat(2, 0).repeat(2, 1)
+    assert detail(enlarged, GRID) == pytest.approx(0)
+    y, x = np.indices(enlarged.shape[:2])
+    checkered = enlarged + np.where((x + y) % 2, 7, -7)[..., None]
+    assert detail(checkered, GRID) == pytest.approx(7)
+
+
+def test_different_counts_repeated_pictures_once():
+    assert different(noise(7), GRID) == GRID.cells
+    repeated = noise(7)
+    repeated[:SIDE, SIDE : 2 * SIDE] = repeated[:SIDE, :SIDE]
+    assert different(repeated, GRID) == GRID.cells - 1
+
+
+def timed_side(key: str, seconds: list[float]) -> mosaic.Side:
+    return mosaic.Side(key, key, {}, "float32", 1, [0], print, float, seconds, [0.5] * len(seconds))
+
+
+def test_ratios_are_taken_within_a_repeat():
+    slow, reference = timed_side("a", [2.0, 9.0, 8.0]), timed_side("d", [1.0, 3.0, 4.0])
+    found = mosaic.ratios([slow, reference])
+    assert found["a"] == {"median": 2.0, "lowest": 2.0, "highest": 3.0}
+    assert found["d"]["median"] == 1
+    assert slow.figures()["forecast_minutes"] == pytest.approx(8.0 * 4096 / 60)
+
+
+def test_a_run_divides_its_time_by_its_cells_and_knows_what_was_inside(monkeypatch):
+    clock = {"now": 0.0, "inside": 0.0}
+
+    def paint(batch):
+        clock["now"] += 4 * len(batch)
+        clock["inside"] += 3 * len(batch)
+
+    monkeypatch.setattr(mosaic.time, "perf_counter", lambda: clock["now"])
+    side = mosaic.Side("a", "", {}, "", 2, [0, 1, 2], paint, lambda: clock["inside"])
+    side.run()
+    assert (side.seconds, side.inside) == ([4.0], [0.75])
+
+
+def test_the_pipelines_own_defaults_are_read_off_it():
+    assert mosaic.pipeline_defaults() == {
+        "num_inference_steps": 50,
+        "strength": 0.8,
+        "guidance_scale": 7.5,
+    }
+
+
+def test_the_pipeline_runs_the_steps_that_are_stated(bundled, monkeypatch):
+    pipeline, calls = mosaic.Pipeline(bundled.checkpoint.folder), []
+    pipeline.pipe.unet.register_forward_pre_hook(lambda *_: calls.append(1))
+    settings = {"num_inference_steps": 4, "strength": 0.8, "guidance_scale": 3.0}
+    start = torch.full((3, bundled.size, bundled.size), 0.5)
+    side = mosaic.pipeline_side("b", "", pipeline, settings, {0: start}, [0], 1)
+    side.run()
+    assert len(calls) == side.settings["steps_run"] == 3
+    assert 0.5 < side.inside[0] < 1
+
+
+def test_the_speed_benchmark_runs(monkeypatch, tmp_path, capsys):
+    few = {"num_inference_steps": 5, "strength": 0.8, "guidance_scale": 7.5}
+    monkeypatch.setattr(mosaic, "pipeline_defaults", lambda: few)
+    out = tmp_path / "mosaic.json"
+    options = ["--cells", "2", "--single", "1", "--batch", "2", "--repeats", "1"]
+    report = mosaic.main([*options, "--out", str(out)])
+    assert json.loads(out.read_text("utf-8")) == report
+    sides = {side["key"]: side for side in report["sides"]}
+    assert list(sides) == ["a", "b", "c", "d", "e"]
+    assert [side["batch"] for side in sides.values()] == [1, 1, 2, 2, 2]
+    assert sides["a"]["settings"]["steps_run"] == 4
+    assert all(sides[key]["dtype"] == "float32" for key in "abce")
+    assert all(
+        side["median_seconds"] > 0 and 0 < side["network_share"] <= 1 for side in sides.values()
+    )
+    printed = capsys.readouterr().out
+    assert report["machine"]["cpu"] in printed
+    assert "diffusers, cell by cell" in printed
+
+
+def test_the_study_asks_for_each_mosaic_once_and_for_its_source_before_it(bundled):
+    plans = fidelity.variants(default_mosaic(bundled, GRID))
+    names = [fidelity.name_of(plan) for plan in plans]
+    assert len(set(names)) == len(names)
+    for index, plan in enumerate(plans):
+        assert fidelity.name_of(fidelity.uncorrected(plan)) in names[: index + 1]
+
+
+def test_the_studys_strengths_differ_in_steps_and_would_not_by_default(bundled):
+    def runs(steps: int) -> set[int]:
+        return {steps_to_run(steps, strength) for strength in fidelity.STRENGTHS}
+
+    assert len(runs(fidelity.STEPS)) == len(fidelity.STRENGTHS)
+    assert len(runs(bundled.defaults.cell_steps)) < len(fidelity.STRENGTHS)
+
+
+def reverse(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
+    """A tool that puts all pictures in the wrong places."""
+    pictures = [read_image(path) for path in sorted(tiles.glob("*.png"), reverse=True)]
+    return Placed(fidelity.whole(np.stack(pictures), grid))
+
+
+@pytest.fixture
+def small_study(monkeypatch, tmp_path):
+    """Runs a study of few mosaics and two tools, of which one is not installed."""
+    monkeypatch.setattr(fidelity, "STRENGTHS", (0.8,))
+    monkeypatch.setattr(fidelity, "ANCHORS", (0.3,))
+    monkeypatch.setattr(fidelity, "OTHER_BANDS", (8,))
+    tools = {
+        "reverse": Peer("numpy", "numpy", "BSD", "wrong places", reverse),
+        "absent": Peer("absent", "no_such_module", "MIT", "", reverse),
+    }
+    monkeypatch.setattr(fidelity, "PEERS", tools)
+    page = tmp_path / "docs" / "fidelity.md"
+    page.parent.mkdir()
+    page.write_text("before\n<!-- generated -->\nold\n<!-- /generated -->\nafter\n", "utf-8")
+
+    def run(*more: str):
+        options = ["--out", str(tmp_path / "study"), "--update", str(page), "--grid", "2"]
+        return fidelity.main([*options, *more])
+
+    return run, tmp_path / "study", page
+
+
+def test_the_study_measures_and_writes_its_page(small_study, capsys):
+    run, _, page = small_study
+    report = run("--steps", "3")
+    rows = {row["name"]: row for row in report["own"] + report["others"]}
+    exact = rows["strength-0.8-anchor-0.3-band-2"]
+    free = rows["strength-0.8-anchor-0-band-0"]
+    assert exact["band_largest"] < 1 < free["coarse_largest"]
+    assert exact["coarse_psnr"] > 50 > free["coarse_psnr"]
+    assert rows["strength-0.8-anchor-0.3-band-8"]["fine_psnr"] > exact["fine_psnr"]
+    assert free["kept"] == pytest.approx(1)
+    assert exact["kept"] < 1
+    assert rows["enlarged"]["pictures_a_second"] is None
+    assert rows["reverse"]["kept"] == pytest.approx(1)
+    assert rows["reverse"]["coarse_psnr"] < free["coarse_psnr"]
+    assert "absent" not in rows
+    assert "absent is left out" in capsys.readouterr().out
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    linked = re.findall(r"\]\((images/fidelity-[^)]+\.jpg)\)", text)
+    assert linked
+    assert all((page.parent / name).stat().st_size < 200_000 for name in linked)
+
+
+def test_a_study_goes_on_where_it_was_and_keeps_to_itself(small_study):
+    run, folder, page = small_study
+    run("--steps", "3")
+    text = page.read_text("utf-8")
+    lost = folder / "strength-0.8-anchor-0.3-band-8"
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.png")}
+    lost.with_name(f"{lost.name}.json").unlink()
+    run("--steps", "3")
+    after = {path: path.stat().st_mtime_ns for path in folder.glob("*.png")}
+    repainted = {path.name for path in after if after[path] != before[path]}
+    assert repainted == {f"{lost.name}.png"}
+    assert text.count("\n") == page.read_text("utf-8").count("\n")
+    with pytest.raises(SystemExit, match="another study"):
+        run("--steps", "2")
+
+
+@pytest.mark.parametrize("name", list(PEERS))
+def test_another_tool_finds_the_place_of_pictures_that_fit(name, tmp_path):
+    pytest.importorskip(PEERS[name].module)
+    grid, side = Grid(4, 4), 64
+    colours = np.random.default_rng(8).integers(0, 256, (4, 4, 3)).astype(np.uint8)
+    primary = write_image(tmp_path / "primary.png", colours.repeat(8, 0).repeat(8, 1))
+    for cell, colour in enumerate(colours.reshape(-1, 3)):
+        tile = np.tile(colour, (side, side, 1))
+        write_image(tmp_path / "tiles" / f"{cell:02d}.png", tile)
+    placed = PEERS[name].place(primary, tmp_path / "tiles", grid, side)
+    assert placed.mosaic.shape == (256, 256, 3)
+    chosen = placed.mosaic if placed.source is None else placed.source()
+    assert errors(chosen, read_image(primary), grid, 1).psnr > 20
+
+
+def test_the_page_has_a_place_for_the_figures_and_all_its_pictures():
+    text = (DOCS / "fidelity.md").read_text("utf-8")
+    assert len(fidelity.MARKED.findall(text)) == 1
+    for name in re.findall(r"\]\((images/[^)]+)\)", text):
+        assert (DOCS / name).exists()
