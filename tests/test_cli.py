@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.images import read_image, to_array, to_tensor
+from digressions.images import read_image, read_text, to_array, to_tensor
 from digressions.metadata import from_text
 from digressions.models import Defaults, Model
-from digressions.texts import read_text
 
 from .conftest import Ran
 from .test_images import bomb

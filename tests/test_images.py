@@ -7,6 +7,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,14 @@ from digressions.images import (
     cover,
     read_image,
     read_mask,
+    read_text,
     resample,
     to_array,
     to_tensor,
     write_image,
 )
-from digressions.texts import read_text
+from digressions.pyramid import write_single
+from digressions.texts import xmp_packet
 
 TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}
 SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".PNG"]
@@ -284,6 +287,68 @@ def test_text_of_no_picture_is_an_image_error(tmp_path: Path) -> None:
             read_text(path)
 
 
+@pytest.mark.parametrize("read", [read_image, read_text])
+def test_what_is_no_file_is_refused_without_waiting(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="is not a file"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("read", [read_image, read_text])
+def test_a_kind_that_runs_programs_is_not_opened(
+    tmp_path: Path, photo: np.ndarray, read: Callable[[Path], object]
+) -> None:
+    Image.fromarray(photo).save(tmp_path / "a.eps")
+    with pytest.raises(ImageError, match="kind that is not known"):
+        read(tmp_path / "a.eps")
+
+
+def test_what_is_read_can_be_changed(tmp_path: Path, photo: np.ndarray) -> None:
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    read_image(tmp_path / "a.png")[0, 0] = 7
+
+
+def test_the_ground_of_alpha_is_srgb_whatever_the_profile(tmp_path: Path) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Red and green exchanged, so that what goes through it is another colour.
+    swapped = srgb.replace(b"rXYZ", b"tXYZ").replace(b"gXYZ", b"rXYZ").replace(b"tXYZ", b"gXYZ")
+    picture = Image.new("RGBA", (4, 4), (250, 10, 10, 255))
+    picture.putpixel((0, 0), (250, 10, 10, 0))
+    picture.save(tmp_path / "a.png", icc_profile=swapped)
+    seen = read_image(tmp_path / "a.png", background=(10, 120, 240)).astype(int)
+    assert np.abs(seen[0, 0] - (10, 120, 240)).max() <= 1
+    assert seen[3, 3, 1] > seen[3, 3, 0] + 100
+
+
+def test_a_link_is_written_through(tmp_path: Path, photo: np.ndarray) -> None:
+    (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
+    write_image(tmp_path / "link.png", photo)
+    assert (tmp_path / "link.png").is_symlink()
+    assert np.array_equal(read_image(tmp_path / "real.png"), photo)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "reason"),
+    [(".jpg", "frog " * 20_000, "too long for a JPEG"), (".png", "\ud83d", "no file can store")],
+)
+def test_a_text_that_does_not_fit_is_one_line(
+    tmp_path: Path, photo: np.ndarray, suffix: str, text: str, reason: str
+) -> None:
+    with pytest.raises(OutputError, match=reason):
+        write_image(tmp_path / f"a{suffix}", photo, {"parameters": text})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_texts_come_back_from_xmp(tmp_path: Path, photo: np.ndarray, suffix: str) -> None:
+    strips = iter([photo[:20], photo[20:]])
+    packet = xmp_packet(TEXT)
+    path = write_single(strips, 64, 48, tmp_path / f"a{suffix}", xmp=packet)
+    assert read_text(path) == TEXT
+
+
 def test_a_failing_write_keeps_the_old_file_and_leaves_nothing(
     tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,3 +413,13 @@ def test_a_contact_sheet_shows_every_picture_whole(count: int, labelled: bool) -
     sheet = contact_sheet(pictures, labels=labels)
     for picture in pictures:
         assert (sheet == picture[0, 0]).all(-1).sum() >= 12 * 20
+
+
+def test_a_contact_sheet_takes_any_sizes_and_cuts_long_labels() -> None:
+    pictures = [np.full((12, 40, 3), 90, np.uint8), np.full((30, 20, 3), 150, np.uint8)]
+    sheet = contact_sheet(pictures, columns=2, labels=["a frog " * 50, "b"])
+    for picture in pictures:
+        assert (sheet == picture[0, 0]).all(-1).sum() >= picture[..., 0].size
+    lettered = (sheet != (24, 24, 27)).any(-1)[8 + 30 :]
+    assert lettered[:, 8 : 8 + 40].any()
+    assert not lettered[:, 8 + 40 : 8 + 48].any()  # the gap to the next

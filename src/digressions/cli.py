@@ -320,10 +320,9 @@ def replay(
     dtype: Dtype = None,
 ) -> None:
     """Make a picture again from what its file remembers."""
-    from .images import write_image
+    from .images import read_text, write_image
     from .metadata import from_text, to_text
     from .replay import mosaic_again, primary_again, started_from
-    from .texts import read_text
 
     settings = from_text(read_text(file), str(file))
     loaded = _load(model or settings.model, device, dtype)

@@ -9,7 +9,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from .errors import ImageError, OutputError
-from .texts import save_options
+from .texts import save_options, texts_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +55,24 @@ def read_image(
     Raises:
         ImageError: No such file, not a picture, damaged, or of more than ``max_pixels``.
     """
-    path = Path(path)
+    with _opened(Path(path), max_pixels) as image:
+        image.load()
+        return np.array(_to_rgb(image, background))
+
+
+def read_text(path: str | Path) -> dict[str, str]:
+    """The texts that `write_image` left in a file; empty where there are none.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    with _opened(Path(path), MAX_PIXELS) as image:
+        return texts_of(image)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """A picture file whose header is read. What fails, here or in the block, is an `ImageError`."""
     try:
         # Our own limit decides, so Pillow's warning about large pictures has nothing to add.
         with warnings.catch_warnings():
@@ -68,8 +85,7 @@ def read_image(
                         f"{path} has {image.width:,} x {image.height:,} pixels, more than the "
                         f"{max_pixels:,} that are read: make it smaller first"
                     )
-                image.load()
-                return np.array(_to_rgb(image, background))
+                yield image
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -109,9 +125,10 @@ def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
     if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
         image = _to_srgb(image, profile)
     image = image.convert("RGB")
+    if alpha is None:
+        return image
     # The ground is in sRGB already, so it comes after the profile.
-    ground = Image.new("RGB", image.size, background)
-    return image if alpha is None else Image.composite(image, ground, alpha)
+    return Image.composite(image, Image.new("RGB", image.size, background), alpha)
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from PIL import ExifTags, Image, PngImagePlugin
 
-from .errors import ImageError, OutputError
+from .errors import OutputError
 
 _UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
 _OURS = "https://digressions.dev/ns/"
@@ -37,7 +36,7 @@ def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
     if not text:
         return {}
     for name, value in text.items():
-        if not value.isprintable() and any("\ud800" <= mark <= "\udfff" for mark in value):
+        if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
             raise OutputError(f"the text {name!r} has characters that no file can store")
     if kind == "PNG":
         chunks = PngImagePlugin.PngInfo()
@@ -60,22 +59,13 @@ def xmp_packet(text: Mapping[str, str]) -> bytes:
     ).encode()
 
 
-def read_text(path: str | Path) -> dict[str, str]:
-    """The texts that were left in a file; empty where there are none.
-
-    Raises:
-        ImageError: The file cannot be read as a picture.
-    """
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            if image.format == "PNG":
-                image.load()  # text chunks may follow the pixels
-                return {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
-            packet = image.info.get("xmp") or image.getexif().get(_XMP_TAG)
-            return _from_exif(image.getexif()) | _from_xmp(packet)
-    except Exception as error:
-        raise ImageError(f"{path} cannot be read as a picture: {error}") from error
+def texts_of(image: Image.Image) -> dict[str, str]:
+    """The texts in an opened picture; empty where there are none."""
+    if image.format == "PNG":
+        image.load()  # text chunks may follow the pixels
+        return {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
+    exif = image.getexif()
+    return _from_exif(exif) | _from_xmp(image.info.get("xmp") or exif.get(_XMP_TAG))
 
 
 def _exif(text: Mapping[str, str]) -> Image.Exif:
