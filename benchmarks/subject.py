@@ -15,14 +15,14 @@ PROMPT = "photo of a frog"
 
 def default_mosaic(model: Model, grid: Grid) -> Mosaic:
     """What ``digress mosaic`` makes when it is told the prompt and the grid alone."""
-    likes = model.defaults
+    likes = model.defaults.for_cells()
     return Mosaic(
         prompt=PROMPT,
         grid=grid,
         side=model.size,
-        strength=likes.strength if likes.cell_strength is None else likes.cell_strength,
-        steps=likes.steps if likes.cell_steps is None else likes.cell_steps,
-        guidance=likes.guidance if likes.cell_guidance is None else likes.cell_guidance,
+        strength=likes.strength,
+        steps=likes.steps,
+        guidance=likes.guidance,
         sampler=likes.sampler,
         seed=0,
     )

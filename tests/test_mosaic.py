@@ -214,6 +214,19 @@ def made(bundled: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Hype
     return job, job.assemble(single="tif").largest
 
 
+def test_what_is_painted_to_tell_the_time_is_not_painted_again(
+    bundled: Model, tmp_path: Path
+) -> None:
+    job = Hypermosaic(bundled, PLAN, a_primary(bundled), tmp_path / "mosaic")
+    job.start()
+    first = job.paint(batch_size=2, most=2)
+    assert first.pictures == 2
+    told: list[int] = []
+    rest = job.paint(batch_size=9, on_batch=told.append)
+    assert told == [7]
+    assert first.plus(rest).pictures == 9
+
+
 def test_the_mosaic_is_its_primary_to_a_grey_level(made: tuple[Hypermosaic, float]) -> None:
     job, largest = made
     assert largest <= 1.0

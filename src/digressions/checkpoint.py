@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,15 @@ class Defaults:
     cell_steps: int | None = None
     cell_guidance: float | None = None
     cell_strength: float | None = None
+
+    def for_cells(self) -> Defaults:
+        """How it likes to paint a mosaic's cells: as a whole picture, where it says nothing."""
+        own: dict[str, Any] = {
+            "steps": self.cell_steps,
+            "guidance": self.cell_guidance,
+            "strength": self.cell_strength,
+        }
+        return replace(self, **{name: value for name, value in own.items() if value is not None})
 
 
 class Checkpoint:

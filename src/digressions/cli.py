@@ -138,15 +138,15 @@ def mosaic(
             "pixels: a cell needs at least one"
         )
     loaded = _load(model, device, dtype)
-    likes = loaded.defaults
+    likes = loaded.defaults.for_cells()
     root = _seed(seed)
     plan = Mosaic(
         prompt=cell_prompt or prompt,
         grid=shape,
         side=_first(size, loaded.size),
-        strength=_first(strength, likes.cell_strength, likes.strength),
-        steps=_first(steps, likes.cell_steps, likes.steps),
-        guidance=_first(guidance, likes.cell_guidance, likes.guidance),
+        strength=_first(strength, likes.strength),
+        steps=_first(steps, likes.steps),
+        guidance=_first(guidance, likes.guidance),
         sampler=sampler or likes.sampler,
         seed=root,
         negative=negative,
