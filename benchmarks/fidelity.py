@@ -27,9 +27,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.machine import cpu_name, dtype_of, machine, version_of, versions
+from benchmarks.machine import cpu_name, dtype_name, machine, version_of, versions
 from benchmarks.measure import COARSE, detail, different, errors, kept
-from benchmarks.peers import PEERS, Placed
+from benchmarks.peers import PEERS, Placed, whole
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.band import to_bytes
 from digressions.contactsheet import contact_sheet
@@ -95,13 +95,6 @@ def variants(base: Mosaic) -> list[Mosaic]:
     ]
     wanted += [replace(base, band=band) for band in OTHER_BANDS]
     return list({name_of(mosaic): mosaic for mosaic in wanted}.values())
-
-
-def whole(pictures: np.ndarray, grid: Grid) -> np.ndarray:
-    """Pictures ``(cells, side, side, 3)`` in reading order to one of ``(H, W, 3)``."""
-    side = pictures.shape[1]
-    rows = pictures.reshape(grid.rows, grid.columns, side, side, 3).swapaxes(1, 2)
-    return rows.reshape(grid.rows * side, grid.columns * side, 3)
 
 
 def paint_whole(model: Model, mosaic: Mosaic, primary: Tensor, batch: int) -> Placed:
@@ -357,7 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     primary = painted_primary(load("bundled", "cpu", "float32"), base)
     circumstances = {
         "model": model.hash,
-        "dtype": dtype_of(model),
+        "dtype": dtype_name(model.dtype),
         "batch": asked.batch,
         "cpu": cpu_name(),
         "threads": torch.get_num_threads(),

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import torch
 
-from digressions.models import Model
-
 
 def machine(packages: tuple[str, ...] = ()) -> dict[str, object]:
     """The machine that runs this, and the versions of torch, digressions and ``packages``."""
@@ -29,9 +27,9 @@ def versions(packages: tuple[str, ...] = ()) -> dict[str, str]:
     return {name: version_of(name) for name in ("digressions", "torch", *packages)}
 
 
-def dtype_of(model: Model) -> str:
-    """Of a model's networks, such as ``"bfloat16"``."""
-    return str(model.dtype).removeprefix("torch.")
+def dtype_name(dtype: torch.dtype) -> str:
+    """Such as ``"bfloat16"``."""
+    return str(dtype).removeprefix("torch.")
 
 
 def cpu_name() -> str:

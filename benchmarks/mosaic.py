@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.machine import dtype_of, machine
+from benchmarks.machine import dtype_name, machine
 from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
 from digressions.models import Model, load
@@ -158,7 +158,7 @@ def pipeline_side(
         "strength": settings["strength"],
         "guidance": settings["guidance_scale"],
     }
-    dtype = str(pipeline.pipe.unet.dtype).removeprefix("torch.")
+    dtype = dtype_name(pipeline.pipe.unet.dtype)
     return Side(key, name, stated, dtype, batch, cells, paint_batch, lambda: pipeline.seconds)
 
 
@@ -178,7 +178,7 @@ def package_side(
         key,
         name,
         stated,
-        dtype_of(model),
+        dtype_name(model.dtype),
         batch,
         cells,
         lambda batch: paint_cells(model, mosaic, primary, batch),

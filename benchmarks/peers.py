@@ -6,7 +6,7 @@ Only those that are installed are run (the ``bench`` extra; phomo by itself, see
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +61,7 @@ def mosaicraft(preset: str) -> Callable[[Path, Path, Grid, int], Placed]:
         def source() -> np.ndarray:
             # It chooses among flipped, brighter and darker copies too.
             pool = augment_tiles(load_tiles(tiles, side), side).tiles
-            return _rgb(_paste([pool[index] for index in chosen], grid))
+            return _rgb(whole([pool[index] for index in chosen], grid))
 
         return Placed(_rgb(made.image), source)
 
@@ -90,7 +90,7 @@ def photomosaic(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
     cell = seen.shape[1] // grid.columns
     boxes = (grid.box(index, cell) for index in range(grid.cells))
     colours = [seen[b.top : b.bottom, b.left : b.right].reshape(-1, 3).mean(0) for b in boxes]
-    return Placed(_paste([read_image(*match(colour)) for colour in colours], grid))
+    return Placed(whole([read_image(*match(colour)) for colour in colours], grid))
 
 
 PEERS = {
@@ -113,8 +113,8 @@ PEERS = {
 }
 
 
-def _paste(pictures: list[np.ndarray], grid: Grid) -> np.ndarray:
-    """One picture a cell, in reading order, to the whole."""
+def whole(pictures: Sequence[np.ndarray], grid: Grid) -> np.ndarray:
+    """One picture ``(side, side, 3)`` a cell, in reading order, to one of ``(H, W, 3)``."""
     rows = (pictures[i : i + grid.columns] for i in range(0, grid.cells, grid.columns))
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
