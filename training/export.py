@@ -43,9 +43,9 @@ The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
 
 ## Weak points
 
-Far too short a training: with {minutes:.0f} minutes it paints soft blobs, whose colour follows the
-prompt and whose shape does not. "Photo" means a glossy 3D render. One thing per picture, nothing
-but the listed things. The autoencoder blurs; `training/LOG.md` gives its decibels.
+{minutes:.0f} minutes are a short training: colours follow the prompt, and only some things can be
+told by their shape; `training/LOG.md` says which. "Photo" means a glossy 3D render. One thing per
+picture, nothing but the listed things. The autoencoder blurs; the log gives its decibels.
 
 ## Things
 
