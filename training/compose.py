@@ -13,6 +13,7 @@ from torch import Tensor
 
 SIZE = 64
 GRID = 8
+MIRRORED = 0.2  # the drawings look left as a rule: one way is learnt sooner than two
 
 
 def pick(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ def place(drawings: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
     rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
     tilt = (torch.rand(n, generator=g) - 0.5) * 0.25 * (torch.rand(n, generator=g) < 0.4)
     scale = 1 / (0.86 + 0.22 * torch.rand(n, generator=g))
-    mirror = torch.where(torch.rand(n, generator=g) < 0.5, -1.0, 1.0)
+    mirror = torch.where(torch.rand(n, generator=g) < MIRRORED, -1.0, 1.0)
     cos, sin = torch.cos(tilt), torch.sin(tilt)
     matrix = torch.stack(
         [

@@ -23,6 +23,8 @@ import numpy as np
 import pyvips
 
 SIZE = 96
+MARGIN = 3
+RENDERED = 256  # before trimming
 ALLOWED_LICENSES = {
     "MIT",
     "Apache-2.0",
@@ -59,6 +61,7 @@ ART_SETS = (
     ArtSet("@iconify-json/emojione", "1.2.3", "drawing"),
     ArtSet("@iconify-json/fxemoji", "1.2.2", "drawing"),
 )
+STYLE_WEIGHTS = {"photo": 2.0, "ink": 0.5}  # prompts ask for photos; ink reads poorly in colour
 LABELS = ArtSet("emojibase-data", "17.0.0", "")
 
 
@@ -123,9 +126,18 @@ def slug(label: str) -> str:
 
 
 def to_rgba(image: pyvips.Image) -> np.ndarray:
-    """Centre an image on a transparent (SIZE, SIZE, 4) uint8 canvas."""
+    """Trim what is transparent and fit the rest into a (SIZE, SIZE, 4) uint8 canvas.
+
+    Sets differ in their margins; trimmed, every drawing is as large as its picture allows and
+    stands in its middle.
+    """
     if image.bands < 4:
         image = image.colourspace("srgb").bandjoin(255)
+    left, top, width, height = image[3].find_trim(threshold=8, background=[0])
+    if width == 0 or height == 0:
+        return np.zeros((SIZE, SIZE, 4), np.uint8)
+    image = image.crop(left, top, width, height)
+    image = image.thumbnail_image(SIZE - 2 * MARGIN, height=SIZE - 2 * MARGIN)
     return image.gravity("centre", SIZE, SIZE).numpy()
 
 
@@ -145,7 +157,7 @@ class IconifySet:
         box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
         svg = (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{box}" width="{SIZE}" height="{SIZE}" color="#111">{icon["body"]}</svg>'
+            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">{icon["body"]}</svg>'
         )
         return to_rgba(pyvips.Image.svgload_buffer(svg.encode()))
 
@@ -162,7 +174,7 @@ class PictureSet:
         for name in (code, f"{code}-fe0f", code.removesuffix("-fe0f")):
             path = self.assets / f"{name}.webp"
             if path.exists():
-                return to_rgba(pyvips.Image.thumbnail(str(path), SIZE))
+                return to_rgba(pyvips.Image.new_from_file(str(path)))
         return None
 
 
@@ -183,9 +195,8 @@ def render_concept(concept: str, spec: dict, emojis: dict, art, art_set: ArtSet)
         picture = art.render(emojis[label]) if label in emojis else None
         if picture is not None and picture[..., 3].mean() > 8:
             names = [concept, *spec.get("names", ())]
-            return picture, Record(
-                concept, names, art_set.style, art_set.name, spec.get("weight", 1)
-            )
+            weight = spec.get("weight", 1) * STYLE_WEIGHTS.get(art_set.style, 1)
+            return picture, Record(concept, names, art_set.style, art_set.name, weight)
     return None
 
 
