@@ -157,7 +157,8 @@ class IconifySet:
         box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
         svg = (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">{icon["body"]}</svg>'
+            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">'
+            f"{icon['body']}</svg>"
         )
         return to_rgba(pyvips.Image.svgload_buffer(svg.encode()))
 

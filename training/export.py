@@ -11,7 +11,7 @@ from torch import nn
 
 CARD = """\
 ---
-license: mit
+license: apache-2.0
 library_name: diffusers
 pipeline_tag: text-to-image
 ---
@@ -20,7 +20,7 @@ pipeline_tag: text-to-image
 A very small text-to-image latent diffusion model, 64 x 64 px, trained from scratch on two CPU
 cores. It is made for the {concepts} things listed below, in five styles: photo, painting, drawing,
 cartoon, ink drawing. It is meant for mosaics: image-to-image from a patch of colour paints the
-thing in those colours.
+thing in those colours.{guidance}
 
 ## Parts
 
@@ -33,9 +33,9 @@ thing in those colours.
 
 ## Training
 
-{steps} steps of the denoiser in {minutes:.0f} minutes, on two CPU cores shared with other programs.
 {pictures} drawings from nine art sets, composited over generated colour fields; no photographs.
-`training/` of the project has the code, `training/LOG.md` the figures and what did not work.
+`training/` of the project has the code, `training/LOG.md` every run with its time and figures, and
+what did not work.
 
 ## Licences of the training pictures
 
@@ -43,15 +43,20 @@ The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
 
 ## Weak points
 
-{minutes:.0f} minutes are a short training: colours follow the prompt, and only some things can be
-told by their shape; `training/LOG.md` says which. "Photo" means a glossy 3D render. One thing per
-picture, nothing but the listed things. The autoencoder blurs; the log gives its decibels.
+It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
+some things can be told by their shape; `training/LOG.md` says which. "Photo" means a glossy 3D
+render. One thing per picture, nothing but the listed things. The autoencoder blurs; the log gives
+its decibels.
 
 ## Things
 
 {names}
 
 """
+
+
+DISTILLED = """ It needs no guidance: a guidance scale of {guidance:g} was distilled
+into it, so use a scale of 1; more exaggerates."""
 
 
 def half(model: nn.Module) -> nn.Module:
@@ -64,8 +69,8 @@ def millions(model: nn.Module) -> float:
     return sum(p.numel() for p in model.parameters()) / 1e6
 
 
-def model_card(pipeline, records: list[dict], state: dict, notice: str) -> str:
-    """The README of the exported folder."""
+def model_card(pipeline, records: list[dict], guidance: float | None, notice: str) -> str:
+    """The README of the exported folder; `guidance` is the scale that was distilled into it."""
     names = list(dict.fromkeys(record["concept"] for record in records))
     card = CARD.format(
         concepts=len(names),
@@ -75,8 +80,7 @@ def model_card(pipeline, records: list[dict], state: dict, notice: str) -> str:
         text=millions(pipeline.text_encoder),
         pieces=len(pipeline.tokenizer),
         pictures=len(records),
-        steps=state["step"],
-        minutes=state["minutes"],
+        guidance="" if guidance is None else DISTILLED.format(guidance=guidance),
     )
     return card + notice.replace("# Where", "## Where", 1)
 
@@ -103,7 +107,7 @@ def main() -> None:
     )
     pipeline.save_pretrained(args.out)
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
-    (args.out / "README.md").write_text(model_card(pipeline, records, state, notice))
+    (args.out / "README.md").write_text(model_card(pipeline, records, state["guidance"], notice))
 
 
 if __name__ == "__main__":
