@@ -25,6 +25,7 @@ ORDER = [
     "combine",
     "denoise",
     "sample",
+    "vocabulary",
     "checkpoint",
     "models",
     "paint",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from captions import every_caption
 from data import load
 from diffusers import AutoencoderTiny
 from diffusion import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
@@ -85,6 +86,14 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
     return card + notice.replace("# Where", "## Where", 1)
 
 
+def vocabulary(records: list[dict]) -> list[str]:
+    """A line for every name and every style that captions speak of."""
+    captions = {text for record in records for text in every_caption(record)}
+    names = {name for record in records for name in record["names"]}
+    words = {word for text in captions for word in text.split()}
+    return [*sorted(names), *sorted(words - {word for name in names for word in name.split()})]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
@@ -106,6 +115,7 @@ def main() -> None:
         half(vae), tokenizer, half(models["text"]), half(models["unet"]), make_scheduler()
     )
     pipeline.save_pretrained(args.out)
+    (args.out / "vocabulary.txt").write_text("\n".join(vocabulary(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
     (args.out / "README.md").write_text(model_card(pipeline, records, state["guidance"], notice))
 
