@@ -10,8 +10,8 @@ from typing import NamedTuple
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # Carry no picture of their own; a model need not have been taught them.
 _SMALL = frozenset(
-    "a an and at by for from in into is it its like looks made of on or over that the this to under "
-    "with".split()
+    {"a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "its", "like", "looks"}
+    | {"made", "of", "on", "or", "over", "that", "the", "this", "to", "under", "with"}
 )
 
 
