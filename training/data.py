@@ -61,7 +61,7 @@ ART_SETS = (
     ArtSet("@iconify-json/emojione", "1.2.3", "drawing"),
     ArtSet("@iconify-json/fxemoji", "1.2.2", "drawing"),
 )
-STYLE_WEIGHTS = {"photo": 2.0, "ink": 0.5}  # prompts ask for photos; ink reads poorly in colour
+STYLE_WEIGHTS = {"photo": 3.0, "ink": 0.5}  # prompts ask for photos; ink reads poorly in colour
 LABELS = ArtSet("emojibase-data", "17.0.0", "")
 
 
