@@ -14,11 +14,12 @@ import numpy as np
 
 from .errors import InputError
 from .geometry import Grid, Size
-from .hypermosaic import Hypermosaic, Primary, enlarged_primary
+from .hypermosaic import Hypermosaic
 from .images import read_image, read_mask
 from .metadata import Settings
 from .models import Model
 from .mosaic import Mosaic
+from .primary import Primary, enlarged_primary
 from .upscale import enlarge, load_upscaler
 
 

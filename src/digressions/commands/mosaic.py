@@ -72,9 +72,10 @@ def mosaic(
     dtype: Dtype = None,
 ) -> None:
     """Paint a picture made of pictures: each cell of it a picture of the same prompt."""
-    from ..hypermosaic import Hypermosaic, Primary
+    from ..hypermosaic import Hypermosaic
     from ..images import read_image
     from ..mosaic import Mosaic
+    from ..primary import Primary
 
     if single not in (None, "jpg", "tif"):
         raise InputError(f"--single {single!r}: choose jpg or tif")

@@ -118,10 +118,9 @@ def paint_all(
         mask: ``(H, W)`` uint8 of any size, white where to paint, or ``None``.
     """
     from ..contactsheet import contact_sheet
-    from ..hypermosaic import job_of
     from ..images import check_suffix, cover, to_array, write_image
     from ..metadata import to_text
-    from ..paint import check
+    from ..paint import check, job_of
     from ..paint import paint as run
     from ..replay import enlarged
     from ..upscale import check_upscaler
