@@ -17,6 +17,7 @@ ORDER = [
     "geometry",
     "texts",
     "images",
+    "original",
     "contactsheet",
     "metadata",
     "terms",
