@@ -14,6 +14,7 @@ import digressions
 SOURCES = Path(digressions.__file__).parent
 ORDER = [
     "errors",
+    "output",
     "geometry",
     "texts",
     "images",

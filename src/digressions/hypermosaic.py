@@ -26,6 +26,7 @@ from .manifest import difference, read_manifest, write_manifest
 from .metadata import Settings, to_text
 from .models import Model
 from .mosaic import CELL_SIDE, Mosaic, check_cells, fill, strips
+from .output import writing
 from .paint import check, job_of
 from .preview import Preview
 from .primary import Primary, make_primary
@@ -222,11 +223,8 @@ class Hypermosaic:
         )
 
     def _make_folder(self) -> None:
-        try:
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputError(f"{self.folder} cannot be made: {reason}") from error
         if not self.resumed:
             write_manifest(self.folder, self._manifest)
 

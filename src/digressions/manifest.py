@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from .errors import OutputError
+from .output import writing
 
 
 def read_manifest(folder: Path) -> dict[str, object] | None:
@@ -38,13 +39,10 @@ def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
         OutputError: It cannot be written.
     """
     path = folder / "manifest.json"
-    try:
+    with writing(path):
         beside = path.with_suffix(".json.part")
         beside.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
         beside.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path} cannot be written: {reason}") from error
 
 
 def difference(found: dict[str, object], wanted: dict[str, object]) -> str:
