@@ -15,6 +15,7 @@ from PIL import Image
 from digressions.images import read_image, read_text, to_array, to_tensor
 from digressions.metadata import from_text
 from digressions.models import Defaults, Model
+from digressions.vocabulary import Vocabulary
 
 from .conftest import Ran
 from .test_images import bomb
@@ -327,6 +328,17 @@ def test_several_pictures_come_with_a_contact_sheet(digress: Digress, tmp_path: 
     assert digress("paint", "frog", *QUICK, "--seed", "8", "-o", "alone.png").code == 0
     alone, among = read_image("alone.png").astype(int), read_image("new/x-8.png")
     assert np.abs(alone - among).max() <= 2
+
+
+@pytest.mark.parametrize("command", [("paint",), ("mosaic", "--grid", "2")], ids=lambda c: c[0])
+def test_a_word_that_the_model_was_not_taught_is_named(
+    digress: Digress, bundled: Model, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(bundled, "vocabulary", Vocabulary(["photo of a turtle"]))
+    ran = digress(command[0], "photo of a submarine", *command[1:])
+    assert ran.code == 0
+    assert "note: bundled was not taught 'submarine'" in ran.err
+    assert "not taught" not in digress(command[0], "a turtle", *command[1:]).err
 
 
 def test_a_mask_keeps_the_rest(

@@ -27,6 +27,7 @@ from .options import (
     drawn,
     first_given,
     load_model,
+    note_unknown,
     settings_for,
     slug,
 )
@@ -140,6 +141,7 @@ def paint_all(
     for job, settings in zip(jobs, wanted, strict=True):
         check(model, job)  # before the progress bar: an error is one line
         check_upscaler(settings.upscaler or "lanczos")
+    note_unknown(model, wanted[0].prompt)
     pictures: dict[int, Any] = {}
     with progress() as bar:
         task = bar.add_task("painting", total=sum(job.run for job in jobs))
