@@ -16,6 +16,8 @@ ORDER = [
     "errors",
     "geometry",
     "texts",
+    "colours",
+    "opening",
     "images",
     "contactsheet",
     "metadata",
