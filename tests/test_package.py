@@ -30,6 +30,7 @@ ORDER = [
     "checkpoint",
     "models",
     "paint",
+    "tiles",
     "upscale",
     "band",
     "store",
