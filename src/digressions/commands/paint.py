@@ -133,8 +133,9 @@ def paint_all(
     from ..replay import enlarged
     from ..upscale import check_upscaler
 
-    check_suffix(target)
     size = (wanted[0].width, wanted[0].height)
+    times = wanted[0].extra.get("enlarge", 1)
+    check_suffix(target, times * size[0], times * size[1])
     image = None if image is None else cover(image, *size)
     mask = None if mask is None else cover(mask, *size)
     jobs = [job_of(settings, image, mask) for settings in wanted]
