@@ -225,8 +225,10 @@ def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = Non
     scheduler = checkpoint.scheduler
     where = _device(device)
     kind = _dtype(dtype, where)
-    unet = checkpoint.network("unet", kind).to(where)
-    vae = checkpoint.network("vae", kind).to(where)
+    # Convolutions are quicker with the channels last, in float32 on a plain CPU as well.
+    layout = torch.preserve_format if where.type == "mps" else torch.channels_last
+    unet = checkpoint.network("unet", kind).to(where, memory_format=layout)
+    vae = checkpoint.network("vae", kind).to(where, memory_format=layout)
     encoders = [encoder.to(where) for encoder in checkpoint.text_encoders(kind)]
     channels = int(vae.config.latent_channels)
     _check_fit(checkpoint.folder, unet, channels, encoders)
