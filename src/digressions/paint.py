@@ -24,6 +24,9 @@ from .sample import SAMPLERS, Noise, Step, join_late, steps_to_run
 
 MAX_SEED = 2**63 - 1
 
+Painter = Callable[[Sequence["Job"]], Tensor]
+"""Jobs of one size to pictures ``(B, 3, H, W)`` float32 in 0..1: `paint_batch` with its model."""
+
 
 @dataclass(frozen=True)
 class Job:
