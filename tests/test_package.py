@@ -31,6 +31,7 @@ ORDER = [
     "upscale",
     "band",
     "store",
+    "cache",
     "pyramid",
     "viewer",
     "mosaic",
