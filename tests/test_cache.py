@@ -15,25 +15,21 @@ import pytest
 from digressions.cache import Cache
 from digressions.errors import OutputError
 
-# Claims, says so, makes slowly, puts; leaves a line in a log for each picture that it made.
+# Makes pictures slowly; leaves a line in a log for each that it begins.
 WORKER = """
 import sys, time
 from pathlib import Path
 from digressions.cache import Cache
 path, log, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-keys = [f"k{i}" for i in range(12)]
+def make(keys):
+    for key in keys:
+        with log.open("a") as file:
+            file.write(key + "\\n")
+        time.sleep(pause)
+    return {key: key.encode() for key in keys}
 with Cache(path) as cache:
-    left = keys
-    while left:
-        found, mine = cache.claim(left, most=3)
-        left = [key for key in left if key not in found]
-        for key in mine:
-            with log.open("a") as file:
-                file.write(key + "\\n")
-            time.sleep(pause)
-        cache.put({key: key.encode() for key in mine})
-        if not found and not mine:
-            time.sleep(0.01)
+    keys = [f"k{i}" for i in range(12)]
+    assert cache.obtain(keys, make, most=3) == {key: key.encode() for key in keys}
 """
 
 
@@ -94,6 +90,21 @@ def test_a_claim_is_given_once_and_again_after_release(tmp_path: Path) -> None:
         assert other.claim(["a"], most=5) == ({}, ["a"])
         other.put({"a": b"1"})
         assert one.claim(["a"], most=5) == ({"a": b"1"}, [])
+
+
+def test_what_cannot_be_made_is_claimed_by_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    with Cache(path) as one, Cache(path) as other:
+        with pytest.raises(ZeroDivisionError):
+            one.obtain(["a", "b"], lambda keys: {"a": bytes(1 // 0)}, most=2)
+        assert other.claim(["a", "b"], most=5).mine == ["a", "b"]
+
+
+def test_pictures_are_made_even_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    with Cache(tmp_path / "c.sqlite", limit=0) as cache:
+        for _ in range(2):
+            made = cache.obtain("abc", lambda keys: dict.fromkeys(keys, b"1"), most=2)
+            assert made == {"a": b"1", "b": b"1", "c": b"1"}
 
 
 def test_a_claim_is_void_after_its_lease(tmp_path: Path) -> None:

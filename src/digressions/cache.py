@@ -11,7 +11,7 @@ import os
 import platform
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,7 @@ create table if not exists claims (
 """
 _KIND = 0x64696772  # "digr": says in the file's header whose it is
 _FLUSH = 256  # pictures that are looked at before the file learns of it
+_WAIT = 0.05  # seconds between looks at what another process is making
 _ROOM = 0.9  # of the limit, what an eviction leaves, so that it does not come with every picture
 
 
@@ -103,6 +104,36 @@ class Cache:
             if row is not None:
                 found[key], self._used[key] = row[0], now
         return found
+
+    def obtain(
+        self,
+        keys: Iterable[str],
+        make: Callable[[list[str]], Mapping[str, bytes]],
+        most: int = 1,
+    ) -> dict[str, bytes]:
+        """Pictures, made where they are missing, here or by another process.
+
+        Args:
+            keys: Of the pictures.
+            make: Makes some of them; what it raises ends this, and gives its claims back.
+            most: As many at once.
+        """
+        keys = list(dict.fromkeys(keys))
+        pictures = self.get(keys)
+        while left := [key for key in keys if key not in pictures]:
+            found, mine = self.claim(left, most)
+            pictures |= found
+            if mine:
+                try:
+                    made = make(mine)
+                except BaseException:
+                    self.release(mine)
+                    raise
+                self.put(made)
+                pictures |= made
+            elif not found:
+                time.sleep(_WAIT)
+        return pictures
 
     def claim(self, keys: Sequence[str], most: int) -> Claimed:
         """Finds pictures, or takes on the making of ``most`` of those that nobody is making.

@@ -198,6 +198,18 @@ def check_suffix(path: Path) -> str:
     return kind
 
 
+def to_png(image: np.ndarray) -> bytes:
+    """``(H, W, 3)`` uint8 as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def from_png(png: bytes) -> np.ndarray:
+    """What `to_png` was given."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
 def to_tensor(image: np.ndarray) -> Tensor:
     """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in 0..1."""
     import torch

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ from torch import Tensor
 from .band import band_of, correct_band, to_bytes
 from .errors import InputError, OutputError
 from .geometry import Grid, Size
+from .images import from_png, to_png
 from .models import Model
 from .paint import MAX_SEED, Job, Painter, check, paint_batch
 from .store import Store
@@ -207,8 +207,8 @@ def fill(
     missing = [cell for cell in range(mosaic.grid.cells) if cell not in done][:most]
     for start in range(0, len(missing), batch_size):
         cells = missing[start : start + batch_size]
-        images = paint_cells(painter, mosaic, primary, cells)
-        store.put({cell: _png(image) for cell, image in zip(cells, images, strict=True)})
+        images = paint_cells(painter, mosaic, primary, cells).permute(0, 2, 3, 1).numpy()
+        store.put({cell: to_png(image) for cell, image in zip(cells, images, strict=True)})
         if on_batch is not None:
             on_batch(len(cells))
 
@@ -216,7 +216,7 @@ def fill(
 def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
     """The mosaic, a row of pictures at a time: ``(side, columns * side, 3)`` uint8."""
     for row in range(mosaic.grid.rows):
-        yield np.concatenate([_pixels(png) for png in store.get(mosaic.grid.row(row))], axis=1)
+        yield np.concatenate([from_png(png) for png in store.get(mosaic.grid.row(row))], axis=1)
 
 
 class Fidelity(NamedTuple):
@@ -297,16 +297,6 @@ def preview(strips: Iterator[np.ndarray], size: Size, longest: int) -> Iterator[
         rest = rest[whole:]
     if len(rest):
         yield np.asarray(Image.fromarray(rest).reduce(factor))
-
-
-def _png(image: Tensor) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image.permute(1, 2, 0).numpy()).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
-
-
-def _pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def read_manifest(folder: Path) -> dict[str, object] | None:

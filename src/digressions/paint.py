@@ -156,6 +156,18 @@ def paint_batch(
     return model.decode(x).cpu()
 
 
+def paint_noise(jobs: Sequence[Job]) -> Tensor:
+    """A painter without a network, for tests and rehearsals: coarse coloured noise of each job's
+    seed over its start picture, as much of it as the strength says."""
+    painted = []
+    for job in jobs:
+        generator = torch.Generator().manual_seed(job.seed)
+        noise = torch.rand(1, 3, 8, 8, generator=generator)
+        picture = F.interpolate(noise, (job.height, job.width), mode="bicubic").clamp(0, 1)[0]
+        painted.append(picture if job.image is None else job.image.lerp(picture, job.strength))
+    return torch.stack(painted)
+
+
 @torch.inference_mode()
 def sample(model: Model, jobs: Sequence[Job]) -> Iterator[Step]:
     """The sampling of one batch, step by step, in latents."""
