@@ -185,8 +185,13 @@ class World:
     def canvases(self, paths: Iterable[CellPath]) -> dict[CellPath, np.ndarray]:
         """Canvases by path. Raises `InputError` as `pictures`."""
         places = self._places(paths)
-        self.pictures(places)  # in batches
-        return {path: self._canvas(place) for path, place in places.items()}
+        keys = {place: self._key("canvas", place) for place in places.values()}
+        pngs = self.cache.get(keys.values())
+        found = {place: from_png(pngs[key]) for place, key in keys.items() if key in pngs}
+        self.pictures(place for place in keys if place not in found)  # in batches
+        for place in keys.keys() - found.keys():
+            found[place] = self._canvas(place)
+        return {path: found[place] for path, place in places.items()}
 
     def missing(self, paths: Iterable[CellPath]) -> set[CellPath]:
         """Those of some canonical paths whose pictures are not in the cache."""
