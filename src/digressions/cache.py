@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from .errors import OutputError
+from .output import writing
 from .store import explained
 
 _SCHEMA = """
@@ -65,10 +66,8 @@ class Cache:
         self.path, self.limit, self.lease = path, limit, lease
         self._me = (platform.node(), os.getpid())
         self._used: dict[str, float] = {}
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from error
         with explained(path):
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
             try:

@@ -6,7 +6,6 @@ takes does not depend on its length.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -19,6 +18,7 @@ from PIL import Image
 from .errors import InputError, OutputError
 from .geometry import Size
 from .images import resample, write_image
+from .output import workshop, writing
 
 _VIDEO = {
     ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium"}),
@@ -95,20 +95,14 @@ def write_film(
         for index, frame in _frames(film, film.size, on_frame):
             write_image(path / f"{index:06}.png", frame, text)
         return film.size
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    size = film.size
+    with workshop(path.parent, path) as work, writing(path):
+        beside = work / path.name
         if kind == ".gif":
             size = _write_gif(beside, film, most_bytes, on_frame)
         else:
-            size = film.size
             _write_video(beside, kind, film, text, on_frame)
         beside.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
     return size
 
 

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .condition import Anchor, Condition, Known
 from .errors import InputError
+from .images import to_tensor
+from .metadata import Settings
 from .models import Model
 from .sample import SAMPLERS, Noise, Step, join_late, steps_to_run
 
@@ -69,6 +72,25 @@ class Job:
     def run(self) -> int:
         """How many times the network is asked."""
         return self.steps if self.image is None else steps_to_run(self.steps, self.strength)
+
+
+def job_of(
+    settings: Settings, image: np.ndarray | None = None, mask: np.ndarray | None = None
+) -> Job:
+    """The job of some settings, with start picture ``(H, W, 3)`` and mask ``(H, W)``, uint8."""
+    return Job(
+        settings.prompt,
+        seed=settings.seed,
+        width=settings.width,
+        height=settings.height,
+        steps=settings.steps,
+        guidance=settings.guidance,
+        sampler=settings.sampler,
+        negative=settings.negative,
+        image=None if image is None else to_tensor(image),
+        mask=None if mask is None else torch.from_numpy(mask / np.float32(255))[None],
+        strength=1.0 if settings.strength is None else settings.strength,
+    )
 
 
 class Painted(NamedTuple):

@@ -11,6 +11,7 @@ from ..console import duration, out, progress, size_of
 from ..errors import InputError, StoppedError
 from ..geometry import Grid, Size
 from .options import (
+    DEFAULT_UPSCALER,
     Device,
     Dtype,
     Guidance,
@@ -31,6 +32,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..hypermosaic import Hypermosaic
+    from ..original import Original
 
 
 def mosaic(
@@ -62,7 +64,7 @@ def mosaic(
     anchor: Annotated[
         float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
     ] = 0.3,
-    upscaler: UpscalerName = "realesrgan-animevideo",
+    upscaler: UpscalerName = DEFAULT_UPSCALER,
     single: Annotated[
         str | None, typer.Option(help="Also write one big image: jpg or tif.")
     ] = None,
@@ -72,21 +74,17 @@ def mosaic(
     dtype: Dtype = None,
 ) -> None:
     """Paint a picture made of pictures: each cell of it a picture of the same prompt."""
-    from ..hypermosaic import Hypermosaic, Primary
-    from ..images import read_image
+    from ..hypermosaic import Hypermosaic
     from ..mosaic import Mosaic
+    from ..original import read_original
+    from ..primary import Primary
 
     if single not in (None, "jpg", "tif"):
         raise InputError(f"--single {single!r}: choose jpg or tif")
     if batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
-    start = read_image(image) if image else None
-    shape = Grid.parse(grid, start.shape[1] / start.shape[0] if start is not None else None)
-    if start is not None and (shape.columns > start.shape[1] or shape.rows > start.shape[0]):
-        raise InputError(
-            f"--grid {shape} does not fit {image}, which is {start.shape[1]} x {start.shape[0]} "
-            "pixels: a cell needs at least one"
-        )
+    start = None if image is None else read_original(image)
+    shape = _grid_over(grid, start)
     loaded = load_model(model, device, dtype)
     likes = loaded.defaults.for_cells()
     root = drawn(seed)
@@ -104,11 +102,26 @@ def mosaic(
         anchor=anchor,
     )
     settings = settings_for(
-        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=image
+        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
     )
     folder = output or Path("out") / slug(prompt)
-    job = Hypermosaic(loaded, plan, Primary(settings, start, upscaler), folder)
+    primary = Primary(settings, None if start is None else start.pixels, upscaler)
+    job = Hypermosaic(loaded, plan, primary, folder)
     run_mosaic(job, batch_size, single)
+
+
+def _grid_over(text: str, start: Original | None) -> Grid:
+    """The grid as typed, its cells square on the start picture where there is one."""
+    if start is None:
+        return Grid.parse(text)
+    height, width = start.pixels.shape[:2]
+    grid = Grid.parse(text, width / height)
+    if grid.columns > width or grid.rows > height:
+        raise InputError(
+            f"--grid {grid} does not fit {start.origin['path']}, which is {width} x {height} "
+            "pixels: a cell needs at least one"
+        )
+    return grid
 
 
 def run_mosaic(job: Hypermosaic, batch_size: int, single: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +15,9 @@ from ..geometry import Size
 if TYPE_CHECKING:
     from ..metadata import Settings
     from ..models import Model
+    from ..original import Original
+
+DEFAULT_UPSCALER = "realesrgan-animevideo"
 
 Prompt = Annotated[str, typer.Argument(help="What to paint, like 'photo of a turtle'.")]
 ModelName = Annotated[
@@ -47,13 +49,12 @@ def settings_for(
     seed: int,
     size: Size,
     *,
-    image: Path | None = None,
-    mask: Path | None = None,
+    image: Original | None = None,
+    mask: Original | None = None,
     **given: Any,
 ) -> Settings:
     """Settings of a picture, with the model's likes where the user said nothing."""
     from ..metadata import Settings
-    from ..replay import origin
 
     likes: dict[str, Any] = {
         "sampler": model.defaults.sampler,
@@ -70,8 +71,8 @@ def settings_for(
         width=size.width,
         height=size.height,
         version=__version__,
-        image=None if image is None else origin(image),
-        mask=None if mask is None else origin(mask),
+        image=None if image is None else image.origin,
+        mask=None if mask is None else mask.origin,
         **chosen,
     )
 

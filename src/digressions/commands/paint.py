@@ -12,6 +12,7 @@ from ..console import out, progress
 from ..errors import InputError
 from ..geometry import Size
 from .options import (
+    DEFAULT_UPSCALER,
     Device,
     Dtype,
     Guidance,
@@ -59,13 +60,13 @@ def paint(
     enlarge: Annotated[
         int, typer.Option(help="Enlarge the result this many times, with --upscaler.")
     ] = 1,
-    upscaler: UpscalerName = "realesrgan-animevideo",
+    upscaler: UpscalerName = DEFAULT_UPSCALER,
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
-    from ..images import read_image, read_mask
+    from ..original import read_original
     from ..upscale import check_upscaler
 
     if n < 1:
@@ -76,8 +77,8 @@ def paint(
         raise InputError("--mask needs --image, the picture to keep the rest of")
     check_upscaler(upscaler)
     # Before the model is loaded: it is the quicker answer.
-    start = None if image is None else read_image(image)
-    hole = None if mask is None else read_mask(mask)
+    start = None if image is None else read_original(image)
+    hole = None if mask is None else read_original(mask, mask=True)
     loaded = load_model(model, device, dtype)
     first = drawn(seed)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
@@ -90,15 +91,21 @@ def paint(
         sampler=sampler,
         steps=steps,
         guidance=guidance,
-        strength=first_given(strength, loaded.defaults.strength) if image else None,
-        image=image,
-        mask=mask,
+        strength=first_given(strength, loaded.defaults.strength) if start is not None else None,
+        image=start,
+        mask=hole,
         upscaler=upscaler if enlarge > 1 else None,
         extra={"enlarge": enlarge} if enlarge > 1 else {},
     )
     target = output or Path("out") / f"{slug(prompt)}.png"
     wanted_all = [dataclasses.replace(settings, seed=first + i) for i in range(n)]
-    paint_all(loaded, wanted_all, target, start, hole)
+    paint_all(
+        loaded,
+        wanted_all,
+        target,
+        None if start is None else start.pixels,
+        None if hole is None else hole.pixels,
+    )
 
 
 def paint_all(
@@ -118,10 +125,9 @@ def paint_all(
         mask: ``(H, W)`` uint8 of any size, white where to paint, or ``None``.
     """
     from ..contactsheet import contact_sheet
-    from ..hypermosaic import job_of
     from ..images import check_suffix, cover, to_array, write_image
     from ..metadata import to_text
-    from ..paint import check
+    from ..paint import check, job_of
     from ..paint import paint as run
     from ..replay import enlarged
     from ..upscale import check_upscaler
