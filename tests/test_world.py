@@ -22,6 +22,7 @@ from torch import Tensor
 
 from digressions.band import band_of
 from digressions.cache import Cache
+from digressions.canvas import matched
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid
 from digressions.images import to_tensor
@@ -29,7 +30,7 @@ from digressions.models import Defaults, Model
 from digressions.mosaic import CELL_SIDE, Mosaic
 from digressions.paint import Job, paint_batch, paint_noise
 from digressions.upscale import Lanczos
-from digressions.world import Manifest, World, matched
+from digressions.world import Manifest, World
 
 CELLS = Mosaic("frog", Grid(4, 4), 16, 0.6, 2, 1.0, "ddim", seed=5)
 MANIFEST = Manifest("no model", "smooth", CELLS)

@@ -12,6 +12,7 @@ import pytest
 
 from digressions.cache import Cache
 from digressions.camera import APPEARS
+from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid, Size
 from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
@@ -117,6 +118,19 @@ def test_only_what_shows_is_painted_and_all_of_it_before_the_film(film: Zoom) ->
     assert set(needed.canvases) <= set(needed.pictures)
 
 
+def test_the_cost_is_told_after_one_batch(film: Zoom) -> None:
+    film.world.batch_size = 4
+    needed = film.needed()
+    before = film.world.missing(needed.pictures)
+    cost = film.cost(needed)
+    assert (cost.pictures, cost.canvases) == (len(needed.pictures), len(needed.canvases))
+    assert cost.done == len(needed.pictures) - len(before)
+    assert cost.seconds > 0
+    assert len(before) - len(film.world.missing(needed.pictures)) == 4
+    list(film.prepare(needed))
+    assert film.cost(needed) == (len(needed.pictures), len(needed.pictures), cost.canvases, 0)
+
+
 def test_far_fewer_pictures_are_needed_than_a_level_has(tmp_path: Path) -> None:
     cells = dataclasses.replace(CELLS, grid=Grid(64, 64))
     world = a_world(tmp_path, dataclasses.replace(MANIFEST, cells=cells))
@@ -170,12 +184,29 @@ def test_a_flight_goes_where_something_is_and_not_always_to_the_centre() -> None
         assert 17 <= column <= 25
 
 
+def test_a_flight_can_be_asked_for_colours() -> None:
+    canvas = np.full((256, 256, 3), 90, np.uint8)
+    canvas[60:120, 60:120], canvas[140:200, 140:200] = (230, 120, 60), (60, 150, 230)
+    blue = np.full((8, 8, 3), (70, 150, 220), np.uint8)
+    for seed in range(10):
+        row, column = Grid(32, 32).place(choose_cell(canvas, Grid(32, 32), seed, blue))
+        assert 17 <= row <= 25
+        assert 17 <= column <= 25
+
+
 @pytest.mark.parametrize("columns", [2, 3, 8, 64])
 def test_there_is_always_a_cell_to_fly_into(columns: int) -> None:
     grid = Grid(columns, columns)
     inner = inner_cells(grid)
     assert inner
     assert choose_cell(np.zeros((8 * columns, 8 * columns, 3), np.uint8), grid, 1) in inner
+
+
+def test_the_first_cells_can_be_chosen_by_hand(world: World) -> None:
+    assert choose_loop(world, 3, (9,))[0] == 9
+    assert choose_loop(world, 3, (9, 18))[:2] == (9, 18)
+    with pytest.raises(InputError, match="room for 1 chosen cells, not 2"):
+        choose_loop(world, 2, (9, 18))
 
 
 def test_a_loop_is_the_same_each_time_it_is_chosen(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ import functools
 import hashlib
 import itertools
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -29,11 +28,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .band import band_of, correct_band, to_bytes
+from .band import band_of
 from .cache import Cache
+from .canvas import matched
 from .errors import InputError
 from .geometry import CellPath
-from .images import from_png, resample, to_png, to_tensor
+from .images import from_png, to_array, to_png, to_tensor
 from .mosaic import CELL_SIDE, Mosaic, cell_seed, cells_of, exact_cells, paint_over
 from .paint import Painter
 from .plant import planted, small_copy, with_copy
@@ -193,9 +193,9 @@ class World:
             found[place] = self._canvas(place)
         return {path: found[place] for path, place in places.items()}
 
-    def missing(self, paths: Iterable[CellPath]) -> set[CellPath]:
-        """Those of some canonical paths whose pictures are not in the cache."""
-        keys = {self._key("picture", path): path for path in paths if path}
+    def missing(self, paths: Iterable[CellPath], form: Form = "picture") -> set[CellPath]:
+        """Those of some canonical paths that are not in the cache in a form."""
+        keys = {self._key(form, path): path for path in paths if path}
         found = self.cache.get(keys)
         return {path for key, path in keys.items() if key not in found}
 
@@ -289,7 +289,7 @@ class World:
         canvas = matched(picture, self.manifest.canvas_side, self._upscaler)
         if path == self.manifest.loop[:-1]:
             grid, cell = self.manifest.cells.grid, self.manifest.loop[-1]
-            canvas = _to_image(with_copy(to_tensor(canvas), self._small, grid, cell))
+            canvas = to_array(with_copy(to_tensor(canvas), self._small, grid, cell))
         return [canvas]
 
     def _with_root(self, picture: np.ndarray, exact: Tensor) -> np.ndarray:
@@ -300,7 +300,7 @@ class World:
         change = planted(canvas, self._small, mosaic.grid, self.manifest.loop[-1], band) - canvas
         mode = "area" if mosaic.side <= canvas.shape[-1] else "bilinear"
         change = F.interpolate(change[None], (mosaic.side, mosaic.side), mode=mode)[0]
-        return _to_image(to_tensor(picture) + change)
+        return to_array(to_tensor(picture) + change)
 
     def _planted_in_itself(self, root: np.ndarray) -> np.ndarray:
         """A root that holds its own small copy, which holds one in turn: a fixed point."""
@@ -309,24 +309,4 @@ class World:
         for _ in range(4):  # a copy changes the copy's mean by one part in the number of cells
             picture = planted(picture, self._small, grid, cell, None)
             self._small = small_copy(picture)
-        return _to_image(with_copy(picture, self._small, grid, cell))
-
-
-def matched(image: np.ndarray, side: int, upscaler: Upscaler) -> np.ndarray:
-    """A square picture at another size, equal in the finest boxes that both sizes share.
-
-    Averaged to ``g x g`` values, ``g`` the greatest common divisor of the sides, both agree to one
-    grey level. Enlarged once by the upscaler, then resampled: a second time would cost 16 times as
-    much. What enlargers and filters overshoot is bent back by `correct_band`.
-    """
-    if image.shape[0] == side:
-        return image
-    shared = math.gcd(side, image.shape[0])
-    enlarged = upscaler(image) if image.shape[0] < side and upscaler.name != "lanczos" else image
-    resized = to_tensor(resample(enlarged, side, side))[None]
-    band = band_of(to_tensor(image)[None], shared)
-    return _to_image(correct_band(resized, band).images[0])
-
-
-def _to_image(picture: Tensor) -> np.ndarray:
-    return to_bytes(picture).permute(1, 2, 0).numpy()
+        return to_array(with_copy(picture, self._small, grid, cell))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from .camera import Camera, Layer, View, fade
 from .colour import oklab
+from .errors import InputError
 from .geometry import CellPath, Grid, Size
 from .images import to_tensor
 from .mosaic import CELL_SIDE, cell_seed
@@ -38,7 +40,7 @@ def inner_cells(grid: Grid) -> list[int]:
     ]
 
 
-def choose_cell(canvas: np.ndarray, grid: Grid, seed: int) -> int:
+def choose_cell(canvas: np.ndarray, grid: Grid, seed: int, like: np.ndarray | None = None) -> int:
     """A cell to fly into: one by chance of those that stand out and are neither dark nor bright.
 
     Only such a cell's picture is readable, and only along such cells do colours live for ever (see
@@ -47,6 +49,7 @@ def choose_cell(canvas: np.ndarray, grid: Grid, seed: int) -> int:
     Args:
         canvas: ``(H, W, 3)`` uint8 of ``grid``.
         seed: Of the choice.
+        like: A picture, ``(H, W, 3)`` uint8, whose mean colour is wanted, or ``None``.
     """
     lab = oklab(canvas)
     cells = lab.reshape(grid.rows, CELL_SIDE, grid.columns, CELL_SIDE, 3).mean((1, 3))
@@ -55,21 +58,56 @@ def choose_cell(canvas: np.ndarray, grid: Grid, seed: int) -> int:
     stands_out = np.linalg.norm(cells - cells.mean((0, 1)), axis=-1)
     contrast = np.linalg.norm(around, axis=-1)
     readable = np.exp(-(((cells[..., 0] - READABLE) / 0.18) ** 2))
-    score = (readable * (0.02 + stands_out + contrast)).reshape(-1)
+    score = readable * (0.02 + stands_out + contrast)
+    if like is not None:
+        far = np.linalg.norm(cells - oklab(like).mean((0, 1)), axis=-1)
+        score = score * np.exp(-((far / 0.1) ** 2))
+    score = score.reshape(-1)
     inner = sorted(inner_cells(grid), key=lambda cell: (-score[cell], cell))
     best = inner[: max(1, round(BEST * len(inner)))]
     return random.Random(seed).choice(best)
 
 
-def choose_loop(world: World, levels: int) -> CellPath:
-    """A loop of ``levels`` cells: chosen one by one, the last where the root fits best."""
+def choose_loop(world: World, levels: int, path: CellPath = ()) -> CellPath:
+    """A loop of ``levels`` cells: chosen one by one, the last where the root fits best.
+
+    Args:
+        world: To fly into.
+        levels: 1 or more.
+        path: The first cells, fewer than ``levels``, where they are chosen already.
+
+    Raises:
+        InputError: Too many cells are chosen, or one that is not in the grid.
+    """
     grid = world.manifest.cells.grid
-    path: CellPath = ()
-    for depth in range(levels - 1):
+    if len(path) >= levels:
+        raise InputError(
+            f"{levels} levels have room for {levels - 1} chosen cells, not {len(path)}: "
+            "the last is where the root fits"
+        )
+    root = world.canvas(())
+    for depth in range(len(path), levels - 1):
         seed = cell_seed(world.manifest.cells.seed, *path, depth)
-        path = (*path, choose_cell(world.canvas(path), grid, seed))
-    small = small_copy(to_tensor(world.canvas(())))
+        # The root's copy will have to find its colours in the last of them.
+        like = root if depth == levels - 2 else None
+        path = (*path, choose_cell(world.canvas(path), grid, seed, like))
+    small = small_copy(to_tensor(root))
     return (*path, best_cell(to_tensor(world.canvas(path)), small, grid, inner_cells(grid)))
+
+
+class Cost(NamedTuple):
+    """What a film takes.
+
+    Attributes:
+        pictures: That it shows, and how many of them are painted already.
+        canvases: Of those, how many are enlarged.
+        seconds: To paint and enlarge the rest.
+    """
+
+    pictures: int
+    done: int
+    canvases: int
+    seconds: float
 
 
 class Needed(NamedTuple):
@@ -122,6 +160,18 @@ class Zoom:
                 if self._sharpness(layer) > 0:
                     canvases.update(dict.fromkeys(paths))
         return Needed(sorted(pictures, key=len), sorted(canvases, key=len))
+
+    def cost(self, needed: Needed) -> Cost:
+        """Says what the film takes, after one batch and one canvas, to tell the time by."""
+        world = self.world
+        missing = sorted(world.missing(needed.pictures), key=lambda path: (len(path), path))
+        first = next(_chunks(missing, world.batch_size), [])
+        seconds = _seconds(lambda: world.pictures(first)) * _rest(missing, first)
+        small = sorted(world.missing(needed.canvases, "canvas"), key=len)
+        one = [path for path in small if path not in missing[len(first) :]][:1]
+        seconds += _seconds(lambda: world.canvases(one)) * _rest(small, one)
+        done = len(needed.pictures) - len(missing)
+        return Cost(len(needed.pictures), done, len(needed.canvases), seconds)
 
     def prepare(self, needed: Needed) -> Iterator[int]:
         """Paints what is needed, a batch at a time; yields how many pictures, then canvases, are
@@ -204,6 +254,17 @@ def _reduction(side: int, cell: float) -> int:
     while side % (2 * factor) == 0 and side / (2 * factor) >= 2 * cell:
         factor *= 2
     return factor
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _rest(whole: Sequence[CellPath], part: Sequence[CellPath]) -> float:
+    """How many times a part is contained in what is left without it."""
+    return (len(whole) - len(part)) / max(1, len(part))
 
 
 def _chunks(paths: Sequence[CellPath], most: int) -> Iterator[list[CellPath]]:
