@@ -37,6 +37,7 @@ from digressions.geometry import Grid
 from digressions.images import read_image, to_array, to_tensor, write_image
 from digressions.models import Model, load
 from digressions.mosaic import CELL_SIDE, Mosaic, cells_of, paint_cells
+from digressions.paint import paint_batch
 
 STEPS = 7  # at the default 4, strengths 0.5 and 0.65 run the same number of steps
 STRENGTHS = (0.5, 0.65, 0.8, 0.95)
@@ -99,9 +100,10 @@ def variants(base: Mosaic) -> list[Mosaic]:
 
 def paint_whole(model: Model, mosaic: Mosaic, primary: Tensor, batch: int) -> Placed:
     """All cells, painted."""
+    painter = functools.partial(paint_batch, model)
     cells = range(mosaic.grid.cells)
     painted = [
-        paint_cells(model, mosaic, primary, cells[start : start + batch])
+        paint_cells(painter, mosaic, primary, cells[start : start + batch])
         for start in range(0, len(cells), batch)
     ]
     return Placed(whole(torch.cat(painted).permute(0, 2, 3, 1).numpy(), mosaic.grid))

@@ -12,6 +12,7 @@ within a repeat.
 from __future__ import annotations
 
 import argparse
+import functools
 import inspect
 import json
 import statistics
@@ -32,6 +33,7 @@ from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
 from digressions.models import Model, load
 from digressions.mosaic import Mosaic, cells_of, paint_cells
+from digressions.paint import paint_batch
 from digressions.sample import steps_to_run
 
 GRID = Grid(64, 64)
@@ -166,6 +168,7 @@ def package_side(
     key: str, name: str, model: Model, mosaic: Mosaic, primary: Tensor, cells: list[int], batch: int
 ) -> Side:
     """This package painting ``cells``."""
+    painter = functools.partial(paint_batch, model)
     stated = {
         "steps": mosaic.steps,
         "steps_run": steps_to_run(mosaic.steps, mosaic.strength),
@@ -181,7 +184,7 @@ def package_side(
         dtype_name(model.dtype),
         batch,
         cells,
-        lambda batch: paint_cells(model, mosaic, primary, batch),
+        lambda batch: paint_cells(painter, mosaic, primary, batch),
         lambda: model.seconds,
     )
 

@@ -29,6 +29,8 @@ _HOMES = {
     "paint": "paint",
     "Mosaic": "mosaic",
     "Hypermosaic": "hypermosaic",
+    "Manifest": "world",
+    "World": "world",
 }
 __all__ = ["__version__", *_HOMES]
 

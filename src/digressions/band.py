@@ -65,8 +65,8 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
     for _ in range(SWEEPS):
         gamma = enlarge_band(log_gamma, size).exp()
         bent = (log_x * gamma).exp()
-        missing = target - band_of(bent, b)
-        if missing.abs().max() < TOLERANCE:
+        missing = _still_missing(target - band_of(bent, b))
+        if not missing.any():
             break
         slope = band_of(bent * log_x * gamma, b)
         step = missing / slope.clamp(max=-1e-4)
@@ -92,13 +92,22 @@ def _reach(images: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
     b = band.shape[-1]
     shifted = images
     for _ in range(SWEEPS):
-        missing = band - band_of(shifted, b)
-        if missing.abs().max() < TOLERANCE:
+        missing = _still_missing(band - band_of(shifted, b))
+        if not missing.any():
             break
         blocked = _boxes(missing, images.shape).sign() * (shifted - 0.5) >= 0.5
         room = 1 - band_of(blocked.float(), b)
         shifted = (shifted + _boxes(missing / room.clamp(min=0.02), images.shape)).clamp(0, 1)
     return shifted, (shifted - images).abs().mean((1, 2, 3))
+
+
+def _still_missing(missing: Tensor) -> Tensor:
+    """What bands lack, with nothing for the pictures that are right already.
+
+    So a picture is finished after the same number of sweeps in any batch.
+    """
+    wrong = missing.abs().amax((1, 2, 3), keepdim=True) >= TOLERANCE
+    return missing * wrong
 
 
 def _boxes(band: Tensor, shape: torch.Size) -> Tensor:

@@ -9,6 +9,7 @@ import typer
 from .commands.mosaic import mosaic
 from .commands.paint import paint
 from .commands.replay import replay
+from .commands.zoom import zoom
 from .console import fail
 from .errors import DigressionsError, StoppedError
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, paint, replay):  # as `digress --help` lists them
+for command in (mosaic, paint, zoom, replay):  # as `digress --help` lists them
     app.command()(command)
 
 

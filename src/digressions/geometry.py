@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from .errors import InputError
 
+CellPath = tuple[int, ...]
+"""The way to a picture of a world: a cell of the root, a cell of that cell's picture, and so on."""
+
 
 class Size(NamedTuple):
     """Width and height in pixels."""

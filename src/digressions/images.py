@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from .colours import to_srgb
 from .errors import OutputError
 from .opening import MAX_PIXELS, opened, refusing
+from .profiles import to_srgb
 from .texts import save_options, texts_of
 
 if TYPE_CHECKING:
@@ -166,6 +166,18 @@ def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
             f"most {_SIDES[kind]:,}: use .png or .tif"
         )
     return kind
+
+
+def to_png(image: np.ndarray) -> bytes:
+    """``(H, W, 3)`` uint8 as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def from_png(png: bytes) -> np.ndarray:
+    """What `to_png` was given."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def to_tensor(image: np.ndarray) -> Tensor:

@@ -8,8 +8,8 @@ The level is never held in memory: pictures go to the store batch by batch, and 
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import io
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -18,14 +18,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from .band import band_of, correct_band, to_bytes
 from .errors import InputError
 from .geometry import Grid, Size
+from .images import from_png, to_png
 from .models import Model
-from .paint import MAX_SEED, Job, check, paint_batch
+from .paint import MAX_SEED, Job, Painter, check, paint_batch
 from .store import Store
 
 CELL_SIDE = 8  # pixels of the primary in a cell, as in a 512 px picture of 64 x 64 cells
@@ -148,17 +148,32 @@ def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
     )
 
 
-def paint_cells(model: Model, mosaic: Mosaic, primary: Tensor, cells: Sequence[int]) -> Tensor:
-    """Paints one batch of cells: ``(len(cells), 3, side, side)`` uint8, exact in the band."""
-    starts = cells_of(primary, mosaic, cells)
-    jobs = [
-        cell_job(mosaic, cell_seed(mosaic.seed, cell), start)
-        for cell, start in zip(cells, starts, strict=True)
-    ]
-    images = paint_batch(model, jobs)
+def paint_cells(painter: Painter, mosaic: Mosaic, primary: Tensor, cells: Sequence[int]) -> Tensor:
+    """Paints one batch of a primary's cells: ``(len(cells), 3, side, side)`` uint8."""
+    seeds = [cell_seed(mosaic.seed, cell) for cell in cells]
+    starts, exact = cells_of(primary, mosaic, cells), exact_cells(primary, mosaic, cells)
+    return paint_over(painter, mosaic, seeds, starts, exact)
+
+
+def paint_over(
+    painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor, exact: Tensor
+) -> Tensor:
+    """Paints over enlarged cells, of one parent or of several, and makes them exact in the band.
+
+    Args:
+        painter: Paints a batch.
+        seeds: One a cell.
+        starts: The cells enlarged, as `cells_of` gives them.
+        exact: Their own pixels, as `exact_cells` gives them.
+
+    Returns:
+        ``(len(seeds), 3, side, side)`` uint8.
+    """
+    images = painter(
+        [cell_job(mosaic, seed, start) for seed, start in zip(seeds, starts, strict=True)]
+    )
     if mosaic.band:
-        band = band_of(exact_cells(primary, mosaic, cells), mosaic.band)
-        images = correct_band(images, band).images
+        images = correct_band(images, band_of(exact, mosaic.band)).images
     return to_bytes(images)
 
 
@@ -184,12 +199,13 @@ def fill(
         primary: ``(3, H, W)`` float32 in 0..1, of ``mosaic.primary_size``.
         on_batch: Called with the number of pictures after each commit.
     """
+    painter = functools.partial(paint_batch, model)
     done = store.done()
     missing = [cell for cell in range(mosaic.grid.cells) if cell not in done][:most]
     for start in range(0, len(missing), batch_size):
         cells = missing[start : start + batch_size]
-        images = paint_cells(model, mosaic, primary, cells)
-        store.put({cell: _png(image) for cell, image in zip(cells, images, strict=True)})
+        images = paint_cells(painter, mosaic, primary, cells).permute(0, 2, 3, 1).numpy()
+        store.put({cell: to_png(image) for cell, image in zip(cells, images, strict=True)})
         if on_batch is not None:
             on_batch(len(cells))
 
@@ -197,14 +213,4 @@ def fill(
 def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
     """The mosaic, a row of pictures at a time: ``(side, columns * side, 3)`` uint8."""
     for row in range(mosaic.grid.rows):
-        yield np.concatenate([_pixels(png) for png in store.get(mosaic.grid.row(row))], axis=1)
-
-
-def _png(image: Tensor) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image.permute(1, 2, 0).numpy()).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
-
-
-def _pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+        yield np.concatenate([from_png(png) for png in store.get(mosaic.grid.row(row))], axis=1)

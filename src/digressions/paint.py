@@ -27,6 +27,9 @@ from .sample import SAMPLERS, Noise, Step, join_late, steps_to_run
 
 MAX_SEED = 2**63 - 1
 
+Painter = Callable[[Sequence["Job"]], Tensor]
+"""Jobs of one size to pictures ``(B, 3, H, W)`` float32 in 0..1: `paint_batch` with its model."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -173,6 +176,18 @@ def paint_batch(
             on_step(len(jobs))
     assert x is not None  # a grid has at least one step
     return model.decode(x).cpu()
+
+
+def paint_noise(jobs: Sequence[Job]) -> Tensor:
+    """A painter without a network, for tests and rehearsals: coarse coloured noise of each job's
+    seed over its start picture, as much of it as the strength says."""
+    painted = []
+    for job in jobs:
+        generator = torch.Generator().manual_seed(job.seed)
+        noise = torch.rand(1, 3, 8, 8, generator=generator)
+        picture = F.interpolate(noise, (job.height, job.width), mode="bicubic").clamp(0, 1)[0]
+        painted.append(picture if job.image is None else job.image.lerp(picture, job.strength))
+    return torch.stack(painted)
 
 
 @torch.inference_mode()

@@ -37,7 +37,7 @@ class Store:
                 process, or cannot be written.
         """
         self.path = path
-        with self._explained():
+        with explained(self.path):
             # Autocommit: transactions are opened by hand, one a batch.
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
             try:
@@ -60,7 +60,7 @@ class Store:
             OutputError: The disk is full or the store cannot be written; nothing of the batch is
                 kept, everything before it is.
         """
-        with self._explained():
+        with explained(self.path):
             self._db.execute("begin immediate")
             try:
                 self._db.executemany(
@@ -74,7 +74,7 @@ class Store:
 
     def done(self) -> set[int]:
         """The cells that are finished."""
-        with self._explained():
+        with explained(self.path):
             return {cell for (cell,) in self._db.execute("select cell from pictures")}
 
     def get(self, cells: Iterable[int]) -> Iterator[bytes]:
@@ -84,7 +84,7 @@ class Store:
             OutputError: One of them is not there.
         """
         for cell in cells:
-            with self._explained():
+            with explained(self.path):
                 row = self._db.execute(
                     "select png from pictures where cell = ?", (cell,)
                 ).fetchone()
@@ -106,12 +106,14 @@ class Store:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise OutputError(f"{self.path}: {_reason(error)}") from error
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """What SQLite raises in the block becomes one `OutputError` that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(f"{path}: {_reason(error)}") from error
 
 
 def _reason(error: sqlite3.Error) -> str:

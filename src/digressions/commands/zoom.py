@@ -1,0 +1,213 @@
+"""``digress zoom``: a film that falls into a picture made of pictures, for ever."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import __version__
+from ..console import duration, out, progress
+from ..errors import InputError, StoppedError
+from ..geometry import CellPath, Grid, Size
+from .options import (
+    DEFAULT_UPSCALER,
+    Device,
+    Dtype,
+    Guidance,
+    ModelName,
+    Negative,
+    Prompt,
+    SamplerName,
+    Seed,
+    Steps,
+    Strength,
+    UpscalerName,
+    drawn,
+    first_given,
+    load_model,
+    settings_for,
+    slug,
+)
+
+if TYPE_CHECKING:
+    from ..zoom import Zoom
+
+
+def zoom(
+    prompt: Prompt,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="FILE.mp4, .webm or .gif, or a folder for PNGs; out/PROMPT.mp4 if not said.",
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Start from this picture, not a painted one.")
+    ] = None,
+    levels: Annotated[int, typer.Option(help="Pictures to fall through in one round.")] = 2,
+    seconds: Annotated[
+        float | None, typer.Option(help="Of one round; 5 a level if not said.")
+    ] = None,
+    fps: Annotated[int, typer.Option(help="Frames a second.")] = 25,
+    size: Annotated[str, typer.Option(help="Of a frame: WIDTHxHEIGHT, or one for both.")] = "480",
+    into: Annotated[
+        str, typer.Option(help="Numbers of the first cells to fall into, like 1500/2200.")
+    ] = "",
+    max_mb: Annotated[
+        float | None, typer.Option(help="A GIF is made smaller until it takes less.")
+    ] = None,
+    grid: Annotated[str, typer.Option(help="Cells across and down.")] = "64",
+    cell_prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="What the cells show; again for the next depth, and then round."),
+    ] = None,
+    picture_size: Annotated[
+        int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
+    ] = None,
+    strength: Strength = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    sampler: SamplerName = None,
+    seed: Seed = 0,
+    band: Annotated[
+        int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
+    ] = 2,
+    anchor: Annotated[
+        float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
+    ] = 0.3,
+    upscaler: UpscalerName = DEFAULT_UPSCALER,
+    cache: Annotated[
+        Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
+    ] = Path("out/worlds.sqlite"),
+    cache_size: Annotated[int, typer.Option(help="Megabytes that the cache may take.")] = 1000,
+    batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
+    model: ModelName = "bundled",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Fall into a picture made of pictures and come out where it began: a film that loops."""
+    from ..cache import Cache
+    from ..film import check_film
+    from ..genesis import manifest_of, open_world
+    from ..mosaic import Mosaic
+    from ..original import read_original
+    from ..primary import Primary
+    from ..zoom import Zoom, choose_loop
+
+    screen, shape, first_cells = Size.parse(size), Grid.parse(grid), _path(into)
+    target = output or Path("out") / f"{slug(prompt)}.mp4"
+    count = _frame_count(levels, seconds, fps)
+    _check(screen, batch_size, cache_size, max_mb)
+    check_film(target, screen)
+    start = None if image is None else read_original(image)
+    loaded = load_model(model, device, dtype)
+    likes = loaded.defaults.for_cells()
+    root = drawn(seed)
+    prompts = cell_prompt or [prompt]
+    cells = Mosaic(
+        prompt=prompts[0],
+        grid=shape,
+        side=first_given(picture_size, loaded.size),
+        strength=first_given(strength, likes.strength),
+        steps=first_given(steps, likes.steps),
+        guidance=first_given(guidance, likes.guidance),
+        sampler=sampler or likes.sampler,
+        seed=root,
+        negative=negative,
+        band=band,
+        anchor=anchor,
+    )
+    settings = settings_for(
+        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
+    )
+    primary = Primary(settings, None if start is None else start.pixels, upscaler)
+    manifest = manifest_of(loaded, primary, cells, tuple(prompts[1:]))
+    manifest.check_path(first_cells)
+    try:
+        with Cache(cache, cache_size * 1_000_000) as pictures:
+            world = open_world(manifest, loaded, primary, pictures, batch_size=batch_size)
+            loop = choose_loop(world, levels, first_cells)
+            film = Zoom(world.looped(loop), screen, fps, count)
+            _paint(film)
+            _write(film, target, max_mb)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped; what is painted is kept in {cache}: the same command goes on"
+        ) from None
+
+
+def _paint(film: Zoom) -> None:
+    """Says what the film costs, and paints it."""
+    needed = film.needed()
+    cost, levels = film.cost(needed), len(film.world.manifest.loop)
+    cells = film.world.manifest.cells.grid.cells
+    out.print(
+        f"{levels} levels in {film.count:,} frames of {film.size} ({film.count / film.fps:.1f} s): "
+        f"{cost.pictures:,} pictures of {levels * cells:,} in whole levels, {cost.canvases:,} of "
+        f"them enlarged, about {duration(cost.seconds)}"
+    )
+    if cost.done:
+        out.print(f"{cost.done:,} of them are painted already; going on with the rest")
+    with progress() as bar:
+        task = bar.add_task("painting", total=cost.pictures + cost.canvases)
+        for ready in film.prepare(needed):
+            bar.advance(task, ready)
+
+
+def _write(film: Zoom, target: Path, max_mb: float | None) -> None:
+    """Writes the film, and says how well it closes."""
+    from ..film import write_film
+
+    most = None if max_mb is None else int(max_mb * 1_000_000)
+    with progress() as bar:
+        task = bar.add_task("filming", total=film.count)
+        size = write_film(
+            target,
+            film,
+            most_bytes=most,
+            text={"comment": film.world.manifest.to_json(), "encoded_by": f"digress {__version__}"},
+            on_frame=lambda n: bar.advance(task, n),
+        )
+    world = film.world
+    loop = world.manifest.loop
+    out.print(
+        f"falls into {'/'.join(map(str, loop))} and closes: the root is its cell there to "
+        f"{world.residual(loop):.2f} grey levels"
+        + (f", its picture the one above to {world.residual(loop[:-1]):.2f}" if loop[1:] else "")
+    )
+    out.print(f"{target}" + (f", at {size} to fit {max_mb:g} MB" if size != film.size else ""))
+
+
+def _frame_count(levels: int, seconds: float | None, fps: int) -> int:
+    if not 1 <= levels <= 1000:
+        raise InputError(f"--levels {levels} is out of range: 1 to 1000")
+    if not 1 <= fps <= 120:
+        raise InputError(f"--fps {fps} is out of range: 1 to 120")
+    wanted = 5.0 * levels if seconds is None else seconds
+    if not (math.isfinite(wanted) and 0 < wanted <= 86_400):
+        raise InputError(f"--seconds {wanted:g} is out of range: more than 0, at most a day")
+    return max(1, round(wanted * fps))
+
+
+def _check(screen: Size, batch_size: int, cache_size: int, max_mb: float | None) -> None:
+    if not 32 <= min(screen) <= max(screen) <= 4096:
+        raise InputError(f"--size {screen} is out of range: 32 to 4096 a side")
+    if batch_size < 1:
+        raise InputError(f"--batch-size {batch_size} must be at least 1")
+    if cache_size < 0:
+        raise InputError(f"--cache-size {cache_size} must be at least 0")
+    if max_mb is not None and not max_mb > 0:
+        raise InputError(f"--max-mb {max_mb} must be more than 0")
+
+
+def _path(text: str) -> CellPath:
+    try:
+        return tuple(int(cell) for cell in text.split("/") if text)
+    except ValueError as error:
+        raise InputError(f"--into {text!r}: give numbers of cells, like 1500/2200") from error

@@ -1,0 +1,129 @@
+"""Films: what is written is what was rendered, whole or not at all, in constant memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from digressions.errors import InputError, OutputError
+from digressions.film import check_film, write_film
+from digressions.geometry import Size
+from digressions.images import read_image, read_text
+
+SIZE = Size(64, 48)
+
+
+@dataclass
+class Sweep:
+    """A bar that goes over a gradient, all in one loop."""
+
+    count: int = 12
+    fps: int = 25
+    size: Size = SIZE
+
+    def frame(self, index: int) -> np.ndarray:
+        y, x = np.mgrid[0 : self.size.height, 0 : self.size.width]
+        frame = np.stack([x * 3, y * 4, 255 - x * 2], -1).clip(0, 255).astype(np.uint8)
+        frame[:, index * 4 % self.size.width :][:, :8] = (250, 230, 40)
+        return frame
+
+
+def read_back(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize(("suffix", "error"), [(".mp4", 6), (".webm", 7), (".gif", 6)])
+def test_a_film_shows_the_frames_that_it_was_given(
+    tmp_path: Path, suffix: str, error: float
+) -> None:
+    film, path = Sweep(), tmp_path / f"film{suffix}"
+    seen: list[int] = []
+    assert write_film(path, film, on_frame=seen.append) == film.size
+    frames = read_back(path)
+    assert len(frames) == film.count == len(seen)
+    for index, frame in enumerate(frames):
+        assert np.abs(frame.astype(int) - film.frame(index)).mean() < error
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_gif_loops_for_ever_at_its_speed(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.gif", Sweep())
+    with Image.open(tmp_path / "a.gif") as image:
+        assert (image.info["loop"], image.info["duration"], image.n_frames) == (0, 40, 12)
+
+
+def test_a_gif_fits_where_it_should(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.gif", Sweep())
+    whole = (tmp_path / "a.gif").stat().st_size
+    size = write_film(tmp_path / "b.gif", Sweep(), most_bytes=whole // 2)
+    assert (tmp_path / "b.gif").stat().st_size <= whole // 2
+    assert size.width < 64
+    assert Image.open(tmp_path / "b.gif").size == size
+
+
+def test_a_gif_that_can_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="12 frames does not fit 100 bytes"):
+        write_film(tmp_path / "a.gif", Sweep(), most_bytes=100)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_holds_every_frame_exactly(tmp_path: Path) -> None:
+    film = Sweep()
+    write_film(tmp_path / "frames", film, text={"digressions": "{}"})
+    files = sorted((tmp_path / "frames").iterdir())
+    assert len(files) == film.count
+    assert np.array_equal(read_image(files[5]), film.frame(5))
+    assert read_text(files[5])["digressions"] == "{}"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_a_video_remembers(tmp_path: Path, suffix: str) -> None:
+    write_film(tmp_path / f"a{suffix}", Sweep(), text={"comment": "made by hand"})
+    with av.open(str(tmp_path / f"a{suffix}")) as container:
+        found = {key.lower(): value for key, value in container.metadata.items()}
+    assert found["comment"] == "made by hand"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_an_odd_size_is_refused_by_video(suffix: str) -> None:
+    with pytest.raises(InputError, match=r"--size 65x48: .* even sides only"):
+        check_film(Path(f"a{suffix}"), Size(65, 48))
+    check_film(Path("a.gif"), Size(65, 47))
+
+
+def test_an_unknown_suffix_is_refused() -> None:
+    with pytest.raises(OutputError, match=r"cannot write '\.avi'"):
+        check_film(Path("a.avi"), Size(64, 48))
+
+
+def test_a_film_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    class Broken(Sweep):
+        def frame(self, index: int) -> np.ndarray:
+            if index == 7:
+                raise KeyboardInterrupt
+            return super().frame(index)
+
+    (tmp_path / "a.mp4").write_bytes(b"the film of yesterday")
+    with pytest.raises(KeyboardInterrupt):
+        write_film(tmp_path / "a.mp4", Broken())
+    assert (tmp_path / "a.mp4").read_bytes() == b"the film of yesterday"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path, suffix: str) -> None:
+    peaks = []
+    write_film(tmp_path / f"warm{suffix}", Sweep(2))
+    for count in (20, 200):
+        tracemalloc.start()
+        write_film(tmp_path / f"a{suffix}", Sweep(count))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]

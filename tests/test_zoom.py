@@ -1,0 +1,229 @@
+"""The film: it closes exactly, does not tremble, shows what it needs and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digressions.cache import Cache
+from digressions.camera import APPEARS
+from digressions.errors import InputError
+from digressions.geometry import CellPath, Grid, Size
+from digressions.paint import paint_noise
+from digressions.upscale import Lanczos
+from digressions.world import Manifest, World
+from digressions.zoom import Zoom, choose_cell, choose_loop, inner_cells
+
+from .test_world import CELLS, MANIFEST, biased, smooth
+
+GRID = Grid(8, 8)
+SMALL = dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, grid=GRID))
+
+
+def a_world(folder: Path, manifest: Manifest = SMALL, root: np.ndarray | None = None) -> World:
+    root = smooth(manifest.canvas_side) if root is None else root
+    return World(manifest, root, paint_noise, Lanczos(), Cache(folder / "worlds.sqlite"))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = a_world(tmp_path)
+    yield world
+    world.cache.close()
+
+
+@pytest.fixture
+def film(world: World) -> Zoom:
+    return Zoom(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 24)
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(int) - b).mean())
+
+
+# --- the loop --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_the_frame_after_the_last_is_the_first(world: World, levels: int) -> None:
+    film = Zoom(world.looped(choose_loop(world, levels)), Size(96, 64), 12, 8 * levels)
+    first, wrapped = film.frame(0).astype(int), film.frame(film.count)
+    assert np.abs(first - wrapped).max() <= 1
+    assert np.abs(film.frame(3).astype(int) - film.frame(3 + 5 * film.count)).max() <= 1
+
+
+def test_nothing_jumps_where_the_loop_closes(world: World) -> None:
+    film = Zoom(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 240)
+    steps = [difference(film.frame(i), film.frame(i + 1)) for i in range(0, 240, 6)]
+    seam = [difference(film.frame(i), film.frame(i + 1)) for i in (237, 238, 239, 240)]
+    assert max(seam) <= max(steps) * 1.5
+
+
+def test_the_first_frame_is_the_root(film: Zoom) -> None:
+    root = film.world.canvas(())
+    assert film.size == (96, 96)
+    small = np.asarray(film.frame(0)).reshape(24, 4, 24, 4, 3).mean((1, 3))
+    # At 96 px a cell of the root is 12 px wide: nothing of its pictures shows yet.
+    wanted = root.reshape(8, 8, 8, 8, 3).mean((1, 3))
+    assert np.abs(small.reshape(8, 3, 8, 3, 3).mean((1, 3)) - wanted).max() < 3
+
+
+# --- the camera on real pixels ---------------------------------------------------------------
+
+
+def test_a_spot_moves_as_the_camera_says_to_a_twentieth_of_a_pixel(tmp_path: Path) -> None:
+    side = 64
+    y, x = np.mgrid[0:side, 0:side] + 0.5
+    spot = 200 * np.exp(-((x - 29.3) ** 2 + (y - 35.8) ** 2) / (2 * 2.5**2))
+    root = np.repeat(np.rint(20 + spot)[..., None], 3, 2).astype(np.uint8)
+    world = a_world(tmp_path, root=root)
+    film = Zoom(world.looped((27, 36)), Size(96, 96), 24, 240)
+    wrong = []
+    for index in range(20):  # while no picture of a cell shows and the spot is whole
+        view = film.view(index)
+        assert len(film.camera.layers(view)) == 1
+        frame = film.frame(index)[..., 0].astype(float) - 20
+        row, column = GRID.place(film.world.manifest.loop[-1])
+        left, top = view.left * 8 - column, view.top * 8 - row  # in the root
+        wanted = (np.array([29.3, 35.8]) / side - [left, top]) / (view.width * 8) * 96
+        rows, columns = np.mgrid[0:96, 0:96] + 0.5
+        # The spot alone: what is beside the root shines in at its border.
+        frame[np.hypot(columns - wanted[0], rows - wanted[1]) > 24] = 0
+        seen = np.array([(frame * columns).sum(), (frame * rows).sum()]) / frame.sum()
+        wrong.append(seen - wanted)
+    assert np.abs(wrong).max() < 0.05
+    # And it does not tremble: second differences, in pixels a frame and frame.
+    assert np.abs(np.diff(wrong, 2, axis=0)).max() < 0.05
+
+
+# --- what is painted -------------------------------------------------------------------------
+
+
+def test_only_what_shows_is_painted_and_all_of_it_before_the_film(film: Zoom) -> None:
+    painted: list[int] = []
+    film.world.on_painted = painted.append
+    needed = film.needed()
+    ready = list(film.prepare(needed))
+    assert sum(ready) == len(needed.pictures) + len(needed.canvases)
+    assert sum(painted) <= len(needed.pictures)  # the root is not painted, some were to choose
+    count = sum(painted)
+    for index in range(film.count):
+        film.frame(index)
+    assert sum(painted) == count
+    assert set(needed.canvases) <= set(needed.pictures)
+
+
+def test_the_cost_is_told_after_one_batch(film: Zoom) -> None:
+    film.world.batch_size = 4
+    needed = film.needed()
+    before = film.world.missing(needed.pictures)
+    cost = film.cost(needed)
+    assert (cost.pictures, cost.canvases) == (len(needed.pictures), len(needed.canvases))
+    assert cost.done == len(needed.pictures) - len(before)
+    assert cost.seconds > 0
+    assert len(before) - len(film.world.missing(needed.pictures)) == 4
+    list(film.prepare(needed))
+    assert film.cost(needed) == (len(needed.pictures), len(needed.pictures), cost.canvases, 0)
+
+
+def test_far_fewer_pictures_are_needed_than_a_level_has(tmp_path: Path) -> None:
+    cells = dataclasses.replace(CELLS, grid=Grid(64, 64))
+    world = a_world(tmp_path, dataclasses.replace(MANIFEST, cells=cells))
+    film = Zoom(world.looped((1500, 2200)), Size(480, 480), 12, 96)
+    for index in range(film.count):
+        for layer in film.camera.layers(film.view(index))[1:]:
+            assert layer.cell > APPEARS
+    depths = [sum(len(path) == depth for path in film.needed().pictures) for depth in range(3)]
+    assert depths[0] == 1
+    most = (480 / APPEARS + 2) ** 2  # a screen full of them at their smallest
+    assert all(most / 2 < count < 1.5 * most for count in depths[1:])
+    world.cache.close()
+
+
+def test_a_film_from_a_warm_cache_is_the_same(tmp_path: Path) -> None:
+    films = []
+    for folder in ("a", "a", "b"):
+        world = a_world(tmp_path / folder)
+        film = Zoom(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 8)
+        films.append([film.frame(i) for i in (range(8) if folder == "a" else reversed(range(8)))])
+        world.cache.close()
+    assert all(np.array_equal(a, b) for a, b in zip(films[0], films[1], strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(films[0], reversed(films[2]), strict=True))
+
+
+def test_a_film_holds_the_tiles_of_one_frame(film: Zoom) -> None:
+    for index in range(film.count):
+        film.frame(index)
+        view = film.view(index)
+        shown = {
+            film.world.canonical(path)
+            for layer in film.camera.layers(view)
+            for path in film.camera.paths(view, layer)
+        }
+        assert {path for _, path in film._tiles} == shown
+
+
+# --- where to go -----------------------------------------------------------------------------
+
+
+def test_a_flight_goes_where_something_is_and_not_always_to_the_centre() -> None:
+    grid = Grid(32, 32)
+    canvas = np.full((256, 256, 3), 30, np.uint8)
+    canvas[80:130, 140:200] = (230, 120, 60)
+    chosen = {choose_cell(canvas, grid, seed) for seed in range(30)}
+    assert len(chosen) > 5
+    assert chosen <= set(inner_cells(grid))
+    for cell in chosen:
+        row, column = grid.place(cell)
+        assert 9 <= row <= 16
+        assert 17 <= column <= 25
+
+
+def test_a_flight_can_be_asked_for_colours() -> None:
+    canvas = np.full((256, 256, 3), 90, np.uint8)
+    canvas[60:120, 60:120], canvas[140:200, 140:200] = (230, 120, 60), (60, 150, 230)
+    blue = np.full((8, 8, 3), (70, 150, 220), np.uint8)
+    for seed in range(10):
+        row, column = Grid(32, 32).place(choose_cell(canvas, Grid(32, 32), seed, blue))
+        assert 17 <= row <= 25
+        assert 17 <= column <= 25
+
+
+@pytest.mark.parametrize("columns", [2, 3, 8, 64])
+def test_there_is_always_a_cell_to_fly_into(columns: int) -> None:
+    grid = Grid(columns, columns)
+    inner = inner_cells(grid)
+    assert inner
+    assert choose_cell(np.zeros((8 * columns, 8 * columns, 3), np.uint8), grid, 1) in inner
+
+
+def test_the_first_cells_can_be_chosen_by_hand(world: World) -> None:
+    assert choose_loop(world, 3, (9,))[0] == 9
+    assert choose_loop(world, 3, (9, 18))[:2] == (9, 18)
+    with pytest.raises(InputError, match="room for 1 chosen cells, not 2"):
+        choose_loop(world, 2, (9, 18))
+
+
+def test_a_loop_is_the_same_each_time_it_is_chosen(tmp_path: Path) -> None:
+    assert len({choose_loop(a_world(tmp_path / str(i)), 3) for i in range(2)}) == 1
+
+
+def test_a_flight_that_chooses_its_way_stays_colourful(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "c.sqlite")
+    world = World(SMALL, smooth(64), biased, Lanczos(), cache)
+    path: CellPath = ()
+    chance = random.Random(0)
+    contrasts, means = [], []
+    for _ in range(150):
+        path = (*path, choose_cell(world.canvas(path), GRID, chance.randrange(2**32)))
+        picture = world.picture(path)
+        contrasts.append(picture.std())
+        means.append(picture.mean())
+    assert np.mean(contrasts[-50:]) > 0.6 * np.mean(contrasts[:10])
+    assert 60 < np.mean(means[-50:]) < 210
+    cache.close()
