@@ -65,6 +65,9 @@ def mosaic(
     anchor: Annotated[
         float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
     ] = 0.3,
+    enlarge: Annotated[
+        int, typer.Option(help="Enlarge each picture this many times, with --upscaler.")
+    ] = 1,
     upscaler: UpscalerName = DEFAULT_UPSCALER,
     single: Annotated[
         str | None, typer.Option(help="Also write one big image: jpg or tif.")
@@ -101,6 +104,8 @@ def mosaic(
         negative=negative,
         band=band,
         anchor=anchor,
+        enlarge=enlarge,
+        upscaler=upscaler if enlarge > 1 else "lanczos",
     )
     settings = settings_for(
         loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
@@ -142,11 +147,12 @@ def run_mosaic(job: Hypermosaic, batch_size: int, single: str | None) -> None:
 
 def _run_through(job: Hypermosaic, batch_size: int, single: str | None) -> None:
     estimate = job.start()
-    size, left = job.mosaic.size, estimate.pictures - estimate.done
+    size, side = job.mosaic.size, job.mosaic.side * job.mosaic.enlarge
+    left = estimate.pictures - estimate.done
     first = job.paint(batch_size=batch_size, most=batch_size)  # says how long the rest will take
     out.print(
-        f"{estimate.pictures:,} pictures of {job.mosaic.side} px, together {size.width:,} x "
-        f"{size.height:,} px ({estimate.pixels / 1e6:,.1f} Mpx), about {size_of(estimate.disk)} "
+        f"{estimate.pictures:,} pictures of {side} px, together {size.width:,} x {size.height:,} "
+        f"px ({estimate.pixels / 1e6:,.1f} Mpx), about {size_of(estimate.disk)} "
         f"on disk" + (f", about {duration(left / first.rate)} to paint" if left else "")
     )
     if estimate.done:
