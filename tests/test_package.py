@@ -26,6 +26,7 @@ ORDER = [
     "denoise",
     "sample",
     "checkpoint",
+    "emphasis",
     "models",
     "paint",
     "upscale",
