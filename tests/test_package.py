@@ -28,6 +28,8 @@ ORDER = [
     "checkpoint",
     "emphasis",
     "models",
+    "ensemble",
+    "together",
     "paint",
     "upscale",
     "band",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +22,9 @@ from torch import Tensor
 from .checkpoint import BUNDLED, Checkpoint, Defaults
 from .combine import Combine, mean
 from .condition import Condition, Text
-from .denoise import Denoiser, Schedule, anchored, denoiser, ensembled, masked
-from .errors import InputError, ModelError, PromptError
+from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked
 from .emphasis import emphasized, token_attention
+from .errors import InputError, ModelError, PromptError
 from .sample import Spacing, time_grid
 from .terms import Plain, Segment
 
@@ -161,9 +161,11 @@ class Model:
             return None
         return torch.tensor([[height, width, 0, 0, height, width]] * count, device=self.device)
 
-    def denoiser(self, combine: Combine = mean) -> Denoiser:
+    def denoiser(
+        self, combine: Combine = mean, watch: Callable[[Directions], None] | None = None
+    ) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask."""
-        prompted = ensembled(denoiser(self._network, self.schedule), combine)
+        prompted = ensembled(denoiser(self._network, self.schedule), combine, watch)
         return anchored(masked(prompted, self.schedule))
 
     def _network(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:

@@ -8,6 +8,7 @@ guidance scales, start pictures and masks.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .combine import COMBINE, mean
 from .condition import Anchor, Condition, Known
-from .errors import InputError
+from .denoise import Directions
+from .ensemble import REGIONAL, Voice, encoded, is_plain, voices
+from .errors import InputError, PromptError
 from .models import Model
+from .prompts import parse
 from .sample import SAMPLERS, Noise, Step, join_late, steps_to_run
+from .terms import Ensemble, Plain, Segment
+from .together import Evidence, apart
 
 MAX_SEED = 2**63 - 1
+OF_DIRECTIONS = ("sum", "perp", "max", "superpose", "superpose-or")
+"""Ways of combining that are about what each prompt adds to the unconditional guess."""
+
+_parsed = functools.lru_cache(maxsize=256)(parse)
 
 
 @dataclass(frozen=True)
@@ -30,13 +41,14 @@ class Job:
     """One picture to paint.
 
     Attributes:
-        prompt: What it shows.
+        prompt: What it shows, in the language of `prompts.parse`: one prompt or several.
         seed: Of its noise, ``0 .. 2**63 - 1``. The same job with the same seed and model is the
             same picture, in any batch.
         width, height: In pixels, multiples of the model's ``factor``.
         steps: Of the whole time grid; image-to-image runs ``steps * strength`` of them.
         guidance: Scale; 1 or less is none.
         sampler: A name in `SAMPLERS`.
+        negative: What not to show: one prompt that stays the same, attention weights included.
         image: Start picture ``(3, height, width)``, float32 in 0..1, or ``None`` to start from
             noise alone.
         strength: How much of the start picture is noised away, 0..1. Without a mask the noise at
@@ -46,6 +58,9 @@ class Job:
         anchor: Weight 0..1 with which every step's guess is pulled to the coarse colours of the
             start picture; 0 for not at all.
         band: Boxes along a side that the anchor compares.
+        how: A name in `HOW`: how several prompts become one picture.
+        regions: ``(prompts, height, width)`` in 0..1: where in the picture each prompt counts; or
+            ``None`` for everywhere.
     """
 
     prompt: str
@@ -61,6 +76,22 @@ class Job:
     mask: Tensor | None = None
     anchor: float = 0.0
     band: int = 2
+    how: str = "mean"
+    regions: Tensor | None = None
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """The prompt, parsed.
+
+        Raises:
+            PromptError: It cannot be read.
+        """
+        return _parsed(self.prompt)
+
+    @property
+    def several(self) -> bool:
+        """Whether there is anything to combine: several prompts, or one that changes."""
+        return not is_plain(self.ensemble)
 
     @property
     def run(self) -> int:
@@ -105,7 +136,9 @@ def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
     kinds: dict[tuple[object, ...], list[int]] = {}
     for index, job in enumerate(jobs):
         # Inpainting networks take extra channels, so a batch has masks or has none.
-        kind = (job.width, job.height, job.sampler, job.steps, job.mask is None, job.band)
+        # A plain prompt takes the same path whatever others are in the list.
+        how = job.how if job.several else None
+        kind = (job.width, job.height, job.sampler, job.steps, job.mask is None, job.band, how)
         kinds.setdefault(kind, []).append(index)
     for members in kinds.values():
         members.sort(key=lambda i: -jobs[i].run)
@@ -136,7 +169,49 @@ def check(model: Model, job: Job) -> None:
         raise InputError(f"{model.name} is an inpainting model: it needs an image and a mask")
     if job.anchor and job.image is None:
         raise InputError("an anchor needs a start picture to take the colours of")
-    model.encode_prompts([job.prompt, job.negative])
+    model.encode_prompts([unchanging(job.negative)])
+    _check_prompts(model, job)
+
+
+def unchanging(prompt: str) -> Plain:
+    """A prompt that must be one text at all steps, such as a negative one.
+
+    Raises:
+        PromptError: It cannot be read, or is more than that.
+    """
+    found = _parsed(prompt)
+    if not is_plain(found):
+        raise PromptError(
+            f"the negative prompt {prompt!r} must be one text at its usual weight: AND, switches "
+            "and ranges are for the prompt"
+        )
+    return _text_of(found)
+
+
+def _check_prompts(model: Model, job: Job) -> None:
+    ensemble = job.ensemble
+    asked = voices(ensemble, job.how, job.run)
+    model.encode_prompts([text for voice in asked for text, _ in voice.mix])
+    if job.regions is not None:
+        if job.how not in REGIONAL:
+            raise InputError(f"--how {job.how} knows no regions: choose {', '.join(REGIONAL)}")
+        wanted = (len(ensemble.terms), job.height, job.width)
+        if tuple(job.regions.shape) != wanted:
+            raise InputError(
+                f"the regions are {' x '.join(map(str, job.regions.shape))} where the prompts and "
+                f"the picture want {' x '.join(map(str, wanted))}"
+            )
+    if model.guidance_in_network and job.several and _needs_unguided(job, asked):
+        raise InputError(
+            f"{model.name} has its guidance inside and cannot tell a prompt's own direction: "
+            "choose --how mean, lerp, slerp, alternate, switch or latents, without regions"
+        )
+
+
+def _needs_unguided(job: Job, asked: Sequence[Voice]) -> bool:
+    """Whether the combination means nothing without the unconditional guess, at any guidance."""
+    silent = any(sum(weights) <= 0 for weights in zip(*(v.weight for v in asked), strict=True))
+    return job.how in OF_DIRECTIONS or job.regions is not None or silent
 
 
 @torch.inference_mode()
@@ -153,29 +228,61 @@ def paint_batch(
     return model.decode(x).cpu()
 
 
-@torch.inference_mode()
+class Asked(NamedTuple):
+    """One step of a batch: what the sampler did, and what several prompts asked for in it.
+
+    Attributes:
+        step: See `sample.Step`.
+        live: ``(B,)``, the pictures that took part.
+        seen: Of these pictures; ``None`` where a batch has plain prompts, or never asks for them
+            side by side (``latents``).
+    """
+
+    step: Step
+    live: Tensor
+    seen: Directions | None
+
+
 def sample(model: Model, jobs: Sequence[Job]) -> Iterator[Step]:
     """The sampling of one batch, step by step, in latents."""
+    return (asked.step for asked in watched(model, jobs))
+
+
+@torch.inference_mode()
+def watched(model: Model, jobs: Sequence[Job]) -> Iterator[Asked]:
+    """As `sample`, with what the prompts asked for."""
     first = jobs[0]
     runs = [job.run for job in jobs]
     times = join_late(model.times(first.sampler, first.steps), runs).to(model.device)
     shape = (model.channels, first.height // model.factor, first.width // model.factor)
     noise = Noise([job.seed for job in jobs], shape)
-    x, condition = _start(model, jobs, times[0], noise.draw().to(model.device))
+    x, condition = _start(model, jobs, times, noise.draw().to(model.device))
     sampler = SAMPLERS[first.sampler]
-    for step in sampler(model.denoiser(), model.schedule, x, times, condition, noise):
+    if first.how == "latents":
+        sampler = apart(sampler)
+    seen: list[Directions] = []
+    denoise = model.denoiser(COMBINE.get(first.how, mean), seen.append)
+    evidence = None
+    if condition.terms is not None and first.how == "superpose-or":
+        evidence = Evidence(model.schedule, condition.terms)
+    for step in sampler(denoise, model.schedule, x, times, condition, noise):
+        t, s = times[step.done - 1], times[step.done]
         if condition.known is not None and step.done == len(times) - 1:
             # A schedule that ends just short of clean still hands the known part back clean.
             known = condition.known
             step = step._replace(x=torch.lerp(known.latents, step.x, known.mask))
-        yield step
+        directions = seen.pop() if seen else None
+        if evidence is not None and directions is not None:
+            evidence.update(directions, t, s, t != s)
+        yield Asked(step, t != s, directions)
 
 
 def _start(
-    model: Model, jobs: Sequence[Job], start: Tensor, noise: Tensor
+    model: Model, jobs: Sequence[Job], times: Tensor, noise: Tensor
 ) -> tuple[Tensor, Condition]:
     """The noisy latents to begin with, and what every picture is asked for."""
-    condition = _texts(model, jobs)
+    start = times[0]
+    condition = _texts(model, jobs, times, (noise.shape[2], noise.shape[3]))
     from_noise = noise * model.start_scale(jobs[0].sampler, start)
     if all(job.image is None for job in jobs):
         return from_noise, condition
@@ -192,16 +299,31 @@ def _start(
     return x, condition
 
 
-def _texts(model: Model, jobs: Sequence[Job]) -> Condition:
+def _texts(model: Model, jobs: Sequence[Job], times: Tensor, size: tuple[int, int]) -> Condition:
     guidance = torch.tensor([float(job.guidance) for job in jobs], device=model.device)
     wanted = bool((guidance > 1).any()) and not model.guidance_in_network
+    if not jobs[0].several:
+        terms, text = None, model.encode_prompts([_text_of(job.ensemble) for job in jobs])
+    else:
+        asked = [voices(job.ensemble, job.how, job.run) for job in jobs]
+        regions = [job.regions for job in jobs]
+        terms = encoded(model, asked, times, regions, size, jobs[0].how == "slerp")
+        text = terms.text._map(lambda value: value[:, 0])
+        wanted |= any(_needs_unguided(job, own) for job, own in zip(jobs, asked, strict=True))
+    negative = [unchanging(job.negative) for job in jobs]
     return Condition(
-        text=model.encode_prompts([job.prompt for job in jobs]),
+        text=text,
+        terms=terms,
         # A scale of 1 is the prompt alone; below 1 would be towards the negative.
         guidance=guidance if model.guidance_in_network else guidance.clamp(min=1),
-        negative=model.encode_prompts([job.negative for job in jobs]) if wanted else None,
+        negative=model.encode_prompts(negative) if wanted else None,
         time_ids=model.time_ids(jobs[0].width, jobs[0].height, len(jobs)),
     )
+
+
+def _text_of(plain: Ensemble) -> Plain:
+    """The text of an ensemble that `is_plain`; an empty one is an empty text."""
+    return plain.at(0, 1)[0].text or (Segment("", 1.0),)
 
 
 def _encode_starts(model: Model, jobs: Sequence[Job], like: Tensor) -> Tensor:
