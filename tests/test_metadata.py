@@ -41,6 +41,9 @@ any_settings = st.builds(
     image=origin,
     mask=origin,
     upscaler=st.none() | text,
+    how=text,
+    regions=st.none() | st.lists(st.dictionaries(text, text, max_size=2), max_size=2),
+    soft=number,
     version=text,
     extra=st.dictionaries(text, plain, max_size=3),
 )

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +25,23 @@ from PIL import Image
 
 from digressions.band import band_of
 from digressions.errors import InputError, OutputError
+from digressions.fidelity import Gauge
 from digressions.geometry import Grid
-from digressions.hypermosaic import Hypermosaic, Primary, make_primary
+from digressions.hypermosaic import Hypermosaic
 from digressions.images import read_image, to_tensor
 from digressions.metadata import Settings
 from digressions.models import Model
 from digressions.mosaic import (
     CELL_SIDE,
-    Gauge,
     Mosaic,
     cell_seed,
     cells_of,
     exact_cells,
-    preview,
     strips,
 )
 from digressions.paint import MAX_SEED
+from digressions.preview import Preview
+from digressions.primary import Primary, make_primary
 from digressions.store import Store
 
 from .conftest import Ran
@@ -183,8 +184,11 @@ def test_the_gauge_measures_what_numpy_measures(band: int) -> None:
 
 def test_a_preview_is_the_whole_averaged_down() -> None:
     whole = np.random.default_rng(0).integers(0, 256, (96, 64, 3), dtype=np.uint8)
-    rows = (whole[top : top + 10] for top in range(0, 96, 10))
-    small = np.concatenate(list(preview(rows, Grid(2, 3).size(32), 24)))
+    rows = [whole[top : top + 10] for top in range(0, 96, 10)]
+    seen = Preview(Grid(2, 3).size(32), 24)
+    passed = list(seen.watch(iter(rows)))
+    assert all(a is b for a, b in zip(passed, rows, strict=True))
+    small = seen.image()
     assert small.shape == (24, 16, 3)
     assert np.abs(small - whole.reshape(24, 4, 16, 4, 3).mean((1, 3))).max() <= 0.51
 
@@ -266,6 +270,22 @@ def test_the_pictures_do_not_depend_on_the_batch(
     one, other = (pictures(f / "pictures.sqlite") for f in (made[0].folder, job.folder))
     assert one.keys() == other.keys() == set(range(9))
     assert max(np.abs(pixels(one[cell]) - pixels(other[cell])).max() for cell in one) <= 2
+
+
+def test_assembling_takes_each_picture_from_the_store_once(
+    made: tuple[Hypermosaic, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    get = Store.get
+
+    def counted(store: Store, cells: Iterable[int]) -> Iterator[bytes]:
+        cells = list(cells)
+        asked.extend(cells)
+        return get(store, cells)
+
+    monkeypatch.setattr(Store, "get", counted)
+    made[0].assemble()
+    assert sorted(asked) == list(range(9))
 
 
 def test_every_cell_is_another_picture(made: tuple[Hypermosaic, float]) -> None:

@@ -20,26 +20,20 @@ import torch
 
 from . import __version__
 from .errors import OutputError
-from .geometry import Size
-from .images import cover, read_image, to_array, to_tensor, write_image
+from .fidelity import Fidelity, Gauge
+from .images import read_image, to_tensor, write_image
+from .manifest import difference, read_manifest, write_manifest
 from .metadata import Settings, to_text
 from .models import Model
-from .mosaic import (
-    CELL_SIDE,
-    Fidelity,
-    Gauge,
-    Mosaic,
-    check_cells,
-    fill,
-    preview,
-    read_manifest,
-    strips,
-)
-from .paint import Job, check, paint
+from .mosaic import CELL_SIDE, Mosaic, check_cells, fill, strips
+from .output import writing
+from .paint import check, job_of
+from .preview import Preview
+from .primary import Primary, make_primary
 from .pyramid import write_deep_zoom, write_single
 from .store import Store
 from .texts import xmp_packet
-from .upscale import check_upscaler, enlarge, load_upscaler
+from .upscale import check_upscaler
 from .viewer import write_viewer
 
 PREVIEW_SIDE = 2048
@@ -83,69 +77,6 @@ class Work(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
-class Primary:
-    """The picture that a mosaic is made of: painted from a prompt, or the user's own.
-
-    Attributes:
-        settings: How it is painted, for `replay`; with ``image`` set, nothing is painted.
-        image: ``(H, W, 3)`` uint8 of the user's own picture, or ``None``.
-        upscaler: What enlarges it to 8 pixels a cell.
-    """
-
-    settings: Settings
-    image: np.ndarray | None
-    upscaler: str
-
-
-def make_primary(model: Model, primary: Primary, mosaic: Mosaic) -> np.ndarray:
-    """Paints or fits the primary: ``(H, W, 3)`` uint8 of ``mosaic.primary_size``."""
-    size = mosaic.primary_size
-    return enlarged_primary(model, primary.settings, primary.image, size, primary.upscaler)
-
-
-def enlarged_primary(
-    model: Model, settings: Settings, image: np.ndarray | None, size: Size, upscaler: str
-) -> np.ndarray:
-    """A picture painted by ``settings``, or ``image`` where there is one, at exactly ``size``.
-
-    What is smaller is enlarged by the upscaler; what is larger is filtered down.
-    """
-    if image is None:
-        painted = dataclasses.replace(settings, image=None)
-        image = to_array(next(paint(model, [job_of(painted)])).image)
-    if image.shape[1] >= size.width and image.shape[0] >= size.height:
-        return cover(image, size.width, size.height)
-    image = cover(image, *fit(image.shape[1], image.shape[0], size.width / size.height))
-    return enlarge(image, size.width, size.height, load_upscaler(upscaler))
-
-
-def job_of(
-    settings: Settings, image: np.ndarray | None = None, mask: np.ndarray | None = None
-) -> Job:
-    """The job of some settings, with start picture ``(H, W, 3)`` and mask ``(H, W)``, uint8."""
-    return Job(
-        settings.prompt,
-        seed=settings.seed,
-        width=settings.width,
-        height=settings.height,
-        steps=settings.steps,
-        guidance=settings.guidance,
-        sampler=settings.sampler,
-        negative=settings.negative,
-        image=None if image is None else to_tensor(image),
-        mask=None if mask is None else torch.from_numpy(mask / np.float32(255))[None],
-        strength=1.0 if settings.strength is None else settings.strength,
-    )
-
-
-def fit(width: int, height: int, aspect: float) -> tuple[int, int]:
-    """The largest size of an aspect inside another."""
-    if width / height > aspect:
-        return max(1, round(height * aspect)), height
-    return width, max(1, round(width / aspect))
-
-
 class Hypermosaic:
     """One mosaic and its folder.
 
@@ -167,7 +98,7 @@ class Hypermosaic:
         found = read_manifest(folder)
         if found is not None and found["job"] != self._manifest["job"]:
             raise OutputError(
-                f"{folder} belongs to another job ({_difference(found, self._manifest)}): "
+                f"{folder} belongs to another job ({difference(found, self._manifest)}): "
                 "choose another -o, or delete it"
             )
         self.resumed = found is not None
@@ -235,22 +166,19 @@ class Hypermosaic:
             single: ``"jpg"`` or ``"tif"``, or ``None`` for no big image.
         """
         size, mosaic = self.mosaic.size, self.mosaic
-        gauge = Gauge(mosaic, self._pixels())
+        gauge, small = Gauge(mosaic, self._pixels()), Preview(size, PREVIEW_SIDE)
         with self._store() as store:
-            write_deep_zoom(
-                gauge.watch(strips(store, mosaic)),
-                size.width,
-                size.height,
-                self.folder,
-                quality=95,
-            )
-            small = np.concatenate(list(preview(strips(store, mosaic), size, PREVIEW_SIDE)))
+            # One pass over the store: what measures and what averages down look on.
+            passing = small.watch(gauge.watch(strips(store, mosaic)))
+            write_deep_zoom(passing, size.width, size.height, self.folder, quality=95)
             if single is not None:
+                # Another pass: libvips pulls each file's strips at its own pace, so one pass for
+                # both would take a thread more, or the whole mosaic in a temporary file.
                 path = self.folder / f"mosaic.{single}"
                 packet = xmp_packet(to_text(self._mosaic_settings()))
                 write_single(strips(store, mosaic), size.width, size.height, path, xmp=packet)
         fidelity = gauge.fidelity()
-        write_image(self.folder / "preview.jpg", small, to_text(self._mosaic_settings()))
+        write_image(self.folder / "preview.jpg", small.image(), to_text(self._mosaic_settings()))
         write_viewer(
             self.folder,
             width=size.width,
@@ -261,7 +189,8 @@ class Hypermosaic:
             columns=mosaic.grid.columns,
             seeds=mosaic.seeds(),
         )
-        self._write_manifest({"fidelity": {k: _finite(v) for k, v in fidelity._asdict().items()}})
+        results = {"fidelity": {k: _finite(v) for k, v in fidelity._asdict().items()}}
+        write_manifest(self.folder, self._manifest | results)
         return fidelity
 
     def _facts(self) -> list[str]:
@@ -294,42 +223,11 @@ class Hypermosaic:
         )
 
     def _make_folder(self) -> None:
-        try:
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputError(f"{self.folder} cannot be made: {reason}") from error
         if not self.resumed:
-            self._write_manifest({})
-
-    def _write_manifest(self, results: dict[str, object]) -> None:
-        path = self.folder / "manifest.json"
-        try:
-            beside = path.with_suffix(".json.part")
-            beside.write_text(json.dumps(self._manifest | results, indent=1) + "\n", "utf-8")
-            beside.replace(path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputError(f"{path} cannot be written: {reason}") from error
+            write_manifest(self.folder, self._manifest)
 
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-def _difference(found: dict[str, object], wanted: dict[str, object]) -> str:
-    """The first setting in which two manifests' jobs differ, in words."""
-    old, new = _flat(found.get("job")), _flat(wanted["job"])
-    for key in sorted(old.keys() | new.keys()):
-        if old.get(key) != new.get(key):
-            return f"its {key.replace('.', ' ')} is {old.get(key)!r}, not {new.get(key)!r}"
-    return "it differs"
-
-
-def _flat(value: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    flat: dict[str, object] = {}
-    for key, inner in value.items():
-        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    return flat

@@ -28,6 +28,8 @@ class Settings:
         strength: ``None`` for text-to-image.
         image, mask: Start picture and mask as ``{"path": ..., "sha256": ...}``, or ``None``.
         upscaler: What enlarged it, or ``None``.
+        how: How several prompts become one picture; a name in `ensemble.HOW`.
+        regions, soft: Where each prompt counts (see `regions`), or ``None``; its edges' width.
         extra: What only one command knows, such as the grid of a mosaic.
     """
 
@@ -46,6 +48,9 @@ class Settings:
     image: dict[str, str] | None = None
     mask: dict[str, str] | None = None
     upscaler: str | None = None
+    how: str = "mean"
+    regions: list[dict[str, str]] | None = None
+    soft: float = 0.0
     version: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -66,6 +71,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "image": (dict, type(None)),
     "mask": (dict, type(None)),
     "upscaler": (str, type(None)),
+    "how": (str,),
+    "regions": (list, type(None)),
+    "soft": (int, float),
     "version": (str,),
     "extra": (dict,),
 }
@@ -91,6 +99,7 @@ def a1111(settings: Settings) -> str:
         "Model": _quoted(settings.model),
         "Denoising strength": settings.strength,
         "Hires upscaler": settings.upscaler,
+        "Ensemble": None if settings.how == "mean" else settings.how,
         "Version": f"digressions {settings.version}",
     }
     lines = [settings.prompt]

@@ -14,8 +14,6 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from .band import band_of, correct_band, to_bytes
-from .errors import InputError, OutputError
+from .errors import InputError
 from .geometry import Grid, Size
 from .models import Model
 from .paint import MAX_SEED, Job, check, paint_batch
@@ -47,6 +45,7 @@ class Mosaic:
         strength, steps, guidance, sampler, negative: As in `paint.Job`.
         seed: The root seed; each cell's own comes from it and the cell's place.
         band: Values a cell and side in which the mosaic equals the primary exactly; 0 for none.
+        how: As in `paint.Job`.
         anchor: Weight 0..1 that pulls each step's guess to the cell's colours.
     """
 
@@ -61,6 +60,7 @@ class Mosaic:
     negative: str = ""
     band: int = 2
     anchor: float = 0.3
+    how: str = "mean"
 
     @property
     def size(self) -> Size:
@@ -147,6 +147,7 @@ def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
         strength=mosaic.strength,
         anchor=mosaic.anchor,
         band=mosaic.band or 1,
+        how=mosaic.how,
     )
 
 
@@ -202,86 +203,6 @@ def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
         yield np.concatenate([_pixels(png) for png in store.get(mosaic.grid.row(row))], axis=1)
 
 
-class Fidelity(NamedTuple):
-    """How well the finished mosaic is its primary. Errors are in grey levels of 255.
-
-    Attributes:
-        band: The band that the first two are measured in (1 if the mosaic asked for none).
-        largest: Largest error of a value in the band.
-        band_psnr: In dB, over all values in the band.
-        fine_psnr: In dB, at 8 x 8 values a cell.
-    """
-
-    band: int
-    largest: float
-    band_psnr: float
-    fine_psnr: float
-
-    def __str__(self) -> str:
-        return (
-            f"at {self.band}x{self.band} values a cell: {self.band_psnr:.1f} dB, "
-            f"largest error {self.largest:.2f} grey levels; "
-            f"at {CELL_SIDE}x{CELL_SIDE}: {self.fine_psnr:.1f} dB"
-        )
-
-
-class Gauge:
-    """Measures the fidelity of a mosaic while its strips pass by."""
-
-    def __init__(self, mosaic: Mosaic, primary: Tensor) -> None:
-        self._mosaic = mosaic
-        self._primary = primary
-        self._row = 0
-        self._largest = 0.0
-        self._squares = {"band": 0.0, "fine": 0.0}
-        self._counts = {"band": 0, "fine": 0}
-
-    def watch(self, strips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """Passes strips of one row of pictures on, having measured them."""
-        for strip in strips:
-            self._measure(strip)
-            yield strip
-
-    def _measure(self, strip: np.ndarray) -> None:
-        grid, top = self._mosaic.grid, self._row * CELL_SIDE
-        wanted = self._primary[None, :, top : top + CELL_SIDE]
-        seen = torch.from_numpy(strip).permute(2, 0, 1)[None].float() / 255
-        for name, values in (("band", self._mosaic.band or 1), ("fine", CELL_SIDE)):
-            size = (values, grid.columns * values)
-            error = F.adaptive_avg_pool2d(seen, size) - F.adaptive_avg_pool2d(wanted, size)
-            self._squares[name] += float(error.square().sum())
-            self._counts[name] += error.numel()
-            if name == "band":
-                self._largest = max(self._largest, float(error.abs().max()) * 255)
-        self._row += 1
-
-    def fidelity(self) -> Fidelity:
-        """Of what has passed."""
-        band, fine = (
-            psnr(self._squares[name] / max(self._counts[name], 1)) for name in ("band", "fine")
-        )
-        return Fidelity(self._mosaic.band or 1, self._largest, band, fine)
-
-
-def psnr(mean_square: float) -> float:
-    """In dB for values in 0..1, infinite for no error."""
-    return -10 * math.log10(mean_square) if mean_square > 0 else math.inf
-
-
-def preview(strips: Iterator[np.ndarray], size: Size, longest: int) -> Iterator[np.ndarray]:
-    """Strips of ``size``, averaged down by a whole factor to at most ``longest`` pixels a side."""
-    factor = math.ceil(max(size) / longest)
-    rest = np.zeros((0, size.width, 3), np.uint8)
-    for strip in strips:
-        rest = np.concatenate([rest, strip])
-        whole = len(rest) // factor * factor
-        if whole:
-            yield np.asarray(Image.fromarray(rest[:whole]).reduce(factor))
-        rest = rest[whole:]
-    if len(rest):
-        yield np.asarray(Image.fromarray(rest).reduce(factor))
-
-
 def _png(image: Tensor) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image.permute(1, 2, 0).numpy()).save(buffer, "PNG", compress_level=3)
@@ -290,23 +211,3 @@ def _png(image: Tensor) -> bytes:
 
 def _pixels(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-def read_manifest(folder: Path) -> dict[str, object] | None:
-    """The manifest of a mosaic's folder, or ``None`` where there is none.
-
-    Raises:
-        OutputError: The folder holds something else.
-    """
-    path = folder / "manifest.json"
-    if not path.exists():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(f"{folder} holds other files and no mosaic: choose another -o")
-        return None
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or "job" not in manifest:
-        raise OutputError(f"{path} is not the manifest of a mosaic: choose another -o")
-    return manifest

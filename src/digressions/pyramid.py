@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import logging
 import queue
-import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyvips
 
-from digressions.errors import ImageError, OutputError
+from .errors import ImageError, OutputError
+from .output import workshop, writing
 
 JPEG_MAX_SIDE = 65_500  # libjpeg's own limit
 PNG_MAX_PIXELS = 2**29  # a larger PNG opens nowhere: it has no tiles and no smaller sizes
@@ -220,36 +220,3 @@ def _png(strips: Strips, width: int, height: int) -> Iterator[bytes]:
     if done < height:
         raise ImageError(f"the strips have {done} rows, the picture has {height}")
     yield chunk(b"IDAT", deflate.flush()) + chunk(b"IEND", b"")
-
-
-@contextmanager
-def workshop(folder: Path, target: Path) -> Iterator[Path]:
-    """A folder inside ``folder`` to build in; gone afterwards.
-
-    After an exception every folder made on the way to it is gone as well. Its name is a fixed
-    one, so that what a killed run has left there goes with the next run.
-    """
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    with writing(target):
-        folder.mkdir(parents=True, exist_ok=True)
-        work = folder / f".{target.name}.writing"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
-    try:
-        yield work
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        for place in made:
-            with suppress(OSError):
-                place.rmdir()
-        raise
-    shutil.rmtree(work, ignore_errors=True)
-
-
-@contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """The system's refusals, in the package's words."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error

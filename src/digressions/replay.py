@@ -7,24 +7,20 @@ must still be what they were.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
 from .geometry import Grid, Size
-from .hypermosaic import Hypermosaic, Primary, enlarged_primary
-from .images import read_image, read_mask
+from .hypermosaic import Hypermosaic
 from .metadata import Settings
 from .models import Model
 from .mosaic import Mosaic
+from .original import read_again
+from .primary import Primary, enlarged_primary
+from .regions import region_masks
 from .upscale import enlarge, load_upscaler
-
-
-def origin(path: Path) -> dict[str, str]:
-    """Where a file is and what it holds: its path and SHA-256."""
-    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def started_from(settings: Settings) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -32,20 +28,26 @@ def started_from(settings: Settings) -> tuple[np.ndarray | None, np.ndarray | No
 
     Raises:
         ImageError: One of them cannot be read.
-        InputError: One of them is another picture by now.
+        InputError: One of them is not there, or another picture by now.
     """
-    image = None if settings.image is None else read_image(_unchanged(settings.image))
-    mask = None if settings.mask is None else read_mask(_unchanged(settings.mask))
+    image = None if settings.image is None else read_again(settings.image).pixels
+    mask = None if settings.mask is None else read_again(settings.mask, mask=True).pixels
     return image, mask
 
 
-def _unchanged(remembered: dict[str, str]) -> Path:
-    path = Path(str(remembered.get("path", "")))
-    if not path.is_file():
-        raise InputError(f"{path}, which this was started from, is not there")
-    if origin(path)["sha256"] != remembered.get("sha256"):
-        raise InputError(f"{path} is not the picture it was when this was made")
-    return path
+def regions_of(settings: Settings) -> np.ndarray | None:
+    """Where each prompt counts, ``(prompts, H, W)`` uint8, or ``None`` for everywhere.
+
+    Raises:
+        ImageError, InputError: As `region_masks`.
+    """
+    if settings.regions is None:
+        return None
+    size = Size(settings.width, settings.height)
+    try:
+        return region_masks(settings.regions, size, settings.soft)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"the settings of the regions are damaged: {error}") from error
 
 
 def enlarged(picture: np.ndarray, settings: Settings) -> np.ndarray:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from .pyramid import workshop, writing
+from .output import workshop, writing
 
 STATIC = Path(__file__).parent / "web" / "static"
 

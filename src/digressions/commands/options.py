@@ -1,0 +1,109 @@
+"""What the commands share: their options, and what becomes of them."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import __version__
+from ..console import err, plain
+from ..geometry import Size
+
+if TYPE_CHECKING:
+    from ..metadata import Settings
+    from ..models import Model
+    from ..original import Original
+
+DEFAULT_UPSCALER = "realesrgan-animevideo"
+
+Prompt = Annotated[
+    str, typer.Argument(help="What to paint, like 'photo of a turtle' or 'a giraffe AND a frog'.")
+]
+ModelName = Annotated[
+    str, typer.Option("--model", help="'bundled', a folder in diffusers layout, or a hub id.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="cuda, mps or cpu; the best there is if not said.")
+]
+Dtype = Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")]
+Steps = Annotated[int | None, typer.Option(help="Steps of the whole way from noise.")]
+Guidance = Annotated[float | None, typer.Option(help="Guidance scale; 1 for none.")]
+Strength = Annotated[float | None, typer.Option(help="0..1: how freely to paint over a picture.")]
+Negative = Annotated[str, typer.Option(help="What not to paint.")]
+SamplerName = Annotated[
+    str | None, typer.Option("--sampler", help="ddim, euler_ancestral, dpmpp_2m or lcm.")
+]
+How = Annotated[
+    str,
+    typer.Option(
+        help="How prompts beside AND become one picture: mean, sum, latents, lerp, slerp, "
+        "alternate, switch, perp, max, superpose or superpose-or."
+    ),
+]
+UpscalerName = Annotated[
+    str,
+    typer.Option(
+        "--upscaler", help="lanczos, realesrgan-animevideo, realesrgan-anime or realesrgan."
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; drawn if not said.")]
+
+
+def settings_for(
+    model: Model,
+    prompt: str,
+    seed: int,
+    size: Size,
+    *,
+    image: Original | None = None,
+    mask: Original | None = None,
+    **given: Any,
+) -> Settings:
+    """Settings of a picture, with the model's likes where the user said nothing."""
+    from ..metadata import Settings
+
+    likes: dict[str, Any] = {
+        "sampler": model.defaults.sampler,
+        "steps": model.defaults.steps,
+        "guidance": model.defaults.guidance,
+    }
+    chosen = likes | {key: value for key, value in given.items() if value is not None}
+    return Settings(
+        command="paint",
+        prompt=prompt,
+        model=model.name,
+        model_hash=model.hash,
+        seed=seed,
+        width=size.width,
+        height=size.height,
+        version=__version__,
+        image=None if image is None else image.origin,
+        mask=None if mask is None else mask.origin,
+        **chosen,
+    )
+
+
+def load_model(name: str, device: str | None, dtype: str | None) -> Model:
+    """The model of a name, with a word on the console while it loads."""
+    from ..models import load
+
+    with err.status(f"loading {plain(name)}"):
+        return load(name, device, dtype)
+
+
+def drawn(seed: int | None) -> int:
+    """A seed: the user's, or one of chance."""
+    return random.SystemRandom().randrange(2**32) if seed is None else seed
+
+
+def first_given(*values: Any) -> Any:
+    """The first that is not ``None``: the user's word before the model's likes."""
+    return next(value for value in values if value is not None)
+
+
+def slug(prompt: str) -> str:
+    """A prompt as a file name: lower case letters, digits and hyphens, at most 60."""
+    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "picture"

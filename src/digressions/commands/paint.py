@@ -1,0 +1,164 @@
+"""``digress paint``: a picture, or several."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..console import out, progress
+from ..errors import InputError
+from ..geometry import Size
+from .options import (
+    DEFAULT_UPSCALER,
+    Device,
+    Dtype,
+    Guidance,
+    How,
+    ModelName,
+    Negative,
+    Prompt,
+    SamplerName,
+    Seed,
+    Steps,
+    Strength,
+    UpscalerName,
+    drawn,
+    first_given,
+    load_model,
+    settings_for,
+    slug,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..metadata import Settings
+    from ..models import Model
+
+
+def paint(
+    prompt: Prompt,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File; out/PROMPT.png if not said.")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="Paint over this picture.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Paint only where this is white; needs --image.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="How many, with seeds one after the other.")] = 1,
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT; the model's own if not said.")
+    ] = None,
+    strength: Strength = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    how: How = "mean",
+    sampler: SamplerName = None,
+    seed: Seed = None,
+    enlarge: Annotated[
+        int, typer.Option(help="Enlarge the result this many times, with --upscaler.")
+    ] = 1,
+    upscaler: UpscalerName = DEFAULT_UPSCALER,
+    model: ModelName = "bundled",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Paint a picture, or several with a contact sheet."""
+    from ..original import read_original
+    from ..upscale import check_upscaler
+
+    if n < 1:
+        raise InputError(f"-n {n} must be at least 1")
+    if not 1 <= enlarge <= 16:
+        raise InputError(f"--enlarge {enlarge} is out of range: 1 to 16")
+    if mask is not None and image is None:
+        raise InputError("--mask needs --image, the picture to keep the rest of")
+    check_upscaler(upscaler)
+    # Before the model is loaded: it is the quicker answer.
+    start = None if image is None else read_original(image)
+    hole = None if mask is None else read_original(mask, mask=True)
+    loaded = load_model(model, device, dtype)
+    first = drawn(seed)
+    wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
+    settings = settings_for(
+        loaded,
+        prompt,
+        first,
+        wanted,
+        negative=negative,
+        sampler=sampler,
+        steps=steps,
+        guidance=guidance,
+        strength=first_given(strength, loaded.defaults.strength) if start is not None else None,
+        image=start,
+        mask=hole,
+        upscaler=upscaler if enlarge > 1 else None,
+        extra={"enlarge": enlarge} if enlarge > 1 else {},
+        how=how,
+    )
+    target = output or Path("out") / f"{slug(prompt)}.png"
+    wanted_all = [dataclasses.replace(settings, seed=first + i) for i in range(n)]
+    paint_all(
+        loaded,
+        wanted_all,
+        target,
+        None if start is None else start.pixels,
+        None if hole is None else hole.pixels,
+    )
+
+
+def paint_all(
+    model: Model,
+    wanted: list[Settings],
+    target: Path,
+    image: np.ndarray | None,
+    mask: np.ndarray | None,
+    regions: np.ndarray | None = None,
+) -> None:
+    """Paints pictures of one size, from one start picture, and writes and names their files.
+
+    Args:
+        model: Paints them.
+        wanted: One a picture; they differ in their seeds.
+        target: The file of a single picture; of several, each seed goes into its name.
+        image: ``(H, W, 3)`` uint8 of any size to paint over, or ``None``.
+        mask: ``(H, W)`` uint8 of any size, white where to paint, or ``None``.
+        regions: ``(prompts, H, W)`` uint8 of the pictures' size, white where a prompt counts.
+    """
+    from ..contactsheet import contact_sheet
+    from ..images import check_suffix, cover, to_array, write_image
+    from ..metadata import to_text
+    from ..paint import check, job_of
+    from ..paint import paint as run
+    from ..replay import enlarged
+    from ..upscale import check_upscaler
+
+    check_suffix(target)
+    size = (wanted[0].width, wanted[0].height)
+    image = None if image is None else cover(image, *size)
+    mask = None if mask is None else cover(mask, *size)
+    jobs = [job_of(settings, image, mask, regions) for settings in wanted]
+    for job, settings in zip(jobs, wanted, strict=True):
+        check(model, job)  # before the progress bar: an error is one line
+        check_upscaler(settings.upscaler or "lanczos")
+    pictures: dict[int, Any] = {}
+    with progress() as bar:
+        task = bar.add_task("painting", total=sum(job.run for job in jobs))
+        for index, painted in run(model, jobs, on_step=lambda n: bar.advance(task, n)):
+            pictures[index] = enlarged(to_array(painted), wanted[index])
+    for index, settings in enumerate(wanted):
+        path = target
+        if len(wanted) > 1:
+            path = target.with_name(f"{target.stem}-{settings.seed}{target.suffix}")
+        write_image(path, pictures[index], to_text(settings))
+        out.print(str(path))
+    if len(wanted) > 1:
+        labels = [f"seed {settings.seed}" for settings in wanted]
+        sheet = contact_sheet([pictures[i] for i in range(len(wanted))], labels=labels)
+        path = target.with_name(f"{target.stem}-sheet{target.suffix}")
+        write_image(path, sheet, to_text(wanted[0]) | {"seeds": f"{[s.seed for s in wanted]}"})
+        out.print(str(path))

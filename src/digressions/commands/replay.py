@@ -1,0 +1,49 @@
+"""``digress replay``: a picture again, from what its file remembers."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import err, out, plain
+from .mosaic import run_mosaic
+from .options import Device, Dtype, load_model
+from .paint import paint_all
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="A picture that this program made.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File or folder; FILE-replay if not said.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Where the model is now, if it has moved.")
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Make a picture again from what its file remembers."""
+    from ..images import read_text, write_image
+    from ..metadata import from_text, to_text
+    from ..replay import mosaic_again, primary_again, regions_of, started_from
+
+    settings = from_text(read_text(file), str(file))
+    loaded = load_model(model or settings.model, device, dtype)
+    if loaded.hash != settings.model_hash:
+        err.print(
+            f"[yellow]note:[/yellow] {plain(str(file))} was made by other weights "
+            f"({settings.model_hash[:10]}, not {loaded.hash[:10]}): the picture will differ"
+        )
+    target = output or file.with_name(f"{file.stem}-replay{file.suffix}")
+    settings = dataclasses.replace(settings, model=loaded.name, model_hash=loaded.hash)
+    if settings.command == "mosaic":
+        folder = output or file.with_name(f"{file.stem}-replay")
+        run_mosaic(mosaic_again(loaded, settings, folder), 32, None)
+    elif "enlarged" in settings.extra:
+        write_image(target, primary_again(loaded, settings), to_text(settings))
+        out.print(str(target))
+    else:
+        paint_all(loaded, [settings], target, *started_from(settings), regions_of(settings))

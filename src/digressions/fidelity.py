@@ -1,0 +1,80 @@
+"""How well a finished mosaic is its primary, measured while it is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .mosaic import CELL_SIDE, Mosaic
+
+
+class Fidelity(NamedTuple):
+    """How well the finished mosaic is its primary. Errors are in grey levels of 255.
+
+    Attributes:
+        band: The band that the first two are measured in (1 if the mosaic asked for none).
+        largest: Largest error of a value in the band.
+        band_psnr: In dB, over all values in the band.
+        fine_psnr: In dB, at 8 x 8 values a cell.
+    """
+
+    band: int
+    largest: float
+    band_psnr: float
+    fine_psnr: float
+
+    def __str__(self) -> str:
+        return (
+            f"at {self.band}x{self.band} values a cell: {self.band_psnr:.1f} dB, "
+            f"largest error {self.largest:.2f} grey levels; "
+            f"at {CELL_SIDE}x{CELL_SIDE}: {self.fine_psnr:.1f} dB"
+        )
+
+
+class Gauge:
+    """Measures the fidelity of a mosaic while its strips pass by."""
+
+    def __init__(self, mosaic: Mosaic, primary: Tensor) -> None:
+        self._mosaic = mosaic
+        self._primary = primary
+        self._row = 0
+        self._largest = 0.0
+        self._squares = {"band": 0.0, "fine": 0.0}
+        self._counts = {"band": 0, "fine": 0}
+
+    def watch(self, strips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Passes strips of one row of pictures on, having measured them."""
+        for strip in strips:
+            self._measure(strip)
+            yield strip
+
+    def _measure(self, strip: np.ndarray) -> None:
+        grid, top = self._mosaic.grid, self._row * CELL_SIDE
+        wanted = self._primary[None, :, top : top + CELL_SIDE]
+        seen = torch.from_numpy(strip).permute(2, 0, 1)[None].float() / 255
+        for name, values in (("band", self._mosaic.band or 1), ("fine", CELL_SIDE)):
+            size = (values, grid.columns * values)
+            error = F.adaptive_avg_pool2d(seen, size) - F.adaptive_avg_pool2d(wanted, size)
+            self._squares[name] += float(error.square().sum())
+            self._counts[name] += error.numel()
+            if name == "band":
+                self._largest = max(self._largest, float(error.abs().max()) * 255)
+        self._row += 1
+
+    def fidelity(self) -> Fidelity:
+        """Of what has passed."""
+        band, fine = (
+            psnr(self._squares[name] / max(self._counts[name], 1)) for name in ("band", "fine")
+        )
+        return Fidelity(self._mosaic.band or 1, self._largest, band, fine)
+
+
+def psnr(mean_square: float) -> float:
+    """In dB for values in 0..1, infinite for no error."""
+    return -10 * math.log10(mean_square) if mean_square > 0 else math.inf
