@@ -40,6 +40,15 @@ def rows_for(prompts: int, trials: int = TRIALS) -> int:
     return trials * (prompts + 1)
 
 
+def check_judge(model: Model, prompts: Sequence[str | Plain]) -> None:
+    """Raises what `balances` would raise, without judging."""
+    if not prompts:
+        raise InputError("a balance needs a prompt")
+    if model.inpainting:
+        raise InputError(f"{model.name} is an inpainting model: it cannot judge a picture")
+    model.encode_prompts(prompts)
+
+
 @torch.inference_mode()
 def balances(
     model: Model,
@@ -66,10 +75,7 @@ def balances(
         InputError: No prompts, or an inpainting model, which judges holes and not pictures.
         PromptError: A prompt is too long.
     """
-    if not prompts:
-        raise InputError("a balance needs a prompt")
-    if model.inpainting:
-        raise InputError(f"{model.name} is an inpainting model: it cannot judge a picture")
+    check_judge(model, prompts)
     texts = model.encode_prompts(["", *prompts])
     count = len(prompts) + 1
     levels = (torch.arange(trials) + 0.5) * len(model.schedule) / trials

@@ -104,6 +104,28 @@ def voices(ensemble: Ensemble, how: str, steps: int) -> tuple[Voice, ...]:
     return tuple(Voice(*key, tuple(found[key])) for key in ordered)
 
 
+def rows(asked: Sequence[Voice], how: str) -> int:
+    """Network rows of a whole run with guidance: one a voice and step, and the unconditional."""
+    heard = [sum(weight != 0 for weight in step) for step in _by_step(asked)]
+    if how == "latents":
+        return 2 * len(asked) * len(heard)  # each prompt is guided by itself, heard or not
+    return sum(heard) + len(heard)
+
+
+def silent(asked: Sequence[Voice]) -> bool:
+    """Whether there is a step at which nothing is asked for."""
+    return any(not any(step) for step in _by_step(asked))
+
+
+def side_by_side(asked: Sequence[Voice], how: str) -> bool:
+    """Whether there is a step at which several prompts guess the same picture."""
+    return how != "latents" and any(sum(w != 0 for w in step) > 1 for step in _by_step(asked))
+
+
+def _by_step(asked: Sequence[Voice]) -> list[tuple[float, ...]]:
+    return list(zip(*(voice.weight for voice in asked), strict=True))
+
+
 def _check_weights(heard: dict[int, Active], how: str, step: int, steps: int) -> None:
     if how == "latents" and not heard:
         raise PromptError(

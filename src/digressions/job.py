@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ensemble import REGIONAL, Voice, is_plain, voices
+from .ensemble import REGIONAL, Voice, is_plain, silent, voices
 from .errors import InputError, PromptError
 from .images import to_tensor
 from .metadata import Settings
@@ -183,8 +183,7 @@ def _check_prompts(model: Model, job: Job) -> None:
 
 def needs_unguided(job: Job, asked: Sequence[Voice]) -> bool:
     """Whether the combination means nothing without the unconditional guess, at any guidance."""
-    silent = any(sum(weights) <= 0 for weights in zip(*(v.weight for v in asked), strict=True))
-    return job.how in OF_DIRECTIONS or job.regions is not None or silent
+    return job.how in OF_DIRECTIONS or job.regions is not None or silent(asked)
 
 
 def text_of(plain: Ensemble) -> Plain:
