@@ -47,6 +47,8 @@ def test_a_share_is_the_error_of_the_noise_that_a_prompt_saves(model: Model) -> 
     (found,) = balances(model, pictures(1), [A, B], trials=4)
     assert found.explained == pytest.approx(expected, abs=1e-4)
     assert found.least == min(found.explained)
+    assert found.where.shape == (2, SIDE // 8, SIDE // 8)
+    assert found.where.sum((1, 2)).tolist() == pytest.approx(found.explained)
 
 
 def test_a_picture_is_judged_the_same_in_any_company(model: Model) -> None:

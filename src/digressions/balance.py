@@ -25,9 +25,15 @@ TRIALS = 16
 
 
 class Balance(NamedTuple):
-    """How much of the noise's error each prompt explains away, in its order; see `balances`."""
+    """How much of the noise's error each prompt explains away; see `balances`.
+
+    Attributes:
+        explained: One a prompt, in their order.
+        where: ``(prompts, h, w)`` float64, the same by place: its sums are ``explained``.
+    """
 
     explained: tuple[float, ...]
+    where: Tensor
 
     @property
     def least(self) -> float:
@@ -98,7 +104,7 @@ def balances(
             clean = denoise(x_t[rows], t[rows], asked)
             alpha, sigma = model.schedule.alpha_sigma(t[rows])
             # The error of the noise, without its own division by what may be 0.
-            errors.append(((clean - z) * alpha / sigma).square().flatten(1).sum(1))
-        by_prompt = torch.cat(errors).double().view(trials, count).sum(0)
-        explained = 1 - by_prompt[1:] / by_prompt[0]
-        yield Balance(tuple(explained.tolist()))
+            errors.append(((clean - z) * alpha / sigma).square().sum(1))
+        by_prompt = torch.cat(errors).cpu().double().unflatten(0, (trials, count)).sum(0)
+        where = (by_prompt[0] - by_prompt[1:]) / by_prompt[0].sum()
+        yield Balance(tuple(where.sum((1, 2)).tolist()), where)
