@@ -256,9 +256,10 @@ def section(study: Study, figures: Sequence[dict[str, Any]], image: str) -> str:
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     facts = (
         f"{len(job['pairs'])} pairs of animals, {job['seeds']} seeds each, model "
-        f"{job['model'][:10]} at {study.model.size} px, {likes.steps} steps, guidance {likes.guidance:g}, sampler "
-        f"{likes.sampler}; judged at {job['trials']} noise levels beside {BYSTANDERS} bystanders; "
-        f"{job['dtype']} on {job['device']}, threads: {job['threads']}; {used}."
+        f"{job['model'][:10]} at {study.model.size} px, {likes.steps} steps, guidance "
+        f"{likes.guidance:g}, sampler {likes.sampler}; judged at {job['trials']} "
+        f"noise levels beside {BYSTANDERS} bystanders; {job['dtype']} on "
+        f"{job['device']}, threads: {job['threads']}; {used}."
     )
     picture = f"![Every way, for the first pairs](images/{image})"
     return "\n\n".join((facts, table(figures), picture)) + "\n"

@@ -155,6 +155,7 @@ def test_both_ways_are_two_prompts_and_are_judged_by_the_concepts(digress: Digre
         ((*TWO, "--by", "beauty"), "--by 'beauty' is not known: choose balance"),
         ((*TWO, "--sweep", "1"), "--sweep 1 must be at least 2"),
         ((*TWO, "--sweep", "3", "--compare"), "each want the run for themselves"),
+        ((*TWO, "--compare", "--map"), "are for pictures, not for a table"),
         ((*TWO, "a fox", "--sweep", "3"), "from one prompt to another, and here are 3"),
         ((*TWO, "--both-ways", "a {A}"), "the template has no {B}"),
         ((*TWO, "--negative", "a AND b"), "the negative prompt 'a AND b' must be one text"),

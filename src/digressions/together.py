@@ -69,8 +69,8 @@ class Evidence:
     :math:`\log q_i(x_t)` plus a prior. From ``t`` to ``s`` a prompt's log-likelihood of the step
     that was taken changes, up to what all prompts share, by
     :math:`-\tfrac12 (\mathrm{SNR}_s - \mathrm{SNR}_t) \| g D - d_i \|^2`: the log-ratio of
-    Gaussian reverse steps (Kingma et al. 2021, arXiv 2107.00630, eq. 13) with the expectation over
-    the step's noise taken. The prompts' own weights are the prior's odds.
+    Gaussian reverse steps (as in the discrete-time loss of Kingma et al. 2021, arXiv 2107.00630)
+    with the expectation over the step's noise taken. The prompts' own weights are the prior's odds.
     """
 
     def __init__(self, schedule: Schedule, terms: Terms) -> None:

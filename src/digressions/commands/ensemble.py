@@ -103,14 +103,11 @@ def ensemble(
     from ..prompts import combine, require_several
     from ..regions import region_masks, remembered
 
-    if n < 1:
-        raise InputError(f"-n {n} must be at least 1")
-    if by != "balance":
-        raise InputError(f"--by {by!r} is not known: choose balance")
-    if best is not None and not 1 <= best <= n:
-        raise InputError(f"--best {best} is out of range: 1 to the {n} of -n")
+    _check_numbers(n, best, by)
     if (compare, sweep is not None, best is not None).count(True) > 1:
         raise InputError("--compare, --sweep and --best each want the run for themselves")
+    if (compare or sweep is not None) and (show_map or balance or judge):
+        raise InputError("--map, --balance and --judge are for pictures, not for a table of ways")
     if mask is not None and image is None:
         raise InputError("--mask needs --image, the picture to keep the rest of")
     texts = prompts if both_ways is None else filled(both_ways, prompts)
@@ -158,6 +155,15 @@ def ensemble(
         wants = balance or best is not None or judge is not None
         judged = (judge or concepts or _positive(found)) if wants else []
         show_pictures(shared, seeds, target, best=best, judged=judged, maps=show_map)
+
+
+def _check_numbers(n: int, best: int | None, by: str) -> None:
+    if n < 1:
+        raise InputError(f"-n {n} must be at least 1")
+    if by != "balance":
+        raise InputError(f"--by {by!r} is not known: choose balance")
+    if best is not None and not 1 <= best <= n:
+        raise InputError(f"--best {best} is out of range: 1 to the {n} of -n")
 
 
 def _numbers(text: str) -> list[float]:

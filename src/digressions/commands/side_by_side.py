@@ -54,11 +54,7 @@ def show_pictures(
         maps: Also write where the prompts disagree.
     """
     from ..balance import check_judge
-    from ..contactsheet import contact_sheet
-    from ..disagreement import overlay
     from ..ensemble import side_by_side, voices
-    from ..images import to_array, write_image
-    from ..metadata import to_text
     from ..paint import check
 
     job = shared.job(wanted[0])
@@ -68,52 +64,76 @@ def show_pictures(
     if judged:
         check_judge(shared.model, judged)
     painted = _paint(shared, wanted)
-    labels = [f"seed {settings.seed}" for settings in wanted]
-    order = list(range(len(wanted)))
+    shown = [_Shown(settings, torn) for settings, torn in zip(wanted, painted, strict=True)]
     if judged:
-        found = _judge(shared.model, painted, judged)
-        for i, balance in enumerate(found):
-            shares = ", ".join(
-                f"{share:.1%} {plain(text)}" for text, share in zip(judged, balance, strict=True)
-            )
-            out.print(f"seed {wanted[i].seed}: balance {min(balance):.1%} ({shares})")
-            labels[i] = f"{wanted[i].seed}: {min(balance):.1%}"
-            told = {"balance": dict(zip(judged, balance, strict=True))}
-            wanted[i] = dataclasses.replace(wanted[i], extra=told)
-        order = sorted(order, key=lambda i: -min(found[i]))
-    order = order[:best]
-    sheets: dict[str, list[np.ndarray]] = {"": []}
-    for i in order:
-        pictures = {"": to_array(painted[i].image)}
-        spread = painted[i].spread
-        if maps and spread is not None:
-            pictures["-map"] = overlay(pictures[""], spread)
-            rms = float(spread.square().mean().sqrt())
-            out.print(f"seed {wanted[i].seed}: the prompts differ by {rms:.3f} of a latent")
+        shown = _judged(shared.model, shown, judged)
+    _write(shown[:best], target, maps)
+
+
+class _Shown(NamedTuple):
+    """A picture, how it was made, and its balance where it was judged."""
+
+    settings: Settings
+    torn: Torn
+    balance: float | None = None
+
+    @property
+    def label(self) -> str:
+        seed = self.settings.seed
+        return f"seed {seed}" if self.balance is None else f"{seed}: {self.balance:.1%}"
+
+
+def _judged(model: Model, shown: list[_Shown], prompts: list[str]) -> list[_Shown]:
+    """Says how much of each prompt is in each picture; the best balance first."""
+    found = []
+    for picture, explained in zip(shown, _judge(model, shown, prompts), strict=True):
+        told = dict(zip(prompts, explained, strict=True))
+        least = min(explained)
+        shares = ", ".join(f"{share:.1%} {plain(text)}" for text, share in told.items())
+        out.print(f"seed {picture.settings.seed}: balance {least:.1%} ({shares})")
+        settings = dataclasses.replace(picture.settings, extra={"balance": told})
+        found.append((least, picture._replace(settings=settings, balance=least)))
+    return [picture for _, picture in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _write(shown: list[_Shown], target: Path, maps: bool) -> None:
+    from ..contactsheet import contact_sheet
+    from ..disagreement import overlay
+    from ..images import to_array, write_image
+    from ..metadata import to_text
+
+    sheets: dict[str, list[np.ndarray]] = {}
+    for settings, torn, _ in shown:
+        pictures = {"": to_array(torn.image)}
+        if maps and torn.spread is not None:
+            pictures["-map"] = overlay(pictures[""], torn.spread)
+            rms = float(torn.spread.square().mean().sqrt())
+            out.print(f"seed {settings.seed}: the prompts differ by {rms:.3f} of a latent")
+        number = f"-{settings.seed}" if len(shown) > 1 else ""
         for kind, picture in pictures.items():
-            number = f"-{wanted[i].seed}" if len(order) > 1 else ""
             path = target.with_stem(f"{target.stem}{number}{kind}")
-            write_image(path, picture, to_text(wanted[i]))
+            write_image(path, picture, to_text(settings))
             out.print(str(path))
             sheets.setdefault(kind, []).append(picture)
-    if len(order) > 1:
-        for kind, shown in sheets.items():
-            sheet = contact_sheet(shown, labels=[labels[i] for i in order])
+    if len(shown) > 1:
+        for kind, each in sheets.items():
             path = target.with_stem(f"{target.stem}-sheet{kind}")
-            write_image(path, sheet, to_text(wanted[order[0]]))
+            sheet = contact_sheet(each, labels=[picture.label for picture in shown])
+            write_image(path, sheet, to_text(shown[0].settings))
             out.print(str(path))
 
 
-def _judge(model: Model, painted: list[Torn], judged: list[str]) -> list[tuple[float, ...]]:
+def _judge(model: Model, shown: list[_Shown], prompts: list[str]) -> list[tuple[float, ...]]:
     import torch
 
     from ..balance import balances, rows_for
 
-    out.print(f"judging costs {len(painted) * rows_for(len(judged)):,} rows of the network")
+    out.print(f"judging costs {len(shown) * rows_for(len(prompts)):,} rows of the network")
+    images = torch.stack([picture.torn.image for picture in shown])
     found = []
     with progress() as bar:
-        task = bar.add_task("judging", total=len(painted))
-        for balance in balances(model, torch.stack([torn.image for torn in painted]), judged):
+        task = bar.add_task("judging", total=len(shown))
+        for balance in balances(model, images, prompts):
             found.append(balance.explained)
             bar.advance(task)
     return found
