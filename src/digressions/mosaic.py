@@ -47,6 +47,7 @@ class Mosaic:
         strength, steps, guidance, sampler, negative: As in `paint.Job`.
         seed: The root seed; each cell's own comes from it and the cell's place.
         band: Values a cell and side in which the mosaic equals the primary exactly; 0 for none.
+        how: As in `paint.Job`.
         anchor: Weight 0..1 that pulls each step's guess to the cell's colours.
         enlarge: How many times each picture is enlarged after it is painted.
         upscaler: What enlarges it, a name of `upscale.UPSCALERS`.
@@ -65,6 +66,7 @@ class Mosaic:
     anchor: float = 0.3
     enlarge: int = 1
     upscaler: str = "lanczos"
+    how: str = "mean"
 
     @property
     def size(self) -> Size:
@@ -154,6 +156,7 @@ def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
         strength=mosaic.strength,
         anchor=mosaic.anchor,
         band=mosaic.band or 1,
+        how=mosaic.how,
     )
 
 

@@ -15,6 +15,7 @@ from .options import (
     Device,
     Dtype,
     Guidance,
+    How,
     ModelName,
     Negative,
     Prompt,
@@ -57,6 +58,7 @@ def mosaic(
     steps: Steps = None,
     guidance: Guidance = None,
     negative: Negative = "",
+    how: How = "mean",
     sampler: SamplerName = None,
     seed: Seed = 0,
     band: Annotated[
@@ -106,9 +108,11 @@ def mosaic(
         anchor=anchor,
         enlarge=enlarge,
         upscaler=upscaler if enlarge > 1 else "lanczos",
+        how=how,
     )
+    size_of_primary = Size(loaded.size, loaded.size)
     settings = settings_for(
-        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
+        loaded, prompt, root, size_of_primary, negative=negative, how=how, image=start
     )
     folder = output or Path("out") / slug(prompt)
     primary = Primary(settings, None if start is None else start.pixels, upscaler)

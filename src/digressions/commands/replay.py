@@ -28,7 +28,14 @@ def replay(
     """Make a picture again from what its file remembers."""
     from ..images import read_text, write_image
     from ..metadata import from_text, to_text
-    from ..replay import difference, model_for, mosaic_again, primary_again, started_from
+    from ..replay import (
+        difference,
+        model_for,
+        mosaic_again,
+        primary_again,
+        regions_of,
+        started_from,
+    )
 
     settings = from_text(read_text(file), str(file))
     loaded = load_model(model_for(settings, model, str(file)), device, dtype)
@@ -43,4 +50,4 @@ def replay(
         write_image(target, primary_again(loaded, settings), to_text(settings))
         out.print(str(target))
     else:
-        paint_all(loaded, [settings], target, *started_from(settings))
+        paint_all(loaded, [settings], target, *started_from(settings), regions_of(settings))
