@@ -29,8 +29,9 @@ from digressions.comparison import mixture
 from digressions.contactsheet import comparison_sheet
 from digressions.ensemble import HOW, rows, voices
 from digressions.images import read_image, to_array, to_tensor, write_image
+from digressions.job import Job
 from digressions.models import Model, load
-from digressions.paint import Job, paint_batch
+from digressions.paint import paint_batch
 from digressions.prompts import both_ways, combine
 
 PAIRS = (

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from digressions.geometry import Grid
 from digressions.images import resample, to_array, to_tensor
+from digressions.job import Job
 from digressions.models import Model
 from digressions.mosaic import Mosaic
-from digressions.paint import Job, paint
+from digressions.paint import paint
 
 PROMPT = "photo of a frog"
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from digressions.balance import TRIALS, balances, check_judge, rows_for
 from digressions.disagreement import overlay, paint_torn, variance_over_prompts
 from digressions.errors import InputError
+from digressions.job import Job
 from digressions.models import Model, load
-from digressions.paint import Job, paint
+from digressions.paint import paint
 from digressions.sample import Noise
 from tests.checkpoints import SIDE, build
 

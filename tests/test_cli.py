@@ -341,6 +341,16 @@ def test_a_word_that_the_model_was_not_taught_is_named(
     assert "not taught" not in digress(command[0], "a turtle", *command[1:]).err
 
 
+@pytest.mark.parametrize("command", [("paint",), ("mosaic", "--grid", "2")], ids=lambda c: c[0])
+def test_a_negative_prompt_without_guidance_is_said_to_do_nothing(
+    digress: Digress, command: tuple[str, ...]
+) -> None:
+    ran = digress(command[0], "frog", *command[1:], "--negative", "toad")
+    assert "at a guidance of 1 the negative prompt does nothing" in ran.err
+    ran = digress(command[0], "newt", *command[1:], "--negative", "toad", "--guidance", "2")
+    assert (ran.code, "does nothing" in ran.err) == (0, False)
+
+
 def test_a_mask_keeps_the_rest(
     digress: Digress, tmp_path: Path, photo: np.ndarray, bundled: Model
 ) -> None:

@@ -24,7 +24,8 @@ PAINT = """
 import hashlib, sys
 from digressions.errors import DigressionsError
 from digressions.models import load
-from digressions.paint import Job, paint
+from digressions.job import Job
+from digressions.paint import paint
 try:
     model = load(sys.argv[1], "cpu", "float32")
 except DigressionsError as error:

@@ -29,6 +29,7 @@ from digressions.fidelity import Gauge
 from digressions.geometry import Grid
 from digressions.hypermosaic import Hypermosaic
 from digressions.images import read_image, to_tensor
+from digressions.job import MAX_SEED
 from digressions.metadata import Settings
 from digressions.models import Model
 from digressions.mosaic import (
@@ -39,7 +40,6 @@ from digressions.mosaic import (
     exact_cells,
     strips,
 )
-from digressions.paint import MAX_SEED
 from digressions.preview import Preview
 from digressions.primary import Primary, make_primary
 from digressions.store import Store

@@ -24,8 +24,9 @@ from diffusers import (
     StableDiffusionXLPipeline,
 )
 
+from digressions.job import Job
 from digressions.models import Model, load
-from digressions.paint import Job, paint, sample
+from digressions.paint import paint, sample
 from digressions.sample import Noise
 from tests.checkpoints import SIDE, WEIGHTS, build
 

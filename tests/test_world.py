@@ -26,9 +26,10 @@ from digressions.canvas import matched
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid
 from digressions.images import to_tensor
+from digressions.job import Job
 from digressions.models import Defaults, Model
 from digressions.mosaic import CELL_SIDE, Mosaic
-from digressions.paint import Job, paint_batch, paint_noise
+from digressions.paint import paint_batch, paint_noise
 from digressions.upscale import Lanczos
 from digressions.world import Manifest, World
 

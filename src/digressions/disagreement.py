@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .job import Job
 from .models import Model
-from .paint import Asked, Job, batches, watched
+from .paint import Asked, batches, watched
 
 # From calm to torn, over a grey picture: nothing, dark red, orange, near white.
 HEAT = np.array([[0, 0, 0], [120, 10, 30], [250, 120, 20], [255, 245, 200]], np.float64)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 
 from .cache import Cache
 from .images import from_png, to_png
+from .job import check, job_of
 from .models import Model
 from .mosaic import Mosaic, check_cells
-from .paint import check, job_of, paint_batch
+from .paint import paint_batch
 from .primary import Primary, make_primary
 from .upscale import check_upscaler, load_upscaler
 from .world import Manifest, World

@@ -22,12 +22,12 @@ from . import __version__
 from .errors import OutputError
 from .fidelity import Fidelity, Gauge
 from .images import read_image, to_tensor, write_image
+from .job import check, job_of
 from .manifest import difference, read_manifest, write_manifest
 from .metadata import Settings, to_text
 from .models import Model
 from .mosaic import CELL_SIDE, Mosaic, check_cells, fill, strips
 from .output import writing
-from .paint import check, job_of
 from .preview import Preview
 from .primary import Primary, make_primary
 from .pyramid import write_deep_zoom, write_single

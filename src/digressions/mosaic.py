@@ -24,8 +24,9 @@ from .band import band_of, correct_band, to_bytes
 from .errors import InputError
 from .geometry import Grid, Size
 from .images import from_png, to_array, to_png, to_tensor
+from .job import MAX_SEED, Job, check
 from .models import Model
-from .paint import MAX_SEED, Job, Painter, check, paint_batch
+from .paint import Painter, paint_batch
 from .store import Store
 from .upscale import Upscaler, check_upscaler, enlarge, load_upscaler
 

@@ -19,13 +19,10 @@ from .combine import COMBINE, mean
 from .condition import Anchor, Condition, Known
 from .denoise import Directions
 from .ensemble import encoded, voices
-from .job import MAX_SEED, Job, check, job_of, needs_unguided, text_of, unchanging
+from .job import Job, check, needs_unguided, text_of, unchanging
 from .models import Model
 from .sample import SAMPLERS, Noise, Step, join_late
 from .together import Evidence, apart
-
-__all__ = ["MAX_SEED", "Asked", "Job", "Painted", "Painter", "batches", "check", "job_of"]
-__all__ += ["paint", "paint_batch", "paint_noise", "sample", "watched"]
 
 Painter = Callable[[Sequence[Job]], Tensor]
 """Jobs of one size to pictures ``(B, 3, H, W)`` float32 in 0..1: `paint_batch` with its model."""

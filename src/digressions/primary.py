@@ -9,10 +9,11 @@ import numpy as np
 
 from .geometry import Size
 from .images import cover, to_array
+from .job import job_of
 from .metadata import Settings
 from .models import Model
 from .mosaic import Mosaic
-from .paint import job_of, paint
+from .paint import paint
 from .upscale import enlarge, load_upscaler
 
 

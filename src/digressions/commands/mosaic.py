@@ -27,6 +27,7 @@ from .options import (
     drawn,
     first_given,
     load_model,
+    note_idle_negative,
     note_unknown,
     settings_for,
     slug,
@@ -118,6 +119,7 @@ def mosaic(
     primary = Primary(settings, None if start is None else start.pixels, upscaler)
     job = Hypermosaic(loaded, plan, primary, folder)
     note_unknown(loaded, prompt, cell_prompt or "")
+    note_idle_negative(negative, plan.guidance)
     run_mosaic(job, batch_size, single)
 
 

@@ -107,6 +107,15 @@ def note_unknown(model: Model, *prompts: str) -> None:
         )
 
 
+def note_idle_negative(negative: str, guidance: float) -> None:
+    """Says so where a negative prompt has nothing to work with."""
+    if negative and guidance <= 1:
+        err.print(
+            f"[yellow]note:[/yellow] at a guidance of {guidance:g} the negative prompt does "
+            "nothing: give --guidance 2 or more"
+        )
+
+
 def drawn(seed: int | None) -> int:
     """A seed: the user's, or one of chance."""
     return random.SystemRandom().randrange(2**32) if seed is None else seed

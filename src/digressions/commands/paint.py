@@ -28,6 +28,7 @@ from .options import (
     drawn,
     first_given,
     load_model,
+    note_idle_negative,
     note_unknown,
     settings_for,
     slug,
@@ -132,8 +133,8 @@ def paint_all(
     """
     from ..contactsheet import contact_sheet
     from ..images import check_suffix, cover, to_array, write_image
+    from ..job import check, job_of
     from ..metadata import to_text
-    from ..paint import check, job_of
     from ..paint import paint as run
     from ..replay import enlarged
     from ..upscale import check_upscaler
@@ -148,6 +149,7 @@ def paint_all(
         check(model, job)  # before the progress bar: an error is one line
         check_upscaler(settings.upscaler or "lanczos")
     note_unknown(model, wanted[0].prompt)
+    note_idle_negative(wanted[0].negative, wanted[0].guidance)
     pictures: dict[int, Any] = {}
     with progress() as bar:
         task = bar.add_task("painting", total=sum(job.run for job in jobs))

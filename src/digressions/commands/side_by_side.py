@@ -31,7 +31,7 @@ class Shared(NamedTuple):
     regions: np.ndarray | None
 
     def job(self, settings: Settings) -> Job:
-        from ..paint import job_of
+        from ..job import job_of
 
         return job_of(settings, self.image, self.mask, self.regions if settings.regions else None)
 
@@ -55,7 +55,7 @@ def show_pictures(
     """
     from ..balance import check_judge
     from ..ensemble import side_by_side, voices
-    from ..paint import check
+    from ..job import check
 
     job = shared.job(wanted[0])
     check(shared.model, job)
@@ -188,7 +188,7 @@ def _paint(shared: Shared, wanted: list[Settings]) -> list[Torn]:
     """Paints pictures, having said what they cost; in the order of ``wanted``."""
     from ..disagreement import paint_torn
     from ..ensemble import rows, voices
-    from ..paint import check
+    from ..job import check
 
     jobs = [shared.job(settings) for settings in wanted]
     for job in jobs:
