@@ -11,7 +11,7 @@ from digressions.models import Model
 from digressions.mosaic import Mosaic
 from digressions.paint import paint
 
-PROMPT = "photo of a frog"
+PROMPT = "photo of a turtle"
 
 
 def default_mosaic(model: Model, grid: Grid) -> Mosaic:

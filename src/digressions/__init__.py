@@ -25,7 +25,7 @@ _HOMES = {
     "SAMPLERS": "sample",
     "Model": "models",
     "load": "models",
-    "Job": "paint",
+    "Job": "job",
     "paint": "paint",
     "Mosaic": "mosaic",
     "Hypermosaic": "hypermosaic",
