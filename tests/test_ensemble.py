@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -188,6 +189,18 @@ def test_mean_equals_latents_where_a_step_is_affine_and_draws_no_noise(
     )
     torch.testing.assert_close(mean, averaged, rtol=0, atol=1e-4)
     assert not torch.allclose(mean, latents(model, job(A, sampler=sampler)), atol=1e-2)
+
+
+@pytest.mark.parametrize("family", ["sdxl", "inpainting", "sd-v"])
+def test_every_family_combines(tmp_path: Path, family: str) -> None:
+    """With what each has besides tokens: pooled texts and sizes, masks, zero terminal SNR."""
+    model = load(str(build(tmp_path, family)), "cpu", "float32")
+    given = {"image": torch.rand(3, SIDE, SIDE), "mask": torch.ones(1, SIDE, SIDE)}
+    wanted = job(f"{A} AND {B} :0.7", **given if family == "inpainting" else {})
+    averaged = latents(model, dataclasses.replace(wanted, how="latents"))
+    torch.testing.assert_close(latents(model, wanted), averaged, rtol=0, atol=1e-4)
+    for how in HOW:
+        assert latents(model, dataclasses.replace(wanted, how=how)).isfinite().all()
 
 
 def test_mean_equals_latents_also_where_the_prompts_come_and_go(model: Model) -> None:
