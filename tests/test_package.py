@@ -48,6 +48,7 @@ ORDER = [
     "plant",
     "hypermosaic",
     "world",
+    "bank",
     "opening",
     "zoom",
     "replay",

@@ -56,6 +56,7 @@ def frames(folder: Path) -> list[np.ndarray]:
         (["--grid", "1"], "--grid 1x1"),
         (["--grid", "999"], "at most 256"),
         (["--band", "3"], "--band 3"),
+        (["--reuse", "1"], "--reuse 1 is out of range"),
         (["--into", "one"], "--into 'one'"),
         (["--into", "16"], "cell 16 is not in a grid of 4x4"),
         (["--max-mb", "0"], "--max-mb 0"),
@@ -115,6 +116,16 @@ def test_a_gif_is_made_to_fit(digress: Digress, tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     assert "to fit 0.02 MB" in ran.out
     assert (tmp_path / "film.gif").stat().st_size <= 20_000
+
+
+def test_a_film_of_few_pictures_falls_as_deep_as_one_likes(
+    digress: Digress, tmp_path: Path
+) -> None:
+    ran = digress(*SMALL, "--reuse", "6", "--levels", "5", "-o", "film.webm")
+    assert ran.code == 0, ran.err
+    assert re.match(r"6 pictures cover \d+% of their own cells within 0.05 in OKLab", ran.out)
+    assert "5 levels" in ran.out
+    assert (tmp_path / "film.webm").exists()
 
 
 def test_the_first_frame_is_the_users_picture(

@@ -33,6 +33,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..world import World
     from ..zoom import Zoom
 
 
@@ -65,6 +66,10 @@ def zoom(
     cell_prompt: Annotated[
         list[str] | None,
         typer.Option(help="What the cells show; again for the next depth, and then round."),
+    ] = None,
+    reuse: Annotated[
+        int | None,
+        typer.Option(help="Paint only so many pictures, and use them again wherever they fit."),
     ] = None,
     picture_size: Annotated[
         int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
@@ -103,7 +108,7 @@ def zoom(
     screen, shape, first_cells = Size.parse(size), Grid.parse(grid), _path(into)
     target = output or Path("out") / f"{slug(prompt)}.mp4"
     count = _frame_count(levels, seconds, fps)
-    _check(screen, batch_size, cache_size, max_mb)
+    _check(screen, batch_size, cache_size, max_mb, reuse)
     check_film(target, screen)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
@@ -132,6 +137,8 @@ def zoom(
     try:
         with Cache(cache, cache_size * 1_000_000) as pictures:
             world = open_world(manifest, loaded, primary, pictures, batch_size=batch_size)
+            if reuse is not None:
+                world = _finite(world, reuse)
             loop = choose_loop(world, levels, first_cells)
             film = Zoom(world.looped(loop), screen, fps, count)
             _paint(film)
@@ -140,6 +147,17 @@ def zoom(
         raise StoppedError(
             f"stopped; what is painted is kept in {cache}: the same command goes on"
         ) from None
+
+
+def _finite(world: World, count: int) -> World:
+    """The world of a bank of pictures; says how well they serve."""
+    from ..bank import FiniteWorld, grow_bank
+
+    with progress() as bar:
+        task = bar.add_task("bank", total=count - 1)
+        bank = grow_bank(world, count, on_grown=lambda n: bar.advance(task, n))
+    out.print(str(bank.coverage))
+    return FiniteWorld(world, bank)
 
 
 def _paint(film: Zoom) -> None:
@@ -195,13 +213,17 @@ def _frame_count(levels: int, seconds: float | None, fps: int) -> int:
     return max(1, round(wanted * fps))
 
 
-def _check(screen: Size, batch_size: int, cache_size: int, max_mb: float | None) -> None:
+def _check(
+    screen: Size, batch_size: int, cache_size: int, max_mb: float | None, reuse: int | None
+) -> None:
     if not 32 <= min(screen) <= max(screen) <= 4096:
         raise InputError(f"--size {screen} is out of range: 32 to 4096 a side")
     if batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
     if cache_size < 0:
         raise InputError(f"--cache-size {cache_size} must be at least 0")
+    if reuse is not None and not 2 <= reuse <= 4096:
+        raise InputError(f"--reuse {reuse} is out of range: 2 to 4096")
     if max_mb is not None and not max_mb > 0:
         raise InputError(f"--max-mb {max_mb} must be more than 0")
 
