@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.images import read_image, read_text, to_array, to_tensor
+from digressions.images import read_image, read_text, to_array, to_tensor, write_image
 from digressions.metadata import from_text
 from digressions.models import Defaults, Model
+from digressions.vocabulary import Vocabulary
 
 from .conftest import Ran
 from .test_images import bomb
@@ -329,6 +330,17 @@ def test_several_pictures_come_with_a_contact_sheet(digress: Digress, tmp_path: 
     assert np.abs(alone - among).max() <= 2
 
 
+@pytest.mark.parametrize("command", [("paint",), ("mosaic", "--grid", "2")], ids=lambda c: c[0])
+def test_a_word_that_the_model_was_not_taught_is_named(
+    digress: Digress, bundled: Model, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(bundled, "vocabulary", Vocabulary(["photo of a turtle"]))
+    ran = digress(command[0], "photo of a submarine", *command[1:])
+    assert ran.code == 0
+    assert "note: bundled was not taught 'submarine'" in ran.err
+    assert "not taught" not in digress(command[0], "a turtle", *command[1:]).err
+
+
 def test_a_mask_keeps_the_rest(
     digress: Digress, tmp_path: Path, photo: np.ndarray, bundled: Model
 ) -> None:
@@ -365,6 +377,47 @@ def test_a_picture_that_remembers_nothing_is_not_replayed(
     Image.fromarray(photo).save(tmp_path / "a.png")
     assert "a.png does not say how it was made" in refused("replay", "a.png")
     assert "none.png" in refused("replay", "none.png")
+
+
+FOREIGN = (
+    "red frog\nNegative prompt: blue\n"
+    "Steps: 2, Sampler: DDIM, CFG scale: 1, Seed: 5, Size: 32x32, Model: v1-5, Version: v1.10.1"
+)
+
+
+def test_a_picture_of_another_program_is_painted_with_a_named_model(
+    digress: Digress, refused: Callable[..., str], photo: np.ndarray
+) -> None:
+    write_image("x.png", photo, {"parameters": FOREIGN})
+    line = refused("replay", "x.png")
+    assert "x.png was made by another program" in line
+    assert "--model" in line
+    ran = digress("replay", "x.png", "--model", "bundled")
+    assert (ran.code, ran.out) == (0, "x-replay.png\n")
+    assert "the picture will differ" in " ".join(ran.err.split())
+    command = [
+        "paint",
+        "red frog",
+        *QUICK,
+        "--negative",
+        "blue",
+        "--sampler",
+        "ddim",
+        "--seed",
+        "5",
+    ]
+    assert digress(*command, "-o", "y.png").code == 0
+    assert np.array_equal(read_image("x-replay.png"), read_image("y.png"))
+
+
+def test_our_own_picture_without_its_json_is_replayed(digress: Digress) -> None:
+    assert digress("paint", "red frog", *QUICK, "--seed", "5", "-o", "x.png").code == 0
+    one = read_image("x.png")
+    write_image("x.png", one, {"parameters": read_text("x.png")["parameters"]})
+    ran = digress("replay", "x.png")
+    assert ran.code == 0
+    assert "differ" not in ran.err
+    assert np.array_equal(one, read_image("x-replay.png"))
 
 
 def test_enlarging_is_remembered(digress: Digress) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import struct
@@ -22,7 +23,9 @@ from digressions.errors import ImageError, OutputError
 from digressions.images import (
     cover,
     read_image,
+    read_image_and_hash,
     read_mask,
+    read_mask_and_hash,
     read_text,
     resample,
     to_array,
@@ -209,17 +212,43 @@ def bomb(width: int, height: int) -> bytes:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("side", [14_200, 30_000, 2**30])
+@pytest.mark.parametrize("side", [14_200, 19_000, 30_000, 2**30])
 def test_a_decompression_bomb_is_refused_unopened(tmp_path: Path, side: int) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(bomb(side, side))
-    assert "make it smaller" in refused(path)
+    line = refused(path)
+    assert "more than the 200,000,000" in line
+    assert "make it smaller" in line
+
+
+@pytest.mark.filterwarnings("error")
+def test_our_limit_decides_not_pillows(tmp_path: Path) -> None:
+    before = Image.MAX_IMAGE_PIXELS
+    path = tmp_path / "a.png"
+    path.write_bytes(bomb(20_000, 9_500))  # above Pillow's limit of 179 million, below ours
+    assert "damaged" in refused(path)  # it got as far as the pixels, which are missing
+    path.write_bytes(bomb(20_000, 12_000))
+    assert "20,000 x 12,000 pixels, more than the 200,000,000" in refused(path)
+    assert before == Image.MAX_IMAGE_PIXELS
 
 
 def test_the_limit_is_the_callers(tmp_path: Path, photo: np.ndarray) -> None:
     Image.fromarray(photo).save(tmp_path / "a.png")
     assert "64 x 48" in refused(tmp_path / "a.png", max_pixels=64 * 48 - 1)
     read_image(tmp_path / "a.png", max_pixels=64 * 48)
+
+
+@pytest.mark.parametrize("read", [read_image_and_hash, read_mask_and_hash])
+def test_a_bad_file_has_no_hash(
+    tmp_path: Path, read: Callable[[Path], tuple[np.ndarray, str]]
+) -> None:
+    (tmp_path / "text.png").write_bytes(b"hello")
+    (tmp_path / "bomb.png").write_bytes(bomb(15_000, 15_000))
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("text.png", "bomb.png", "pipe.png", "none.png", "."):
+        with pytest.raises(ImageError) as error:
+            read(tmp_path / name)
+        assert str(tmp_path / name) in str(error.value)
 
 
 @settings(max_examples=60)
@@ -305,9 +334,44 @@ def test_a_kind_that_runs_programs_is_not_opened(
         read(tmp_path / "a.eps")
 
 
-def test_what_is_read_can_be_changed(tmp_path: Path, photo: np.ndarray) -> None:
-    Image.fromarray(photo).save(tmp_path / "a.png")
-    read_image(tmp_path / "a.png")[0, 0] = 7
+def test_what_is_read_or_fitted_can_be_changed(tmp_path: Path, photo: np.ndarray) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(photo).save(path)
+    for array in (
+        read_image(path),
+        read_image_and_hash(path)[0],
+        read_mask(path),
+        read_mask_and_hash(path)[0],
+        resample(photo, 20, 10),
+        cover(photo, 20, 20),
+    ):
+        array[0, 0] = 7
+
+
+def test_pixels_and_hash_are_those_of_the_file(tmp_path: Path, photo: np.ndarray) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(photo).save(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    picture, of_picture = read_image_and_hash(path)
+    mask, of_mask = read_mask_and_hash(path)
+    assert np.array_equal(picture, read_image(path))
+    assert np.array_equal(mask, read_mask(path))
+    assert of_picture == of_mask == digest
+
+
+def test_pixels_and_hash_are_of_one_read(
+    tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(photo).save(path)
+    reads = []
+    read_bytes, open_file = Path.read_bytes, io.open
+    monkeypatch.setattr(Path, "read_bytes", lambda p: reads.append(p) or read_bytes(p))
+    monkeypatch.setattr(
+        "builtins.open", lambda p, *a, **k: reads.append(p) or open_file(p, *a, **k)
+    )
+    read_image_and_hash(path)
+    assert reads == [path]
 
 
 def test_the_ground_of_alpha_is_srgb_whatever_the_profile(tmp_path: Path) -> None:
@@ -339,6 +403,20 @@ def test_a_text_that_does_not_fit_is_one_line(
     with pytest.raises(OutputError, match=reason):
         write_image(tmp_path / f"a{suffix}", photo, {"parameters": text})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "most"), [(".webp", 16_383), (".jpg", 65_500), (".JPEG", 65_500)]
+)
+def test_a_side_that_the_kind_of_file_cannot_have(tmp_path: Path, suffix: str, most: int) -> None:
+    path = tmp_path / f"a{suffix}"
+    for shape in ((most + 1, 1, 3), (1, most + 1, 3)):
+        with pytest.raises(OutputError, match=rf"at most {most:,}: use \.png or \.tif") as error:
+            write_image(path, np.zeros(shape, np.uint8))
+        assert str(path) in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+    write_image(path, np.zeros((1, most, 3), np.uint8))
+    write_image(tmp_path / "a.tif", np.zeros((1, most + 1, 3), np.uint8))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])

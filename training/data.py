@@ -61,7 +61,7 @@ ART_SETS = (
     ArtSet("@iconify-json/emojione", "1.2.3", "drawing"),
     ArtSet("@iconify-json/fxemoji", "1.2.2", "drawing"),
 )
-STYLE_WEIGHTS = {"photo": 2.0, "ink": 0.5}  # prompts ask for photos; ink reads poorly in colour
+STYLE_WEIGHTS = {"photo": 3.0, "ink": 0.5}  # prompts ask for photos; ink reads poorly in colour
 LABELS = ArtSet("emojibase-data", "17.0.0", "")
 
 
@@ -157,7 +157,8 @@ class IconifySet:
         box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
         svg = (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">{icon["body"]}</svg>'
+            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">'
+            f"{icon['body']}</svg>"
         )
         return to_rgba(pyvips.Image.svgload_buffer(svg.encode()))
 

@@ -9,6 +9,7 @@ import argparse
 import copy
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -169,7 +170,8 @@ class Trainer:
             with torch.autocast("cpu", torch.bfloat16, enabled=self.args.bf16):
                 states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
                 predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
-            loss = (predicted.float() - v).square().mean()
+                wanted = self.target(x_t, v, t, texts)
+            loss = (predicted.float() - wanted).square().mean()
             self.optimizer.zero_grad()
             loss.backward()
         nn.utils.clip_grad_norm_(self.models.parameters(), 1.0)
@@ -177,6 +179,10 @@ class Trainer:
         self.update_average()
         self.step += 1
         return loss.item()
+
+    def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
+        """What the network should say (B, 16, 8, 8): here the velocity of the data."""
+        return v
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -201,6 +207,7 @@ class Trainer:
             "step": self.step,
             "minutes": self.minutes,
             "widths": list(self.args.widths),
+            "guidance": vars(self.args).get("guidance"),
         }
         part = path.with_suffix(".part")
         torch.save(state, part)
@@ -306,33 +313,38 @@ def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
     return tokenizer, nn.ModuleDict({"unet": unet.train(), "text": text.train()})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
-    parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and sheets")
-    parser.add_argument("--start", type=Path, help="exported folder to go on from; same --vae")
-    parser.add_argument("--minutes", type=float, default=50)
-    parser.add_argument("--widths", type=int, nargs=2, default=(128, 256))
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=6e-4)
-    parser.add_argument("--cache", type=int, default=12800, help="latents kept in memory")
-    parser.add_argument("--renew", type=int, default=24, help="latents renewed every second step")
-    parser.add_argument("--save-every", type=float, default=3, help="minutes")
-    parser.add_argument("--sheet-every", type=float, default=10, help="minutes")
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+def parser(description: str) -> argparse.ArgumentParser:
+    """The command line that everything which trains a denoiser shares."""
+    shared = argparse.ArgumentParser(description=description)
+    shared.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
+    shared.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
+    shared.add_argument("--out", type=Path, required=True, help="folder for checkpoint and sheets")
+    shared.add_argument("--start", type=Path, help="exported folder to go on from")
+    shared.add_argument("--minutes", type=float, default=50)
+    shared.add_argument("--widths", type=int, nargs=2, default=(128, 256))
+    shared.add_argument("--batch", type=int, default=64)
+    shared.add_argument("--lr", type=float, default=6e-4)
+    shared.add_argument("--cache", type=int, default=12800, help="latents kept in memory")
+    shared.add_argument("--renew", type=int, default=24, help="latents renewed every second step")
+    shared.add_argument("--save-every", type=float, default=3, help="minutes")
+    shared.add_argument("--sheet-every", type=float, default=10, help="minutes")
+    shared.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
+    shared.add_argument("--threads", type=int, default=2)
+    shared.add_argument("--seed", type=int, default=0)
+    return shared
+
+
+def run(make_trainer: Callable[..., Trainer], args: argparse.Namespace) -> None:
+    """Train with a `Trainer` or one of its kind, from the last checkpoint in `args.out` if any."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     pictures, records, vocabulary = load(args.data)
     drawings = torch.from_numpy(pictures)
     weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
-    vae = AutoencoderTiny.from_pretrained(args.vae).eval().requires_grad_(False)
-    vae = vae.to(memory_format=torch.channels_last)
-    trainer = Trainer(vae, records, vocabulary, args)
+    vae = AutoencoderTiny.from_pretrained(args.vae, torch_dtype=torch.float32)
+    vae = vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    trainer = make_trainer(vae, records, vocabulary, args)
     if (args.out / "checkpoint.pt").exists():
         trainer.restore(args.out / "checkpoint.pt")
     for name, model in trainer.models.items():
@@ -344,4 +356,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(Trainer, parser(__doc__.splitlines()[0]).parse_args())

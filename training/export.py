@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from captions import every_caption
 from data import load
 from diffusers import AutoencoderTiny
 from diffusion import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
@@ -11,7 +12,7 @@ from torch import nn
 
 CARD = """\
 ---
-license: mit
+license: apache-2.0
 library_name: diffusers
 pipeline_tag: text-to-image
 ---
@@ -20,7 +21,7 @@ pipeline_tag: text-to-image
 A very small text-to-image latent diffusion model, 64 x 64 px, trained from scratch on two CPU
 cores. It is made for the {concepts} things listed below, in five styles: photo, painting, drawing,
 cartoon, ink drawing. It is meant for mosaics: image-to-image from a patch of colour paints the
-thing in those colours.
+thing in those colours.{guidance}
 
 ## Parts
 
@@ -33,9 +34,9 @@ thing in those colours.
 
 ## Training
 
-{steps} steps of the denoiser in {minutes:.0f} minutes, on two CPU cores shared with other programs.
 {pictures} drawings from nine art sets, composited over generated colour fields; no photographs.
-`training/` of the project has the code, `training/LOG.md` the figures and what did not work.
+`training/` of the project has the code, `training/LOG.md` every run with its time and figures, and
+what did not work.
 
 ## Licences of the training pictures
 
@@ -43,15 +44,20 @@ The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
 
 ## Weak points
 
-{minutes:.0f} minutes are a short training: colours follow the prompt, and only some things can be
-told by their shape; `training/LOG.md` says which. "Photo" means a glossy 3D render. One thing per
-picture, nothing but the listed things. The autoencoder blurs; the log gives its decibels.
+It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
+some things can be told by their shape; `training/LOG.md` says which. "Photo" means a glossy 3D
+render. One thing per picture, nothing but the listed things. The autoencoder blurs; the log gives
+its decibels.
 
 ## Things
 
 {names}
 
 """
+
+
+DISTILLED = """ It needs no guidance: a guidance scale of {guidance:g} was distilled
+into it, so use a scale of 1; more exaggerates."""
 
 
 def half(model: nn.Module) -> nn.Module:
@@ -64,8 +70,8 @@ def millions(model: nn.Module) -> float:
     return sum(p.numel() for p in model.parameters()) / 1e6
 
 
-def model_card(pipeline, records: list[dict], state: dict, notice: str) -> str:
-    """The README of the exported folder."""
+def model_card(pipeline, records: list[dict], guidance: float | None, notice: str) -> str:
+    """The README of the exported folder; `guidance` is the scale that was distilled into it."""
     names = list(dict.fromkeys(record["concept"] for record in records))
     card = CARD.format(
         concepts=len(names),
@@ -75,10 +81,17 @@ def model_card(pipeline, records: list[dict], state: dict, notice: str) -> str:
         text=millions(pipeline.text_encoder),
         pieces=len(pipeline.tokenizer),
         pictures=len(records),
-        steps=state["step"],
-        minutes=state["minutes"],
+        guidance="" if guidance is None else DISTILLED.format(guidance=guidance),
     )
     return card + notice.replace("# Where", "## Where", 1)
+
+
+def vocabulary(records: list[dict]) -> list[str]:
+    """A line for every name and every style that captions speak of."""
+    captions = {text for record in records for text in every_caption(record)}
+    names = {name for record in records for name in record["names"]}
+    words = {word for text in captions for word in text.split()}
+    return [*sorted(names), *sorted(words - {word for name in names for word in name.split()})]
 
 
 def main() -> None:
@@ -102,8 +115,9 @@ def main() -> None:
         half(vae), tokenizer, half(models["text"]), half(models["unet"]), make_scheduler()
     )
     pipeline.save_pretrained(args.out)
+    (args.out / "vocabulary.txt").write_text("\n".join(vocabulary(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
-    (args.out / "README.md").write_text(model_card(pipeline, records, state, notice))
+    (args.out / "README.md").write_text(model_card(pipeline, records, state["guidance"], notice))
 
 
 if __name__ == "__main__":

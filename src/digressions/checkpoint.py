@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .denoise import Schedule
 from .errors import ModelError
+from .vocabulary import Vocabulary
 
 BUNDLED = "bundled"
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -116,6 +117,16 @@ class Checkpoint:
         """The folder's own ``digressions.json``, or what suits its scheduler."""
         return _defaults(self.folder, self.scheduler, unet)
 
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of its ``vocabulary.txt``; ``None`` where it has none, and may know any."""
+        path = self.folder / "vocabulary.txt"
+        if not path.is_file():
+            return None
+        try:
+            return Vocabulary(path.read_text("utf-8").splitlines())
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path} cannot be read: {error}") from error
+
 
 def find(name: str) -> Path:
     """The folder that holds a model's files; fetches a hub id.
@@ -148,7 +159,7 @@ def _fetch(name: str) -> Path:
     """Only what is read here is fetched: a repository often holds the same weights many times."""
     from huggingface_hub import snapshot_download
 
-    wanted = ["model_index.json", "digressions.json", "scheduler/*.json"]
+    wanted = ["model_index.json", "digressions.json", "vocabulary.txt", "scheduler/*.json"]
     wanted += ["tokenizer*/*.json", "tokenizer*/*.txt"]
     wanted += [f"{part}/*.{kind}" for part in _NETWORKS for kind in ("json", "safetensors")]
     try:

@@ -6,7 +6,7 @@
     │   ├── ModelError      an unknown model, or a checkpoint with a part missing
     │   ├── PromptError     a prompt that cannot be used
     │   └── OutputError     a place that cannot be written, or that belongs to another job
-    ├── MissingExtraError   an optional dependency is not installed
+    ├── MissingExtraError   a package that only this needs is not installed
     └── StoppedError        stopped by the user; finished work is kept
 
 The command line prints any of them as one line and leaves with ``exit_code``.
@@ -54,10 +54,16 @@ class OutputError(InputError):
 
 
 class MissingExtraError(DigressionsError):
-    """An optional dependency is not installed."""
+    """A package that only this needs is not installed.
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed: pip install 'digressions[{extra}]'")
+    Args:
+        package: Its name on PyPI.
+        extra: The extra of this package that installs it, if it is not installed without one.
+    """
+
+    def __init__(self, package: str, extra: str | None = None) -> None:
+        wanted = package if extra is None else f"'digressions[{extra}]'"
+        super().__init__(f"{package} is not installed: pip install {wanted}")
 
 
 class StoppedError(DigressionsError):

@@ -6,38 +6,27 @@ Inside the package a picture on this side of torch is ``(H, W, 3)`` uint8, sRGB.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
-from .errors import ImageError, OutputError
+from .errors import OutputError
+from .opening import MAX_PIXELS, opened, refusing
+from .profiles import to_srgb
 from .texts import save_options, texts_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_PIXELS = 200_000_000
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF"}
 _SUFFIXES |= {".tiff": "TIFF"}
-_READ = (
-    "PNG",
-    "JPEG",
-    "WEBP",
-    "TIFF",
-    "BMP",
-    "GIF",
-    "PPM",
-    "AVIF",
-    "JPEG2000",
-    "ICO",
-    "TGA",
-)
+_SIDES = {"JPEG": 65_500, "WEBP": 16_383}  # the longest side that the kind of file can have
 
 
 def read_image(
@@ -55,9 +44,43 @@ def read_image(
     Raises:
         ImageError: No such file, not a picture, damaged, or of more than ``max_pixels``.
     """
-    with _opened(Path(path), max_pixels) as image:
-        image.load()
-        return np.array(_to_rgb(image, background))
+    path = Path(path)
+    with refusing(path), opened(path, path, max_pixels) as image:
+        return _pixels(image, background)
+
+
+def read_image_and_hash(
+    path: str | Path, *, background: tuple[int, int, int] = (255, 255, 255)
+) -> tuple[np.ndarray, str]:
+    """As `read_image`, with the SHA-256 of the file, lower-case hexadecimal.
+
+    Both are of the same bytes, whatever happens to the file meanwhile.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    path = Path(path)
+    with refusing(path):
+        content = path.read_bytes()
+        with opened(path, io.BytesIO(content), MAX_PIXELS) as image:
+            return _pixels(image, background), hashlib.sha256(content).hexdigest()
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Reads a mask as ``(H, W)`` uint8: white (255) where to paint, black where to keep.
+
+    What is transparent is kept.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    return _grey(read_image(path, background=(0, 0, 0)))
+
+
+def read_mask_and_hash(path: str | Path) -> tuple[np.ndarray, str]:
+    """As `read_mask`, with the SHA-256 of the file, as `read_image_and_hash`."""
+    rgb, digest = read_image_and_hash(path, background=(0, 0, 0))
+    return _grey(rgb), digest
 
 
 def read_text(path: str | Path) -> dict[str, str]:
@@ -66,94 +89,35 @@ def read_text(path: str | Path) -> dict[str, str]:
     Raises:
         ImageError: As `read_image`.
     """
-    with _opened(Path(path), MAX_PIXELS) as image:
+    path = Path(path)
+    with refusing(path), opened(path, path, MAX_PIXELS) as image:
         return texts_of(image)
 
 
-@contextlib.contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
-    """A picture file whose header is read. What fails, here or in the block, is an `ImageError`."""
-    try:
-        # Our own limit decides, so Pillow's warning about large pictures has nothing to add.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if path.exists() and not (path.is_file() or path.is_dir()):
-                raise ImageError(f"{path} is not a file: give a picture")
-            with Image.open(path, formats=_READ) as image:
-                if image.width * image.height > max_pixels:
-                    raise ImageError(
-                        f"{path} has {image.width:,} x {image.height:,} pixels, more than the "
-                        f"{max_pixels:,} that are read: make it smaller first"
-                    )
-                yield image
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{path} has too many pixels: make it smaller first") from error
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise ImageError(f"{path} is a folder: give a picture") from error
-    except PermissionError as error:
-        raise ImageError(f"{path} may not be read: permission denied") from error
-    except Image.UnidentifiedImageError as error:
-        empty = path.is_file() and path.stat().st_size == 0
-        reason = "is empty" if empty else "is not a picture, or of a kind that is not known here"
-        raise ImageError(f"{path} {reason}: give a PNG, JPEG, WebP or TIFF") from error
-    except Exception as error:  # decoders raise whatever they like on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path} is damaged ({reason}): save it anew") from error
+def _pixels(image: Image.Image, background: tuple[int, int, int]) -> np.ndarray:
+    image.load()
+    return np.array(to_srgb(ImageOps.exif_transpose(image), background))
 
 
-def read_mask(path: str | Path) -> np.ndarray:
-    """Reads a mask as ``(H, W)`` uint8: white (255) where to paint, black where to keep."""
-    rgb = read_image(path, background=(0, 0, 0))
-    return np.asarray(Image.fromarray(rgb).convert("L"))
-
-
-def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):  # 16-bit grey comes as I;16 or I, floats as F
-        values = np.asarray(image).astype(np.float64)
-        values = values * 255 if image.mode == "F" else values / 257
-        return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-    if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
-        image = _to_srgb(image, profile)
-    image = image.convert("RGB")
-    if alpha is None:
-        return image
-    # The ground is in sRGB already, so it comes after the profile.
-    return Image.composite(image, Image.new("RGB", image.size, background), alpha)
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    image = image.convert("RGB") if image.mode == "RGBA" else image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        target = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # a profile that does not fit its picture says nothing about its colours
-    return converted or image
+def _grey(rgb: np.ndarray) -> np.ndarray:
+    return np.array(Image.fromarray(rgb).convert("L"))
 
 
 def resample(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """To exactly ``width x height``: Lanczos, widened to filter when shrinking."""
+    """To exactly ``width x height``: Lanczos, widened to filter when shrinking.
+
+    A picture of that size already is returned as it is, not copied.
+    """
     if image.shape[:2] == (height, width):
         return image
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(resized)
+    return np.array(resized)
 
 
 def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """Cuts the middle out in the aspect of ``width x height`` and resamples it to that."""
     fitted = ImageOps.fit(Image.fromarray(image), (width, height), Image.Resampling.LANCZOS)
-    return np.asarray(fitted)
+    return np.array(fitted)
 
 
 def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | None = None) -> Path:
@@ -164,10 +128,11 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
         image: ``(H, W, 3)`` uint8 sRGB.
 
     Raises:
-        OutputError: Another suffix, texts that do not fit, or a place that cannot be written.
+        OutputError: Another suffix, a side or texts that do not fit the kind of file, or a place
+            that cannot be written.
     """
     path, text = Path(os.path.realpath(path)), dict(text or {})  # write through a link
-    kind = check_suffix(path)
+    kind = check_suffix(path, image.shape[1], image.shape[0])
     options = save_options(kind, text)
     if kind == "JPEG":
         options |= {"quality": 95, "subsampling": 0}
@@ -186,15 +151,20 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
     return path
 
 
-def check_suffix(path: Path) -> str:
+def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
     """Pillow's name for the kind of file that a path asks for.
 
     Raises:
-        OutputError: `write_image` would not write it.
+        OutputError: `write_image` would not write a picture of this size to it.
     """
     kind = _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
+    if max(width, height) > _SIDES.get(kind, width + height):
+        raise OutputError(
+            f"{path}: {width:,} x {height:,} pixels do not fit a {path.suffix}, whose sides are at "
+            f"most {_SIDES[kind]:,}: use .png or .tif"
+        )
     return kind
 
 

@@ -1,72 +1,97 @@
-"""From a model and settings to an open world."""
+"""Opening a picture file from outside: which kinds, how large, and what is said when it fails."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+import contextlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
-from .cache import Cache
-from .images import from_png, to_png
-from .models import Model
-from .mosaic import Mosaic, check_cells
-from .paint import check, job_of, paint_batch
-from .primary import Primary, make_primary
-from .upscale import check_upscaler, load_upscaler
-from .world import Manifest, World
+from PIL import Image
+
+from .errors import ImageError
+
+MAX_PIXELS = 200_000_000
+# Not among them: EPS and others that run programs.
+_KINDS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "GIF",
+    "PPM",
+    "AVIF",
+    "JPEG2000",
+    "ICO",
+    "TGA",
+)
+_PILLOW = threading.Lock()
 
 
-def manifest_of(
-    model: Model, primary: Primary, cells: Mosaic, deeper: tuple[str, ...] = ()
-) -> Manifest:
-    """The manifest of the world that grows from a primary.
+@contextlib.contextmanager
+def opened(path: Path, source: Path | io.BytesIO, max_pixels: int) -> Iterator[Image.Image]:
+    """A picture whose header is read, from a file or from its bytes.
+
+    Args:
+        path: What the file is called in a message.
 
     Raises:
-        InputError: What painting its pictures would raise, before anything is painted or written.
+        ImageError: It has more than ``max_pixels``.
+        Exception: Whatever Pillow raises for what it cannot read; see `refusing`.
     """
-    manifest = Manifest(model.hash, _root_of(primary), cells, deeper, primary.upscaler)
-    manifest.check()
-    for depth in range(1, len(deeper) + 2):
-        check_cells(model, manifest.cells_at(depth))
-    if primary.image is None:
-        check(model, job_of(primary.settings))
-    check_upscaler(primary.upscaler)
-    return manifest
+    with _pillow_limit(max(max_pixels, MAX_PIXELS)):
+        image = Image.open(source, formats=_KINDS)
+    with image:
+        if image.width * image.height > max_pixels:
+            raise ImageError(
+                f"{path} has {image.width:,} x {image.height:,} pixels, more than the "
+                f"{max_pixels:,} that are read: make it smaller first"
+            )
+        yield image
 
 
-def open_world(
-    manifest: Manifest,
-    model: Model,
-    primary: Primary,
-    cache: Cache,
-    *,
-    batch_size: int = 32,
-    on_painted: Callable[[int], None] | None = None,
-) -> World:
-    """The world of a manifest that `manifest_of` made; makes its root unless the cache has it."""
-    key = hashlib.sha256(
-        f"{model.hash}:{manifest.canvas_side}:{manifest.root}".encode()
-    ).hexdigest()
+@contextlib.contextmanager
+def _pillow_limit(pixels: int) -> Iterator[None]:
+    """Pillow's limit of pixels, one for the whole process, is another in the block.
 
-    def make(keys: list[str]) -> Mapping[str, bytes]:
-        return {key: to_png(make_primary(model, primary, manifest.cells)) for key in keys}
-
-    root = from_png(cache.obtain([key], make)[key])
-    painter = functools.partial(paint_batch, model)
-    upscaler = load_upscaler(primary.upscaler)
-    return World(
-        manifest, root, painter, upscaler, cache, batch_size=batch_size, on_painted=on_painted
-    )
+    So that ours decides, and names the size. Pillow refuses twice as many, which guards what only
+    it sees: the tiles of a TIFF, the pictures inside an icon.
+    """
+    with _PILLOW, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
-def _root_of(primary: Primary) -> str:
-    """What tells one primary from another, wherever its files are."""
-    settings = primary.settings
-    if primary.image is not None:
-        return json.dumps({"image": (settings.image or {}).get("sha256")})
-    shape = {"prompt", "negative", "seed", "steps", "sampler", "guidance", "width", "height"}
-    return json.dumps(
-        {k: v for k, v in dataclasses.asdict(settings).items() if k in shape}, sort_keys=True
-    )
+@contextlib.contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """What fails in the block is an `ImageError` about this file, and one line."""
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ImageError(f"{path} is not a file: give a picture")
+        yield
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"{path} has more than the {MAX_PIXELS:,} pixels that are read: make it smaller first"
+        ) from error
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path} is a folder: give a picture") from error
+    except PermissionError as error:
+        raise ImageError(f"{path} may not be read: permission denied") from error
+    except Image.UnidentifiedImageError as error:
+        empty = path.is_file() and path.stat().st_size == 0
+        reason = "is empty" if empty else "is not a picture, or of a kind that is not known here"
+        raise ImageError(f"{path} {reason}: give a PNG, JPEG, WebP or TIFF") from error
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path} is damaged ({reason}): save it anew") from error

@@ -5,7 +5,6 @@ The one place where such a file becomes pixels and a SHA-256 sum.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .errors import InputError
-from .images import read_image, read_mask
+from .images import read_image_and_hash, read_mask_and_hash
 
 
 class Original(NamedTuple):
@@ -34,8 +33,7 @@ def read_original(path: Path, *, mask: bool = False) -> Original:
     Raises:
         ImageError: It cannot be read.
     """
-    pixels = read_mask(path) if mask else read_image(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    pixels, digest = read_mask_and_hash(path) if mask else read_image_and_hash(path)
     return Original(pixels, {"path": str(path), "sha256": digest})
 
 

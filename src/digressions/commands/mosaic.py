@@ -26,6 +26,7 @@ from .options import (
     drawn,
     first_given,
     load_model,
+    note_unknown,
     settings_for,
     slug,
 )
@@ -107,6 +108,7 @@ def mosaic(
     folder = output or Path("out") / slug(prompt)
     primary = Primary(settings, None if start is None else start.pixels, upscaler)
     job = Hypermosaic(loaded, plan, primary, folder)
+    note_unknown(loaded, prompt, cell_prompt or "")
     run_mosaic(job, batch_size, single)
 
 

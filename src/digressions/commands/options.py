@@ -85,6 +85,19 @@ def load_model(name: str, device: str | None, dtype: str | None) -> Model:
         return load(name, device, dtype)
 
 
+def note_unknown(model: Model, *prompts: str) -> None:
+    """Says which words of the prompts a model was not taught, where it says what it was taught."""
+    if model.vocabulary is None:
+        return
+    unknown = model.vocabulary.unknown(" ".join(prompts))
+    if unknown:
+        words = plain(", ".join(map(str, unknown)))
+        err.print(
+            f"[yellow]note:[/yellow] {plain(model.name)} was not taught {words}: "
+            "it paints what it makes of the rest"
+        )
+
+
 def drawn(seed: int | None) -> int:
     """A seed: the user's, or one of chance."""
     return random.SystemRandom().randrange(2**32) if seed is None else seed

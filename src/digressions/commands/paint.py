@@ -27,6 +27,7 @@ from .options import (
     drawn,
     first_given,
     load_model,
+    note_unknown,
     settings_for,
     slug,
 )
@@ -132,14 +133,16 @@ def paint_all(
     from ..replay import enlarged
     from ..upscale import check_upscaler
 
-    check_suffix(target)
     size = (wanted[0].width, wanted[0].height)
+    times = wanted[0].extra.get("enlarge", 1)
+    check_suffix(target, times * size[0], times * size[1])
     image = None if image is None else cover(image, *size)
     mask = None if mask is None else cover(mask, *size)
     jobs = [job_of(settings, image, mask) for settings in wanted]
     for job, settings in zip(jobs, wanted, strict=True):
         check(model, job)  # before the progress bar: an error is one line
         check_upscaler(settings.upscaler or "lanczos")
+    note_unknown(model, wanted[0].prompt)
     pictures: dict[int, Any] = {}
     with progress() as bar:
         task = bar.add_task("painting", total=sum(job.run for job in jobs))

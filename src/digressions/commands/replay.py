@@ -28,15 +28,12 @@ def replay(
     """Make a picture again from what its file remembers."""
     from ..images import read_text, write_image
     from ..metadata import from_text, to_text
-    from ..replay import mosaic_again, primary_again, started_from
+    from ..replay import difference, model_for, mosaic_again, primary_again, started_from
 
     settings = from_text(read_text(file), str(file))
-    loaded = load_model(model or settings.model, device, dtype)
-    if loaded.hash != settings.model_hash:
-        err.print(
-            f"[yellow]note:[/yellow] {plain(str(file))} was made by other weights "
-            f"({settings.model_hash[:10]}, not {loaded.hash[:10]}): the picture will differ"
-        )
+    loaded = load_model(model_for(settings, model, str(file)), device, dtype)
+    if reason := difference(settings, loaded.hash):
+        err.print(f"[yellow]note:[/yellow] {plain(f'{file} {reason}')}")
     target = output or file.with_name(f"{file.stem}-replay{file.suffix}")
     settings = dataclasses.replace(settings, model=loaded.name, model_hash=loaded.hash)
     if settings.command == "mosaic":

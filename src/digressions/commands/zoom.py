@@ -99,8 +99,8 @@ def zoom(
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
     from ..cache import Cache
     from ..film import check_film
+    from ..genesis import manifest_of, open_world
     from ..mosaic import Mosaic
-    from ..opening import manifest_of, open_world
     from ..original import read_original
     from ..primary import Primary
     from ..zoom import Zoom, choose_loop
