@@ -55,6 +55,7 @@ ORDER = [
     "bank",
     "genesis",
     "zoom",
+    "flight",
     "replay",
     "console",
     "commands.options",

@@ -205,8 +205,9 @@ def test_there_is_always_a_cell_to_fly_into(columns: int) -> None:
 def test_the_first_cells_can_be_chosen_by_hand(world: World) -> None:
     assert choose_loop(world, 3, (9,))[0] == 9
     assert choose_loop(world, 3, (9, 18))[:2] == (9, 18)
-    with pytest.raises(InputError, match="room for 1 chosen cells, not 2"):
-        choose_loop(world, 2, (9, 18))
+    assert choose_loop(world, 2, (9, 18)) == (9, 18)
+    with pytest.raises(InputError, match="2 chosen cells are too many for --levels 1"):
+        choose_loop(world, 1, (9, 18))
 
 
 def test_a_loop_is_the_same_each_time_it_is_chosen(tmp_path: Path) -> None:

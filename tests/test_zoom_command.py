@@ -82,9 +82,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 
 
 def test_too_many_chosen_cells(digress: Digress) -> None:
-    ran = digress(*SMALL, "--levels", "2", "--into", "5/6")
+    ran = digress(*SMALL, "--levels", "1", "--into", "5/6")
     assert ran.code == 2
-    assert "room for 1 chosen cells" in ran.err
+    assert "2 chosen cells are too many" in ran.err
 
 
 def test_another_file_is_no_cache(digress: Digress, tmp_path: Path) -> None:
@@ -138,6 +138,33 @@ def test_the_first_frame_is_the_users_picture(
     a = found[0].reshape(4, 16, 4, 16, 3).mean((1, 3))
     b = square.reshape(4, 12, 4, 12, 3).mean((1, 3))
     assert np.abs(a[1:3, 1:3] - b[1:3, 1:3]).max() < 12
+
+
+# --- replay ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [[], ["--reuse", "4", "--cell-prompt", "bee"]], ids=["", "reuse"])
+@pytest.mark.parametrize("kind", ["film.mp4", "film.webm", "frames"])
+def test_a_film_can_be_replayed_by_what_its_file_remembers(
+    digress: Digress, tmp_path: Path, kind: str, more: list[str]
+) -> None:
+    assert digress(*SMALL, *more, "-o", kind).code == 0
+    file = next((tmp_path / kind).glob("*3.png")) if kind == "frames" else tmp_path / kind
+    ran = digress("replay", file, "-o", "again", "--device", "cpu", "--dtype", "float32")
+    assert ran.code == 0, ran.err
+    assert len(frames(tmp_path / "again")) == 12
+    if kind == "frames":
+        pairs = zip(frames(tmp_path / kind), frames(tmp_path / "again"), strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_file_that_is_no_film_cannot_be_replayed(digress: Digress, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"no film at all" * 100)
+    for name in ("film.mp4", "none.webm"):
+        ran = digress("replay", name)
+        assert ran.code == 2
+        assert len(ran.err.splitlines()) == 1
+        assert name in ran.err
 
 
 # --- stopping and going on -------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from .errors import InputError, OutputError
+from .errors import ImageError, InputError, OutputError
 from .geometry import Size
 from .images import resample, write_image
 from .output import workshop, writing
@@ -24,6 +24,7 @@ _VIDEO = {
     ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium"}),
     ".webm": ("webm", "libvpx-vp9", {"crf": "28", "b": "0", "row-mt": "1", "cpu-used": "3"}),
 }
+VIDEOS = tuple(_VIDEO)  # suffixes of files that remember
 _BT709 = 1
 _SAMPLES = 16  # frames that a GIF's palette is made of
 _DITHER = 14.0  # grey levels from the darkest to the brightest of the pattern
@@ -104,6 +105,24 @@ def write_film(
             _write_video(beside, kind, film, text, on_frame)
         beside.replace(path)
     return size
+
+
+def read_film_text(path: Path) -> dict[str, str]:
+    """The texts that `write_film` left in an MP4 or a WebM.
+
+    Raises:
+        ImageError: The file is not there or no film.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            found = dict(container.metadata)
+    except av.FFmpegError as error:
+        reason = "there is no such file" if not path.exists() else "is no film that can be read"
+        raise ImageError(f"{path}: {reason}") from error
+    # Matroska writes the names of what it does not know in capitals.
+    return {name.lower(): value for name, value in found.items()}
 
 
 def _frames(film: Film, size: Size, on_frame: OnFrame | None) -> Iterator[tuple[int, np.ndarray]]:

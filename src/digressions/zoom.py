@@ -74,17 +74,16 @@ def choose_loop(world: World, levels: int, path: CellPath = ()) -> CellPath:
     Args:
         world: To fly into.
         levels: 1 or more.
-        path: The first cells, fewer than ``levels``, where they are chosen already.
+        path: The first cells, where they are chosen already; all of them is the loop itself.
 
     Raises:
-        InputError: Too many cells are chosen, or one that is not in the grid.
+        InputError: More cells are chosen than there are levels, or one that is not in the grid.
     """
     grid = world.manifest.cells.grid
-    if len(path) >= levels:
-        raise InputError(
-            f"{levels} levels have room for {levels - 1} chosen cells, not {len(path)}: "
-            "the last is where the root fits"
-        )
+    if len(path) > levels:
+        raise InputError(f"{len(path)} chosen cells are too many for --levels {levels}")
+    if len(path) == levels:
+        return path
     root = world.canvas(())
     for depth in range(len(path), levels - 1):
         seed = cell_seed(world.manifest.cells.seed, *path, depth)

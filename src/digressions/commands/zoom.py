@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import __version__
 from ..console import duration, out, progress
 from ..errors import InputError, StoppedError
 from ..geometry import CellPath, Grid, Size
@@ -33,8 +32,13 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..flight import Flight
+    from ..models import Model
     from ..world import World
     from ..zoom import Zoom
+
+
+DEFAULT_CACHE = (Path("out/worlds.sqlite"), 1_000_000_000)
 
 
 def zoom(
@@ -89,7 +93,7 @@ def zoom(
     upscaler: UpscalerName = DEFAULT_UPSCALER,
     cache: Annotated[
         Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
-    ] = Path("out/worlds.sqlite"),
+    ] = DEFAULT_CACHE[0],
     cache_size: Annotated[int, typer.Option(help="Megabytes that the cache may take.")] = 1000,
     batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
     model: ModelName = "bundled",
@@ -97,13 +101,11 @@ def zoom(
     dtype: Dtype = None,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
-    from ..cache import Cache
     from ..film import check_film
-    from ..genesis import manifest_of, open_world
+    from ..flight import Flight
     from ..mosaic import Mosaic
     from ..original import read_original
     from ..primary import Primary
-    from ..zoom import Zoom, choose_loop
 
     screen, shape, first_cells = Size.parse(size), Grid.parse(grid), _path(into)
     target = output or Path("out") / f"{slug(prompt)}.mp4"
@@ -132,20 +134,53 @@ def zoom(
         loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
     )
     primary = Primary(settings, None if start is None else start.pixels, upscaler)
-    manifest = manifest_of(loaded, primary, cells, tuple(prompts[1:]))
-    manifest.check_path(first_cells)
+    flight = Flight(
+        primary, cells, tuple(prompts[1:]), reuse, levels, first_cells, screen, fps, count
+    )
+    store = (cache, cache_size * 1_000_000)
+    run_flight(loaded, flight, target, store, batch_size=batch_size, max_mb=max_mb)
+
+
+def run_flight(
+    model: Model,
+    flight: Flight,
+    target: Path,
+    cache: tuple[Path, int] = DEFAULT_CACHE,
+    *,
+    batch_size: int = 32,
+    max_mb: float | None = None,
+) -> None:
+    """Makes a film, and says what it costs, how far it is and how well it closes.
+
+    Args:
+        model: Paints it.
+        flight: What it is made of.
+        target: The file, or the folder of its frames.
+        cache: The file that keeps what is painted, and its limit in bytes.
+        batch_size: Pictures painted at once.
+        max_mb: Megabytes that a GIF may take, or ``None``.
+
+    Raises:
+        StoppedError: Ctrl-C; it says how to go on.
+    """
+    from ..cache import Cache
+    from ..genesis import manifest_of, open_world
+    from ..zoom import Zoom, choose_loop
+
+    manifest = manifest_of(model, flight.primary, flight.cells, flight.deeper)
+    manifest.check_path(flight.path)
     try:
-        with Cache(cache, cache_size * 1_000_000) as pictures:
-            world = open_world(manifest, loaded, primary, pictures, batch_size=batch_size)
-            if reuse is not None:
-                world = _finite(world, reuse)
-            loop = choose_loop(world, levels, first_cells)
-            film = Zoom(world.looped(loop), screen, fps, count)
+        with Cache(*cache) as pictures:
+            world = open_world(manifest, model, flight.primary, pictures, batch_size=batch_size)
+            if flight.reuse is not None:
+                world = _finite(world, flight.reuse)
+            loop = choose_loop(world, flight.levels, flight.path)
+            film = Zoom(world.looped(loop), flight.size, flight.fps, flight.count)
             _paint(film)
-            _write(film, target, max_mb)
+            _write(film, flight, target, max_mb)
     except KeyboardInterrupt:
         raise StoppedError(
-            f"stopped; what is painted is kept in {cache}: the same command goes on"
+            f"stopped; what is painted is kept in {cache[0]}: the same command goes on"
         ) from None
 
 
@@ -178,9 +213,11 @@ def _paint(film: Zoom) -> None:
             bar.advance(task, ready)
 
 
-def _write(film: Zoom, target: Path, max_mb: float | None) -> None:
+def _write(film: Zoom, flight: Flight, target: Path, max_mb: float | None) -> None:
     """Writes the film, and says how well it closes."""
     from ..film import write_film
+    from ..flight import settings_of
+    from ..metadata import to_text
 
     most = None if max_mb is None else int(max_mb * 1_000_000)
     with progress() as bar:
@@ -189,7 +226,7 @@ def _write(film: Zoom, target: Path, max_mb: float | None) -> None:
             target,
             film,
             most_bytes=most,
-            text={"comment": film.world.manifest.to_json(), "encoded_by": f"digress {__version__}"},
+            text=to_text(settings_of(flight, film)),
             on_frame=lambda n: bar.advance(task, n),
         )
     world = film.world
