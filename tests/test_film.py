@@ -90,6 +90,14 @@ def test_a_video_remembers(tmp_path: Path, suffix: str) -> None:
     assert text.items() <= read_film_text(tmp_path / f"a{suffix}").items()
 
 
+def test_a_gif_remembers_and_is_still_a_gif(tmp_path: Path) -> None:
+    text = {"parameters": "frog " * 200, "digressions": "\u03b1"}
+    write_film(tmp_path / "a.gif", Sweep(), text=text)
+    assert read_text(tmp_path / "a.gif") == text
+    assert len(read_back(tmp_path / "a.gif")) == 12
+    assert Image.open(tmp_path / "a.gif").n_frames == 12
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_an_odd_size_is_refused_by_video(suffix: str) -> None:
     with pytest.raises(InputError, match=r"--size 65x48: .* even sides only"):

@@ -144,7 +144,7 @@ def test_the_first_frame_is_the_users_picture(
 
 
 @pytest.mark.parametrize("more", [[], ["--reuse", "4", "--cell-prompt", "bee"]], ids=["", "reuse"])
-@pytest.mark.parametrize("kind", ["film.mp4", "film.webm", "frames"])
+@pytest.mark.parametrize("kind", ["film.mp4", "film.webm", "film.gif", "frames"])
 def test_a_film_can_be_replayed_by_what_its_file_remembers(
     digress: Digress, tmp_path: Path, kind: str, more: list[str]
 ) -> None:

@@ -45,7 +45,7 @@ def replay(
         run_mosaic(mosaic_again(loaded, settings, folder), 32, None)
     elif settings.command == "zoom":
         # A frame of a folder of PNGs remembers the film, too.
-        target = target if file.suffix.lower() in VIDEOS or output else target.with_suffix("")
+        target = target if output or file.suffix.lower() != ".png" else target.with_suffix("")
         run_flight(loaded, flight_from(settings, started_from(settings)[0]), target)
     elif "enlarged" in settings.extra:
         write_image(target, primary_again(loaded, settings), to_text(settings))
