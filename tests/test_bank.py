@@ -101,8 +101,8 @@ def test_more_pictures_cover_more(world: World) -> None:
 
 def test_a_bank_is_the_same_each_time_it_is_grown(world: World, tmp_path: Path) -> None:
     with Cache(tmp_path / "other.sqlite") as cache:
-        other = World(SMALL, smooth(64), paint_noise, Lanczos(), cache, batch_size=8)
-        one, two = grow_bank(world, 10), grow_bank(other, 10)
+        other = World(SMALL, smooth(64), paint_noise, Lanczos(), cache, batch_size=3)
+        one, two = grow_bank(world, 40), grow_bank(other, 40)
     assert one.paths == two.paths
     assert np.array_equal(one.next, two.next)
 

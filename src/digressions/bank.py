@@ -27,6 +27,7 @@ from .world import World
 
 CLOSE = 0.05  # in OKLab: a bend of the tones by so much is hardly seen
 CHOICE = 4  # nearest pictures of which the first is taken that no neighbour is
+_ROUND = 32  # pictures that are chosen before their own cells are looked at
 _BOXES = 2  # values a side of a picture that colours are compared in
 
 
@@ -105,7 +106,7 @@ def grow_bank(world: World, count: int, on_grown: Callable[[int], None] | None =
     distance = _distances(cells, colours_of(world.picture(())[None])[0])
     while len(paths) < count:
         fresh: list[CellPath] = []
-        for _ in range(min(world.batch_size, count - len(paths))):
+        for _ in range(min(_ROUND, count - len(paths))):
             chosen = _drawn(distance, chance)
             fresh.append(places[chosen])
             distance = np.minimum(distance, _distances(cells, cells[chosen]))

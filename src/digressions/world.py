@@ -270,7 +270,9 @@ class World:
         starts, exact = [], []
         for parent, group in itertools.groupby(paths, key=lambda path: path[:-1]):
             cells = [path[-1] for path in group]
-            canvas = to_tensor(canvases[parent])
+            # One that was found and is evicted by now: its parent's canvas is not at hand.
+            held = canvases[parent] if parent in canvases else self._canvas(parent)
+            canvas = to_tensor(held)
             starts.append(cells_of(canvas, mosaic, cells))
             exact.append(exact_cells(canvas, mosaic, cells))
         pixels = torch.cat(exact)

@@ -245,8 +245,8 @@ def _frame_count(levels: int, seconds: float | None, fps: int) -> int:
     if not 1 <= fps <= 120:
         raise InputError(f"--fps {fps} is out of range: 1 to 120")
     wanted = 5.0 * levels if seconds is None else seconds
-    if not (math.isfinite(wanted) and 0 < wanted <= 86_400):
-        raise InputError(f"--seconds {wanted:g} is out of range: more than 0, at most a day")
+    if not (math.isfinite(wanted) and 0 < wanted <= 3600):
+        raise InputError(f"--seconds {wanted:g} is out of range: more than 0, at most an hour")
     return max(1, round(wanted * fps))
 
 
