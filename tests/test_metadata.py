@@ -42,6 +42,9 @@ any_settings = st.builds(
     image=origin,
     mask=origin,
     upscaler=st.none() | text,
+    how=text,
+    regions=st.none() | st.lists(st.dictionaries(text, text, max_size=2), max_size=2),
+    soft=number,
     version=text,
     extra=st.dictionaries(text, plain, max_size=3),
 )
@@ -203,6 +206,7 @@ one_line = st.text(st.characters(exclude_characters="\n\r", exclude_categories=[
     st.floats(-99, 99),
     one_line.map(lambda name: name.strip() or "bundled"),
     st.text("0123456789abcdef", min_size=64, max_size=64),
+    st.sampled_from(["mean", "sum", "superpose"]),
 )
 def test_our_own_form_is_enough_without_the_json(
     settings: Settings,
@@ -212,10 +216,14 @@ def test_our_own_form_is_enough_without_the_json(
     guidance: float,
     model: str,
     model_hash: str,
+    how: str,
 ) -> None:
     settings = dataclasses.replace(
         settings,
         command="paint",
+        how=how,
+        regions=None,
+        soft=0.0,
         prompt=prompt,
         negative=negative,
         model=model,
@@ -242,6 +250,7 @@ def test_our_own_form_is_enough_without_the_json(
         ("Steps: 20, ", "", "does not say how it was made"),
         ("Euler a", "Heun", "needs the sampler 'Heun'"),
         ("512x768", "512", "damaged"),
+        ("Seed: 1234", "Seed: 1234, Regions: 2", "regions that it does not name"),
         ("512x768", "512x768x3", "damaged"),
         ("512x768", "0x768", "width is 0"),
         ("Seed: 1234", "Seed: -1", "seed is -1"),

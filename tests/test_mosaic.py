@@ -137,14 +137,31 @@ def test_other_roots_give_other_seeds(one: int, other: int, cell: int) -> None:
 # --- settings --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["prompt", "grid", "side", "seed", "band", "strength", "anchor"])
+@pytest.mark.parametrize(
+    "name", ["prompt", "grid", "side", "seed", "band", "strength", "anchor", "enlarge", "upscaler"]
+)
 def test_a_job_tells_every_setting_apart(name: str) -> None:
-    other = {"prompt": "newt", "grid": Grid(3, 4), "side": 64}.get(name, 1)
+    other = {
+        "prompt": "newt",
+        "grid": Grid(3, 4),
+        "side": 64,
+        "enlarge": 4,
+        "upscaler": "realesrgan",
+    }.get(name, 1)
     assert dataclasses.replace(PLAN, **{name: other}).job() != PLAN.job()
 
 
 @pytest.mark.parametrize(
-    "values", [{"band": 3}, {"band": -1}, {"grid": Grid(257, 1)}, {"side": 12, "band": 8}], ids=str
+    "values",
+    [
+        {"band": 3},
+        {"band": -1},
+        {"grid": Grid(257, 1)},
+        {"side": 12, "band": 8},
+        {"enlarge": 9},
+        {"upscaler": "nearest"},
+    ],
+    ids=str,
 )
 def test_settings_that_cannot_be_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(InputError):
@@ -216,6 +233,21 @@ def made(bundled: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Hype
     assert told == [9]
     assert 0 < inside <= seconds
     return job, job.assemble(single="tif").largest
+
+
+def test_enlarged_pictures_are_as_exact_and_show_the_same(
+    made: tuple[Hypermosaic, float], bundled: Model, tmp_path: Path
+) -> None:
+    plan = dataclasses.replace(PLAN, enlarge=2, upscaler="lanczos")
+    job = Hypermosaic(bundled, plan, a_primary(bundled), tmp_path / "mosaic")
+    estimate = job.start()
+    assert estimate.pixels == 4 * 96 * 96
+    job.paint(batch_size=9)
+    assert job.assemble(single="tif").largest <= 1.0
+    large, small = (read_image(j.folder / "mosaic.tif").astype(int) for j in (job, made[0]))
+    assert large.shape == (192, 192, 3)
+    again = np.asarray(Image.fromarray(large.astype(np.uint8)).reduce(2)).astype(int)
+    assert np.abs(again - small).mean() < 2
 
 
 def test_what_is_painted_to_tell_the_time_is_not_painted_again(

@@ -125,7 +125,7 @@ def test_usual_prompts_are_written_as_they_were_typed(prompt: str) -> None:
 
 
 def test_and_weights_and_ranges() -> None:
-    found = parse(" a giraffe AND a frog:0.7 AND sky @.5-1 : -2 AND b :1 @0-0.25")
+    found = parse(" a giraffe AND a frog:0.7 AND sky @.5 - 1 : -2 AND b :1 @0-0.25")
     assert found == Ensemble(
         (
             Term(("a giraffe",)),
@@ -227,6 +227,8 @@ def test_texts_are_all_that_a_run_needs_term_by_term() -> None:
         ("a @0.8-0.2", 2, '"@0.8-0.2" is not a range'),
         ("a @2-5", 2, "is not a range"),
         ("a @0.5", 2, "is not a range"),
+        ("[a:b:40%]", 4, '"40%" is not a number such as 0.4 for 40 %'),
+        ("a @20%-80%", 2, '"@20%-80%" is not a range'),
         ("[a:b:1.5]", 5, "fraction of them 0.0-1.0"),
         ("[a:b:-1]", 5, "a switch happens after"),
         ("[a:b:c:0.5]", 4, r"\[before:after:when\]"),
@@ -242,7 +244,10 @@ def test_mistakes_point_at_the_character(prompt: str, position: int, message: st
     with pytest.raises(PromptError, match=message) as caught:
         parse(prompt)
     assert caught.value.position == position
-    assert str(caught.value).endswith(f"(character {position + 1})")
+    assert f"(character {position + 1}: " in str(caught.value)
+    pointed = str(caught.value).split("-->")[1].strip()
+    assert pointed.startswith(prompt[position:].strip()[:1])
+    assert "\n" not in str(caught.value)
 
 
 def test_prompts_of_a_command_line() -> None:
@@ -264,7 +269,7 @@ def test_prompts_of_a_command_line() -> None:
         (["a", "b"], [1], None, "prompts: 2, weights: 1"),
         (["a"], None, [(0, 1), (0, 1)], "prompts: 1, ranges: 2"),
         (["a", "b"], [1, float("nan")], None, "prompt 2: nan cannot be its weight"),
-        (["a", "(b"], None, None, r'prompt 2: "\(" is never closed.*\(character 1\)'),
+        (["a", "(b"], None, None, r'prompt 2: "\(" is never closed.*\(character 1: --> \(b\)'),
         (["a", " "], None, None, "prompt 2: it is empty"),
         (["a"], None, [(0.5, 0.5)], "prompt 1: 0.5-0.5 is not a range"),
         (["a @0-0.5"], None, [(0.5, 1)], "nothing in common"),

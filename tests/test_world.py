@@ -167,6 +167,11 @@ def test_a_path_out_of_the_grid_is_refused(world: World, path: CellPath) -> None
         world.picture(path)
 
 
+def test_pictures_that_are_enlarged_besides_are_refused() -> None:
+    with pytest.raises(InputError, match="canvases"):
+        dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, enlarge=2)).check()
+
+
 @pytest.mark.parametrize("grid", [Grid(4, 3), Grid(1, 1)])
 def test_a_grid_that_cannot_repeat_is_refused(grid: Grid) -> None:
     with pytest.raises(InputError, match="square"):

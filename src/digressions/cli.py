@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from .commands.ensemble import ensemble
 from .commands.mosaic import mosaic
 from .commands.paint import paint
 from .commands.replay import replay
@@ -14,12 +15,12 @@ from .console import fail
 from .errors import DigressionsError, StoppedError
 
 app = typer.Typer(
-    help="Creative work with diffusion models: pictures made of pictures.",
+    help="Creative work with diffusion models: pictures made of pictures, several prompts in one.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, paint, zoom, replay):  # as `digress --help` lists them
+for command in (mosaic, zoom, ensemble, paint, replay):  # as `digress --help` lists them
     app.command()(command)
 
 

@@ -76,15 +76,16 @@ def superposed(d: Tensor, w: Tensor, g: Tensor) -> Tensor:
     :math:`\sum \kappa_i = 1`, where :math:`G_{ij} = \langle d_i, d_j \rangle`. Weights only say
     who takes part; areas count.
     """
-    heard = (w != 0).flatten(2).any(2)
-    flat = (d * (w != 0)[:, :, None]).flatten(2).double()
+    heard = (w != 0).flatten(2).any(2).cpu()
+    # A small system, but a stiff one: in float64, which not every accelerator has.
+    flat = (d * (w != 0)[:, :, None]).flatten(2).cpu().double()
     gram = flat @ flat.transpose(1, 2)
     scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)[:, None, None]
     gram = gram / scale  # the solution does not change with the length of all directions
     n = d.shape[1]
     system = gram.new_zeros(len(d), n + 1, n + 1)
     # A little of the identity, so that two equal prompts share alike.
-    system[:, :n, :n] = g.double().view(-1, 1, 1) * (gram + 1e-6 * torch.eye(n).to(gram))
+    system[:, :n, :n] = g.cpu().double().view(-1, 1, 1) * (gram + 1e-6 * torch.eye(n).to(gram))
     system[:, :n, n], system[:, n, :n] = -1, heard.double()
     target = gram.new_ones(len(d), n + 1)
     target[:, :n] = gram.diagonal(dim1=1, dim2=2) / 2
@@ -92,7 +93,7 @@ def superposed(d: Tensor, w: Tensor, g: Tensor) -> Tensor:
     absent = torch.cat([~heard, ~heard.any(1, keepdim=True)], dim=1)
     system = torch.where(absent[:, :, None], silent, system)
     kappa = torch.linalg.solve(system, target.masked_fill(absent, 0))[:, :n]
-    return (kappa[:, :, None] * flat).sum(1).view_as(d[:, 0]).to(d.dtype)
+    return (kappa[:, :, None] * flat).sum(1).view_as(d[:, 0]).to(d)
 
 
 COMBINE: dict[str, Combine] = {

@@ -46,6 +46,60 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
+def comparison_sheet(
+    rows: Sequence[Sequence[np.ndarray]],
+    across: Sequence[str],
+    down: Sequence[str],
+    gap: int = 8,
+    least: int = 112,
+) -> np.ndarray:
+    """Pictures in a table: what they have in common is said once, above and to the left.
+
+    Args:
+        rows: ``(H, W, 3)`` uint8 each, all of one size.
+        across: The heading of each column; long ones are broken into lines.
+        down: The name of each row.
+        least: Smaller pictures are enlarged to this width, so that headings have room.
+
+    Returns:
+        ``(H', W', 3)`` uint8.
+    """
+    height, width = rows[0][0].shape[:2]
+    scale = max(1, least / width)
+    height, width = round(height * scale), round(width * scale)
+    font = ImageFont.load_default(size=13)
+    headings = [_broken(text, width, font) for text in across]
+    top = gap + LINE * max(map(len, headings))
+    left = gap + round(max(map(font.getlength, down))) + gap
+    size = (left + len(across) * (width + gap), top + len(rows) * (height + gap))
+    sheet = Image.new("RGB", size, GROUND)
+    draw = ImageDraw.Draw(sheet)
+    for column, lines in enumerate(headings):
+        place = (left + column * (width + gap), top - LINE * len(lines))
+        for number, line in enumerate(lines):
+            draw.text((place[0], place[1] + LINE * number), line, INK, font)
+    for row, (name, pictures) in enumerate(zip(down, rows, strict=True)):
+        y = top + row * (height + gap)
+        draw.text((gap, y + height // 2 - LINE // 2), name, INK, font)
+        for column, picture in enumerate(pictures):
+            shown = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
+            sheet.paste(shown, (left + column * (width + gap), y))
+    return np.asarray(sheet)
+
+
+def _broken(
+    label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, most: int = 4
+) -> list[str]:
+    """A label in lines that fit a width; what does not fit into the last is cut."""
+    lines: list[str] = []
+    for word in label.split():
+        if (lines and font.getlength(f"{lines[-1]} {word}") <= width) or len(lines) == most:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return [_cut(line, width, font) for line in lines] or [""]
+
+
 def _cut(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     label = " ".join(label.split())
     if font.getlength(label) <= width:

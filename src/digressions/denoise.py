@@ -20,8 +20,9 @@ Shapes: ``x_t`` is ``(B, C, h, w)`` float32 latents; ``t`` is ``(B,)`` float32 t
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -117,13 +118,32 @@ def guided(inner: Denoiser) -> Denoiser:
     return denoise
 
 
-def ensembled(inner: Denoiser, combine: Combine = mean) -> Denoiser:
+class Directions(NamedTuple):
+    """What the prompts of a batch asked for in one step.
+
+    Attributes:
+        d: ``(B, N, C, h, w)``, each prompt's direction; see `combine`.
+        w: ``(B, N, h, w)`` or ``(B, N, 1, 1)``, their weights, 0 for a prompt that is silent.
+        taken: ``(B, C, h, w)``, where the guess went, :math:`g D`.
+    """
+
+    d: Tensor
+    w: Tensor
+    taken: Tensor
+
+
+def ensembled(
+    inner: Denoiser,
+    combine: Combine = mean,
+    watch: Callable[[Directions], None] | None = None,
+) -> Denoiser:
     r"""Several prompts at once: :math:`\hat x_0 = u + g\,D(d_1, \dots, d_N)` with
     :math:`d_i = c_i - u`.
 
     All guesses for a step come from one batch of the network, with one unconditional guess shared
     by the prompts, so N prompts cost N + 1 rows; prompts that are silent at a step cost nothing.
     Takes `guided`'s place, and is it where there is one prompt. See `combine` for :math:`D`.
+    ``watch`` is shown what was asked for, whenever there are several prompts.
     """
     single = guided(inner)
 
@@ -150,7 +170,10 @@ def ensembled(inner: Denoiser, combine: Combine = mean) -> Denoiser:
         d = torch.where((weight != 0)[:, :, None, None, None], c - u[:, None], c)
         w = weight[:, :, None, None]
         w = w if terms.area is None else w * terms.area
-        return u + g.view(-1, 1, 1, 1) * combine(d, w, g)
+        taken = g.view(-1, 1, 1, 1) * combine(d, w, g)
+        if watch is not None:
+            watch(Directions(d, w, taken))
+        return u + taken
 
     return denoise
 

@@ -39,14 +39,15 @@ class PromptError(InputError):
     Attributes:
         message: What is wrong.
         position: Index of the character in the prompt, from 0, or ``None``. Counted from 1 where
-            it is shown.
+            it is shown, with an arrow before it in an excerpt of ``text``, the prompt.
     """
 
-    def __init__(self, message: str, position: int | None = None) -> None:
-        where = "" if position is None else f" (character {position + 1})"
+    def __init__(self, message: str, position: int | None = None, text: str = "") -> None:
+        where = "" if position is None else f" (character {position + 1}{_excerpt(text, position)})"
         super().__init__(message + where)
         self.message = message
         self.position = position
+        self.text = text
 
 
 class OutputError(InputError):
@@ -70,3 +71,13 @@ class StoppedError(DigressionsError):
     """Stopped by the user; finished work is kept."""
 
     exit_code = 130
+
+
+def _excerpt(text: str, position: int, around: int = 24) -> str:
+    """The part of a prompt that an error is about, in one line."""
+    if not text:
+        return ""
+    start, end = max(position - around, 0), position + around
+    before, after = text[start:position], text[position:end]
+    shown = f"{'...' * (start > 0)}{before} --> {after}{'...' * (end < len(text))}"
+    return ": " + " ".join(shown.split())

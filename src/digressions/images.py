@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,17 +138,44 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
         options |= {"quality": 95, "subsampling": 0}
     elif kind == "WEBP":
         options |= {"quality": 95}
+    _write_whole(path, lambda beside: Image.fromarray(image).save(beside, kind, **options))
+    return path
+
+
+def write_film(
+    path: str | Path, frames: Sequence[np.ndarray], seconds: float, text: Mapping[str, str]
+) -> Path:
+    """Writes a small film that runs for ever, whole or not at all: an animated WebP.
+
+    Args:
+        path: ``.webp``.
+        frames: ``(H, W, 3)`` uint8 sRGB, at least one, of one size.
+        seconds: That each frame is shown.
+
+    Raises:
+        OutputError: Another suffix, texts that do not fit, or a place that cannot be written.
+    """
+    path = Path(os.path.realpath(path))
+    if path.suffix.lower() != ".webp":
+        raise OutputError(f"{path}: a film is a .webp")
+    options = save_options("WEBP", text) | {"quality": 90, "loop": 0, "save_all": True}
+    first, *rest = map(Image.fromarray, frames)
+    options |= {"append_images": rest, "duration": round(seconds * 1000)}
+    _write_whole(path, lambda beside: first.save(beside, "WEBP", **options))
+    return path
+
+
+def _write_whole(path: Path, save: Callable[[Path], None]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(beside, kind, **options)
+        save(beside)
         beside.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
-    return path
 
 
 def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:

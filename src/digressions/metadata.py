@@ -35,6 +35,8 @@ class Settings:
         strength: ``0..1``, or ``None`` for text-to-image.
         image, mask: Start picture and mask as ``{"path": ..., "sha256": ...}``, or ``None``.
         upscaler: What enlarged it, or ``None``.
+        how: How several prompts become one picture; a name in `ensemble.HOW`.
+        regions, soft: Where each prompt counts (see `regions`), or ``None``; its edges' width.
         extra: What only one command knows, such as the grid of a mosaic.
     """
 
@@ -53,6 +55,9 @@ class Settings:
     image: dict[str, str] | None = None
     mask: dict[str, str] | None = None
     upscaler: str | None = None
+    how: str = "mean"
+    regions: list[dict[str, str]] | None = None
+    soft: float = 0.0
     version: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -73,6 +78,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "image": (dict, type(None)),
     "mask": (dict, type(None)),
     "upscaler": (str, type(None)),
+    "how": (str,),
+    "regions": (list, type(None)),
+    "soft": (int, float),
     "version": (str,),
     "extra": (dict,),
 }
@@ -115,6 +123,8 @@ def a1111(settings: Settings) -> str:
         "Model": _quoted(settings.model),
         "Denoising strength": settings.strength,
         "Hires upscaler": settings.upscaler,
+        "Ensemble": None if settings.how == "mean" else settings.how,
+        "Regions": None if settings.regions is None else len(settings.regions),
         "Version": f"digressions {settings.version}",
     }
     lines = [settings.prompt]
@@ -194,6 +204,8 @@ def _from_parameters(text: str, source: str) -> dict[str, Any]:
         raise ImageError(f"{source} does not say its {', '.join(lacking)}: paint anew")
     if "Denoising strength" in pairs and "Hires upscale" not in pairs:
         raise ImageError(f"{source} was painted over a picture that it does not name: paint anew")
+    if "Regions" in pairs:
+        raise ImageError(f"{source} was painted in regions that it does not name: paint anew")
     sampler = _SAMPLERS.get(pairs["Sampler"], pairs["Sampler"])
     if sampler not in _SAMPLERS.values():
         raise ImageError(
@@ -216,6 +228,7 @@ def _from_parameters(text: str, source: str) -> dict[str, Any]:
             "guidance": float(pairs["CFG scale"]),
             "width": width,
             "height": height,
+            "how": pairs.get("Ensemble", "mean") if ours else "mean",
             "version": version,
         }
     except ValueError as error:

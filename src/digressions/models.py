@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +22,11 @@ from torch import Tensor
 from .checkpoint import BUNDLED, Checkpoint, Defaults
 from .combine import Combine, mean
 from .condition import Condition, Text
-from .denoise import Denoiser, Schedule, anchored, denoiser, ensembled, masked
+from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked
+from .emphasis import emphasized, token_attention
 from .errors import InputError, ModelError, PromptError
 from .sample import Spacing, time_grid
+from .terms import Plain, Segment
 from .vocabulary import Vocabulary
 
 
@@ -62,7 +64,7 @@ class Model:
     _tokenizers: list[Any]
     _text_encoders: list[Any]
     _zero_empty: bool
-    _encoded: dict[str, Text] = field(default_factory=dict)
+    _encoded: dict[Plain, Text] = field(default_factory=dict)
     seconds: float = 0.0
 
     @functools.cached_property
@@ -100,38 +102,50 @@ class Model:
         exact = sampler == "euler_ancestral" and self.spacing != "leading"
         return sigma if exact else torch.ones_like(sigma)
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Text:
-        """Encodes prompts; each text is encoded once in a model's life.
+    def encode_prompts(self, prompts: Sequence[str | Plain]) -> Text:
+        """Encodes prompts; each is encoded once in a model's life.
+
+        Args:
+            prompts: Plain texts, which mean themselves (no syntax is read), or texts in segments
+                that get more or less attention (`terms.Plain`).
 
         Raises:
             PromptError: A prompt is longer than the text encoder takes; says what would be cut.
         """
-        for prompt in set(prompts) - self._encoded.keys():
+        wanted = [(Segment(p, 1.0),) if isinstance(p, str) else p for p in prompts]
+        for prompt in set(wanted) - self._encoded.keys():
             self._encoded[prompt] = self._encode_prompt(prompt)
-        return Text.cat([self._encoded[prompt] for prompt in prompts])
+        return Text.cat([self._encoded[prompt] for prompt in wanted])
 
     @torch.inference_mode()
-    def _encode_prompt(self, prompt: str) -> Text:
+    def _encode_prompt(self, prompt: Plain) -> Text:
+        text = "".join(segment.text for segment in prompt)
+        weighted = any(segment.attention != 1 for segment in prompt)
         tokens, pooled = [], None
         for tokenizer, encoder in zip(self._tokenizers, self._text_encoders, strict=True):
-            ids = tokenizer(
-                prompt,
+            found = tokenizer(
+                text,
                 padding="max_length",
                 max_length=tokenizer.model_max_length,
                 truncation=True,
+                return_offsets_mapping=weighted,
                 return_tensors="pt",
-            ).input_ids
-            self._check_length(tokenizer, prompt, ids.shape[1])
+            )
+            ids = found.input_ids
+            self._check_length(tokenizer, text, ids.shape[1])
             output = encoder(ids.to(self.device), output_hidden_states=self.sdxl)
             if self.sdxl:  # the penultimate layer of both, and the second one's projection
                 tokens.append(output.hidden_states[-2])
                 pooled = output[0]
             else:
                 tokens.append(output[0])
-        text = Text(torch.cat(tokens, dim=-1), pooled)
-        if prompt == "" and self._zero_empty:
-            text = text._map(torch.zeros_like)
-        return text
+            if weighted:
+                attention = token_attention(prompt, found.offset_mapping[0].tolist())
+                tokens[-1] = emphasized(tokens[-1], attention)
+        encoded = Text(torch.cat(tokens, dim=-1), pooled)
+        if text == "" and self._zero_empty:
+            encoded = encoded._map(torch.zeros_like)
+        return encoded
 
     @staticmethod
     def _check_length(tokenizer: Any, prompt: str, limit: int) -> None:
@@ -150,9 +164,11 @@ class Model:
             return None
         return torch.tensor([[height, width, 0, 0, height, width]] * count, device=self.device)
 
-    def denoiser(self, combine: Combine = mean) -> Denoiser:
+    def denoiser(
+        self, combine: Combine = mean, watch: Callable[[Directions], None] | None = None
+    ) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask."""
-        prompted = ensembled(denoiser(self._network, self.schedule), combine)
+        prompted = ensembled(denoiser(self._network, self.schedule), combine, watch)
         return anchored(masked(prompted, self.schedule))
 
     def _network(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:

@@ -23,14 +23,16 @@ from torch import Tensor
 from .band import band_of, correct_band, to_bytes
 from .errors import InputError
 from .geometry import Grid, Size
-from .images import from_png, to_png
+from .images import from_png, to_array, to_png, to_tensor
 from .models import Model
 from .paint import MAX_SEED, Job, Painter, check, paint_batch
 from .store import Store
+from .upscale import Upscaler, check_upscaler, enlarge, load_upscaler
 
 CELL_SIDE = 8  # pixels of the primary in a cell, as in a 512 px picture of 64 x 64 cells
 BANDS = (0, 1, 2, 4, 8)
 MOST_CELLS = 256
+MOST_ENLARGED = 8
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,14 @@ class Mosaic:
     Attributes:
         prompt: Of the cells.
         grid: Cells across and down.
-        side: The pictures' width and height in pixels.
+        side: The pictures' width and height in pixels, as they are painted.
         strength, steps, guidance, sampler, negative: As in `paint.Job`.
         seed: The root seed; each cell's own comes from it and the cell's place.
         band: Values a cell and side in which the mosaic equals the primary exactly; 0 for none.
+        how: As in `paint.Job`.
         anchor: Weight 0..1 that pulls each step's guess to the cell's colours.
+        enlarge: How many times each picture is enlarged after it is painted.
+        upscaler: What enlarges it, a name of `upscale.UPSCALERS`.
     """
 
     prompt: str
@@ -59,11 +64,14 @@ class Mosaic:
     negative: str = ""
     band: int = 2
     anchor: float = 0.3
+    enlarge: int = 1
+    upscaler: str = "lanczos"
+    how: str = "mean"
 
     @property
     def size(self) -> Size:
         """Of the whole, in pixels."""
-        return self.grid.size(self.side)
+        return self.grid.size(self.side * self.enlarge)
 
     @property
     def primary_size(self) -> Size:
@@ -86,6 +94,9 @@ class Mosaic:
             raise InputError(f"--grid {self.grid} does not fit: at most {MOST_CELLS} cells a side")
         if self.side < 1:
             raise InputError(f"--size {self.side} must be at least 1")
+        if not 1 <= self.enlarge <= MOST_ENLARGED:
+            raise InputError(f"--enlarge {self.enlarge} is out of range: 1 to {MOST_ENLARGED}")
+        check_upscaler(self.upscaler)
         if self.band and self.side % self.band:
             raise InputError(f"--size {self.side} is not a multiple of --band {self.band}")
 
@@ -145,6 +156,7 @@ def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
         strength=mosaic.strength,
         anchor=mosaic.anchor,
         band=mosaic.band or 1,
+        how=mosaic.how,
     )
 
 
@@ -199,7 +211,9 @@ def fill(
         primary: ``(3, H, W)`` float32 in 0..1, of ``mosaic.primary_size``.
         on_batch: Called with the number of pictures after each commit.
     """
-    painter = functools.partial(paint_batch, model)
+    painter: Painter = functools.partial(paint_batch, model)
+    if mosaic.enlarge > 1:
+        painter = enlarging(painter, mosaic.enlarge, load_upscaler(mosaic.upscaler))
     done = store.done()
     missing = [cell for cell in range(mosaic.grid.cells) if cell not in done][:most]
     for start in range(0, len(missing), batch_size):
@@ -208,6 +222,17 @@ def fill(
         store.put({cell: to_png(image) for cell, image in zip(cells, images, strict=True)})
         if on_batch is not None:
             on_batch(len(cells))
+
+
+def enlarging(painter: Painter, times: int, upscaler: Upscaler) -> Painter:
+    """A painter whose pictures come out ``times`` as wide and as high."""
+
+    def painted(jobs: Sequence[Job]) -> Tensor:
+        pictures = [to_array(image) for image in painter(jobs)]
+        large = [enlarge(p, times * p.shape[1], times * p.shape[0], upscaler) for p in pictures]
+        return torch.stack([to_tensor(picture) for picture in large])
+
+    return painted
 
 
 def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:

@@ -8,89 +8,27 @@ guidance scales, start pictures and masks.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .combine import COMBINE, mean
 from .condition import Anchor, Condition, Known
-from .errors import InputError
-from .images import to_tensor
-from .metadata import Settings
+from .denoise import Directions
+from .ensemble import encoded, voices
+from .job import MAX_SEED, Job, check, job_of, needs_unguided, text_of, unchanging
 from .models import Model
-from .sample import SAMPLERS, Noise, Step, join_late, steps_to_run
+from .sample import SAMPLERS, Noise, Step, join_late
+from .together import Evidence, apart
 
-MAX_SEED = 2**63 - 1
+__all__ = ["MAX_SEED", "Asked", "Job", "Painted", "Painter", "batches", "check", "job_of"]
+__all__ += ["paint", "paint_batch", "paint_noise", "sample", "watched"]
 
-Painter = Callable[[Sequence["Job"]], Tensor]
+Painter = Callable[[Sequence[Job]], Tensor]
 """Jobs of one size to pictures ``(B, 3, H, W)`` float32 in 0..1: `paint_batch` with its model."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One picture to paint.
-
-    Attributes:
-        prompt: What it shows.
-        seed: Of its noise, ``0 .. 2**63 - 1``. The same job with the same seed and model is the
-            same picture, in any batch.
-        width, height: In pixels, multiples of the model's ``factor``.
-        steps: Of the whole time grid; image-to-image runs ``steps * strength`` of them.
-        guidance: Scale; 1 or less is none.
-        sampler: A name in `SAMPLERS`.
-        image: Start picture ``(3, height, width)``, float32 in 0..1, or ``None`` to start from
-            noise alone.
-        strength: How much of the start picture is noised away, 0..1. Without a mask the noise at
-            strength 1 still holds a trace of the picture, unless the model has zero terminal SNR.
-        mask: ``(1, height, width)`` in 0..1: 1 where to paint, 0 where to keep; needs an image.
-            At strength 1 the masked part starts from pure noise.
-        anchor: Weight 0..1 with which every step's guess is pulled to the coarse colours of the
-            start picture; 0 for not at all.
-        band: Boxes along a side that the anchor compares.
-    """
-
-    prompt: str
-    seed: int
-    width: int
-    height: int
-    steps: int
-    guidance: float
-    sampler: str
-    negative: str = ""
-    image: Tensor | None = None
-    strength: float = 1.0
-    mask: Tensor | None = None
-    anchor: float = 0.0
-    band: int = 2
-
-    @property
-    def run(self) -> int:
-        """How many times the network is asked."""
-        return self.steps if self.image is None else steps_to_run(self.steps, self.strength)
-
-
-def job_of(
-    settings: Settings, image: np.ndarray | None = None, mask: np.ndarray | None = None
-) -> Job:
-    """The job of some settings, with start picture ``(H, W, 3)`` and mask ``(H, W)``, uint8."""
-    return Job(
-        settings.prompt,
-        seed=settings.seed,
-        width=settings.width,
-        height=settings.height,
-        steps=settings.steps,
-        guidance=settings.guidance,
-        sampler=settings.sampler,
-        negative=settings.negative,
-        image=None if image is None else to_tensor(image),
-        mask=None if mask is None else torch.from_numpy(mask / np.float32(255))[None],
-        strength=1.0 if settings.strength is None else settings.strength,
-    )
 
 
 class Painted(NamedTuple):
@@ -130,38 +68,14 @@ def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
     kinds: dict[tuple[object, ...], list[int]] = {}
     for index, job in enumerate(jobs):
         # Inpainting networks take extra channels, so a batch has masks or has none.
-        kind = (job.width, job.height, job.sampler, job.steps, job.mask is None, job.band)
+        # A plain prompt takes the same path whatever others are in the list.
+        how = job.how if job.several else None
+        kind = (job.width, job.height, job.sampler, job.steps, job.mask is None, job.band, how)
         kinds.setdefault(kind, []).append(index)
     for members in kinds.values():
         members.sort(key=lambda i: -jobs[i].run)
         for start in range(0, len(members), batch_size):
             yield members[start : start + batch_size]
-
-
-def check(model: Model, job: Job) -> None:
-    """Raises what `paint` would raise for this job, without painting."""
-    for name, side in (("width", job.width), ("height", job.height)):
-        if side < model.factor or side % model.factor:
-            raise InputError(f"{name} {side} is not a positive multiple of {model.factor}")
-    if not 0 <= job.seed <= MAX_SEED:
-        raise InputError(f"--seed {job.seed} is out of range: 0 to {MAX_SEED}")
-    if not math.isfinite(job.guidance):
-        raise InputError(f"--guidance {job.guidance} is not a finite number")
-    if not 0 <= job.anchor <= 1:
-        raise InputError(f"the anchor's weight {job.anchor} is out of range: 0 to 1")
-    steps_to_run(job.steps, job.strength)
-    model.times(job.sampler, job.steps)
-    for name, value, channels in (("image", job.image, 3), ("mask", job.mask, 1)):
-        if value is not None and tuple(value.shape) != (channels, job.height, job.width):
-            wanted = f"{channels} x {job.height} x {job.width}"
-            raise InputError(f"the {name} is {tuple(value.shape)} where the job wants {wanted}")
-    if job.mask is not None and job.image is None:
-        raise InputError("a mask needs an image to keep the rest of")
-    if model.inpainting and job.mask is None:
-        raise InputError(f"{model.name} is an inpainting model: it needs an image and a mask")
-    if job.anchor and job.image is None:
-        raise InputError("an anchor needs a start picture to take the colours of")
-    model.encode_prompts([job.prompt, job.negative])
 
 
 @torch.inference_mode()
@@ -190,29 +104,61 @@ def paint_noise(jobs: Sequence[Job]) -> Tensor:
     return torch.stack(painted)
 
 
-@torch.inference_mode()
+class Asked(NamedTuple):
+    """One step of a batch: what the sampler did, and what several prompts asked for in it.
+
+    Attributes:
+        step: See `sample.Step`.
+        live: ``(B,)``, the pictures that took part.
+        seen: Of these pictures; ``None`` where a batch has plain prompts, or never asks for them
+            side by side (``latents``).
+    """
+
+    step: Step
+    live: Tensor
+    seen: Directions | None
+
+
 def sample(model: Model, jobs: Sequence[Job]) -> Iterator[Step]:
     """The sampling of one batch, step by step, in latents."""
+    return (asked.step for asked in watched(model, jobs))
+
+
+@torch.inference_mode()
+def watched(model: Model, jobs: Sequence[Job]) -> Iterator[Asked]:
+    """As `sample`, with what the prompts asked for."""
     first = jobs[0]
     runs = [job.run for job in jobs]
     times = join_late(model.times(first.sampler, first.steps), runs).to(model.device)
     shape = (model.channels, first.height // model.factor, first.width // model.factor)
     noise = Noise([job.seed for job in jobs], shape)
-    x, condition = _start(model, jobs, times[0], noise.draw().to(model.device))
+    x, condition = _start(model, jobs, times, noise.draw().to(model.device))
     sampler = SAMPLERS[first.sampler]
-    for step in sampler(model.denoiser(), model.schedule, x, times, condition, noise):
+    if first.how == "latents":
+        sampler = apart(sampler)
+    seen: list[Directions] = []
+    denoise = model.denoiser(COMBINE.get(first.how, mean), seen.append)
+    evidence = None
+    if condition.terms is not None and first.how == "superpose-or":
+        evidence = Evidence(model.schedule, condition.terms)
+    for step in sampler(denoise, model.schedule, x, times, condition, noise):
+        t, s = times[step.done - 1], times[step.done]
         if condition.known is not None and step.done == len(times) - 1:
             # A schedule that ends just short of clean still hands the known part back clean.
             known = condition.known
             step = step._replace(x=torch.lerp(known.latents, step.x, known.mask))
-        yield step
+        directions = seen.pop() if seen else None
+        if evidence is not None and directions is not None:
+            evidence.update(directions, t, s, t != s)
+        yield Asked(step, t != s, directions)
 
 
 def _start(
-    model: Model, jobs: Sequence[Job], start: Tensor, noise: Tensor
+    model: Model, jobs: Sequence[Job], times: Tensor, noise: Tensor
 ) -> tuple[Tensor, Condition]:
     """The noisy latents to begin with, and what every picture is asked for."""
-    condition = _texts(model, jobs)
+    start = times[0]
+    condition = _texts(model, jobs, times, (noise.shape[2], noise.shape[3]))
     from_noise = noise * model.start_scale(jobs[0].sampler, start)
     if all(job.image is None for job in jobs):
         return from_noise, condition
@@ -229,14 +175,24 @@ def _start(
     return x, condition
 
 
-def _texts(model: Model, jobs: Sequence[Job]) -> Condition:
+def _texts(model: Model, jobs: Sequence[Job], times: Tensor, size: tuple[int, int]) -> Condition:
     guidance = torch.tensor([float(job.guidance) for job in jobs], device=model.device)
     wanted = bool((guidance > 1).any()) and not model.guidance_in_network
+    if not jobs[0].several:
+        terms, text = None, model.encode_prompts([text_of(job.ensemble) for job in jobs])
+    else:
+        asked = [voices(job.ensemble, job.how, job.run) for job in jobs]
+        regions = [job.regions for job in jobs]
+        terms = encoded(model, asked, times, regions, size, jobs[0].how == "slerp")
+        text = terms.text._map(lambda value: value[:, 0])
+        wanted |= any(needs_unguided(job, own) for job, own in zip(jobs, asked, strict=True))
+    negative = [unchanging(job.negative) for job in jobs]
     return Condition(
-        text=model.encode_prompts([job.prompt for job in jobs]),
+        text=text,
+        terms=terms,
         # A scale of 1 is the prompt alone; below 1 would be towards the negative.
         guidance=guidance if model.guidance_in_network else guidance.clamp(min=1),
-        negative=model.encode_prompts([job.negative for job in jobs]) if wanted else None,
+        negative=model.encode_prompts(negative) if wanted else None,
         time_ids=model.time_ids(jobs[0].width, jobs[0].height, len(jobs)),
     )
 

@@ -47,7 +47,8 @@ TOKEN = re.compile(
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 # What somebody must have meant as a number, so that a slip is an error and not a part of the text.
-NUMBERISH = re.compile(r"[-+.,\d]*\d\.?", re.ASCII)
+NUMBERISH = re.compile(r"[-+.,\d]*\d[.%]?", re.ASCII)
+RANGISH = re.compile(r"[-+.,\d%\s]*\d[.%]?", re.ASCII)
 
 
 class Item(NamedTuple):
@@ -64,6 +65,13 @@ def parse(text: str) -> Ensemble:
     Raises:
         PromptError: The text cannot be read; points at the character.
     """
+    try:
+        return _parsed(text)
+    except PromptError as error:
+        raise PromptError(error.message, error.position, text) from None
+
+
+def _parsed(text: str) -> Ensemble:
     tokens = _tokens(text)
     items, _ = _group(tokens, 0, None, 0)
     terms = tuple(map(_term, _split(items, "AND")))
@@ -107,7 +115,8 @@ def combine(
             terms += [_within(term, weight, *span) for term in found]
         except PromptError as error:
             # A shell command shows no prompt numbers, so the error says which one it is about.
-            raise PromptError(f"prompt {i}: {error.message}", error.position) from None
+            message = f"prompt {i}: {error.message}"
+            raise PromptError(message, error.position, error.text) from None
     return Ensemble(tuple(terms))
 
 
@@ -235,7 +244,8 @@ def _tail(items: list[Item], mark: str) -> int | None:
     after = items[places[-1] + 1 :]
     if any(item.mark or not isinstance(item.piece, str) for item in after):
         return None
-    return places[-1] if NUMBERISH.fullmatch(_after(items, places[-1])) else None
+    form = RANGISH if mark == "@" else NUMBERISH
+    return places[-1] if form.fullmatch(_after(items, places[-1])) else None
 
 
 def _after(items: list[Item], end: int) -> str:
@@ -246,14 +256,15 @@ def _number(items: list[Item], end: int) -> float:
     text = _after(items, end)
     value = float(text) if NUMBER.fullmatch(text) else math.inf
     if not math.isfinite(value):
-        message = rf'"{text}" is not a number such as 0.7; type \: if the colon is text'
+        such = "0.4 for 40 %" if text.endswith("%") else "0.7"
+        message = rf'"{text}" is not a number such as {such}; type \: if the colon is text'
         raise PromptError(message, items[end].position)
     return value
 
 
 def _range(items: list[Item], end: int) -> tuple[float, float]:
     text = _after(items, end)
-    sides = text.split("-")
+    sides = [side.strip() for side in text.split("-")]
     if len(sides) == 2 and all(map(NUMBER.fullmatch, sides)):
         start, stop = map(float, sides)
         if 0 <= start < stop <= 1:

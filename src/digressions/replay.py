@@ -19,6 +19,7 @@ from .models import Model
 from .mosaic import Mosaic
 from .original import read_again
 from .primary import Primary, enlarged_primary
+from .regions import region_masks
 from .upscale import enlarge, load_upscaler
 
 
@@ -58,6 +59,21 @@ def difference(settings: Settings, model_hash: str) -> str | None:
             "the picture will differ"
         )
     return None
+
+
+def regions_of(settings: Settings) -> np.ndarray | None:
+    """Where each prompt counts, ``(prompts, H, W)`` uint8, or ``None`` for everywhere.
+
+    Raises:
+        ImageError, InputError: As `region_masks`.
+    """
+    if settings.regions is None:
+        return None
+    size = Size(settings.width, settings.height)
+    try:
+        return region_masks(settings.regions, size, settings.soft)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"the settings of the regions are damaged: {error}") from error
 
 
 def enlarged(picture: np.ndarray, settings: Settings) -> np.ndarray:

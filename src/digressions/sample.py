@@ -11,6 +11,7 @@ and nothing happens to it until then. So one batch may mix strengths.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -31,7 +32,8 @@ class Step(NamedTuple):
 
     Attributes:
         done: Steps done, ``1..n``.
-        x: ``(B, C, h, w)``, the latents after this step.
+        x: ``(B, C, h, w)``, the latents after this step. The sampler goes on from this very
+            tensor: what is written into it counts.
         x_0: ``(B, C, h, w)``, the denoiser's guess in this step.
     """
 
@@ -57,6 +59,19 @@ class Noise:
         return torch.stack(
             [torch.randn(self._shape, generator=self._generators[i]) for i in chosen]
         )
+
+    def apart(self, picture: Sequence[int], member: Sequence[int]) -> Noise:
+        """Noise for rows that are members of pictures, each with a stream of its own.
+
+        Member 0 goes on with its picture's stream.
+        """
+        noise = Noise([], self._shape)
+        for i, number in zip(picture, member, strict=True):
+            own = self._generators[i]
+            text = f"{own.initial_seed()}:member {number}".encode()
+            seed = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
+            noise._generators.append(torch.Generator().manual_seed(seed) if number else own)
+        return noise
 
 
 Sampler = Callable[[Denoiser, Schedule, Tensor, Tensor, Condition, Noise], Iterator[Step]]

@@ -96,6 +96,8 @@ class Manifest:
         grid = self.cells.grid
         if grid.columns != grid.rows or grid.columns < 2:
             raise InputError(f"--grid {grid}: a world's grid is square, 2x2 or more")
+        if self.cells.enlarge != 1:
+            raise InputError("a world's pictures have canvases: they are not enlarged besides")
         self.check_path(self.loop)
 
     def check_path(self, path: CellPath) -> None:

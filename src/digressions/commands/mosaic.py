@@ -15,6 +15,7 @@ from .options import (
     Device,
     Dtype,
     Guidance,
+    How,
     ModelName,
     Negative,
     Prompt,
@@ -57,6 +58,7 @@ def mosaic(
     steps: Steps = None,
     guidance: Guidance = None,
     negative: Negative = "",
+    how: How = "mean",
     sampler: SamplerName = None,
     seed: Seed = 0,
     band: Annotated[
@@ -65,6 +67,9 @@ def mosaic(
     anchor: Annotated[
         float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
     ] = 0.3,
+    enlarge: Annotated[
+        int, typer.Option(help="Enlarge each picture this many times, with --upscaler.")
+    ] = 1,
     upscaler: UpscalerName = DEFAULT_UPSCALER,
     single: Annotated[
         str | None, typer.Option(help="Also write one big image: jpg or tif.")
@@ -101,9 +106,13 @@ def mosaic(
         negative=negative,
         band=band,
         anchor=anchor,
+        enlarge=enlarge,
+        upscaler=upscaler if enlarge > 1 else "lanczos",
+        how=how,
     )
+    size_of_primary = Size(loaded.size, loaded.size)
     settings = settings_for(
-        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
+        loaded, prompt, root, size_of_primary, negative=negative, how=how, image=start
     )
     folder = output or Path("out") / slug(prompt)
     primary = Primary(settings, None if start is None else start.pixels, upscaler)
@@ -142,11 +151,12 @@ def run_mosaic(job: Hypermosaic, batch_size: int, single: str | None) -> None:
 
 def _run_through(job: Hypermosaic, batch_size: int, single: str | None) -> None:
     estimate = job.start()
-    size, left = job.mosaic.size, estimate.pictures - estimate.done
+    size, side = job.mosaic.size, job.mosaic.side * job.mosaic.enlarge
+    left = estimate.pictures - estimate.done
     first = job.paint(batch_size=batch_size, most=batch_size)  # says how long the rest will take
     out.print(
-        f"{estimate.pictures:,} pictures of {job.mosaic.side} px, together {size.width:,} x "
-        f"{size.height:,} px ({estimate.pixels / 1e6:,.1f} Mpx), about {size_of(estimate.disk)} "
+        f"{estimate.pictures:,} pictures of {side} px, together {size.width:,} x {size.height:,} "
+        f"px ({estimate.pixels / 1e6:,.1f} Mpx), about {size_of(estimate.disk)} "
         f"on disk" + (f", about {duration(left / first.rate)} to paint" if left else "")
     )
     if estimate.done:

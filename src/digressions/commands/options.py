@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 DEFAULT_UPSCALER = "realesrgan-animevideo"
 
-Prompt = Annotated[str, typer.Argument(help="What to paint, like 'photo of a turtle'.")]
+Prompt = Annotated[
+    str, typer.Argument(help="What to paint, like 'photo of a turtle' or 'a giraffe AND a frog'.")
+]
 ModelName = Annotated[
     str, typer.Option("--model", help="'bundled', a folder in diffusers layout, or a hub id.")
 ]
@@ -33,6 +35,13 @@ Strength = Annotated[float | None, typer.Option(help="0..1: how freely to paint 
 Negative = Annotated[str, typer.Option(help="What not to paint.")]
 SamplerName = Annotated[
     str | None, typer.Option("--sampler", help="ddim, euler_ancestral, dpmpp_2m or lcm.")
+]
+How = Annotated[
+    str,
+    typer.Option(
+        help="How prompts beside AND become one picture: mean, sum, latents, lerp, slerp, "
+        "alternate, switch, perp, max, superpose or superpose-or."
+    ),
 ]
 UpscalerName = Annotated[
     str,

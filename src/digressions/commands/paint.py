@@ -16,6 +16,7 @@ from .options import (
     Device,
     Dtype,
     Guidance,
+    How,
     ModelName,
     Negative,
     Prompt,
@@ -56,6 +57,7 @@ def paint(
     steps: Steps = None,
     guidance: Guidance = None,
     negative: Negative = "",
+    how: How = "mean",
     sampler: SamplerName = None,
     seed: Seed = None,
     enlarge: Annotated[
@@ -97,6 +99,7 @@ def paint(
         mask=hole,
         upscaler=upscaler if enlarge > 1 else None,
         extra={"enlarge": enlarge} if enlarge > 1 else {},
+        how=how,
     )
     target = output or Path("out") / f"{slug(prompt)}.png"
     wanted_all = [dataclasses.replace(settings, seed=first + i) for i in range(n)]
@@ -115,6 +118,7 @@ def paint_all(
     target: Path,
     image: np.ndarray | None,
     mask: np.ndarray | None,
+    regions: np.ndarray | None = None,
 ) -> None:
     """Paints pictures of one size, from one start picture, and writes and names their files.
 
@@ -124,6 +128,7 @@ def paint_all(
         target: The file of a single picture; of several, each seed goes into its name.
         image: ``(H, W, 3)`` uint8 of any size to paint over, or ``None``.
         mask: ``(H, W)`` uint8 of any size, white where to paint, or ``None``.
+        regions: ``(prompts, H, W)`` uint8 of the pictures' size, white where a prompt counts.
     """
     from ..contactsheet import contact_sheet
     from ..images import check_suffix, cover, to_array, write_image
@@ -138,7 +143,7 @@ def paint_all(
     check_suffix(target, times * size[0], times * size[1])
     image = None if image is None else cover(image, *size)
     mask = None if mask is None else cover(mask, *size)
-    jobs = [job_of(settings, image, mask) for settings in wanted]
+    jobs = [job_of(settings, image, mask, regions) for settings in wanted]
     for job, settings in zip(jobs, wanted, strict=True):
         check(model, job)  # before the progress bar: an error is one line
         check_upscaler(settings.upscaler or "lanczos")

@@ -31,7 +31,14 @@ def replay(
     from ..flight import flight_from
     from ..images import read_text, write_image
     from ..metadata import from_text, to_text
-    from ..replay import difference, model_for, mosaic_again, primary_again, started_from
+    from ..replay import (
+        difference,
+        model_for,
+        mosaic_again,
+        primary_again,
+        regions_of,
+        started_from,
+    )
 
     text = read_film_text(file) if file.suffix.lower() in VIDEOS else read_text(file)
     settings = from_text(text, str(file))
@@ -51,4 +58,4 @@ def replay(
         write_image(target, primary_again(loaded, settings), to_text(settings))
         out.print(str(target))
     else:
-        paint_all(loaded, [settings], target, *started_from(settings))
+        paint_all(loaded, [settings], target, *started_from(settings), regions_of(settings))

@@ -16,6 +16,7 @@ from .options import (
     Device,
     Dtype,
     Guidance,
+    How,
     ModelName,
     Negative,
     Prompt,
@@ -82,6 +83,7 @@ def zoom(
     steps: Steps = None,
     guidance: Guidance = None,
     negative: Negative = "",
+    how: How = "mean",
     sampler: SamplerName = None,
     seed: Seed = 0,
     band: Annotated[
@@ -129,9 +131,11 @@ def zoom(
         negative=negative,
         band=band,
         anchor=anchor,
+        how=how,
     )
+    size_of_root = Size(loaded.size, loaded.size)
     settings = settings_for(
-        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
+        loaded, prompt, root, size_of_root, negative=negative, how=how, image=start
     )
     primary = Primary(settings, None if start is None else start.pixels, upscaler)
     flight = Flight(
