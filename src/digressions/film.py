@@ -28,7 +28,7 @@ _VIDEO = {
 VIDEOS = tuple(_VIDEO)  # suffixes of files that remember
 _BT709 = 1
 _SAMPLES = 16  # frames that a GIF's palette is made of
-_DITHER = 14.0  # grey levels from the darkest to the brightest of the pattern
+_DITHER = 10.0  # grey levels from the darkest to the brightest of the pattern
 _TRIES = 8
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
 

@@ -98,8 +98,9 @@ class Cost(NamedTuple):
     """What a film takes.
 
     Attributes:
-        pictures: That it shows, and how many of them are painted already.
-        canvases: Of those, how many are enlarged.
+        pictures: That it shows besides the root.
+        done: How many of them are painted already.
+        canvases: How many are enlarged.
         seconds: To paint and enlarge the rest.
     """
 
@@ -169,8 +170,8 @@ class Zoom:
         small = sorted(world.missing(needed.canvases, "canvas"), key=len)
         one = [path for path in small if path not in missing[len(first) :]][:1]
         seconds += _seconds(lambda: world.canvases(one)) * _rest(small, one)
-        done = len(needed.pictures) - len(missing)
-        return Cost(len(needed.pictures), done, len(needed.canvases), seconds)
+        painted = sum(1 for path in needed.pictures if path)
+        return Cost(painted, painted - len(missing), len(needed.canvases), seconds)
 
     def prepare(self, needed: Needed) -> Iterator[int]:
         """Paints what is needed, a batch at a time; yields how many pictures, then canvases, are

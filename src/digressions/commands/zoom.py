@@ -210,9 +210,10 @@ def _paint(film: Zoom) -> None:
         f"them enlarged, about {duration(cost.seconds)}"
     )
     if cost.done:
-        out.print(f"{cost.done:,} of them are painted already; going on with the rest")
+        out.print(f"painted already: {cost.done:,}; going on with the rest")
     with progress() as bar:
-        task = bar.add_task("painting", total=cost.pictures + cost.canvases)
+        total = len(needed.pictures) + len(needed.canvases)
+        task = bar.add_task("painting", total=total)
         for ready in film.prepare(needed):
             bar.advance(task, ready)
 
