@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fidelity, mosaic
+from benchmarks import fidelity, mosaic, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.peers import PEERS, Peer, Placed
 from benchmarks.subject import default_mosaic
@@ -265,3 +265,19 @@ def test_the_page_has_a_place_for_the_figures_and_all_its_pictures():
     assert len(fidelity.MARKED.findall(text)) == 1
     for name in re.findall(r"\]\((images/[^)]+)\)", text):
         assert (DOCS / name).exists()
+
+
+@pytest.mark.slow
+def test_a_longer_film_takes_longer_but_not_more_memory(tmp_path: Path) -> None:
+    report = zoom.main(
+        [
+            *("--rehearse", "--grid", "8", "--size", "96", "--seconds", "1", "6"),
+            *("--upscaler", "lanczos", "--banks", "2", "8", "--out", str(tmp_path / "z.json")),
+        ]
+    )
+    short, long = report["films"]
+    assert long["peak_mib"] < short["peak_mib"] + 40
+    assert long["filming"] > short["filming"]
+    assert all(0 < count <= 64 for count in short["pictures"].values())
+    assert report["banks"][1]["error"] < report["banks"][0]["error"]
+    assert json.loads((tmp_path / "z.json").read_text("utf-8"))["asked"]["grid"] == 8

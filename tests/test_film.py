@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from digressions.errors import InputError, OutputError
-from digressions.film import check_film, write_film
+from digressions.film import check_film, read_film_text, write_film
 from digressions.geometry import Size
 from digressions.images import read_image, read_text
 
@@ -85,10 +85,17 @@ def test_a_folder_holds_every_frame_exactly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_a_video_remembers(tmp_path: Path, suffix: str) -> None:
-    write_film(tmp_path / f"a{suffix}", Sweep(), text={"comment": "made by hand"})
-    with av.open(str(tmp_path / f"a{suffix}")) as container:
-        found = {key.lower(): value for key, value in container.metadata.items()}
-    assert found["comment"] == "made by hand"
+    text = {"parameters": "frog\nSteps: 3", "digressions": '{"prompt": "\u03b1 \\"frog\\"; =#\\n"}'}
+    write_film(tmp_path / f"a{suffix}", Sweep(), text=text)
+    assert text.items() <= read_film_text(tmp_path / f"a{suffix}").items()
+
+
+def test_a_gif_remembers_and_is_still_a_gif(tmp_path: Path) -> None:
+    text = {"parameters": "frog " * 200, "digressions": "\u03b1"}
+    write_film(tmp_path / "a.gif", Sweep(), text=text)
+    assert read_text(tmp_path / "a.gif") == text
+    assert len(read_back(tmp_path / "a.gif")) == 12
+    assert Image.open(tmp_path / "a.gif").n_frames == 12
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])

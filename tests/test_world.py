@@ -90,6 +90,16 @@ def test_pictures_do_not_depend_on_order_batch_or_cache(tmp_path: Path) -> None:
     assert forgetful.cache.size() == 0
 
 
+def test_what_another_process_evicts_in_the_middle_is_painted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = a_world(tmp_path)
+    expected = digest(world.pictures([(3, 4), (9, 4)]))
+    monkeypatch.setattr(world, "missing", lambda paths, form="picture": set())
+    world.cache._db.execute("delete from pictures")
+    assert digest(world.pictures([(3, 4), (9, 4)])) == expected
+
+
 def test_another_process_paints_the_same(tmp_path: Path) -> None:
     paths = some_paths(6, seed=1)
     program = (
@@ -156,6 +166,11 @@ def test_other_manifests_are_other_worlds(change: dict[str, object]) -> None:
 def test_a_path_out_of_the_grid_is_refused(world: World, path: CellPath) -> None:
     with pytest.raises(InputError, match="is not in a grid of 4x4"):
         world.picture(path)
+
+
+def test_pictures_that_are_enlarged_besides_are_refused() -> None:
+    with pytest.raises(InputError, match="canvases"):
+        dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, enlarge=2)).check()
 
 
 @pytest.mark.parametrize("grid", [Grid(4, 3), Grid(1, 1)])

@@ -15,18 +15,20 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from .errors import InputError, OutputError
+from .errors import ImageError, InputError, OutputError
 from .geometry import Size
 from .images import resample, write_image
 from .output import workshop, writing
+from .texts import gif_comment
 
 _VIDEO = {
     ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium"}),
     ".webm": ("webm", "libvpx-vp9", {"crf": "28", "b": "0", "row-mt": "1", "cpu-used": "3"}),
 }
+VIDEOS = tuple(_VIDEO)  # suffixes of files that remember
 _BT709 = 1
 _SAMPLES = 16  # frames that a GIF's palette is made of
-_DITHER = 14.0  # grey levels from the darkest to the brightest of the pattern
+_DITHER = 10.0  # grey levels from the darkest to the brightest of the pattern
 _TRIES = 8
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
 
@@ -80,7 +82,7 @@ def write_film(
     Args:
         path: ``.mp4``, ``.webm``, ``.gif``, or no suffix for a folder of PNGs.
         most_bytes: What a GIF may take; it is made smaller until it fits.
-        text: What PNGs and videos remember.
+        text: What the file, or each PNG, remembers.
         on_frame: Called with 1 after every frame that was rendered.
 
     Returns:
@@ -99,11 +101,29 @@ def write_film(
     with workshop(path.parent, path) as work, writing(path):
         beside = work / path.name
         if kind == ".gif":
-            size = _write_gif(beside, film, most_bytes, on_frame)
+            size = _write_gif(beside, film, most_bytes, text, on_frame)
         else:
             _write_video(beside, kind, film, text, on_frame)
         beside.replace(path)
     return size
+
+
+def read_film_text(path: Path) -> dict[str, str]:
+    """The texts that `write_film` left in an MP4 or a WebM.
+
+    Raises:
+        ImageError: The file is not there or no film.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            found = dict(container.metadata)
+    except av.FFmpegError as error:
+        reason = "there is no such file" if not path.exists() else "is no film that can be read"
+        raise ImageError(f"{path}: {reason}") from error
+    # Matroska writes the names of what it does not know in capitals.
+    return {name.lower(): value for name, value in found.items()}
 
 
 def _frames(film: Film, size: Size, on_frame: OnFrame | None) -> Iterator[tuple[int, np.ndarray]]:
@@ -133,10 +153,18 @@ def _write_video(
         container.mux(stream.encode())
 
 
-def _write_gif(path: Path, film: Film, most_bytes: int | None, on_frame: OnFrame | None) -> Size:
+def _write_gif(
+    path: Path,
+    film: Film,
+    most_bytes: int | None,
+    text: Mapping[str, str],
+    on_frame: OnFrame | None,
+) -> Size:
     size, palette = film.size, palette_of(film)
     for _ in range(_TRIES):
         _write_gif_at(path, film, size, palette, on_frame)
+        if text:
+            _insert_comment(path, gif_comment(text))
         written = path.stat().st_size
         if most_bytes is None or written <= most_bytes:
             return size
@@ -164,6 +192,14 @@ def _write_gif_at(
             picture.pts = index
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
+
+
+def _insert_comment(path: Path, comment: bytes) -> None:
+    """Puts a comment where readers look for it: before the first frame."""
+    gif = path.read_bytes()
+    flags = gif[10]
+    after = 13 + (3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0)  # the header, the palette
+    path.write_bytes(gif[:after] + comment + gif[after:])
 
 
 def palette_of(film: Film) -> Image.Image:

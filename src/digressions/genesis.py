@@ -18,6 +18,9 @@ from .primary import Primary, make_primary
 from .upscale import check_upscaler, load_upscaler
 from .world import Manifest, World
 
+# Of a root that is painted: the model and the upscaler stand in the manifest themselves.
+_NO_MATTER = {"command", "model", "model_hash", "version", "image", "mask", "upscaler", "extra"}
+
 
 def manifest_of(
     model: Model, primary: Primary, cells: Mosaic, deeper: tuple[str, ...] = ()
@@ -67,7 +70,5 @@ def _root_of(primary: Primary) -> str:
     settings = primary.settings
     if primary.image is not None:
         return json.dumps({"image": (settings.image or {}).get("sha256")})
-    shape = {"prompt", "negative", "seed", "steps", "sampler", "guidance", "width", "height"}
-    return json.dumps(
-        {k: v for k, v in dataclasses.asdict(settings).items() if k in shape}, sort_keys=True
-    )
+    given = dataclasses.asdict(settings).items()
+    return json.dumps({k: v for k, v in given if k not in _NO_MATTER}, sort_keys=True)

@@ -1,9 +1,9 @@
-"""Texts inside image files: PNG text chunks, EXIF, XMP.
+"""Texts inside image files: PNG text chunks, GIF comments, EXIF, XMP.
 
 A picture's texts are a mapping of names to strings (see `metadata`). A PNG holds each in an iTXt
-chunk. Elsewhere ``parameters`` goes to the EXIF user comment, where the common tools look for it,
-and the rest to the EXIF image description as JSON. Files that are streamed to disk by libvips take
-all of them as one XMP packet.
+chunk, a GIF all of them in its comment, as JSON. Elsewhere ``parameters`` goes to the EXIF user
+comment, where the common tools look for it, and the rest to the EXIF image description as JSON.
+Files that are streamed to disk by libvips take all of them as one XMP packet.
 """
 
 from __future__ import annotations
@@ -64,8 +64,17 @@ def texts_of(image: Image.Image) -> dict[str, str]:
     if image.format == "PNG":
         image.load()  # text chunks may follow the pixels
         return {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
+    if image.format == "GIF":
+        return _from_json(image.info.get("comment", b""))
     exif = image.getexif()
     return _from_exif(exif) | _from_xmp(image.info.get("xmp") or exif.get(_XMP_TAG))
+
+
+def gif_comment(text: Mapping[str, str]) -> bytes:
+    """Texts as the comment extension of a GIF (GIF89a, section 24): blocks of up to 255 bytes."""
+    words = json.dumps(dict(text)).encode()
+    blocks = [words[start : start + 255] for start in range(0, len(words), 255)]
+    return b"!\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
 
 
 def _exif(text: Mapping[str, str]) -> Image.Exif:
@@ -85,11 +94,15 @@ def _from_exif(exif: Image.Exif) -> dict[str, str]:
     found: dict[str, str] = {}
     if isinstance(comment, bytes) and comment.startswith(_UNICODE):
         found["parameters"] = comment.removeprefix(_UNICODE).decode("utf-16-be", "replace")
+    return found | _from_json(exif.get(ExifTags.Base.ImageDescription, ""))
+
+
+def _from_json(words: str | bytes) -> dict[str, str]:
     try:
-        rest = json.loads(exif.get(ExifTags.Base.ImageDescription, "") or "{}")
+        found = json.loads(words or "{}")
     except ValueError:
-        return found  # a description in somebody's words
-    return found | ({str(k): str(v) for k, v in rest.items()} if isinstance(rest, dict) else {})
+        return {}  # a description in somebody's words
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 def _from_xmp(packet: object) -> dict[str, str]:

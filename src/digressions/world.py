@@ -14,6 +14,7 @@ canvas, each within one grey level: so nothing drifts, however deep.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -21,7 +22,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ from .plant import planted, small_copy, with_copy
 from .upscale import Upscaler
 
 FORMAT = 1  # of worlds; another one means other pictures
+_PLAIN = ("model", "root", "deeper", "upscaler", "reuse")
 Form = Literal["picture", "canvas"]
 
 
@@ -54,6 +56,7 @@ class Manifest:
             of a picture. Its prompt is that of depth 1.
         deeper: Prompts of depth 2, 3, ...; after the last comes depth 1's again.
         upscaler: Name of what enlarges a picture to its canvas.
+        reuse: Pictures that all others are made of (see `bank`); 0 for no such limit.
         loop: Path of the cell that the root is planted in, so that ``loop`` leads to the root
             again; empty for none.
     """
@@ -63,6 +66,7 @@ class Manifest:
     cells: Mosaic
     deeper: tuple[str, ...] = ()
     upscaler: str = "lanczos"
+    reuse: int = 0
     loop: CellPath = ()
 
     @property
@@ -77,7 +81,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """The whole manifest as one line."""
-        fields = {name: getattr(self, name) for name in ("model", "root", "deeper", "upscaler")}
+        fields = {name: getattr(self, name) for name in _PLAIN}
         fields |= {"cells": json.loads(self.cells.job()), "loop": list(self.loop)}
         return json.dumps(fields | {"format": FORMAT}, sort_keys=True)
 
@@ -92,6 +96,8 @@ class Manifest:
         grid = self.cells.grid
         if grid.columns != grid.rows or grid.columns < 2:
             raise InputError(f"--grid {grid}: a world's grid is square, 2x2 or more")
+        if self.cells.enlarge != 1:
+            raise InputError("a world's pictures have canvases: they are not enlarged besides")
         self.check_path(self.loop)
 
     def check_path(self, path: CellPath) -> None:
@@ -137,22 +143,22 @@ class World:
         self.manifest, self.cache, self.batch_size = manifest, cache, batch_size
         self.on_painted = on_painted
         self._unplanted, self._painter, self._upscaler = root, painter, upscaler
-        self._small = small_copy(to_tensor(root))
-        self._root = root
-        if len(manifest.loop) == 1:
-            self._root = self._planted_in_itself(root)
+        self._settle_root()
 
-    def looped(self, loop: CellPath) -> World:
+    def looped(self, loop: CellPath) -> Self:
         """The world like this one with its root planted in a cell."""
-        return World(
-            dataclasses.replace(self.manifest, loop=loop),
-            self._unplanted,
-            self._painter,
-            self._upscaler,
-            self.cache,
-            batch_size=self.batch_size,
-            on_painted=self.on_painted,
-        )
+        other = copy.copy(self)
+        other.manifest = dataclasses.replace(self.manifest, loop=loop)
+        other.manifest.check()
+        other._settle_root()
+        return other
+
+    def _settle_root(self) -> None:
+        self._root = self._unplanted
+        self._small = small_copy(to_tensor(self._root))
+        if len(self.manifest.loop) == 1:
+            self._root = self._planted_in_itself(self._root)
+        self._root_picture = matched(self._root, self.manifest.cells.side, self._upscaler)
 
     def canonical(self, path: CellPath) -> CellPath:
         """The shortest path to the same picture: every round through the loop is left out."""
@@ -214,10 +220,6 @@ class World:
             self.manifest.check_path(path)
         return places
 
-    @functools.cached_property
-    def _root_picture(self) -> np.ndarray:
-        return matched(self._root, self.manifest.cells.side, self._upscaler)
-
     def _pictures_at(self, paths: Sequence[CellPath]) -> dict[CellPath, np.ndarray]:
         missing = self.missing(paths)
         parents = {path[:-1] for path in missing}
@@ -270,19 +272,28 @@ class World:
         starts, exact = [], []
         for parent, group in itertools.groupby(paths, key=lambda path: path[:-1]):
             cells = [path[-1] for path in group]
-            canvas = to_tensor(canvases[parent])
+            # One that was found and is evicted by now: its parent's canvas is not at hand.
+            held = canvases[parent] if parent in canvases else self._canvas(parent)
+            canvas = to_tensor(held)
             starts.append(cells_of(canvas, mosaic, cells))
             exact.append(exact_cells(canvas, mosaic, cells))
-        seeds = [cell_seed(mosaic.seed, *path) for path in paths]
         pixels = torch.cat(exact)
-        painted = paint_over(self._painter, mosaic, seeds, torch.cat(starts), pixels)
+        painted = self._paint_over(mosaic, paths, torch.cat(starts), pixels)
         images = [image.permute(1, 2, 0).numpy() for image in painted]
         for index, path in enumerate(paths):
             if path == self.manifest.loop[:-1]:
                 images[index] = self._with_root(images[index], pixels[index])
+        return images
+
+    def _paint_over(
+        self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor
+    ) -> Tensor:
+        """Pictures of some paths, exact in the band: ``(B, 3, side, side)`` uint8."""
+        seeds = [cell_seed(mosaic.seed, *path) for path in paths]
+        painted = paint_over(self._painter, mosaic, seeds, starts, exact)
         if self.on_painted is not None:
             self.on_painted(len(paths))
-        return images
+        return painted
 
     def _enlarge(self, picture: np.ndarray, paths: Sequence[CellPath]) -> list[np.ndarray]:
         (path,) = paths

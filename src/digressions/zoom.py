@@ -74,17 +74,16 @@ def choose_loop(world: World, levels: int, path: CellPath = ()) -> CellPath:
     Args:
         world: To fly into.
         levels: 1 or more.
-        path: The first cells, fewer than ``levels``, where they are chosen already.
+        path: The first cells, where they are chosen already; all of them is the loop itself.
 
     Raises:
-        InputError: Too many cells are chosen, or one that is not in the grid.
+        InputError: More cells are chosen than there are levels, or one that is not in the grid.
     """
     grid = world.manifest.cells.grid
-    if len(path) >= levels:
-        raise InputError(
-            f"{levels} levels have room for {levels - 1} chosen cells, not {len(path)}: "
-            "the last is where the root fits"
-        )
+    if len(path) > levels:
+        raise InputError(f"{len(path)} chosen cells are too many for --levels {levels}")
+    if len(path) == levels:
+        return path
     root = world.canvas(())
     for depth in range(len(path), levels - 1):
         seed = cell_seed(world.manifest.cells.seed, *path, depth)
@@ -99,8 +98,9 @@ class Cost(NamedTuple):
     """What a film takes.
 
     Attributes:
-        pictures: That it shows, and how many of them are painted already.
-        canvases: Of those, how many are enlarged.
+        pictures: That it shows besides the root.
+        done: How many of them are painted already.
+        canvases: How many are enlarged.
         seconds: To paint and enlarge the rest.
     """
 
@@ -170,8 +170,8 @@ class Zoom:
         small = sorted(world.missing(needed.canvases, "canvas"), key=len)
         one = [path for path in small if path not in missing[len(first) :]][:1]
         seconds += _seconds(lambda: world.canvases(one)) * _rest(small, one)
-        done = len(needed.pictures) - len(missing)
-        return Cost(len(needed.pictures), done, len(needed.canvases), seconds)
+        painted = sum(1 for path in needed.pictures if path)
+        return Cost(painted, painted - len(missing), len(needed.canvases), seconds)
 
     def prepare(self, needed: Needed) -> Iterator[int]:
         """Paints what is needed, a batch at a time; yields how many pictures, then canvases, are

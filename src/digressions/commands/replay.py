@@ -12,10 +12,11 @@ from ..console import err, out, plain
 from .mosaic import run_mosaic
 from .options import Device, Dtype, load_model
 from .paint import paint_all
+from .zoom import run_flight
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A picture that this program made.")],
+    file: Annotated[Path, typer.Argument(help="A picture or a film that this program made.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File or folder; FILE-replay if not said.")
     ] = None,
@@ -25,7 +26,9 @@ def replay(
     device: Device = None,
     dtype: Dtype = None,
 ) -> None:
-    """Make a picture again from what its file remembers."""
+    """Make a picture or a film again from what its file remembers."""
+    from ..film import VIDEOS, read_film_text
+    from ..flight import flight_from
     from ..images import read_text, write_image
     from ..metadata import from_text, to_text
     from ..replay import (
@@ -37,7 +40,8 @@ def replay(
         started_from,
     )
 
-    settings = from_text(read_text(file), str(file))
+    text = read_film_text(file) if file.suffix.lower() in VIDEOS else read_text(file)
+    settings = from_text(text, str(file))
     loaded = load_model(model_for(settings, model, str(file)), device, dtype)
     if reason := difference(settings, loaded.hash):
         err.print(f"[yellow]note:[/yellow] {plain(f'{file} {reason}')}")
@@ -46,6 +50,10 @@ def replay(
     if settings.command == "mosaic":
         folder = output or file.with_name(f"{file.stem}-replay")
         run_mosaic(mosaic_again(loaded, settings, folder), 32, None)
+    elif settings.command == "zoom":
+        # A frame of a folder of PNGs remembers the film, too.
+        target = target if output or file.suffix.lower() != ".png" else target.with_suffix("")
+        run_flight(loaded, flight_from(settings, started_from(settings)[0]), target)
     elif "enlarged" in settings.extra:
         write_image(target, primary_again(loaded, settings), to_text(settings))
         out.print(str(target))

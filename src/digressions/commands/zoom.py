@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import __version__
 from ..console import duration, out, progress
 from ..errors import InputError, StoppedError
 from ..geometry import CellPath, Grid, Size
@@ -17,6 +16,7 @@ from .options import (
     Device,
     Dtype,
     Guidance,
+    How,
     ModelName,
     Negative,
     Prompt,
@@ -33,7 +33,13 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..flight import Flight
+    from ..models import Model
+    from ..world import World
     from ..zoom import Zoom
+
+
+DEFAULT_CACHE = (Path("out/worlds.sqlite"), 1_000_000_000)
 
 
 def zoom(
@@ -66,6 +72,10 @@ def zoom(
         list[str] | None,
         typer.Option(help="What the cells show; again for the next depth, and then round."),
     ] = None,
+    reuse: Annotated[
+        int | None,
+        typer.Option(help="Paint only so many pictures, and use them again wherever they fit."),
+    ] = None,
     picture_size: Annotated[
         int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
     ] = None,
@@ -73,6 +83,7 @@ def zoom(
     steps: Steps = None,
     guidance: Guidance = None,
     negative: Negative = "",
+    how: How = "mean",
     sampler: SamplerName = None,
     seed: Seed = 0,
     band: Annotated[
@@ -84,7 +95,7 @@ def zoom(
     upscaler: UpscalerName = DEFAULT_UPSCALER,
     cache: Annotated[
         Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
-    ] = Path("out/worlds.sqlite"),
+    ] = DEFAULT_CACHE[0],
     cache_size: Annotated[int, typer.Option(help="Megabytes that the cache may take.")] = 1000,
     batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
     model: ModelName = "bundled",
@@ -92,18 +103,16 @@ def zoom(
     dtype: Dtype = None,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
-    from ..cache import Cache
     from ..film import check_film
-    from ..genesis import manifest_of, open_world
+    from ..flight import Flight
     from ..mosaic import Mosaic
     from ..original import read_original
     from ..primary import Primary
-    from ..zoom import Zoom, choose_loop
 
     screen, shape, first_cells = Size.parse(size), Grid.parse(grid), _path(into)
     target = output or Path("out") / f"{slug(prompt)}.mp4"
     count = _frame_count(levels, seconds, fps)
-    _check(screen, batch_size, cache_size, max_mb)
+    _check(screen, batch_size, cache_size, max_mb, reuse)
     check_film(target, screen)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
@@ -122,24 +131,72 @@ def zoom(
         negative=negative,
         band=band,
         anchor=anchor,
+        how=how,
     )
+    size_of_root = Size(loaded.size, loaded.size)
     settings = settings_for(
-        loaded, prompt, root, Size(loaded.size, loaded.size), negative=negative, image=start
+        loaded, prompt, root, size_of_root, negative=negative, how=how, image=start
     )
     primary = Primary(settings, None if start is None else start.pixels, upscaler)
-    manifest = manifest_of(loaded, primary, cells, tuple(prompts[1:]))
-    manifest.check_path(first_cells)
+    flight = Flight(
+        primary, cells, tuple(prompts[1:]), reuse, levels, first_cells, screen, fps, count
+    )
+    store = (cache, cache_size * 1_000_000)
+    run_flight(loaded, flight, target, store, batch_size=batch_size, max_mb=max_mb)
+
+
+def run_flight(
+    model: Model,
+    flight: Flight,
+    target: Path,
+    cache: tuple[Path, int] = DEFAULT_CACHE,
+    *,
+    batch_size: int = 32,
+    max_mb: float | None = None,
+) -> None:
+    """Makes a film, and says what it costs, how far it is and how well it closes.
+
+    Args:
+        model: Paints it.
+        flight: What it is made of.
+        target: The file, or the folder of its frames.
+        cache: The file that keeps what is painted, and its limit in bytes.
+        batch_size: Pictures painted at once.
+        max_mb: Megabytes that a GIF may take, or ``None``.
+
+    Raises:
+        StoppedError: Ctrl-C; it says how to go on.
+    """
+    from ..cache import Cache
+    from ..genesis import manifest_of, open_world
+    from ..zoom import Zoom, choose_loop
+
+    manifest = manifest_of(model, flight.primary, flight.cells, flight.deeper)
+    manifest.check_path(flight.path)
     try:
-        with Cache(cache, cache_size * 1_000_000) as pictures:
-            world = open_world(manifest, loaded, primary, pictures, batch_size=batch_size)
-            loop = choose_loop(world, levels, first_cells)
-            film = Zoom(world.looped(loop), screen, fps, count)
+        with Cache(*cache) as pictures:
+            world = open_world(manifest, model, flight.primary, pictures, batch_size=batch_size)
+            if flight.reuse is not None:
+                world = _finite(world, flight.reuse)
+            loop = choose_loop(world, flight.levels, flight.path)
+            film = Zoom(world.looped(loop), flight.size, flight.fps, flight.count)
             _paint(film)
-            _write(film, target, max_mb)
+            _write(film, flight, target, max_mb)
     except KeyboardInterrupt:
         raise StoppedError(
-            f"stopped; what is painted is kept in {cache}: the same command goes on"
+            f"stopped; what is painted is kept in {cache[0]}: the same command goes on"
         ) from None
+
+
+def _finite(world: World, count: int) -> World:
+    """The world of a bank of pictures; says how well they serve."""
+    from ..bank import FiniteWorld, grow_bank
+
+    with progress() as bar:
+        task = bar.add_task("bank", total=count - 1)
+        bank = grow_bank(world, count, on_grown=lambda n: bar.advance(task, n))
+    out.print(str(bank.coverage))
+    return FiniteWorld(world, bank)
 
 
 def _paint(film: Zoom) -> None:
@@ -153,16 +210,19 @@ def _paint(film: Zoom) -> None:
         f"them enlarged, about {duration(cost.seconds)}"
     )
     if cost.done:
-        out.print(f"{cost.done:,} of them are painted already; going on with the rest")
+        out.print(f"painted already: {cost.done:,}; going on with the rest")
     with progress() as bar:
-        task = bar.add_task("painting", total=cost.pictures + cost.canvases)
+        total = len(needed.pictures) + len(needed.canvases)
+        task = bar.add_task("painting", total=total)
         for ready in film.prepare(needed):
             bar.advance(task, ready)
 
 
-def _write(film: Zoom, target: Path, max_mb: float | None) -> None:
+def _write(film: Zoom, flight: Flight, target: Path, max_mb: float | None) -> None:
     """Writes the film, and says how well it closes."""
     from ..film import write_film
+    from ..flight import settings_of
+    from ..metadata import to_text
 
     most = None if max_mb is None else int(max_mb * 1_000_000)
     with progress() as bar:
@@ -171,7 +231,7 @@ def _write(film: Zoom, target: Path, max_mb: float | None) -> None:
             target,
             film,
             most_bytes=most,
-            text={"comment": film.world.manifest.to_json(), "encoded_by": f"digress {__version__}"},
+            text=to_text(settings_of(flight, film)),
             on_frame=lambda n: bar.advance(task, n),
         )
     world = film.world
@@ -190,18 +250,22 @@ def _frame_count(levels: int, seconds: float | None, fps: int) -> int:
     if not 1 <= fps <= 120:
         raise InputError(f"--fps {fps} is out of range: 1 to 120")
     wanted = 5.0 * levels if seconds is None else seconds
-    if not (math.isfinite(wanted) and 0 < wanted <= 86_400):
-        raise InputError(f"--seconds {wanted:g} is out of range: more than 0, at most a day")
+    if not (math.isfinite(wanted) and 0 < wanted <= 3600):
+        raise InputError(f"--seconds {wanted:g} is out of range: more than 0, at most an hour")
     return max(1, round(wanted * fps))
 
 
-def _check(screen: Size, batch_size: int, cache_size: int, max_mb: float | None) -> None:
+def _check(
+    screen: Size, batch_size: int, cache_size: int, max_mb: float | None, reuse: int | None
+) -> None:
     if not 32 <= min(screen) <= max(screen) <= 4096:
         raise InputError(f"--size {screen} is out of range: 32 to 4096 a side")
     if batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
     if cache_size < 0:
         raise InputError(f"--cache-size {cache_size} must be at least 0")
+    if reuse is not None and not 2 <= reuse <= 4096:
+        raise InputError(f"--reuse {reuse} is out of range: 2 to 4096")
     if max_mb is not None and not max_mb > 0:
         raise InputError(f"--max-mb {max_mb} must be more than 0")
 

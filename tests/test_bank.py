@@ -1,0 +1,135 @@
+"""The finite world: endless from few pictures, each still exact in its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from digressions.bank import FiniteWorld, cells_colours, colours_of, grow_bank
+from digressions.cache import Cache
+from digressions.errors import InputError
+from digressions.geometry import CellPath, Grid, Size
+from digressions.paint import Job, paint_noise
+from digressions.upscale import Lanczos
+from digressions.world import World
+from digressions.zoom import Zoom, choose_loop
+
+from .test_world import CELLS, MANIFEST, smooth
+
+GRID = Grid(8, 8)
+SMALL = dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, grid=GRID))
+
+
+class Counted:
+    """A painter that knows how much it painted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, jobs: Sequence[Job]) -> Tensor:
+        self.count += len(jobs)
+        return paint_noise(jobs)
+
+
+@pytest.fixture
+def painter() -> Counted:
+    return Counted()
+
+
+@pytest.fixture
+def world(tmp_path: Path, painter: Counted) -> Iterator[World]:
+    with Cache(tmp_path / "c.sqlite") as cache:
+        yield World(SMALL, smooth(64), painter, Lanczos(), cache, batch_size=8)
+
+
+def test_a_finite_world_is_endless_and_paints_nothing(world: World, painter: Counted) -> None:
+    grown: list[int] = []
+    bank = grow_bank(world, 12, grown.append)
+    assert len(bank.paths) == len(bank.pictures) == 12
+    assert sum(grown) == 11
+    count = painter.count
+    # Besides the bank itself, only what lies on the way to its pictures.
+    assert count <= sum(len(path) for path in bank.paths)
+    finite = FiniteWorld(world, bank)
+    chance = random.Random(1)
+    path: CellPath = tuple(chance.randrange(64) for _ in range(200))
+    assert finite.picture(path).shape == (16, 16, 3)
+    film = Zoom(finite.looped(choose_loop(finite, 4)), Size(64, 64), 4, 8)
+    first, wrapped = film.frame(0), film.frame(8)
+    assert np.array_equal(first, wrapped)
+    assert painter.count == count
+
+
+def test_every_picture_is_exact_in_its_place(world: World) -> None:
+    finite = FiniteWorld(world, grow_bank(world, 12))
+    chance = random.Random(2)
+    path = tuple(chance.randrange(18, 46) for _ in range(60))
+    assert max(finite.residual(path[:depth]) for depth in (1, 2, 10, 60)) <= 1
+
+
+def test_a_picture_is_one_of_the_bank_bent_to_its_cell(world: World) -> None:
+    bank = grow_bank(world, 12)
+    finite = FiniteWorld(world, bank)
+    likeness = []
+    for cell in range(0, 64, 3):
+        seen, taken = finite.picture((cell,)), bank.pictures[finite.index((cell,))]
+        likeness.append(np.corrcoef(seen.reshape(-1), taken.reshape(-1))[0, 1])
+    assert np.mean(likeness) > 0.6
+
+
+def test_neighbours_are_different_pictures(world: World) -> None:
+    bank = grow_bank(world, 16)
+    for leads in bank.next:
+        rows = leads.reshape(8, 8)
+        assert (rows[:, 1:] != rows[:, :-1]).mean() > 0.9
+        assert (rows[1:] != rows[:-1]).mean() > 0.9
+
+
+def test_more_pictures_cover_more(world: World) -> None:
+    found = [grow_bank(world, count).coverage for count in (2, 8, 32)]
+    assert found[0].error > found[1].error > found[2].error
+    assert found[0].close < found[2].close
+    assert str(found[1]).startswith("8 pictures cover ")
+
+
+def test_a_bank_is_the_same_each_time_it_is_grown(world: World, tmp_path: Path) -> None:
+    with Cache(tmp_path / "other.sqlite") as cache:
+        other = World(SMALL, smooth(64), paint_noise, Lanczos(), cache, batch_size=3)
+        one, two = grow_bank(world, 40), grow_bank(other, 40)
+    assert one.paths == two.paths
+    assert np.array_equal(one.next, two.next)
+
+
+def test_a_finite_world_is_another_world(world: World) -> None:
+    finite = FiniteWorld(world, grow_bank(world, 4))
+    assert finite.manifest.id != world.manifest.id
+    assert finite.looped((27,)).manifest.id != finite.manifest.id
+
+
+def test_a_world_of_one_colour_is_covered(tmp_path: Path) -> None:
+    def untouched(jobs: Sequence[Job]) -> Tensor:
+        return torch.stack([job.image for job in jobs if job.image is not None])
+
+    with Cache(tmp_path / "grey.sqlite") as cache:
+        grey = np.full((64, 64, 3), 128, np.uint8)
+        bank = grow_bank(World(SMALL, grey, untouched, Lanczos(), cache), 6)
+    assert len(bank.paths) == 6
+    assert bank.coverage.close == 1
+
+
+def test_a_bank_of_one_is_refused(world: World) -> None:
+    with pytest.raises(InputError, match="--reuse 1"):
+        grow_bank(world, 1)
+
+
+def test_the_colours_of_cells_are_those_of_their_boxes() -> None:
+    canvas = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    cell = canvas[8:16, 16:24]
+    assert np.allclose(cells_colours(canvas, GRID)[10], colours_of(cell[None])[0], atol=1e-5)
