@@ -16,7 +16,8 @@ from digressions.bank import FiniteWorld, cells_colours, colours_of, grow_bank
 from digressions.cache import Cache
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid, Size
-from digressions.paint import Job, paint_noise
+from digressions.job import Job
+from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
 from digressions.world import World
 from digressions.zoom import Zoom, choose_loop
