@@ -1,6 +1,7 @@
 """Write a training checkpoint as a diffusers folder: safetensors, float16 weights, model card."""
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from diffusers import AutoencoderTiny
 from diffusion import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
 from torch import nn
 
+GUIDANCE = 3.0  # that a model likes which has none distilled into it
 CARD = """\
 ---
 license: apache-2.0
@@ -86,7 +88,21 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
     return card + notice.replace("# Where", "## Where", 1)
 
 
-def vocabulary(records: list[dict]) -> list[str]:
+def likes(guidance: float) -> dict[str, object]:
+    """How the model likes to be used, for `digressions.json`; chosen by `docs/fidelity.md`."""
+    whole = {"sampler": "ddim", "steps": 12, "guidance": guidance, "strength": 0.8}
+    return whole | {"cell_steps": 4, "cell_guidance": guidance, "cell_strength": 0.8}
+
+
+def forget_paths(folder: Path) -> None:
+    """Take out of the configs where on this machine the parts came from."""
+    for path in folder.glob("*/config.json"):
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def taught(records: list[dict]) -> list[str]:
     """A line for every name and every style that captions speak of."""
     captions = {text for record in records for text in every_caption(record)}
     names = {name for record in records for name in record["names"]}
@@ -115,7 +131,10 @@ def main() -> None:
         half(vae), tokenizer, half(models["text"]), half(models["unet"]), make_scheduler()
     )
     pipeline.save_pretrained(args.out)
-    (args.out / "vocabulary.txt").write_text("\n".join(vocabulary(records)) + "\n")
+    forget_paths(args.out)
+    liked = likes(GUIDANCE if state["guidance"] is None else 1.0)
+    (args.out / "digressions.json").write_text(json.dumps(liked, indent=1) + "\n")
+    (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
     (args.out / "README.md").write_text(model_card(pipeline, records, state["guidance"], notice))
 
