@@ -16,6 +16,8 @@ ORDER = [
     "errors",
     "output",
     "geometry",
+    "lengths",
+    "papersizes",
     "texts",
     "colours",
     "opening",
@@ -34,7 +36,13 @@ ORDER = [
     "models",
     "paint",
     "tiles",
+    "upscalefile",
     "upscale",
+    "inks",
+    "paper",
+    "pdf",
+    "proof",
+    "printfile",
     "band",
     "store",
     "pyramid",
@@ -50,7 +58,9 @@ ORDER = [
     "commands.options",
     "commands.mosaic",
     "commands.paint",
+    "commands.print",
     "commands.replay",
+    "commands.upscale",
     "cli",
 ]
 
@@ -65,6 +75,8 @@ HELP = "from digressions.cli import app; app({}, standalone_mode=False)"
         "import digressions.cli",
         HELP.format(["--help"]),
         HELP.format(["mosaic", "--help"]),
+        HELP.format(["print", "--help"]),
+        HELP.format(["upscale", "--help"]),
     ],
 )
 def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:

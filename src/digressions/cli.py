@@ -8,7 +8,9 @@ import typer
 
 from .commands.mosaic import mosaic
 from .commands.paint import paint
+from .commands.print import print_
 from .commands.replay import replay
+from .commands.upscale import upscale
 from .console import fail
 from .errors import DigressionsError, StoppedError
 
@@ -18,8 +20,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, paint, replay):  # as `digress --help` lists them
-    app.command()(command)
+for command in (mosaic, paint, print_, upscale, replay):  # as `digress --help` lists them
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def main() -> None:

@@ -223,7 +223,7 @@ def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = Non
     """
     checkpoint = Checkpoint(name)
     scheduler = checkpoint.scheduler
-    where = _device(device)
+    where = device_for(device)
     kind = _dtype(dtype, where)
     unet = checkpoint.network("unet", kind).to(where)
     vae = checkpoint.network("vae", kind).to(where)
@@ -287,7 +287,12 @@ def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
     return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()], 1), (0, width % 2))
 
 
-def _device(name: str | None) -> torch.device:
+def device_for(name: str | None) -> torch.device:
+    """The device of a name; for ``None`` CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: There is no such device, or it does not work.
+    """
     if name is None:
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -37,7 +37,8 @@ SamplerName = Annotated[
 UpscalerName = Annotated[
     str,
     typer.Option(
-        "--upscaler", help="lanczos, realesrgan-animevideo, realesrgan-anime or realesrgan."
+        "--upscaler",
+        help="lanczos, realesrgan-animevideo, realesrgan-anime, realesrgan or a .safetensors file.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; drawn if not said.")]
