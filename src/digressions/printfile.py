@@ -14,15 +14,12 @@ from .images import check_suffix
 from .inks import Profile
 from .output import workshop, writing
 from .paper import Sheet, with_marks
-from .texts import save_options
+from .texts import save_options, xmp_packet
 
 _PDF = ".pdf"
-_PREDICTOR = 317  # a tag of TIFF
-_OPTIONS: dict[str, dict[str, object]] = {
-    "PNG": {},
-    "TIFF": {"compression": "tiff_lzw"},  # what print shops can read
-    "JPEG": {"quality": 97, "subsampling": 0},
-}
+_PREDICTOR, _XMP = 317, 700  # tags of TIFF
+_SUBTRACT_LEFT = 2  # the predictor: each value less the one to the left
+_KINDS = ("PNG", "TIFF", "JPEG")
 
 
 def check_printable(path: Path, size: Size, mode: str) -> None:
@@ -47,7 +44,7 @@ def check_printable(path: Path, size: Size, mode: str) -> None:
         raise OutputError(
             f"{path}: cannot print to {path.suffix or 'no suffix'!r}: use .pdf, .tif, .png or .jpg"
         ) from error
-    if kind not in _OPTIONS:
+    if kind not in _KINDS:
         raise OutputError(f"{path}: printers take no {path.suffix}: use .pdf, .tif, .png or .jpg")
     if mode == "CMYK" and kind == "PNG":
         raise OutputError(f"{path}: a PNG has no CMYK: use .pdf, .tif or .jpg")
@@ -95,9 +92,16 @@ def _write_pixels(
     path: Path, page: np.ndarray, dpi: int, profile: Profile, text: Mapping[str, str]
 ) -> None:
     kind = check_suffix(path, page.shape[1], page.shape[0])
-    options = _OPTIONS[kind] | save_options(kind, text)
     if kind == "TIFF":
-        tags = options.setdefault("exif", Image.Exif())
-        tags[_PREDICTOR] = 2  # each value less the one to the left: a third smaller
+        # libtiff, which compresses, has no room for the EXIF block that other files take.
+        tags = {_PREDICTOR: _SUBTRACT_LEFT, _XMP: xmp_packet(text)}
+        options: dict[str, object] = {
+            "compression": "tiff_lzw",
+            "tiffinfo": tags,
+        }  # what every print shop reads
+    else:
+        options = save_options(kind, text)
+    if kind == "JPEG":
+        options |= {"quality": 97, "subsampling": 0}
     image = Image.fromarray(page, profile.mode)
     image.save(path, kind, dpi=(dpi, dpi), icc_profile=profile.content, **options)

@@ -239,20 +239,21 @@ def _enlarged_to(image: np.ndarray, width: int, height: int, upscaler: Upscaler)
     """Enlarged once and resampled to ``width x height``; equal to that in one piece within a
     grey level."""
     rows, scale = image.shape[0], upscaler.scale
-    if rows <= BAND + 2 * upscaler.reach:
-        return resample(upscaler(image), width, height)
     shrink = max(1.0, rows * scale / height)  # a Lanczos filter is widened by it
     margin = upscaler.reach + math.ceil(3 * shrink / scale) + 1
     out = np.empty((height, width, 3), np.uint8)
-    bands = math.ceil(rows / BAND)
+    bands = math.ceil(rows / (BAND + 2 * upscaler.reach))
     for band in range(bands):
         top, bottom = (height * end // bands for end in (band, band + 1))
         first, last = (end * rows / height for end in (top, bottom))
         # From a multiple of a cell, so that colours are corrected in the cells of the whole.
         start = max(0, math.floor(first - margin)) // CELL * CELL
         big = Image.fromarray(upscaler(image[start : math.ceil(last + margin)]))
-        box = (0, (first - start) * scale, big.width, (last - start) * scale)
-        part = big.resize((width, bottom - top), Image.Resampling.LANCZOS, box)
+        # First across, then down, in every band: left to itself Pillow takes the cheaper order,
+        # and between the two it rounds and clips.
+        narrow = big.resize((width, big.height), Image.Resampling.LANCZOS)
+        box = (0, (first - start) * scale, width, (last - start) * scale)
+        part = narrow.resize((width, bottom - top), Image.Resampling.LANCZOS, box)
         out[top:bottom] = np.asarray(part)
     return out
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..paper import Placement, Sheet
 
 LOW_DPI = 200  # below, a print of arm's length looks soft
+SAMPLES = 1_000_000  # pixels are looked at for the share of colours that cannot be printed
 LANCZOS_ENOUGH = 1.2  # times: so few pixels are not worth the minutes of a network
 
 
@@ -186,7 +187,8 @@ def _say_pixels(picture: Size, placement: Placement, sheet: Sheet, upscaler: str
 def _say_gamut(placed: np.ndarray, profile: Profile) -> None:
     from ..inks import out_of_gamut
 
-    share = out_of_gamut(placed, profile).mean()
+    step = max(1, round((placed.size / 3 / SAMPLES) ** 0.5))
+    share = out_of_gamut(placed[::step, ::step], profile).mean()
     line = f"{100 * share:.1f} % of the picture has colours that {profile.name} cannot print"
     if share >= 0.01:
         err.print(f"[yellow]warning:[/yellow] {plain(line)}: --proof shows where")
