@@ -323,15 +323,14 @@ print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KB on Linux alone")
-@pytest.mark.parametrize("suffix", [".pdf", pytest.param(".tif", marks=pytest.mark.slow)])
 def test_an_a2_at_300_dpi_takes_less_than_two_gigabytes(
-    tmp_path: Path, photo: np.ndarray, printer: Path, suffix: str
+    tmp_path: Path, photo: np.ndarray, printer: Path
 ) -> None:
     large = np.tile(photo, (40, 40, 1))  # 2560 x 1920
     write_image(tmp_path / "a.jpg", large)
     options = ["--size", "A2", "--dpi", "300", "--bleed", "3mm", "--icc", str(printer), *PLAIN]
     command = ["print", str(tmp_path / "a.jpg"), *options, "--proof", "--marks"]
-    command += ["-o", str(tmp_path / f"a{suffix}")]
+    command += ["-o", str(tmp_path / "a.pdf")]
     ran = subprocess.run([sys.executable, "-c", PEAK, *command], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert int(ran.stdout.split("PEAK")[1]) * 1024 < 2e9

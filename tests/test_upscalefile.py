@@ -67,7 +67,6 @@ def spandrel(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         ("ImageModelDescriptor", Descriptor),
     ):
         setattr(stand, name, value)
-    inner.Unsupported = UnsupportedError
     monkeypatch.setitem(sys.modules, "spandrel", stand)
     return inner
 
