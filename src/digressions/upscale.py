@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -210,32 +211,41 @@ def check_upscaler(name: str) -> None:
         _weights_folder()
 
 
-def enlarge(image: np.ndarray, width: int, height: int, upscaler: Upscaler) -> np.ndarray:
+def enlarge(
+    image: np.ndarray,
+    width: int,
+    height: int,
+    upscaler: Upscaler,
+    on_rows: Callable[[int], object] = lambda rows: None,
+) -> np.ndarray:
     """Enlarges as often as it takes to reach ``width x height``, then resamples to exactly that.
 
     The last enlargement of a tall picture and its resampling go in bands, so that no picture
     larger than ``image`` and the result is ever whole in memory.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+        width: Of the result.
+        height: Of the result.
+        upscaler: Enlarges; not asked for `Lanczos` or where the pixels are there.
+        on_rows: Told how many more rows of the result are done.
     """
-    if upscaler.name == "lanczos":
+    lacking = max(width / image.shape[1], height / image.shape[0])
+    if upscaler.name == "lanczos" or lacking <= 1:
+        on_rows(height)
         return resample(image, width, height)
-    while (times := passes(image, width, height, upscaler)) > 1:
+    while image.shape[1] * upscaler.scale < width or image.shape[0] * upscaler.scale < height:
         image = upscaler(image)
-    return _enlarged_to(image, width, height, upscaler) if times else resample(image, width, height)
+    return _enlarged_to(image, width, height, upscaler, on_rows)
 
 
-def passes(image: np.ndarray, width: int, height: int, upscaler: Upscaler) -> int:
-    """How often an upscaler runs to reach ``width x height``."""
-    times, (here_height, here_width) = 0, image.shape[:2]
-    while here_width < width or here_height < height:
-        times, here_width, here_height = (
-            times + 1,
-            here_width * upscaler.scale,
-            here_height * upscaler.scale,
-        )
-    return times
-
-
-def _enlarged_to(image: np.ndarray, width: int, height: int, upscaler: Upscaler) -> np.ndarray:
+def _enlarged_to(
+    image: np.ndarray,
+    width: int,
+    height: int,
+    upscaler: Upscaler,
+    on_rows: Callable[[int], object],
+) -> np.ndarray:
     """Enlarged once and resampled to ``width x height``; equal to that in one piece within a
     grey level."""
     rows, scale = image.shape[0], upscaler.scale
@@ -255,6 +265,7 @@ def _enlarged_to(image: np.ndarray, width: int, height: int, upscaler: Upscaler)
         box = (0, (first - start) * scale, width, (last - start) * scale)
         part = narrow.resize((width, bottom - top), Image.Resampling.LANCZOS, box)
         out[top:bottom] = np.asarray(part)
+        on_rows(bottom - top)
     return out
 
 

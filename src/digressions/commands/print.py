@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..geometry import Size
 from ..lengths import millimetres, parse_length
 from ..papersizes import nearest_frame, parse_size
-from .options import DEFAULT_UPSCALER, Device, UpscalerName
+from .options import DEFAULT_UPSCALER, Device, UpscalerName, enlarged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,14 +143,12 @@ def _placed(
 ) -> np.ndarray:
     """The part of a picture that is printed, in the pixels of the sheet."""
     from ..images import resample
-    from ..upscale import enlarge, load_upscaler
 
     box, size = placement.crop, placement.target.size
     part = image[box.top : box.bottom, box.left : box.right]
     if upscaler is None:
         return resample(part, *size)
-    with err.status(plain(f"enlarging with {upscaler}")):
-        return enlarge(part, *size, load_upscaler(upscaler, device=device))
+    return enlarged(part, size, upscaler, device)
 
 
 def _say_sheet(sheet: Sheet) -> None:

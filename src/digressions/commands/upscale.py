@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from ..console import err, out, plain
+from ..console import out, plain
 from ..errors import InputError
 from ..geometry import Size
-from .options import DEFAULT_UPSCALER, Device, UpscalerName
+from .options import DEFAULT_UPSCALER, Device, UpscalerName, enlarged
 
 
 def upscale(
@@ -32,7 +32,7 @@ def upscale(
     """Enlarge a picture."""
     from ..images import check_suffix, read_image_and_hash, read_text, write_image
     from ..opening import MAX_PIXELS
-    from ..upscale import check_upscaler, enlarge, load_upscaler
+    from ..upscale import check_upscaler
 
     if times is not None and size is not None:
         raise InputError("--times and --size are two ways to say one thing: give one of them")
@@ -53,9 +53,7 @@ def upscale(
             "version": __version__,
         }
     )
-    ready = load_upscaler(upscaler, device=device)
-    with err.status(plain(f"{here} px to {there} px with {upscaler}")):
-        big = enlarge(image, *there, ready)
+    big = enlarged(image, there, upscaler, device)
     write_image(target, big, text)
     out.print(plain(f"{target}: {there.width:,} x {there.height:,} px"))
 
