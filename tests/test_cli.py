@@ -27,35 +27,9 @@ QUICK = ["--size", "32", "--steps", "2", "--guidance", "1"]
 Digress = Callable[..., Ran]
 
 
-def tree(folder: Path) -> dict[Path, bytes | None]:
-    """Everything in a folder, byte for byte."""
-    return {
-        path: path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))
-    }
-
-
 @pytest.fixture(autouse=True)
 def _quick_likes(bundled: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundled, "defaults", Defaults(steps=2, guidance=1.0))
-
-
-@pytest.fixture
-def refused(digress: Digress, tmp_path: Path) -> Callable[..., str]:
-    """Runs a command that must fail in one line and write nothing; gives the line back."""
-
-    def run(*arguments: object) -> str:
-        before = tree(tmp_path)
-        ran = digress(*arguments)
-        assert ran.code == 2
-        lines = ran.err.splitlines()
-        assert len(lines) == 1, ran.err
-        assert lines[0].startswith("digress: ")
-        assert "Traceback" not in ran.err
-        assert ran.out == ""
-        assert tree(tmp_path) == before
-        return lines[0]
-
-    return run
 
 
 # --- bad input -------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ ORDER = [
     "output",
     "geometry",
     "camera",
+    "lengths",
+    "papersizes",
     "texts",
     "profiles",
     "opening",
@@ -45,7 +47,13 @@ ORDER = [
     "comparison",
     "disagreement",
     "balance",
+    "upscalefile",
     "upscale",
+    "inks",
+    "paper",
+    "pdf",
+    "proof",
+    "printfile",
     "band",
     "store",
     "cache",
@@ -72,7 +80,9 @@ ORDER = [
     "commands.mosaic",
     "commands.paint",
     "commands.zoom",
+    "commands.print",
     "commands.replay",
+    "commands.upscale",
     "cli",
 ]
 
@@ -87,6 +97,8 @@ HELP = "from digressions.cli import app; app({}, standalone_mode=False)"
         "import digressions.cli",
         HELP.format(["--help"]),
         HELP.format(["mosaic", "--help"]),
+        HELP.format(["print", "--help"]),
+        HELP.format(["upscale", "--help"]),
     ],
 )
 def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:

@@ -140,6 +140,19 @@ def test_enlarging_reaches_exactly_the_size(
     assert enlarge(photo[:9, :12], width, height, upscaler).shape == (height, width, 3)
 
 
+def test_bands_are_the_whole_within_one_grey_level(
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upscale.Lanczos, "name", "lanczos as a network is")
+    whole, banded = (
+        # The height is no whole multiple of anything.
+        monkeypatch.setattr(upscale, "BAND", band) or enlarge(hard(301, 40), 111, 850, upscaler)
+        for band in (1000, 16)
+    )
+    assert banded.shape == (850, 111, 3)
+    assert np.abs(banded.astype(int) - whole).max() <= 1
+
+
 def test_an_unknown_name_is_refused_with_the_choices() -> None:
     with pytest.raises(InputError) as refused:
         load_upscaler("magic")

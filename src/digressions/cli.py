@@ -9,7 +9,9 @@ import typer
 from .commands.ensemble import ensemble
 from .commands.mosaic import mosaic
 from .commands.paint import paint
+from .commands.print import print_
 from .commands.replay import replay
+from .commands.upscale import upscale
 from .commands.zoom import zoom
 from .console import fail
 from .errors import DigressionsError, StoppedError
@@ -20,8 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, zoom, ensemble, paint, replay):  # as `digress --help` lists them
-    app.command()(command)
+for command in (mosaic, zoom, ensemble, paint, print_, upscale, replay):  # as --help lists them
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def main() -> None:

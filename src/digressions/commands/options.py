@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
-from ..console import err, plain
+from ..console import err, plain, progress
 from ..geometry import Size
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..metadata import Settings
     from ..models import Model
     from ..original import Original
@@ -46,7 +48,8 @@ How = Annotated[
 UpscalerName = Annotated[
     str,
     typer.Option(
-        "--upscaler", help="lanczos, realesrgan-animevideo, realesrgan-anime or realesrgan."
+        "--upscaler",
+        help="lanczos, realesrgan-animevideo, realesrgan-anime, realesrgan or a .safetensors file.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; drawn if not said.")]
@@ -92,6 +95,16 @@ def load_model(name: str, device: str | None, dtype: str | None) -> Model:
 
     with err.status(f"loading {plain(name)}"):
         return load(name, device, dtype)
+
+
+def enlarged(image: np.ndarray, size: Size, upscaler: str, device: str | None) -> np.ndarray:
+    """A picture ``(H, W, 3)`` uint8 enlarged to a size, with a progress bar over its rows."""
+    from ..upscale import enlarge, load_upscaler
+
+    ready = load_upscaler(upscaler, device=device)
+    with progress() as bar:
+        task = bar.add_task(f"enlarging with {plain(upscaler)}", total=size.height)
+        return enlarge(image, *size, ready, lambda rows: bar.advance(task, rows))
 
 
 def note_unknown(model: Model, *prompts: str) -> None:

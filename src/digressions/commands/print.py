@@ -1,0 +1,194 @@
+"""``digress print``: a picture as a file for a printer, exact in size and colours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import __version__
+from ..console import err, out, plain
+from ..errors import InputError
+from ..geometry import Size
+from ..lengths import millimetres, parse_length
+from ..papersizes import nearest_frame, parse_size
+from .options import DEFAULT_UPSCALER, Device, UpscalerName, enlarged
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..inks import Profile
+    from ..paper import Placement, Sheet
+
+LOW_DPI = 200  # below, a print of arm's length looks soft
+SAMPLES = 1_000_000  # pixels are looked at for the share of colours that cannot be printed
+LANCZOS_ENOUGH = 1.2  # times: so few pixels are not worth the minutes of a network
+
+
+def print_(
+    picture: Annotated[Path, typer.Argument(help="Any picture.")],
+    size: Annotated[
+        str, typer.Option(help="The paper as cut: 21x29.7cm, 8x10in, A4, letter, 'A4 landscape'.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help=".pdf, .tif, .png, .jpg; PICTURE.pdf if not said."),
+    ] = None,
+    dpi: Annotated[int, typer.Option(help="Pixels an inch.")] = 240,
+    bleed: Annotated[str, typer.Option(help="Printed beyond the cut on each side: 3mm.")] = "0",
+    safe: Annotated[str, typer.Option(help="To keep free of what matters, inside the cut.")] = "0",
+    mat: Annotated[str, typer.Option(help="What a mat or frame hides on each side: 5mm.")] = "0",
+    marks: Annotated[bool, typer.Option("--marks", help="Crop marks.")] = False,
+    fit: Annotated[
+        str, typer.Option(help="fill: cut off what does not fit; whole: leave paper free.")
+    ] = "fill",
+    edge: Annotated[
+        str,
+        typer.Option(help="What bleed and mat get: mirror, the picture mirrored; picture, of it."),
+    ] = "mirror",
+    icc: Annotated[Path | None, typer.Option(help="Convert to this CMYK or RGB profile.")] = None,
+    intent: Annotated[
+        str, typer.Option(help="perceptual, relative, saturation or absolute.")
+    ] = "relative",
+    proof: Annotated[
+        bool, typer.Option("--proof", help="Also OUTPUT-proof.png: how it will look.")
+    ] = False,
+    upscaler: UpscalerName = DEFAULT_UPSCALER,
+    device: Device = None,
+) -> None:
+    """Make a file for a printer, of an exact size."""
+    from ..images import read_image_and_hash, read_text
+    from ..inks import INTENTS, read_profile, srgb, to_inks
+    from ..paper import MAX_DPI, Sheet, place, to_bleed
+    from ..printfile import check_printable, write_print
+    from ..proof import proof_picture
+    from ..upscale import check_upscaler
+
+    if not 1 <= dpi <= MAX_DPI:
+        raise InputError(f"--dpi {dpi} is out of range: 1 to {MAX_DPI}")
+    if intent not in INTENTS:
+        raise InputError(f"--intent {intent!r} is not known: choose one of {', '.join(INTENTS)}")
+    check_upscaler(upscaler)
+    profile = None if icc is None else read_profile(icc)
+    image, digest = read_image_and_hash(picture)
+    height, width = image.shape[:2]
+    sheet = Sheet(
+        parse_size(size, dpi, landscape=width > height),
+        dpi,
+        parse_length(bleed, dpi, "--bleed"),
+        parse_length(safe, dpi, "--safe"),
+        parse_length(mat, dpi, "--mat"),
+        marks,
+    )
+    placement = place(sheet, Size(width, height), fit, edge)
+    colours = profile or srgb()
+    target = output or picture.with_suffix(".pdf")
+    check_printable(target, sheet.media, colours.mode)
+    proof_target = target.with_name(f"{target.stem}-proof.png")
+    if proof and picture.resolve() == proof_target.resolve():
+        raise InputError(f"the proof would overwrite {picture}: choose another -o")
+
+    _say_sheet(sheet)
+    how = _upscaler_for(placement, upscaler)
+    _say_pixels(Size(width, height), placement, sheet, how)
+    text = read_text(picture)
+    text["print"] = json.dumps(
+        {
+            "image": {"path": str(picture), "sha256": digest},
+            "trim_mm": [round(side, 3) for side in sheet.trim],
+            "dpi": dpi,
+            "effective_dpi": round(dpi / placement.enlargement, 1),
+            "bleed_mm": round(sheet.bleed, 3),
+            "safe_mm": round(sheet.safe, 3),
+            "mat_mm": round(sheet.mat, 3),
+            "marks": marks,
+            "fit": fit,
+            "edge": edge,
+            "crop": list(placement.crop),
+            "upscaler": how,
+            "profile": colours.name,
+            "intent": None if profile is None else intent,
+            "version": __version__,
+        }
+    )
+    placed = _placed(image, placement, how, device)
+    if profile is not None:
+        _say_gamut(placed, profile)
+    mirrored = fit == "fill"
+    shown = None
+    if proof:
+        bled = to_bleed(sheet, placed, placement.target, None if mirrored else srgb().paper)
+        shown = (proof_target, proof_picture(bled, sheet, profile, intent))
+        del bled
+    if profile is not None:
+        placed = to_inks(placed, profile, intent)
+    bled = to_bleed(sheet, placed, placement.target, None if mirrored else colours.paper)
+    write_print(target, bled, sheet, colours, text, shown)
+    out.print(plain(str(target)))
+    if shown is not None:
+        out.print(plain(str(proof_target)))
+
+
+def _upscaler_for(placement: Placement, upscaler: str) -> str | None:
+    """What enlarges the picture, or ``None`` if it has the pixels."""
+    if placement.enlargement <= 1:
+        return None
+    return "lanczos" if placement.enlargement < LANCZOS_ENOUGH else upscaler
+
+
+def _placed(
+    image: np.ndarray, placement: Placement, upscaler: str | None, device: str | None
+) -> np.ndarray:
+    """The part of a picture that is printed, in the pixels of the sheet."""
+    from ..images import resample
+
+    box, size = placement.crop, placement.target.size
+    part = image[box.top : box.bottom, box.left : box.right]
+    if upscaler is None:
+        return resample(part, *size)
+    return enlarged(part, size, upscaler, device)
+
+
+def _say_sheet(sheet: Sheet) -> None:
+    name, sold = nearest_frame(sheet.trim)
+    same = max(abs(a - b) for a, b in zip(sold, sheet.trim, strict=True)) < 0.5
+    parts = [f"{sheet.trim} as cut ({name if same else f'nearest that is sold: {name}'})"]
+    if sheet.mat:
+        seen = type(sheet.trim)(*(side - 2 * sheet.mat for side in sheet.trim))
+        parts.append(f"{seen} seen")
+    if sheet.bleed:
+        parts.append(f"{millimetres(sheet.bleed)} mm bleed")
+    parts.append(f"{sheet.media.width:,} x {sheet.media.height:,} px at {sheet.dpi} DPI")
+    out.print(plain(", ".join(parts)))
+
+
+def _say_pixels(picture: Size, placement: Placement, sheet: Sheet, upscaler: str | None) -> None:
+    effective = sheet.dpi / placement.enlargement
+    line = f"the picture's own {picture.width:,} x {picture.height:,} px are {effective:.0f} DPI"
+    if upscaler is not None:
+        line += f": enlarged {placement.enlargement:.2f} times with {upscaler}"
+    lost = 1 - placement.crop.size.pixels / picture.pixels
+    if lost >= 0.005:
+        line += f"; {100 * lost:.0f} % of it is cut off to fit (--fit whole keeps it)"
+    out.print(plain(line))
+    if effective < LOW_DPI:
+        err.print(
+            f"[yellow]warning:[/yellow] {effective:.0f} DPI are less than {LOW_DPI}: "
+            "from near it will look soft, or as the upscaler imagines it"
+        )
+    elif sheet.dpi < LOW_DPI:
+        err.print(f"[yellow]warning:[/yellow] --dpi {sheet.dpi} is less than {LOW_DPI}")
+
+
+def _say_gamut(placed: np.ndarray, profile: Profile) -> None:
+    from ..inks import out_of_gamut
+
+    step = max(1, round((placed.size / 3 / SAMPLES) ** 0.5))
+    share = out_of_gamut(placed[::step, ::step], profile).mean()
+    line = f"{100 * share:.1f} % of the picture has colours that {profile.name} cannot print"
+    if share >= 0.01:
+        err.print(f"[yellow]warning:[/yellow] {plain(line)}: --proof shows where")
+    else:
+        out.print(plain(line))
