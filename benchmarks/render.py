@@ -220,17 +220,25 @@ class Scene:
             self._moulding(hanging, rng)
             self.rectangle(sight, front, np.array(hanging.moulding_colour) * rng.uniform(0.4, 0.9))
         behind = front + hanging.rebate
-        clip = coverage(self.camera.straight(sight.at(front)), self.canvas.shape)
-        rows, columns, share = clip
+        beyond = self.camera.straight(
+            np.concatenate([sight.grown(30).at(z) for z in (front, behind)])
+        )
+        rows, columns, share = self._around(beyond, 2)
+        quad = self.camera.straight(sight.at(front)) - [columns.start, rows.start]
+        across, along, inside = coverage(quad, share.shape)
+        share[:] = 0
+        share[across, along] = inside
+        clip = rows, columns, share
         kept = self.canvas[rows, columns].copy()
         if hanging.mat:
             self.rectangle(sight.grown(20), behind, hanging.mat_colour)
-            bevel = np.clip(np.array(hanging.mat_colour) * rng.uniform(0.75, 1.15), 0, 1)
+            lit = rng.choice([rng.uniform(0.75, 0.94), rng.uniform(1.05, 1.12)])  # it is aslant
+            bevel = np.clip(np.array(hanging.mat_colour) * lit, 0, 1)
             self.rectangle(hanging.opening, behind, bevel)
             self._content(hanging, hanging.opening.grown(-2.0), behind, rng)
         else:
-            inside = hanging.opening if hanging.kind == "poster" else sight.grown(20)
-            self._content(hanging, inside, behind, rng)
+            paper = hanging.opening if hanging.kind == "poster" else sight.grown(20)
+            self._content(hanging, paper, behind, rng)
         if hanging.moulding:
             self._inner_shadow(hanging, behind, rng, clip)
         if hanging.glare:
