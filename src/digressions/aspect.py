@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -137,10 +137,11 @@ def _aspect(points: np.ndarray, focal: float) -> float:
     return float(np.sqrt(n2**2 @ weight / (n3**2 @ weight)))
 
 
-def _derivatives(function: object, points: np.ndarray, step: float = 1e-4) -> np.ndarray:
+def _derivatives(
+    function: Callable[[np.ndarray], float], points: np.ndarray, step: float = 1e-4
+) -> np.ndarray:
     """Of a function of the points by their eight coordinates and by the middle's two."""
     moves = [*np.eye(8).reshape(8, 4, 2), *(np.tile(axis, (4, 1)) for axis in np.eye(2))]
-    assert callable(function)
     return np.array(
         [(function(points + step * m) - function(points - step * m)) / (2 * step) for m in moves]
     )
