@@ -234,8 +234,8 @@ class Scene:
             self.rectangle(sight.grown(20), behind, hanging.mat_colour)
             lit = rng.choice([rng.uniform(0.75, 0.94), rng.uniform(1.05, 1.12)])  # it is aslant
             bevel = np.clip(np.array(hanging.mat_colour) * lit, 0, 1)
-            self.rectangle(hanging.opening, behind, bevel)
-            self._content(hanging, hanging.opening.grown(-2.0), behind, rng)
+            self.rectangle(hanging.opening.grown(2), behind, bevel)
+            self._content(hanging, hanging.opening, behind, rng)
         else:
             paper = hanging.opening if hanging.kind == "poster" else sight.grown(20)
             self._content(hanging, paper, behind, rng)

@@ -15,6 +15,7 @@ HALF_DIAGONAL_35 = 21.633  # mm: half the diagonal of 36 x 24 mm, which EXIF's f
 _USUAL, _USUAL_SPREAD = 0.5, 0.3
 _EXIF_SPREAD = 0.08
 _CENTRE_SPREAD = 0.01  # half diagonals: where the lens looks is rarely the very middle
+_SKEW = 0.04  # cosine that a right angle may be off by: lenses, corners
 
 # Longer by shorter side, in the units that these are sold in.
 STANDARD = {
@@ -81,10 +82,7 @@ def aspects(
         focal_35: Focal length as EXIF has it, for 35 mm film, in mm.
         corner_error: Standard deviation of a corner, in pixels.
     """
-    known, spread = _USUAL, _USUAL_SPREAD
-    if focal_35:
-        known = (HALF_DIAGONAL_35 / focal_35) ** 2
-        spread = _EXIF_SPREAD * known
+    known, spread = _known(focal_35)
     half = np.hypot(*photo) / 2
     errors = np.array([corner_error / half] * 8 + [_CENTRE_SPREAD] * 2)
     corners = [_centred(quad, photo, half) for quad in quads]
@@ -109,6 +107,27 @@ def aspects(
         error = np.hypot(np.linalg.norm(by_corner), by_focal / np.sqrt(weight))
         found.append(Aspect(value, float(error)))
     return found
+
+
+def squareness(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
+    """How well a quad agrees with being a rectangle, 0..1: 1 where its right angles fit the lens."""
+    known, spread = _known(focal_35)
+    half = np.hypot(*photo) / 2
+    slope, rest = _right_angle(_centred(quad, photo, half))
+    return float(np.exp(-0.5 * ((known * slope + rest) / np.hypot(spread * slope, _SKEW)) ** 2))
+
+
+def rough_aspect(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
+    """Width / height for what is known of the focal length beforehand."""
+    return _aspect(_centred(quad, photo, np.hypot(*photo) / 2), _known(focal_35)[0])
+
+
+def _known(focal_35: float | None) -> tuple[float, float]:
+    """1 / focal length squared, and its standard deviation, before anything is seen."""
+    if not focal_35:
+        return _USUAL, _USUAL_SPREAD
+    known = (HALF_DIAGONAL_35 / focal_35) ** 2
+    return known, _EXIF_SPREAD * known
 
 
 def _centred(quad: Quad, photo: Size, half: float) -> np.ndarray:

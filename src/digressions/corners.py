@@ -12,6 +12,7 @@ from .lines import Lines
 _NEAR = 14.0  # pixels of a line that tell whether it begins at a corner
 _SLACK = 5.0  # pixels that an edge may stop short of its corner
 _SUPPORT = 0.4  # the share of each side that must be seen
+_ENDING = 0.7  # how clearly a side must end at its corners, both together
 _SMALLEST = 24.0  # pixels of a side
 
 
@@ -22,7 +23,7 @@ class Candidates(NamedTuple):
         corners: ``(N, 4, 2)``, clockwise from the top left.
         support: ``(N, 4)``: the share of each side (top, right, bottom, left) that is an edge.
         ends: ``(N, 4)``: how well each corner is one, where two edges begin: about -1..1.
-        signs: ``(N, 4)``: 1 where a side is darker inside, -1 where it is darker outside.
+        signs: ``(N, 4)``: 1 or -1 as a side is darker inside or out; 0 where both.
     """
 
     corners: np.ndarray
@@ -34,7 +35,7 @@ class Candidates(NamedTuple):
         return Candidates(*(part[which] for part in self))
 
 
-def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 500) -> Candidates:
+def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 120) -> Candidates:
     """Quads of two lines across and two down that are edges along much of their sides."""
     if len(across) < 2 or len(down) < 2:
         empty = np.zeros((0, 4))
@@ -55,25 +56,22 @@ def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 
         np.minimum(stops, finishes),
         np.minimum(begins, finishes),
     ]
+    # A side ends at its corners, at one of them at least: the other may be hidden.
     sides_x = _support(total_x, x)  # (H, V, V): of a line across between two lines down
     sides_y = _support(total_y.T, y.T)  # (V, H, H)
+    ending_x = begins[:, :, None] + stops[:, None, :] >= _ENDING
+    ending_y = starts.T[:, :, None] + finishes.T[:, None, :] >= _ENDING
+    wide = x[:, None, :] - x[:, :, None] >= _SMALLEST
+    tall = y.T[:, None, :] - y.T[:, :, None] >= _SMALLEST
+    inner = inside[:, :, None] & inside[:, None, :]
+    valid_x = (sides_x >= _SUPPORT) & ending_x & wide & inner
+    valid_y = (sides_y >= _SUPPORT) & ending_y & tall
     found = []
-    for left in range(len(down)):
-        for right in range(len(down)):
-            rows = np.flatnonzero(
-                (sides_x[:, left, right] >= _SUPPORT)
-                & (x[:, right] - x[:, left] >= _SMALLEST)
-                & inside[:, left]
-                & inside[:, right]
-            )
-            if rows.size < 2:
-                continue
-            both = np.minimum(sides_y[left][np.ix_(rows, rows)], sides_y[right][np.ix_(rows, rows)])
-            tall = (y[rows, left][None] - y[rows, left][:, None] >= _SMALLEST) & (
-                y[rows, right][None] - y[rows, right][:, None] >= _SMALLEST
-            )
-            for top, bottom in np.argwhere((both >= _SUPPORT) & tall):
-                found.append((rows[top], right, rows[bottom], left))
+    for left, right in np.argwhere(valid_x.sum(0) >= 2):
+        rows = np.flatnonzero(valid_x[:, left, right])
+        both = np.ix_(rows, rows)
+        for top, bottom in np.argwhere(valid_y[left][both] & valid_y[right][both]):
+            found.append((rows[top], right, rows[bottom], left))
     if not found:
         empty = np.zeros((0, 4))
         return Candidates(np.zeros((0, 4, 2)), empty, empty, empty)
@@ -112,7 +110,7 @@ def _support(seen: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.where(length > 0, np.minimum(share, 1.0), 0.0)
 
 
-def _apart(corners: np.ndarray, most: int, pixels: float = 2.0) -> np.ndarray:
+def _apart(corners: np.ndarray, most: int, pixels: float = 3.0) -> np.ndarray:
     """Indices of the first of all quads that agree to within some pixels."""
     kept: list[int] = []
     free = np.ones(len(corners), bool)
@@ -132,8 +130,7 @@ class Sharp(NamedTuple):
         corners: ``(4, 2)``.
         support: ``(4,)``: the share of each side where the edge lies on one straight line.
         off: Root mean square of what does, off that line, in pixels.
-        strength: ``(4,)``: contrast across each side, grey levels a pixel, signed as
-            `Candidates.signs`.
+        strength: ``(4,)``: contrast across each side, grey levels a pixel.
     """
 
     corners: np.ndarray
@@ -142,13 +139,12 @@ class Sharp(NamedTuple):
     strength: np.ndarray
 
 
-def sharpened(grey: np.ndarray, corners: np.ndarray, signs: np.ndarray, reach: float) -> Sharp:
+def sharpened(image: np.ndarray, corners: np.ndarray, reach: float) -> Sharp:
     """Corners to a part of a pixel: straight lines through where the sides are steepest.
 
     Args:
-        grey: ``(H, W)`` float32, slightly blurred.
+        image: ``(H, W, 3)`` float32, slightly blurred.
         corners: ``(4, 2)``, off by less than ``reach`` pixels.
-        signs: ``(4,)``, as `Candidates.signs`.
         reach: Pixels to look to either side.
     """
     quarter = 0.25
@@ -158,34 +154,50 @@ def sharpened(grey: np.ndarray, corners: np.ndarray, signs: np.ndarray, reach: f
         start, end = corners[index], corners[(index + 1) % 4]
         length = float(np.linalg.norm(end - start))
         margin = min(0.15, (reach + 3) / length)
-        count = int(np.clip(length / 3, 16, 160))
+        count = int(np.clip(length / 3, 16, 100))
         share = np.linspace(margin, 1 - margin, count)
         along = (end - start) / length
         inward = np.array([-along[1], along[0]])
         points = start + share[:, None] * (end - start)
         sides.append((points, along, inward))
     lines, support, strength, off = [], [], [], []
-    for (points, along, inward), sign in zip(sides, signs, strict=True):
+    for points, along, inward in sides:
         places = points[:, None] + offsets[None, :, None] * inward
         profile = cv2.remap(
-            grey,
+            image,
             places[..., 0].astype(np.float32),
             places[..., 1].astype(np.float32),
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
         step = round(0.75 / quarter)
-        rise = -sign * (profile[:, 2 * step :] - profile[:, : -2 * step]) / (2 * step * quarter)
+        change = (profile[:, 2 * step :] - profile[:, : -2 * step]) / (2 * step * quarter)
         centres = offsets[step:-step]
+        rise = _along_one_colour(change, centres)
         line, inside, spread, steep = _line_of(rise, centres, points, along, inward, reach)
         lines.append(line)
         support.append(inside)
         off.append(spread)
-        strength.append(sign * steep)
+        strength.append(steep)
     met = np.array([_meet(lines[index - 1], lines[index]) for index in range(4)])
     if not np.isfinite(met).all() or np.abs(met - corners).max() > 3 * reach:
         return Sharp(corners, np.zeros(4), reach, np.zeros(4))
     return Sharp(met, np.array(support), float(np.sqrt(np.mean(np.square(off)))), np.array(strength))
+
+
+def _along_one_colour(change: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Changes of colour ``(N, M, 3)`` to ``(N, M)``: in the direction that most of them share.
+
+    Where the direction turns from point to point, as beside a painting, its length.
+    """
+    middle = change * np.exp(-0.5 * centres**2)[None, :, None]
+    flat = middle.reshape(-1, 3)
+    _, axes = np.linalg.eigh(flat.T @ flat)
+    along = change @ axes[:, -1]
+    total = middle @ axes[:, -1]
+    if abs(total.sum()) > 0.5 * np.abs(total).sum():
+        return along * np.sign(total.sum())
+    return np.linalg.norm(change, axis=-1)
 
 
 def _line_of(
@@ -214,10 +226,10 @@ def _line_of(
     weights = np.minimum(weights, np.median(weights) * 2)
     keep = weights.copy()
     level, slope = 0.0, 0.0
-    for width in (reach, 0.5 * reach, 0.5 * reach, 0.35 * reach, 0.35 * reach):
-        middle = np.average(t, weights=keep)
-        mean = np.average(place, weights=keep)
-        slope = float((keep * (t - middle) * (place - mean)).sum() / (keep * (t - middle) ** 2).sum())
+    for width in (reach, 0.5 * reach, 0.35 * reach, 0.35 * reach):
+        total = keep.sum()
+        middle, mean = keep @ t / total, keep @ place / total
+        slope = float((keep * (t - middle)) @ (place - mean) / (keep @ (t - middle) ** 2))
         level = float(mean - slope * middle)
         residual = place - level - slope * t
         keep = weights / (1 + (residual / width) ** 2) ** 2
