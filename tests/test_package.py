@@ -46,8 +46,16 @@ ORDER = [
     "primary",
     "hypermosaic",
     "replay",
+    "aspect",
+    "lines",
+    "corners",
+    "rings",
+    "frame",
+    "hang",
+    "sketch",
     "console",
     "commands.options",
+    "commands.frame",
     "commands.mosaic",
     "commands.paint",
     "commands.replay",
@@ -65,12 +73,13 @@ HELP = "from digressions.cli import app; app({}, standalone_mode=False)"
         "import digressions.cli",
         HELP.format(["--help"]),
         HELP.format(["mosaic", "--help"]),
+        HELP.format(["frame", "--help"]),
     ],
 )
 def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     program = (
         f"import sys\n{statement}\n"
-        "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub'}\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub', 'cv2'}\n"
         "print(*sorted(heavy & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from .commands.frame import frame
 from .commands.mosaic import mosaic
 from .commands.paint import paint
 from .commands.replay import replay
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, paint, replay):  # as `digress --help` lists them
+for command in (mosaic, paint, frame, replay):  # as `digress --help` lists them
     app.command()(command)
 
 

@@ -175,14 +175,16 @@ def sharpened(image: np.ndarray, corners: np.ndarray, reach: float) -> Sharp:
         centres = offsets[step:-step]
         rise = _along_one_colour(change, centres)
         line, inside, spread, steep = _line_of(rise, centres, points, along, inward, reach)
-        lines.append(line)
+        lines.append(line if inside >= _SUPPORT else (points[0], along))  # hidden: as it was
         support.append(inside)
         off.append(spread)
         strength.append(steep)
     met = np.array([_meet(lines[index - 1], lines[index]) for index in range(4)])
     if not np.isfinite(met).all() or np.abs(met - corners).max() > 3 * reach:
         return Sharp(corners, np.zeros(4), reach, np.zeros(4))
-    return Sharp(met, np.array(support), float(np.sqrt(np.mean(np.square(off)))), np.array(strength))
+    return Sharp(
+        met, np.array(support), float(np.sqrt(np.mean(np.square(off)))), np.array(strength)
+    )
 
 
 def _along_one_colour(change: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -9,15 +9,16 @@ import numpy as np
 
 from .aspect import Aspect, aspects, rough_aspect, squareness
 from .corners import Sharp, candidates, sharpened
+from .errors import InputError
 from .geometry import Quad, Size, homography
 from .lines import straight_lines
 from .rings import pixel_corners, rings, upright_size
 
 _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
-_LOOKED_AT = 90  # candidates
+_LOOKED_AT = 70  # candidates
 _REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
 _EXISTS = 0.25  # the score of a quad that is reported
-_ALIKE = 0.85  # overlap of two openings that are one
+_AROUND = 0.8  # how sure a quad must be to win over one inside it, as a share of that one's
 _CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
 _CORNER_ERROR = 0.7  # pixels of the fine copy
 
@@ -32,7 +33,7 @@ class Frame:
         score: 0..1.
         reasons: What the score is made of, each 0..1: ``edges`` (the share of the sides that is
             seen), ``straight``, ``corners`` (edges begin there), ``rectangle`` (right angles fit
-            the lens), ``nested`` (moulding or mat around it) and ``empty`` (nothing in it).
+            the lens), ``nested`` (moulding or mat evenly around it) and ``empty`` (nothing in it).
         aspect: True width / height of the opening.
     """
 
@@ -43,7 +44,9 @@ class Frame:
     aspect: Aspect
 
 
-def find(photo: np.ndarray, focal_35: float | None = None, *, least: float = _EXISTS) -> list[Frame]:
+def find(
+    photo: np.ndarray, focal_35: float | None = None, *, least: float = _EXISTS
+) -> list[Frame]:
     """All picture frames, screens and posters in a photo, the best first.
 
     Straight edges are joined to quads; each quad's sides are measured to a part of a pixel; what is
@@ -65,10 +68,9 @@ def find(photo: np.ndarray, focal_35: float | None = None, *, least: float = _EX
     seen: list[Frame] = []
     for index in range(min(len(quads.corners), _LOOKED_AT)):
         rough = Quad.trusted((quads.corners[index] + 0.5) * up - 0.5)
-        if not any(_is_part(rough, frame) for frame in seen):
-            frame = _looked_at(smooth, rough, quads.ends[index], small, focal_35)
-            if frame is not None and frame.score >= least:
-                seen.append(frame)
+        frame = _looked_at(smooth, rough, quads.ends[index], small, focal_35)
+        if frame is not None and frame.score >= least:
+            seen.append(frame)
     best = _best(seen)
     if not best:
         return []
@@ -82,21 +84,46 @@ def find(photo: np.ndarray, focal_35: float | None = None, *, least: float = _EX
     ]
 
 
+def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Frame:
+    """A frame whose opening is known, with its true aspect and whether it is empty."""
+    size = Size(photo.shape[1], photo.shape[0])
+    fine = _shrunk(photo, _FINE)
+    factor = max(fine.shape[:2]) / max(size)
+    error = _CORNER_ERROR / factor
+    smooth = cv2.GaussianBlur(fine, (0, 0), 1.0).astype(np.float32)
+    reasons = {
+        "rectangle": squareness(opening, size, focal_35),
+        "empty": _emptiness(smooth, opening.scaled(factor)),
+    }
+    return Frame(opening, opening, 1.0, reasons, aspects([opening], size, focal_35, error)[0])
+
+
+def opening_of(mask: np.ndarray) -> Quad:
+    """The four-sided shape around the largest white patch of a mask, ``(H, W)`` uint8.
+
+    Raises:
+        InputError: Nothing is white, or the patch is too thin.
+    """
+    patches, _ = cv2.findContours(
+        (mask >= 128).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    if not patches:
+        raise InputError("the mask has nothing white: paint the opening white")
+    hull = cv2.convexHull(max(patches, key=cv2.contourArea))
+    around = cv2.arcLength(hull, True)
+    for share in np.geomspace(0.002, 0.1, 30):
+        corners = cv2.approxPolyDP(hull, share * around, True)
+        if len(corners) == 4:
+            return Quad.of(corners[:, 0])
+    return Quad.of(cv2.boxPoints(cv2.minAreaRect(hull)))
+
+
 def _shrunk(image: np.ndarray, longest: int) -> np.ndarray:
     factor = longest / max(image.shape[:2])
     if factor >= 1:
         return image
     size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _is_part(quad: Quad, frame: Frame) -> bool:
-    """Whether a quad lies between a frame's opening and its outside."""
-    return (
-        frame.outer.overlap(quad) * frame.outer.area > 0.9 * frame.opening.area
-        and frame.outer.covers(quad) > 0.98
-        and quad.covers(frame.opening) > 0.98
-    )
 
 
 def _looked_at(
@@ -110,11 +137,11 @@ def _looked_at(
     square = squareness(outer, size, focal_35)
     ends = float(np.clip(np.sort(begins)[1:].mean(), 0, 1))
     nested = rings(image, outer, rough_aspect(outer, size, focal_35))
-    opening, inner = outer, sharp
-    for quad in reversed(nested):  # the innermost that can be measured
+    opening, inner, even = outer, sharp, 0.0
+    for quad, evenness in reversed(nested):  # the innermost that can be measured
         measured = sharpened(image, quad.array, _REACH * 0.75)
         if np.sort(measured.support)[1] > 0.6:
-            opening, inner = Quad.trusted(measured.corners), measured
+            opening, inner, even = Quad.trusted(measured.corners), measured, evenness
             break
     empty = _emptiness(image, opening)
     reasons = {
@@ -122,7 +149,7 @@ def _looked_at(
         "straight": float(np.exp(-max(sharp.off, inner.off) / 2)),
         "corners": ends,
         "rectangle": square,
-        "nested": float(opening is not outer),
+        "nested": even,
         "empty": empty,
     }
     return Frame(opening, outer, _score(reasons), reasons, Aspect(1.0, 0.0))
@@ -132,14 +159,18 @@ def _edges(sharp: Sharp, inner: Sharp) -> float:
     return float(max(sharp.support.mean(), inner.support.mean()))
 
 
-def _score(reasons: dict[str, float]) -> float:
-    exists = (
+def _exists(reasons: dict[str, float]) -> float:
+    """How sure it is that there is a rectangle at all, 0..1."""
+    return (
         reasons["edges"] ** 2
         * reasons["straight"] ** 0.5
         * (0.3 + 0.7 * reasons["corners"])
         * (0.2 + 0.8 * reasons["rectangle"])
     )
-    return exists * (0.6 + 0.15 * reasons["nested"] + 0.25 * reasons["empty"])
+
+
+def _score(reasons: dict[str, float]) -> float:
+    return _exists(reasons) * (0.6 + 0.15 * reasons["nested"] + 0.25 * reasons["empty"])
 
 
 def _emptiness(image: np.ndarray, quad: Quad) -> float:
@@ -159,19 +190,22 @@ def _emptiness(image: np.ndarray, quad: Quad) -> float:
 
 
 def _best(seen: list[Frame]) -> list[Frame]:
-    """Of frames that overlap, the best; of those with one opening, with the largest moulding."""
-    seen = sorted(seen, key=lambda frame: -frame.score)
+    """Of frames that overlap, the best; of one around others, itself if it is nearly as sure."""
     kept: list[Frame] = []
-    for frame in seen:
-        clash = False
-        for index, other in enumerate(kept):
-            shared = other.outer.overlap(frame.outer)
-            if shared < 0.02:
-                continue
-            clash = True
-            if frame.opening.overlap(other.opening) > _ALIKE and frame.outer.area > other.outer.area:
-                kept[index] = replace(other, outer=frame.outer)
-            break
-        if not clash:
-            kept.append(frame)
-    return kept
+    for frame in sorted(seen, key=lambda frame: -frame.outer.area):
+        rivals = [other for other in kept if other.outer.overlap(frame.outer) > 0.001]
+        if any(_wins(other, frame) for other in rivals):
+            continue
+        kept = [other for other in kept if other not in rivals]
+        kept.append(frame)
+    return sorted(kept, key=lambda frame: -frame.score)
+
+
+def _wins(large: Frame, small: Frame) -> bool:
+    """Whether the larger of two that overlap is the one to keep."""
+    sure, other = _exists(large.reasons), _exists(small.reasons)
+    if large.outer.covers(small.outer) < 0.9:
+        return sure >= other
+    if small.outer.covers(large.opening) > 0.95 or small.outer.overlap(large.outer) > 0.7:
+        return large.score >= small.score  # two edges of one moulding
+    return sure >= _AROUND * other

@@ -141,7 +141,9 @@ class Quad(NamedTuple):
         corners = corners[np.argsort(angles)]  # clockwise, as y runs down
         corners = np.roll(corners, -int(corners.sum(1).argmin()), 0)
         ahead = np.roll(corners, -1, 0) - corners
-        turns = ahead[:, 0] * np.roll(ahead, -1, 0)[:, 1] - ahead[:, 1] * np.roll(ahead, -1, 0)[:, 0]
+        turns = (
+            ahead[:, 0] * np.roll(ahead, -1, 0)[:, 1] - ahead[:, 1] * np.roll(ahead, -1, 0)[:, 0]
+        )
         if not np.isfinite(corners).all() or turns.min() <= 1e-6 * max(turns.max(), 1e-6):
             given = " ".join(f"{x:g},{y:g}" for x, y in np.asarray(points, float))
             raise InputError(f"corners {given} are not those of a convex four-sided shape")

@@ -59,7 +59,7 @@ def straight_lines(image: np.ndarray, most: int = 80) -> tuple[Lines, Lines]:
     half = cv2.resize(lab, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     colours = cv2.convertScaleAbs(half, alpha=_COLOUR_GAIN, beta=128 * (1 - _COLOUR_GAIN))
     detector = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD, quant=_STEPS)
-    found = [np.zeros((0, 4))]
+    found: list[np.ndarray] = [np.zeros((0, 4))]
     for plane, scale in ((lab[..., 0], 1), (colours[..., 1], 2), (colours[..., 2], 2)):
         segments = detector.detect(np.ascontiguousarray(plane))[0]
         if segments is not None:

@@ -11,6 +11,8 @@ _LONGEST = 420  # pixels of the upright copy that is looked at
 _MIDDLE = (0.3, 0.7)  # the part of each side that is looked at
 _DEEPEST = 0.36  # share of the shorter side that moulding and mat may take
 _FAINTEST = 1.0  # grey levels a pixel
+_UNEVEN = 8.0  # grey levels that moulding may vary along a side
+_FLANK = 2  # pixels beside a peak that belong to it
 _OVER = 4.0  # times what is usual at other depths
 
 
@@ -29,7 +31,7 @@ def pixel_corners(width: int, height: int) -> np.ndarray:
     return np.array([[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]])
 
 
-def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[Quad]:
+def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[tuple[Quad, float]]:
     """Quads nested in one, from outside to inside, sides about as far from its own all around.
 
     An edge too faint to be seen in any one place is plain in the mean over a side, and an edge in
@@ -38,6 +40,9 @@ def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[Quad]:
     Args:
         image: ``(H, W, 3)`` float32, slightly blurred.
         aspect: True width / height of the quad, roughly: moulding is as wide on all sides.
+
+    Returns:
+        Each with how even its distance is, 0..1.
     """
     width, height = upright_size(quad, aspect, _LONGEST)
     upright = homography(pixel_corners(width, height), quad.array)
@@ -54,25 +59,33 @@ def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[Quad]:
     turned = [patch.transpose(1, 0, 2), patch[:, ::-1], patch[::-1].transpose(1, 0, 2), patch]
     edges = np.stack([_edges(side, deepest) for side in turned])  # top, right, bottom, left
     usual = np.median(edges, 1, keepdims=True)
-    clear = edges / np.maximum(_OVER * usual, _FAINTEST)
-    found = []
+    clear = _peaks(edges) / np.maximum(_OVER * usual, _FAINTEST)
+    found: list[np.ndarray] = []
     for depth in range(4, deepest):
         loose = 2 + round(0.09 * depth)
         low, high = max(3, depth - loose), min(deepest, depth + loose + 1)
+        off = (np.arange(low, high) - depth) / (1 + 0.04 * depth)
         window = clear[:, low:high]
-        at = low + window.argmax(1)
-        seen = np.minimum(window.max(1), 2.0)
-        if (seen >= 1).sum() < 3 or seen.min() < 0.5:
+        at = low + (np.log(window + 0.05) - off**2 / 2).argmax(1)
+        seen = clear[np.arange(4), at]
+        if (seen >= 1).sum() < 3:
             continue
-        at = np.where(seen >= 0.5, at, np.rint(np.median(at[seen >= 1]))).astype(int)
-        if not found or any(abs(at - other).max() > 2 for other in found[-1:]):
+        if seen.min() < 0.5:  # hidden: as deep as the others
+            at[seen.argmin()] = round(float(at[seen >= 1].mean()))
+        if not any((at == other).all() for other in found):
             found.append(at)
     nested = []
-    for top, right, bottom, left in _distinct(found, edges):
+    for depths in _uniform(_distinct(found, clear), turned):
+        top, right, bottom, left = depths
         x0, x1, y0, y1 = left - 0.5, width - 0.5 - right, top - 0.5, height - 0.5 - bottom
         corners = project(upright, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-        nested.append(Quad.trusted(corners))
+        nested.append((Quad.trusted(corners), float(np.exp(-_spread(depths)))))
     return nested
+
+
+def _spread(depths: np.ndarray) -> float:
+    """How uneven depths ``(4,)`` are: 1 for as much as perspective and a lip may do."""
+    return float(depths.std() / (2 + 0.05 * depths.mean()))
 
 
 def _edges(side: np.ndarray, deepest: int) -> np.ndarray:
@@ -90,22 +103,56 @@ def _edges(side: np.ndarray, deepest: int) -> np.ndarray:
     quarter = len(ordered) // 4
     mean = ordered[quarter : max(len(ordered) - quarter, quarter + 1)].mean(0)
     edge = np.linalg.norm(mean, axis=-1)
-    peak = np.maximum(np.roll(edge, 1), np.roll(edge, -1))
-    edge[edge < peak] *= 0.5  # peaks, not their slopes
-    return edge
+    return np.append(0.0, edge[1:]).astype(np.float32)
 
 
-def _distinct(found: list[np.ndarray], edges: np.ndarray) -> list[np.ndarray]:
-    """Depths ``(4,)`` of each ring once: of those within a few pixels, the clearest."""
+def _peaks(edges: np.ndarray) -> np.ndarray:
+    """Each row ``(N, M)`` without the flanks of its peaks."""
+    highest = cv2.dilate(edges, np.ones((1, 2 * _FLANK + 1), np.uint8))
+    return np.where(edges >= highest, edges, 0.0)
+
+
+def _distinct(found: list[np.ndarray], clear: np.ndarray) -> list[np.ndarray]:
+    """Depths ``(4,)`` of each ring once.
+
+    Rings that share two sides are one ring, of which the other two are doubtful: the moulding, or
+    the end of its shadow. Moulding is as wide on all sides, and its edge is clear.
+    """
     kept: list[np.ndarray] = []
 
     def worth(depths: np.ndarray) -> float:
-        return float(np.log(edges[np.arange(4), depths] + 0.05).sum())
+        edge = np.log(np.clip(clear[np.arange(4), depths], 0.05, 3.0)).mean()
+        return float(edge) - 2 * _spread(depths)
 
     for depths in found:
-        if kept and np.abs(depths - kept[-1]).mean() < 3.0:
+        gap = np.abs(depths - kept[-1]) if kept else np.full(4, np.inf)
+        if (gap <= 2).sum() >= 2 or gap.mean() < 3:
             if worth(depths) > worth(kept[-1]):
                 kept[-1] = depths
         else:
             kept.append(depths)
+    return kept
+
+
+def _uniform(found: list[np.ndarray], turned: list[np.ndarray]) -> list[np.ndarray]:
+    """The rings up to the first with a picture before it: moulding and mat look alike all along.
+
+    Args:
+        turned: ``(L, D, 3)`` each: the patch turned so that each side is the first column.
+    """
+    kept: list[np.ndarray] = []
+    before = np.zeros(4, int)
+    for depths in found:
+        rough = []
+        for side, start, stop in zip(turned, before, depths, strict=True):
+            first, last = (round(share * len(side)) for share in _MIDDLE)
+            band = side[first:last, start + 2 : max(stop - 1, start + 3)]
+            rest = band - np.median(band, axis=0, keepdims=True)
+            along = np.linspace(-1, 1, len(band), dtype=np.float32)
+            slope = np.tensordot(along, rest, 1) / (along @ along)  # light that falls off
+            rough.append(float(np.median(np.abs(rest - along[:, None, None] * slope))))
+        if np.sort(rough)[2] > _UNEVEN:
+            break
+        kept.append(depths)
+        before = depths
     return kept
