@@ -110,7 +110,7 @@ def aspects(
 
 
 def squareness(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
-    """How well a quad agrees with being a rectangle, 0..1: 1 where its right angles fit the lens."""
+    """How well a quad agrees with being a rectangle, 0..1: 1 where right angles fit the lens."""
     known, spread = _known(focal_35)
     half = np.hypot(*photo) / 2
     slope, rest = _right_angle(_centred(quad, photo, half))

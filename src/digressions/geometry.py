@@ -1,4 +1,4 @@
-"""Sizes, boxes and grids as plain integers; quads and homographies in numpy. No torch, no OpenCV."""
+"""Sizes, boxes, grids in plain integers; quads, homographies in numpy. No torch, no OpenCV."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def insert(
     mask: np.ndarray | None = None,
     lit: bool = True,
 ) -> np.ndarray:
-    """The photo with a picture in the opening, under the shadow and the reflections that were there.
+    """The photo with a picture in the opening, in the shadow and reflections that were there.
 
     Pixels that the opening does not touch stay as they are, bit for bit; those on its edge are
     mixed by the share of them that it covers.

@@ -62,11 +62,13 @@ def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[tuple[Quad, floa
     clear = _peaks(edges) / np.maximum(_OVER * usual, _FAINTEST)
     found: list[np.ndarray] = []
     for depth in range(4, deepest):
-        loose = 2 + round(0.09 * depth)
-        low, high = max(3, depth - loose), min(deepest, depth + loose + 1)
+        low, high = max(3, depth - 2 - depth // 11), min(deepest, depth + 3 + depth // 3)
         off = (np.arange(low, high) - depth) / (1 + 0.04 * depth)
+        # A mat is often wider below, never above or at one side.
+        away = np.where(off > 2.3, 9.0, off)[None] * np.ones((4, 1))
+        away[2] = np.where(off > 0, off / 4, off)
         window = clear[:, low:high]
-        at = low + (np.log(window + 0.05) - off**2 / 2).argmax(1)
+        at = low + (np.log(window + 0.05) - away**2 / 2).argmax(1)
         seen = clear[np.arange(4), at]
         if (seen >= 1).sum() < 3:
             continue
@@ -84,7 +86,12 @@ def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[tuple[Quad, floa
 
 
 def _spread(depths: np.ndarray) -> float:
-    """How uneven depths ``(4,)`` are: 1 for as much as perspective and a lip may do."""
+    """How uneven depths ``(4,)`` are: 1 for as much as perspective and a lip may do.
+
+    Depth below that the other sides have not, as mats do, counts a quarter.
+    """
+    extra = max(depths[2] - depths[[0, 1, 3]].max(), 0)
+    depths = depths - np.array([0, 0, 0.75 * extra, 0])
     return float(depths.std() / (2 + 0.05 * depths.mean()))
 
 
