@@ -152,7 +152,7 @@ def test_a_mask_gives_its_four_sided_shape() -> None:
     mask = np.zeros((480, 640), np.uint8)
     rows, columns, share = coverage(OPENING, mask.shape)
     mask[rows, columns] = (share * 255).astype(np.uint8)
-    assert np.abs(opening_of(mask).array - OPENING.array).max() < 1.5
+    assert np.abs(opening_of(mask).array - OPENING.array).max() < 0.5
     with pytest.raises(InputError, match="nothing white"):
         opening_of(np.zeros_like(mask))
 

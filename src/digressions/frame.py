@@ -114,7 +114,10 @@ def opening_of(mask: np.ndarray) -> Quad:
     for share in np.geomspace(0.002, 0.1, 30):
         corners = cv2.approxPolyDP(hull, share * around, True)
         if len(corners) == 4:
-            return Quad.of(corners[:, 0])
+            rough = Quad.of(corners[:, 0])
+            soft = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32)
+            sharp = sharpened(np.stack([soft] * 3, -1), rough.array, _REACH)
+            return Quad.trusted(sharp.corners) if sharp.support.min() > 0.5 else rough
     return Quad.of(cv2.boxPoints(cv2.minAreaRect(hull)))
 
 
