@@ -73,10 +73,18 @@ ORDER = [
     "zoom",
     "flight",
     "replay",
+    "aspect",
+    "lines",
+    "corners",
+    "rings",
+    "frame",
+    "hang",
+    "sketch",
     "console",
     "commands.options",
     "commands.side_by_side",
     "commands.ensemble",
+    "commands.frame",
     "commands.mosaic",
     "commands.paint",
     "commands.zoom",
@@ -99,12 +107,13 @@ HELP = "from digressions.cli import app; app({}, standalone_mode=False)"
         HELP.format(["mosaic", "--help"]),
         HELP.format(["print", "--help"]),
         HELP.format(["upscale", "--help"]),
+        HELP.format(["frame", "--help"]),
     ],
 )
 def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     program = (
         f"import sys\n{statement}\n"
-        "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub'}\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub', 'cv2'}\n"
         "print(*sorted(heavy & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from .commands.ensemble import ensemble
+from .commands.frame import frame
 from .commands.mosaic import mosaic
 from .commands.paint import paint
 from .commands.print import print_
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, zoom, ensemble, paint, print_, upscale, replay):  # as --help lists them
+for command in (mosaic, zoom, ensemble, paint, frame, print_, upscale, replay):
     app.command(command.__name__.rstrip("_"))(command)
 
 

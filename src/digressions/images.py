@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from .errors import OutputError
 from .opening import MAX_PIXELS, opened, refusing
@@ -92,6 +92,22 @@ def read_text(path: str | Path) -> dict[str, str]:
     path = Path(path)
     with refusing(path), opened(path, path, MAX_PIXELS) as image:
         return texts_of(image)
+
+
+def focal_length(path: str | Path) -> float | None:
+    """The 35 mm equivalent focal length in mm that a photo's EXIF has; ``None`` without one.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    path = Path(path)
+    with refusing(path), opened(path, path, MAX_PIXELS) as image:
+        exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        try:
+            focal = float(exif.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
+        except (TypeError, ValueError, ZeroDivisionError):
+            return None
+        return focal if 5 <= focal <= 2000 else None  # 0 stands for unknown
 
 
 def _pixels(image: Image.Image, background: tuple[int, int, int]) -> np.ndarray:
