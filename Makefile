@@ -17,7 +17,7 @@ DEMO := out/turtle
 
 demo: .venv/installed
 	$(BIN)/digress mosaic "photo of a turtle" --seed 8 -o $(DEMO)
-	$(BIN)/digress zoom "photo of a turtle" --seed 8 --size 240 --seconds 8 --max-mb 4 -o $(DEMO).gif
+	$(BIN)/digress zoom "photo of a turtle" --seed 8 --size 240 --seconds 8 --max-mb 3 -o $(DEMO).gif
 
 # One thread each for two processes: the networks of the tests are too small to share.
 test: .venv/installed
