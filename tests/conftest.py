@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,11 @@ def photo() -> np.ndarray:
     picture = np.stack(planes, -1).astype(np.uint8)
     picture[10:20, 10:30] = (250, 20, 20)
     return picture
+
+
+def heed_interrupts() -> None:
+    """For a child before it starts: Ctrl-C counts, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Ran(NamedTuple):

@@ -44,7 +44,7 @@ from digressions.preview import Preview
 from digressions.primary import Primary, make_primary
 from digressions.store import Store
 
-from .conftest import Ran
+from .conftest import Ran, heed_interrupts
 
 SEEDS = [
     3202682252830578881,
@@ -400,6 +400,7 @@ def run(folder: Path, stop: signal.Signals, after: int) -> tuple[int, str]:
         text=True,
         cwd=folder.parent,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        preexec_fn=heed_interrupts,
     )
     while process.poll() is None:
         if len(pictures(folder / "pictures.sqlite")) >= after:
@@ -462,3 +463,27 @@ def test_a_store_of_another_job_in_the_folder_is_refused(bundled: Model, tmp_pat
     Store(tmp_path / "m" / "pictures.sqlite", "another").close()
     with pytest.raises(OutputError, match="another"):
         job.start()
+
+
+# --- the whole level -------------------------------------------------------------------------
+
+WHOLE = """
+import sys
+from pathlib import Path
+from digressions.cli import main
+sys.argv = ["digress", "mosaic", "photo of a turtle", "--steps", "1", "-o", sys.argv[1]]
+main()
+status = Path("/proc/self/status").read_text()
+print("PEAK", status.split("VmHWM:")[1].split()[0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_4096_pictures_take_less_than_2_gb_of_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WHOLE, str(tmp_path / "mosaic")]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    peak = int(ran.stdout.split("PEAK")[1])
+    print(f"peak {peak / 1e6:.2f} GB")
+    assert peak < 2e6

@@ -19,7 +19,7 @@ from PIL import Image
 from digressions.images import read_image
 from digressions.models import Defaults, Model
 
-from .conftest import Ran
+from .conftest import Ran, heed_interrupts
 
 Digress = Callable[..., Ran]
 SMALL = [
@@ -195,6 +195,7 @@ def run_until(
         text=True,
         cwd=tmp_path,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        preexec_fn=heed_interrupts,
     )
     while process.poll() is None:
         if ready():
