@@ -479,6 +479,7 @@ print("PEAK", status.split("VmHWM:")[1].split()[0])
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_4096_pictures_take_less_than_2_gb_of_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WHOLE, str(tmp_path / "mosaic")]
