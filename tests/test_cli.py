@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import digressions
 from digressions.images import read_image, read_text, to_array, to_tensor, write_image
 from digressions.metadata import from_text
 from digressions.models import Defaults, Model
@@ -165,6 +166,14 @@ def test_no_command_and_an_unknown_one(refused: Callable[..., str], digress: Dig
     assert ran.code == 0
     assert "mosaic" in ran.out
     assert digress().code == 2
+
+
+def test_the_version_and_the_module(digress: Digress) -> None:
+    assert digress("--version").out == f"digressions {digressions.__version__}\n"
+    ran = subprocess.run(
+        [sys.executable, "-m", "digressions", "--version"], capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout) == (0, f"digressions {digressions.__version__}\n")
 
 
 @pytest.mark.parametrize("command", ["paint", "mosaic"])

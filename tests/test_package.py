@@ -92,6 +92,7 @@ ORDER = [
     "commands.replay",
     "commands.upscale",
     "cli",
+    "__main__",
 ]
 
 

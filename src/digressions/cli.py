@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from . import __version__
 from .commands.ensemble import ensemble
 from .commands.frame import frame
 from .commands.mosaic import mosaic
@@ -14,17 +16,32 @@ from .commands.print import print_
 from .commands.replay import replay
 from .commands.upscale import upscale
 from .commands.zoom import zoom
-from .console import fail
+from .console import fail, out
 from .errors import DigressionsError, StoppedError
 
 app = typer.Typer(
-    help="Creative work with diffusion models: pictures made of pictures, several prompts in one.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 for command in (mosaic, zoom, ensemble, paint, frame, print_, upscale, replay):
     app.command(command.__name__.rstrip("_"))(command)
+
+
+def say_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"digressions {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def digress(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=say_version, is_eager=True, help="Say it and leave."),
+    ] = False,
+) -> None:
+    """Creative work with diffusion models: pictures made of pictures, several prompts in one."""
 
 
 def main() -> None:

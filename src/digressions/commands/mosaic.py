@@ -19,12 +19,11 @@ from .options import (
     ModelName,
     Negative,
     Prompt,
+    RootSeed,
     SamplerName,
-    Seed,
     Steps,
     Strength,
     UpscalerName,
-    drawn,
     first_given,
     load_model,
     note_idle_negative,
@@ -44,7 +43,10 @@ def mosaic(
         Path | None, typer.Option("-o", "--output", help="Folder; out/PROMPT if not said.")
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="Start from this picture, not a painted one.")
+        Path | None,
+        typer.Option(
+            help="Start from this picture, its transparent parts white, and not a painted one."
+        ),
     ] = None,
     grid: Annotated[
         str, typer.Option(help="Cells across, or ACROSSxDOWN; one number is the longer side.")
@@ -61,7 +63,7 @@ def mosaic(
     negative: Negative = "",
     how: How = "mean",
     sampler: SamplerName = None,
-    seed: Seed = 0,
+    seed: RootSeed = 0,
     band: Annotated[
         int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
     ] = 2,
@@ -94,7 +96,7 @@ def mosaic(
     shape = _grid_over(grid, start)
     loaded = load_model(model, device, dtype)
     likes = loaded.defaults.for_cells()
-    root = drawn(seed)
+    root = seed
     plan = Mosaic(
         prompt=cell_prompt or prompt,
         grid=shape,
@@ -132,7 +134,7 @@ def _grid_over(text: str, start: Original | None) -> Grid:
     if grid.columns > width or grid.rows > height:
         raise InputError(
             f"--grid {grid} does not fit {start.origin['path']}, which is {width} x {height} "
-            "pixels: a cell needs at least one"
+            "pixels: a cell needs at least one pixel"
         )
     return grid
 

@@ -31,9 +31,17 @@ Device = Annotated[
     str | None, typer.Option(help="cuda, mps or cpu; the best there is if not said.")
 ]
 Dtype = Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")]
-Steps = Annotated[int | None, typer.Option(help="Steps of the whole way from noise.")]
-Guidance = Annotated[float | None, typer.Option(help="Guidance scale; 1 for none.")]
-Strength = Annotated[float | None, typer.Option(help="0..1: how freely to paint over a picture.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Steps of the whole way from noise; as the model likes if not said."),
+]
+Guidance = Annotated[
+    float | None, typer.Option(help="Guidance scale, 1 for none; as the model likes if not said.")
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(help="0..1: how freely to paint over a picture; as the model likes if not said."),
+]
 Negative = Annotated[str, typer.Option(help="What not to paint.")]
 SamplerName = Annotated[
     str | None, typer.Option("--sampler", help="ddim, euler_ancestral, dpmpp_2m or lcm.")
@@ -53,6 +61,7 @@ UpscalerName = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; drawn if not said.")]
+RootSeed = Annotated[int, typer.Option("--seed", help="The same seed paints the same.")]
 
 
 def settings_for(

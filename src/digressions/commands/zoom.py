@@ -20,12 +20,11 @@ from .options import (
     ModelName,
     Negative,
     Prompt,
+    RootSeed,
     SamplerName,
-    Seed,
     Steps,
     Strength,
     UpscalerName,
-    drawn,
     first_given,
     load_model,
     settings_for,
@@ -53,7 +52,10 @@ def zoom(
         ),
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="Start from this picture, not a painted one.")
+        Path | None,
+        typer.Option(
+            help="Start from this picture, its transparent parts white, and not a painted one."
+        ),
     ] = None,
     levels: Annotated[int, typer.Option(help="Pictures to fall through in one round.")] = 2,
     seconds: Annotated[
@@ -85,7 +87,7 @@ def zoom(
     negative: Negative = "",
     how: How = "mean",
     sampler: SamplerName = None,
-    seed: Seed = 0,
+    seed: RootSeed = 0,
     band: Annotated[
         int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
     ] = 2,
@@ -117,7 +119,7 @@ def zoom(
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
     likes = loaded.defaults.for_cells()
-    root = drawn(seed)
+    root = seed
     prompts = cell_prompt or [prompt]
     cells = Mosaic(
         prompt=prompts[0],

@@ -1,0 +1,5 @@
+"""``python -m digressions`` is ``digress``."""
+
+from .cli import main
+
+main()
