@@ -14,6 +14,7 @@ import digressions
 SOURCES = Path(digressions.__file__).parent
 ORDER = [
     "errors",
+    "turns",
     "output",
     "geometry",
     "camera",
@@ -63,6 +64,8 @@ ORDER = [
     "bank",
     "genesis",
     "zoom",
+    "studio",
+    "serve",
     "flight",
     "replay",
     "console",
@@ -72,6 +75,7 @@ ORDER = [
     "commands.mosaic",
     "commands.paint",
     "commands.zoom",
+    "commands.serve",
     "commands.replay",
     "cli",
 ]
@@ -87,12 +91,14 @@ HELP = "from digressions.cli import app; app({}, standalone_mode=False)"
         "import digressions.cli",
         HELP.format(["--help"]),
         HELP.format(["mosaic", "--help"]),
+        HELP.format(["serve", "--help"]),
     ],
 )
 def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     program = (
         f"import sys\n{statement}\n"
         "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub'}\n"
+        "heavy |= {'starlette', 'uvicorn'}\n"
         "print(*sorted(heavy & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
