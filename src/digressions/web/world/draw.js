@@ -71,7 +71,7 @@ export class Drawing {
     const known = place.canvas;
     if (!known || this.opacity(known) < 1) this.coarse(box);
     if (known) this.layer(known, box, 1);
-    else this.wish(place.parent, place.cell, "canvas", box, true);
+    else this.wish(place.parent, place.cell, "canvas", box, place === this.view.base);
   }
 
   coarse(box) {

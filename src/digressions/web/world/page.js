@@ -76,12 +76,12 @@ function tell(unsettled) {
 /* -- The address bar ---------------------------------------------------------------------------- */
 
 let timer = 0;
-function remember() { // browsers allow few changes a second
-  clearTimeout(timer);
-  timer = setTimeout(() => {
-    const address = view.address;
-    history.replaceState(null, "", address ? `#${address}` : location.pathname);
-  }, 250);
+function remember() { // not in every frame: browsers allow few changes a second
+  timer ||= setTimeout(() => {
+    timer = 0;
+    const address = view.address ? `#${view.address}` : "";
+    if (address !== location.hash) history.replaceState(null, "", location.pathname + address);
+  }, 300);
 }
 
 function visit() {
@@ -138,16 +138,22 @@ const act = {
   help: () => help.showModal(),
 };
 
+/* A first click fills the screen (browsers want one for that); any key or touch after it leaves. */
 function leaveOnAnyTouch() {
   const leave = () => location.replace(`/#${view.address}`);
+  const whole = () => document.fullscreenElement || innerHeight >= screen.height;
   let first = null;
   addEventListener("keydown", leave);
-  addEventListener("pointerdown", leave);
-  addEventListener("pointermove", (event) => { // not for a table that shook
-    first ??= event;
+  addEventListener("pointerdown", () => (whole() ? leave() : root.requestFullscreen().catch(leave)));
+  addEventListener("pointermove", (event) => {
+    if (!whole()) return;
+    first ??= event; // a table that shook is no hand
     if (Math.hypot(event.clientX - first.clientX, event.clientY - first.clientY) > 24) leave();
   });
-  document.documentElement.requestFullscreen?.().catch(() => {}); // as a rule it wants a click first
+  addEventListener("fullscreenchange", () => {
+    first = null;
+    if (!document.fullscreenElement) leave();
+  });
 }
 
 addEventListener("resize", measure);

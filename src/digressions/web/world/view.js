@@ -77,10 +77,9 @@ export class View {
     this.settle();
   }
 
-  /* Moves the base to where the middle of the window is, as deep as fills the window. */
+  /* Moves the base to the picture that the middle of the window is in, the deepest to fill it. */
   settle() {
     const n = this.columns;
-    const most = Math.max(this.width, this.height);
     for (;;) {
       const right = Math.floor(this.x);
       const down = Math.floor(this.y);
@@ -90,12 +89,12 @@ export class View {
         this.base = this.base.beside(right, down);
         this.x -= right;
         this.y -= down;
-      } else if (this.side > n * most) {
+      } else if (this.side > 0.9 * n * this.least) {
         const column = Math.floor(this.x * n);
         const row = Math.floor(this.y * n);
         this.base = this.base.into(row * n + column);
         [this.x, this.y, this.side] = [this.x * n - column, this.y * n - row, this.side / n];
-      } else if (this.side < 0.8 * most && this.base.parent) {
+      } else if (this.side < 0.7 * this.least && this.base.parent) {
         this.x = (this.base.column + this.x) / n;
         this.y = (this.base.row + this.y) / n;
         this.side *= n;
