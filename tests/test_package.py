@@ -76,6 +76,7 @@ ORDER = [
     "commands.paint",
     "commands.zoom",
     "commands.serve",
+    "commands.screensaver",
     "commands.replay",
     "cli",
 ]

@@ -10,6 +10,7 @@ from .commands.ensemble import ensemble
 from .commands.mosaic import mosaic
 from .commands.paint import paint
 from .commands.replay import replay
+from .commands.screensaver import screensaver
 from .commands.serve import serve
 from .commands.zoom import zoom
 from .console import fail
@@ -21,7 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, zoom, serve, ensemble, paint, replay):  # as `digress --help` lists them
+# As `digress --help` lists them.
+for command in (mosaic, zoom, serve, screensaver, ensemble, paint, replay):
     app.command()(command)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ..console import out
 from ..errors import InputError, MissingExtraError
-from ..geometry import Grid, Size
+from ..geometry import Grid
 from .options import (
     DEFAULT_UPSCALER,
     Device,
@@ -26,10 +26,8 @@ from .options import (
     Steps,
     Strength,
     UpscalerName,
-    drawn,
-    first_given,
     load_model,
-    settings_for,
+    world_from,
 )
 from .zoom import DEFAULT_CACHE
 
@@ -85,9 +83,7 @@ def serve(
     dtype: Dtype = None,
 ) -> None:
     """Open a page on which one flies into a picture made of pictures, for ever."""
-    from ..mosaic import Mosaic
     from ..original import read_original
-    from ..primary import Primary
 
     check_installed()
     if not 0 <= port <= 65535:
@@ -97,28 +93,26 @@ def serve(
     shape = Grid.parse(grid)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
-    likes = loaded.defaults.for_cells()
-    root = drawn(seed)
-    prompts = cell_prompt or [prompt]
-    cells = Mosaic(
-        prompt=prompts[0],
-        grid=shape,
-        side=first_given(picture_size, loaded.size),
-        strength=first_given(strength, likes.strength),
-        steps=first_given(steps, likes.steps),
-        guidance=first_given(guidance, likes.guidance),
-        sampler=sampler or likes.sampler,
-        seed=root,
+    primary, cells, deeper = world_from(
+        loaded,
+        prompt,
+        shape,
+        seed,
+        cell_prompts=cell_prompt,
+        image=start,
+        picture_size=picture_size,
+        strength=strength,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
         negative=negative,
+        how=how,
         band=band,
         anchor=anchor,
-        how=how,
+        upscaler=upscaler,
     )
-    size = Size(loaded.size, loaded.size)
-    settings = settings_for(loaded, prompt, root, size, negative=negative, how=how, image=start)
-    primary = Primary(settings, None if start is None else start.pixels, upscaler)
     store = (cache, cache_size * 1_000_000)
-    serve_world(loaded, primary, cells, tuple(prompts[1:]), store, host, port, name or [])
+    serve_world(loaded, primary, cells, deeper, store, host, port, name or [])
 
 
 def check_installed() -> None:

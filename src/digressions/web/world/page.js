@@ -86,7 +86,7 @@ function remember() { // not in every frame: browsers allow few changes a second
 
 function visit() {
   motion.stop();
-  const address = decodeURIComponent(location.hash.slice(1));
+  const address = location.hash.slice(1);
   if (!address || !view.visit(address)) view.goHome();
   wake();
 }
