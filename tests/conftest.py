@@ -1,18 +1,25 @@
-"""What several test files share: the bundled model, loaded once."""
+"""What several test files share: the bundled model, loaded once; a browser; the command line."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub's client
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
+    *("--disable-quic", "--disable-sync", "--disable-background-networking"),
+    "--disable-component-update",
+]
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no bug
 settings.load_profile("patient")
@@ -39,6 +46,27 @@ def photo() -> np.ndarray:
 def heed_interrupts() -> None:
     """For a child before it starts: Ctrl-C counts, also where the tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    required = os.environ.get("DIGRESSIONS_REQUIRE_BROWSER") == "1"
+    if not (CHROMIUM.exists() and CHROMEDRIVER.exists()):
+        reason = "needs Chromium: apt-get install chromium chromium-driver"
+        pytest.fail(reason) if required else pytest.skip(reason)
+    if not required:
+        pytest.importorskip("selenium")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
+    yield driver
+    driver.quit()
 
 
 class Ran(NamedTuple):

@@ -14,6 +14,7 @@ import digressions
 SOURCES = Path(digressions.__file__).parent
 ORDER = [
     "errors",
+    "turns",
     "output",
     "geometry",
     "camera",
@@ -71,6 +72,8 @@ ORDER = [
     "bank",
     "genesis",
     "zoom",
+    "studio",
+    "serve",
     "flight",
     "replay",
     "aspect",
@@ -89,6 +92,8 @@ ORDER = [
     "commands.paint",
     "commands.zoom",
     "commands.print",
+    "commands.serve",
+    "commands.screensaver",
     "commands.replay",
     "commands.upscale",
     "cli",
@@ -109,12 +114,14 @@ HELP = "from digressions.cli import app; app({}, standalone_mode=False)"
         HELP.format(["print", "--help"]),
         HELP.format(["upscale", "--help"]),
         HELP.format(["frame", "--help"]),
+        HELP.format(["serve", "--help"]),
     ],
 )
 def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     program = (
         f"import sys\n{statement}\n"
         "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub', 'cv2'}\n"
+        "heavy |= {'starlette', 'uvicorn'}\n"
         "print(*sorted(heavy & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

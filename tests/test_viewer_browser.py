@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,14 +22,8 @@ from digressions.viewer import write_viewer
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 ROWS, COLUMNS, CELL = 24, 32, 64
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"a\" 'frog' & $data"
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
-    *("--disable-quic", "--disable-sync", "--disable-background-networking"),
-    "--disable-component-update",
-]
 
 
 def picture() -> np.ndarray:
@@ -75,27 +68,6 @@ def server(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/index.html"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    required = os.environ.get("DIGRESSIONS_REQUIRE_BROWSER") == "1"
-    if not (CHROMIUM.exists() and CHROMEDRIVER.exists()):
-        reason = "needs Chromium: apt-get install chromium chromium-driver"
-        pytest.fail(reason) if required else pytest.skip(reason)
-    if not required:
-        pytest.importorskip("selenium")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
-    yield driver
-    driver.quit()
 
 
 class Page:

@@ -14,6 +14,8 @@ from .commands.mosaic import mosaic
 from .commands.paint import paint
 from .commands.print import print_
 from .commands.replay import replay
+from .commands.screensaver import screensaver
+from .commands.serve import serve
 from .commands.upscale import upscale
 from .commands.zoom import zoom
 from .console import fail, out
@@ -24,7 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (mosaic, zoom, ensemble, paint, frame, print_, upscale, replay):
+COMMANDS = (mosaic, zoom, serve, screensaver, ensemble, paint, frame, print_, upscale, replay)
+for command in COMMANDS:  # as `digress --help` lists them
     app.command(command.__name__.rstrip("_"))(command)
 
 

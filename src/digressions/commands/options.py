@@ -10,14 +10,16 @@ import typer
 
 from .. import __version__
 from ..console import err, plain, progress
-from ..geometry import Size
+from ..geometry import Grid, Size
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..metadata import Settings
     from ..models import Model
+    from ..mosaic import Mosaic
     from ..original import Original
+    from ..primary import Primary
 
 DEFAULT_UPSCALER = "realesrgan-animevideo"
 
@@ -96,6 +98,52 @@ def settings_for(
         mask=None if mask is None else mask.origin,
         **chosen,
     )
+
+
+def world_from(
+    model: Model,
+    prompt: str,
+    grid: Grid,
+    seed: int,
+    *,
+    cell_prompts: list[str] | None = None,
+    image: Original | None = None,
+    picture_size: int | None = None,
+    strength: float | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    sampler: str | None = None,
+    negative: str = "",
+    how: str = "mean",
+    band: int = 2,
+    anchor: float = 0.3,
+    upscaler: str = DEFAULT_UPSCALER,
+) -> tuple[Primary, Mosaic, tuple[str, ...]]:
+    """What a world grows from, as `genesis.manifest_of` wants it: the primary, the cells of depth 1
+    and the prompts of deeper ones; with the model's likes where the user said nothing."""
+    from ..mosaic import Mosaic
+    from ..primary import Primary
+
+    likes = model.defaults.for_cells()
+    prompts = cell_prompts or [prompt]
+    cells = Mosaic(
+        prompt=prompts[0],
+        grid=grid,
+        side=first_given(picture_size, model.size),
+        strength=first_given(strength, likes.strength),
+        steps=first_given(steps, likes.steps),
+        guidance=first_given(guidance, likes.guidance),
+        sampler=sampler or likes.sampler,
+        seed=seed,
+        negative=negative,
+        band=band,
+        anchor=anchor,
+        how=how,
+    )
+    size = Size(model.size, model.size)
+    settings = settings_for(model, prompt, seed, size, negative=negative, how=how, image=image)
+    primary = Primary(settings, None if image is None else image.pixels, upscaler)
+    return primary, cells, tuple(prompts[1:])
 
 
 def load_model(name: str, device: str | None, dtype: str | None) -> Model:

@@ -25,10 +25,9 @@ from .options import (
     Steps,
     Strength,
     UpscalerName,
-    first_given,
     load_model,
-    settings_for,
     slug,
+    world_from,
 )
 
 if TYPE_CHECKING:
@@ -107,9 +106,7 @@ def zoom(
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
     from ..film import check_film
     from ..flight import Flight
-    from ..mosaic import Mosaic
     from ..original import read_original
-    from ..primary import Primary
 
     screen, shape, first_cells = Size.parse(size), Grid.parse(grid), _path(into)
     target = output or Path("out") / f"{slug(prompt)}.mp4"
@@ -118,31 +115,25 @@ def zoom(
     check_film(target, screen)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
-    likes = loaded.defaults.for_cells()
-    root = seed
-    prompts = cell_prompt or [prompt]
-    cells = Mosaic(
-        prompt=prompts[0],
-        grid=shape,
-        side=first_given(picture_size, loaded.size),
-        strength=first_given(strength, likes.strength),
-        steps=first_given(steps, likes.steps),
-        guidance=first_given(guidance, likes.guidance),
-        sampler=sampler or likes.sampler,
-        seed=root,
+    primary, cells, deeper = world_from(
+        loaded,
+        prompt,
+        shape,
+        seed,
+        cell_prompts=cell_prompt,
+        image=start,
+        picture_size=picture_size,
+        strength=strength,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
         negative=negative,
+        how=how,
         band=band,
         anchor=anchor,
-        how=how,
+        upscaler=upscaler,
     )
-    size_of_root = Size(loaded.size, loaded.size)
-    settings = settings_for(
-        loaded, prompt, root, size_of_root, negative=negative, how=how, image=start
-    )
-    primary = Primary(settings, None if start is None else start.pixels, upscaler)
-    flight = Flight(
-        primary, cells, tuple(prompts[1:]), reuse, levels, first_cells, screen, fps, count
-    )
+    flight = Flight(primary, cells, deeper, reuse, levels, first_cells, screen, fps, count)
     store = (cache, cache_size * 1_000_000)
     run_flight(loaded, flight, target, store, batch_size=batch_size, max_mb=max_mb)
 

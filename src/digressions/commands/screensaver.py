@@ -1,0 +1,87 @@
+"""``digress screensaver``: an endless flight on the whole screen."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..geometry import Grid
+from .options import Device, Dtype, ModelName, Prompt, RootSeed, load_model, world_from
+from .serve import check_installed, serve_world
+from .zoom import DEFAULT_CACHE
+
+# Browsers that fill the screen without a click. Others are opened in the usual way.
+_FILLING = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def screensaver(
+    prompt: Prompt,
+    image: Annotated[
+        Path | None, typer.Option(help="Start from this picture, not a painted one.")
+    ] = None,
+    grid: Annotated[str, typer.Option(help="Cells across and down.")] = "64",
+    cell_prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="What the cells show; again for the next depth, and then round."),
+    ] = None,
+    seed: RootSeed = 0,
+    cache: Annotated[
+        Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
+    ] = DEFAULT_CACHE[0],
+    model: ModelName = "bundled",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Fly through a picture made of pictures for ever, on the whole screen; any key leaves."""
+    from ..original import read_original
+
+    check_installed()
+    shape = Grid.parse(grid)
+    start = None if image is None else read_original(image)
+    loaded = load_model(model, device, dtype)
+    primary, cells, deeper = world_from(
+        loaded, prompt, shape, seed, cell_prompts=cell_prompt, image=start
+    )
+    store = (cache, DEFAULT_CACHE[1])
+    with ExitStack() as stack:
+        serve_world(
+            loaded,
+            primary,
+            cells,
+            deeper,
+            store,
+            "127.0.0.1",
+            0,
+            [],
+            on_ready=lambda address: stack.enter_context(opened(f"{address}screensaver")),
+        )
+
+
+@contextmanager
+def opened(address: str) -> Iterator[None]:
+    """A browser that shows a page, on the whole screen where it can be told so."""
+    program = next((found for name in _FILLING if (found := shutil.which(name))), None)
+    if program is None:
+        webbrowser.open(address)
+        yield
+        return
+    # A profile of its own: a window of a browser that runs already would not fill the screen.
+    with tempfile.TemporaryDirectory(prefix="digress-", ignore_cleanup_errors=True) as profile:
+        browser = subprocess.Popen(
+            [program, "--kiosk", "--no-first-run", f"--user-data-dir={profile}", address],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield
+        finally:
+            browser.terminate()
+            browser.wait()

@@ -1,0 +1,180 @@
+"""``digress serve``: a page on which one flies into a world, for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import out
+from ..errors import InputError, MissingExtraError
+from ..geometry import Grid
+from .options import (
+    DEFAULT_UPSCALER,
+    Device,
+    Dtype,
+    Guidance,
+    How,
+    ModelName,
+    Negative,
+    Prompt,
+    RootSeed,
+    SamplerName,
+    Steps,
+    Strength,
+    UpscalerName,
+    load_model,
+    world_from,
+)
+from .zoom import DEFAULT_CACHE
+
+if TYPE_CHECKING:
+    from ..models import Model
+    from ..mosaic import Mosaic
+    from ..primary import Primary
+    from ..world import World
+
+
+def serve(
+    prompt: Prompt,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; 0.0.0.0 for every machine of the network."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any that is free.")] = 8064,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Host name that it is reached under, besides localhost; repeatable."),
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Start from this picture, not a painted one.")
+    ] = None,
+    grid: Annotated[str, typer.Option(help="Cells across and down.")] = "64",
+    cell_prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="What the cells show; again for the next depth, and then round."),
+    ] = None,
+    picture_size: Annotated[
+        int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
+    ] = None,
+    strength: Strength = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    how: How = "mean",
+    sampler: SamplerName = None,
+    seed: RootSeed = 0,
+    band: Annotated[
+        int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
+    ] = 2,
+    anchor: Annotated[
+        float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
+    ] = 0.3,
+    upscaler: UpscalerName = DEFAULT_UPSCALER,
+    cache: Annotated[
+        Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
+    ] = DEFAULT_CACHE[0],
+    cache_size: Annotated[int, typer.Option(help="Megabytes that the cache may take.")] = 1000,
+    model: ModelName = "bundled",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Open a page on which one flies into a picture made of pictures, for ever."""
+    from ..original import read_original
+
+    check_installed()
+    if not 0 <= port <= 65535:
+        raise InputError(f"--port {port} is out of range: 0 to 65535")
+    if cache_size < 0:
+        raise InputError(f"--cache-size {cache_size} must be at least 0")
+    shape = Grid.parse(grid)
+    start = None if image is None else read_original(image)
+    loaded = load_model(model, device, dtype)
+    primary, cells, deeper = world_from(
+        loaded,
+        prompt,
+        shape,
+        seed,
+        cell_prompts=cell_prompt,
+        image=start,
+        picture_size=picture_size,
+        strength=strength,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        negative=negative,
+        how=how,
+        band=band,
+        anchor=anchor,
+        upscaler=upscaler,
+    )
+    store = (cache, cache_size * 1_000_000)
+    serve_world(loaded, primary, cells, deeper, store, host, port, name or [])
+
+
+def check_installed() -> None:
+    """Raises `MissingExtraError` unless the server's packages are there."""
+    for package in ("starlette", "uvicorn"):
+        try:
+            __import__(package)
+        except ImportError:
+            raise MissingExtraError(package, "serve") from None
+
+
+def serve_world(
+    model: Model,
+    primary: Primary,
+    cells: Mosaic,
+    deeper: tuple[str, ...],
+    cache: tuple[Path, int],
+    host: str,
+    port: int,
+    names: list[str],
+    on_ready: Callable[[str], object] | None = None,
+) -> None:
+    """Serves a world until Ctrl-C.
+
+    Args:
+        model, primary, cells, deeper: What the world is (see `genesis.manifest_of`).
+        cache: The file that keeps what is painted, and its limit in bytes.
+        host, port: To listen on.
+        names: Host names to answer to, besides ``localhost``.
+        on_ready: Called with the address of the page as soon as it can be opened.
+
+    Raises:
+        InputError: A world that cannot be, or an address that cannot be listened on.
+    """
+    import uvicorn
+
+    from ..cache import Cache
+    from ..genesis import manifest_of, open_world
+    from ..serve import Facts, listening, world_app
+    from ..studio import Studio
+
+    manifest = manifest_of(model, primary, cells, deeper)
+
+    @contextmanager
+    def opened() -> Iterator[World]:
+        with Cache(*cache) as pictures:
+            yield open_world(manifest, model, primary, pictures)
+
+    with listening(host, port) as listener:
+        with opened():  # the root is painted before anybody comes, and errors are seen
+            pass
+        facts = Facts(primary.settings.prompt, cells.grid.columns, cells.side, manifest.canvas_side)
+        app = world_app(Studio(opened), facts, [host, *names])
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}/"
+        out.print(f"{address}  (Ctrl-C ends it; what is painted stays in {cache[0]})")
+        if on_ready is not None:
+            on_ready(address)
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:  # the usual end of a server
+            return

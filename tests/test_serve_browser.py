@@ -1,0 +1,212 @@
+"""The page in a real browser: in by wheel, back by link, and coarse colours that sharpen."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from torch import Tensor
+
+from digressions.cache import Cache
+from digressions.geometry import Grid
+from digressions.job import Job
+from digressions.mosaic import CELL_SIDE, Mosaic
+from digressions.paint import paint_noise
+from digressions.serve import Facts, listening, world_app
+from digressions.studio import Studio
+from digressions.upscale import Lanczos
+from digressions.world import Manifest, World
+
+from .test_viewer_browser import Page
+
+pytestmark = pytest.mark.browser
+
+N, WIDTH, HEIGHT = 16, 480, 320
+CELLS = Mosaic("frog", Grid(N, N), 32, 0.6, 2, 1.0, "ddim", seed=5)
+STILL = "return document.getAnimations().every((a) => a.playState === 'finished')"
+TITLE = "</script><img src=x onerror=alert(1)> a frog"
+
+
+class Gate:
+    """A painter of noise that can be held up."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
+
+    def __call__(self, jobs: Sequence[Job]) -> Tensor:
+        self.open.wait(30)
+        return paint_noise(jobs)
+
+
+GATE = Gate()
+
+
+@contextmanager
+def a_world(folder: Path) -> Iterator[World]:
+    """Every cell of the root has a colour of its own."""
+    y, x = np.mgrid[0:N, 0:N] / N
+    colours = np.stack([60 + 150 * x, 60 + 150 * y, 130 + 60 * np.sin(9 * x + 7 * y)], -1)
+    root = colours.astype(np.uint8).repeat(CELL_SIDE, 0).repeat(CELL_SIDE, 1)
+    with Cache(folder / "worlds.sqlite") as cache:
+        yield World(Manifest("no model", "colours", CELLS), root, GATE, Lanczos(), cache)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def home(folder: Path) -> Iterator[str]:
+    app = world_app(Studio(lambda: a_world(folder)), Facts(TITLE, N, 32, N * CELL_SIDE))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    with listening("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join(20)
+
+
+@contextmanager
+def opened(driver: Any, url: str) -> Iterator[Page]:
+    driver.get("about:blank")
+    metrics = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    driver.get_log("browser")
+    driver.get(url)
+    page = Page(driver)
+    page.until(lambda: page.js("return document.body.matches('.ready')"))
+    yield page
+    assert driver.get_log("browser") == []
+
+
+def wheel(page: Page, x: int, y: int, amount: int) -> None:
+    event = {"type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": amount}
+    page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
+def settled(page: Page) -> bool:
+    return page.facts().get("settled") == "true"
+
+
+def address(page: Page) -> str:
+    """What the address bar holds when it no longer changes."""
+    before, now = None, ""
+    while before != now:
+        before = now
+        time.sleep(0.4)
+        now = page.js("return location.hash.slice(1)")
+    return now
+
+
+def middle(page: Page) -> np.ndarray:
+    return page.screen()[120:200, 200:280].astype(float)
+
+
+def expected(folder: Path, place: str) -> np.ndarray:
+    """Mean colour that the world has in the middle, whatever pictures it is made of there."""
+    *cells, x, y, zoom = place.split("/")
+    with a_world(folder) as world:
+        canvas = world.canvas(tuple(map(int, cells)))
+    half = 40 / (float(zoom) * HEIGHT)
+    box = [(float(at) + sign * half) * canvas.shape[0] for sign in (-1, 1) for at in (x, y)]
+    seen = Image.fromarray(canvas).resize((1, 1), Image.Resampling.BOX, tuple(box))
+    return np.asarray(seen)[0, 0].astype(float)
+
+
+def fly_in(page: Page, depth: int) -> None:
+    while int(page.facts()["depth"]) < depth:
+        wheel(page, WIDTH // 2, HEIGHT // 2, -300)
+        time.sleep(0.1)
+
+
+def test_in_by_wheel_and_back_by_link(chromium: Any, home: str, folder: Path) -> None:
+    with opened(chromium, f"{home}#0.37/0.41/1.2") as page:
+        page.until(lambda: settled(page))
+        assert page.driver.title == TITLE
+        assert page.js("return document.images.length") == 0
+        fly_in(page, 3)
+        place = address(page)
+        assert re.fullmatch(r"(\d+/){3}0\.\d+/0\.\d+/[\d.]+", place)
+        page.until(lambda: settled(page))
+        there = middle(page)
+        assert int(page.facts()["pictures"]) > 3
+
+    assert np.abs(there.mean((0, 1)) - expected(folder, place)).max() < 8
+
+    with opened(chromium, f"{home}#{place}") as page:
+        page.until(lambda: settled(page))
+        assert address(page) == place
+        assert page.facts()["depth"] == "3"
+        assert np.abs(middle(page) - there).mean() < 2
+        page.press("h")
+        page.until(lambda: not page.js("return document.body.matches('.away')"))
+        assert address(page) == ""
+
+
+def test_coarse_colours_at_once_that_sharpen(chromium: Any, home: str, folder: Path) -> None:
+    place = f"{3 * N + 11}/0.5/0.5/1.2"
+    GATE.open.clear()
+    try:
+        with opened(chromium, f"{home}#{place}") as page:
+            page.until(lambda: page.js(STILL))
+            coarse = middle(page)
+            with a_world(folder) as world:
+                colour = world.canvas(())[3 * CELL_SIDE + 4, 11 * CELL_SIDE + 4].astype(float)
+            assert np.abs(coarse - colour).max() < 10
+            assert page.facts()["settled"] == "false"
+            GATE.open.set()
+            page.until(lambda: settled(page))
+            sharp = middle(page)
+            assert sharp.std((0, 1)).min() > 3 * coarse.std((0, 1)).max()
+            assert np.abs(sharp.mean((0, 1)) - expected(folder, place)).max() < 8
+    finally:
+        GATE.open.set()
+
+
+def test_drag_keys_click_and_bad_links(chromium: Any, home: str) -> None:
+    with opened(chromium, f"{home}#nowhere/at/all") as page:
+        page.until(lambda: settled(page))
+        assert page.facts()["depth"] == "0"
+        for key in "+++++":
+            page.press(key)
+        page.until(lambda: page.js("return document.body.matches('.away')"))
+        before = address(page)
+        page.press(chr(0xE014))  # the right arrow
+        page.until(lambda: address(page) != before)
+        x, x_before = (float(text.split("/")[-3]) for text in (address(page), before))
+        assert x > x_before
+        for kind, left in [("mousePressed", 260), ("mouseMoved", 200), ("mouseReleased", 200)]:
+            event = {"type": kind, "x": left, "y": 160, "button": "left", "clickCount": 1}
+            page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event | {"buttons": 1})
+        assert float(address(page).split("/")[-3]) > x
+        for kind in ("mousePressed", "mouseReleased"):
+            event = {"type": kind, "x": 240, "y": 160, "button": "left", "clickCount": 1}
+            page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+        page.until(lambda: int(page.facts()["depth"]) >= 1)
+
+
+def test_the_screensaver_moves_and_leaves_on_a_key(chromium: Any, home: str) -> None:
+    with opened(chromium, f"{home}screensaver") as page:
+        page.until(lambda: page.facts().get("flying") == "true")
+        first = address_now(page)
+        page.until(lambda: address_now(page) != first)
+        assert page.js("return getComputedStyle(document.getElementById('stage')).cursor") == "none"
+        page.press("x")
+        page.until(lambda: page.js("return location.pathname") == "/")
+        page.until(lambda: page.facts().get("flying") == "false")
+
+
+def address_now(page: Page) -> str:
+    return page.js("return location.hash")
