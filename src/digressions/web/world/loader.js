@@ -48,14 +48,18 @@ export class Loader {
     }
   }
 
-  /* On arriving at a far place everything above is coarse too: its canvases come from above down. */
+  /* On arriving at a far place everything above is coarse too: its canvases come from above down.
+     The root's is always among them: it is what everything else is coarse by. */
   withAncestors(wishes, { base }) {
     const above = [];
     for (let place = base; place && !place.canvas && above.length < 4; place = place.parent) {
-      above.push({ home: place.parent, cell: place.cell, form: "canvas", ground: true });
+      above.push(place);
     }
-    above.reverse().forEach((wish, index) => { wish.far = index / 8; });
-    return [...wishes, ...above];
+    if (!this.root.canvas && !above.includes(this.root)) above.push(this.root);
+    const asked = above.reverse().map(({ parent, cell }, index) => (
+      { home: parent, cell, form: "canvas", ground: true, far: index / 8 }
+    ));
+    return [...wishes, ...asked];
   }
 
   async ask(group) {
