@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,11 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, kind: str) -> No
     with pytest.raises(OutputError, match=str(path)):
         Cache(path)
     assert path.read_bytes() == before
+
+
+def test_many_may_make_the_same_file_at_once(tmp_path: Path) -> None:
+    def opened(turn: int) -> None:
+        Cache(tmp_path / f"{turn // 8}" / "worlds.sqlite").close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(opened, range(8 * 40)))

@@ -31,6 +31,7 @@ create table if not exists claims (
 ) without rowid;
 """
 _KIND = 0x64696772  # "digr": says in the file's header whose it is
+_PATIENCE = 30  # seconds to wait for another process that is writing
 _FLUSH = 256  # pictures that are looked at before the file learns of it
 _WAIT = 0.05  # seconds between looks at what another process is making
 _ROOM = 0.9  # of the limit, what an eviction leaves, so that it does not come with every picture
@@ -69,7 +70,7 @@ class Cache:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         with explained(path):
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
             try:
                 self._open()
             except BaseException:
@@ -77,15 +78,29 @@ class Cache:
                 raise
 
     def _open(self) -> None:
-        (kind,) = self._db.execute("pragma application_id").fetchone()
+        # In this order: whoever makes the file at this moment writes the kind before the tables.
         (tables,) = self._db.execute("select count(*) from sqlite_master").fetchone()
+        (kind,) = self._db.execute("pragma application_id").fetchone()
         if tables and kind != _KIND:
             raise OutputError(f"{self.path} is not a cache of pictures: choose another --cache")
-        self._db.execute("pragma journal_mode = wal")
+        self._write_ahead()
         # A power cut may take the last pictures; they can be made again.
         self._db.execute("pragma synchronous = normal")
         self._db.execute(f"pragma application_id = {_KIND}")
         self._db.executescript(_SCHEMA)
+
+    def _write_ahead(self) -> None:
+        """WAL mode. SQLite does not wait by itself here while another makes the same file."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._db.execute("pragma journal_mode = wal")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(_WAIT)
+            else:
+                return
 
     def get(self, keys: Iterable[str]) -> dict[str, bytes]:
         """The PNGs that are there."""
