@@ -31,13 +31,13 @@ from benchmarks.machine import cpu_name, dtype_name, machine, version_of, versio
 from benchmarks.measure import COARSE, detail, different, errors, kept
 from benchmarks.peers import PEERS, Placed, whole
 from benchmarks.subject import default_mosaic, painted_primary
-from digressions.band import to_bytes
-from digressions.contactsheet import contact_sheet
 from digressions.geometry import Grid
-from digressions.images import read_image, to_array, to_tensor, write_image
 from digressions.models import Model, load
-from digressions.mosaic import CELL_SIDE, Mosaic, cells_of, paint_cells
+from digressions.mosaics.band import to_bytes
+from digressions.mosaics.mosaic import CELL_SIDE, Mosaic, cells_of, paint_cells
 from digressions.paint import paint_batch
+from digressions.pictures.contactsheet import contact_sheet
+from digressions.pictures.images import read_image, to_array, to_tensor, write_image
 
 STEPS = 7  # at the default 4, strengths 0.5 and 0.65 run the same number of steps
 STRENGTHS = (0.5, 0.65, 0.8, 0.95)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.frames --out out/frames --update docs/frames.md
 
-Renders rooms by seed (`rooms.py`, `render.py`) and looks for their frames with `digressions.frame`
-and with Canny edges and polygons. What a room gave is kept; the same command goes on after a stop.
+Renders rooms by seed (`rooms.py`, `render.py`) and looks for their frames with
+`digressions.frames.frame` and with Canny edges and polygons. What a room gave is kept; the same command goes on after a stop.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from PIL import Image, ImageDraw
 from benchmarks.machine import cpu_name
 from benchmarks.render import Photo, photograph
 from benchmarks.rooms import Room, room
-from digressions.contactsheet import contact_sheet
 from digressions.errors import InputError
-from digressions.frame import find
+from digressions.frames.frame import find
+from digressions.frames.sketch import shrunk
 from digressions.geometry import Quad
-from digressions.sketch import shrunk
+from digressions.pictures.contactsheet import contact_sheet
 
 TUNED_ON = "1000 to 1059, and one of them (how many lines are looked at) on 0 to 57"  # seeds
 FIRST = 100  # the first seed that nothing was chosen with

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digressions.fidelity import psnr
 from digressions.geometry import Grid
-from digressions.mosaic import CELL_SIDE
+from digressions.mosaics.fidelity import psnr
+from digressions.mosaics.mosaic import CELL_SIDE
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601
 COARSE = 2  # values a cell and side that every mosaic is compared in, whatever its own band

@@ -32,7 +32,7 @@ from benchmarks.machine import dtype_name, machine
 from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
 from digressions.models import Model, load
-from digressions.mosaic import Mosaic, cells_of, paint_cells
+from digressions.mosaics.mosaic import Mosaic, cells_of, paint_cells
 from digressions.paint import paint_batch
 from digressions.sample import steps_to_run
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from digressions.geometry import Grid
-from digressions.images import read_image, resample
+from digressions.pictures.images import read_image, resample
 
 
 class Placed(NamedTuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from digressions.geometry import Grid
-from digressions.images import resample, to_array, to_tensor
 from digressions.job import Job
 from digressions.models import Model
-from digressions.mosaic import Mosaic
+from digressions.mosaics.mosaic import Mosaic
 from digressions.paint import paint
+from digressions.pictures.images import resample, to_array, to_tensor
 
 PROMPT = "photo of a turtle"
 SEED = 8  # as `make demo`

@@ -26,16 +26,16 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.subject import default_mosaic, painted_primary
-from digressions.bank import grow_bank
-from digressions.cache import Cache
-from digressions.film import write_film
 from digressions.geometry import Grid, Size
-from digressions.images import to_array
 from digressions.models import load
 from digressions.paint import paint_batch, paint_noise
+from digressions.pictures.film import write_film
+from digressions.pictures.images import to_array
 from digressions.upscale import load_upscaler
-from digressions.world import Manifest, World
-from digressions.zoom import Zoom, choose_loop
+from digressions.worlds.bank import grow_bank
+from digressions.worlds.cache import Cache
+from digressions.worlds.world import Manifest, World
+from digressions.worlds.zoom import Zoom, choose_loop
 
 FPS = 25
 

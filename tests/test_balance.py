@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from digressions.balance import TRIALS, balances, check_judge, rows_for
-from digressions.disagreement import overlay, paint_torn, variance_over_prompts
+from digressions.ensembles.balance import TRIALS, balances, check_judge, rows_for
+from digressions.ensembles.disagreement import overlay, paint_torn, variance_over_prompts
 from digressions.errors import InputError
 from digressions.job import Job
 from digressions.models import Model, load

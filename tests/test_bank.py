@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from digressions.bank import FiniteWorld, cells_colours, colours_of, grow_bank
-from digressions.cache import Cache
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid, Size
 from digressions.job import Job
 from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
-from digressions.world import World
-from digressions.zoom import Zoom, choose_loop
+from digressions.worlds.bank import FiniteWorld, cells_colours, colours_of, grow_bank
+from digressions.worlds.cache import Cache
+from digressions.worlds.world import World
+from digressions.worlds.zoom import Zoom, choose_loop
 
 from .test_world import CELLS, MANIFEST, smooth
 

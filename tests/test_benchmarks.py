@@ -16,10 +16,10 @@ from benchmarks import fidelity, mosaic, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.peers import PEERS, Peer, Placed
 from benchmarks.subject import default_mosaic
-from digressions.fidelity import Gauge
 from digressions.geometry import Grid
-from digressions.images import read_image, write_image
-from digressions.mosaic import CELL_SIDE
+from digressions.mosaics.fidelity import Gauge
+from digressions.mosaics.mosaic import CELL_SIDE
+from digressions.pictures.images import read_image, write_image
 from digressions.sample import steps_to_run
 
 GRID, SIDE = Grid(3, 2), 16

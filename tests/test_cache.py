@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from digressions.cache import Cache
 from digressions.errors import OutputError
+from digressions.worlds.cache import Cache
 
 # Makes pictures slowly; leaves a line in a log for each that it begins.
 WORKER = """
 import sys, time
 from pathlib import Path
-from digressions.cache import Cache
+from digressions.worlds.cache import Cache
 path, log, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 def make(keys):
     for key in keys:

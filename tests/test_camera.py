@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digressions.camera import APPEARS, CLEAR, Camera, View, opacity_of
 from digressions.geometry import CellPath, Grid, Size
+from digressions.worlds.camera import APPEARS, CLEAR, Camera, View, opacity_of
 
 GRID = Grid(64, 64)
 LOOP = (1500, 2200, 2000)

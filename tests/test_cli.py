@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 import digressions
-from digressions.images import read_image, read_text, to_array, to_tensor, write_image
-from digressions.metadata import from_text
 from digressions.models import Defaults, Model
+from digressions.pictures.images import read_image, read_text, to_array, to_tensor, write_image
+from digressions.pictures.metadata import from_text
 from digressions.vocabulary import Vocabulary
 
 from .conftest import Ran
@@ -463,7 +463,7 @@ def test_stopping_is_one_line_and_130(
 def test_a_mosaic_stopped_in_any_phase_says_how_to_go_on(
     digress: Digress, monkeypatch: pytest.MonkeyPatch, phase: str
 ) -> None:
-    from digressions.hypermosaic import Hypermosaic
+    from digressions.mosaics.hypermosaic import Hypermosaic
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.comparison import compared, concepts_in, mixture, swept
-from digressions.contactsheet import comparison_sheet
-from digressions.ensemble import HOW, REGIONAL
+from digressions.ensembles.comparison import compared, concepts_in, mixture, swept
+from digressions.ensembles.ensemble import HOW, REGIONAL
+from digressions.ensembles.regions import region_masks, remembered
 from digressions.errors import InputError, OutputError
 from digressions.geometry import Size
-from digressions.images import read_text, write_film
+from digressions.pictures.contactsheet import comparison_sheet
+from digressions.pictures.images import read_text, write_film
 from digressions.prompts import parse
-from digressions.regions import region_masks, remembered
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ from torch import Tensor
 
 from digressions.condition import Condition, Terms, Text
 from digressions.denoise import Denoiser, Directions, Schedule
-from digressions.ensemble import HOW, REGIONAL, is_plain, mixed, slerp, voices
+from digressions.ensembles.ensemble import HOW, REGIONAL, is_plain, mixed, slerp, voices
+from digressions.ensembles.together import Evidence
 from digressions.errors import DigressionsError, InputError, PromptError
 from digressions.job import Job, check
 from digressions.models import Model, load
 from digressions.paint import paint, paint_batch, sample, watched
 from digressions.prompts import parse
 from digressions.sample import SAMPLERS, Noise, Step
-from digressions.together import Evidence
 from tests.checkpoints import SIDE, build
 
 A, B, C = "photo of a frog", "a turtle", "a red fox"

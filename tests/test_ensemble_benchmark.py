@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import ensemble
 from benchmarks.fidelity import MARKED
-from digressions.ensemble import HOW
+from digressions.ensembles.ensemble import HOW
 from digressions.models import Defaults
 
 DOCS = Path(__file__).parents[1] / "docs"

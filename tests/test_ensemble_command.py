@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.images import read_image, read_text
-from digressions.metadata import Settings, from_text
 from digressions.models import Defaults, Model
+from digressions.pictures.images import read_image, read_text
+from digressions.pictures.metadata import Settings, from_text
 
 from .conftest import Ran
 

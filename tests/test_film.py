@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from digressions.errors import InputError, OutputError
-from digressions.film import check_film, read_film_text, write_film
 from digressions.geometry import Size
-from digressions.images import read_image, read_text
+from digressions.pictures.film import check_film, read_film_text, write_film
+from digressions.pictures.images import read_image, read_text
 
 SIZE = Size(64, 48)
 

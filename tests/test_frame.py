@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.rooms import Camera, Rectangle, _turn, room
-from digressions.aspect import Aspect, aspects
 from digressions.errors import InputError
-from digressions.frame import find, opening_of
+from digressions.frames.aspect import Aspect, aspects
+from digressions.frames.frame import find, opening_of
+from digressions.frames.hang import coverage, insert, rectify
 from digressions.geometry import Quad, Size, homography, project
-from digressions.hang import coverage, insert, rectify
-from digressions.images import read_image
+from digressions.pictures.images import read_image
 
 from .conftest import Ran
 
@@ -178,7 +178,7 @@ def test_a_picture_lies_in_perspective_to_half_a_pixel() -> None:
     outer = np.array([[-0.5, -0.5], [299.5, -0.5], [299.5, 399.5], [-0.5, 399.5]])
     wanted = project(homography(outer, OPENING.array), inner)
     hung = insert(framed(), OPENING, picture, 0.75)
-    from digressions.corners import sharpened
+    from digressions.frames.corners import sharpened
 
     found = sharpened(hung.astype(np.float32), wanted + 0.7, 3.0)
     assert np.abs(found.corners - wanted).max() < 0.5

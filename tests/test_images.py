@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from digressions import images
-from digressions.contactsheet import contact_sheet
 from digressions.errors import ImageError, OutputError
-from digressions.images import (
+from digressions.mosaics.pyramid import write_single
+from digressions.pictures import images
+from digressions.pictures.contactsheet import contact_sheet
+from digressions.pictures.images import (
     cover,
     read_image,
     read_image_and_hash,
@@ -32,8 +33,7 @@ from digressions.images import (
     to_tensor,
     write_image,
 )
-from digressions.pyramid import write_single
-from digressions.texts import xmp_packet
+from digressions.pictures.texts import xmp_packet
 
 TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}
 SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".PNG"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from digressions.errors import InputError
-from digressions.inks import (
+from digressions.prints.inks import (
     INTENTS,
     Profile,
     out_of_gamut,

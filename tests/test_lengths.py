@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digressions.errors import InputError
-from digressions.lengths import Extent, parse_length, pixels, points
-from digressions.papersizes import FRAMES, PAPERS, nearest_frame, parse_size
+from digressions.prints.lengths import Extent, parse_length, pixels, points
+from digressions.prints.papersizes import FRAMES, PAPERS, nearest_frame, parse_size
 
 DPI = 240
 

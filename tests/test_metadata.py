@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digressions.errors import ImageError
-from digressions.metadata import KEY, Settings, a1111, from_text, to_text
+from digressions.pictures.metadata import KEY, Settings, a1111, from_text, to_text
 
 TURTLE = Settings(
     "paint", "photo of a turtle", "bundled", "0123456789abcdef", 7, 12, "ddim", 4.0, 64, 48

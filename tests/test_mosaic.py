@@ -23,16 +23,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from digressions.band import band_of
 from digressions.errors import InputError, OutputError
-from digressions.fidelity import Gauge
 from digressions.geometry import Grid
-from digressions.hypermosaic import Hypermosaic
-from digressions.images import read_image, to_tensor
 from digressions.job import MAX_SEED
-from digressions.metadata import Settings
 from digressions.models import Model
-from digressions.mosaic import (
+from digressions.mosaics.band import band_of
+from digressions.mosaics.fidelity import Gauge
+from digressions.mosaics.hypermosaic import Hypermosaic
+from digressions.mosaics.mosaic import (
     CELL_SIDE,
     Mosaic,
     cell_seed,
@@ -40,9 +38,11 @@ from digressions.mosaic import (
     exact_cells,
     strips,
 )
-from digressions.preview import Preview
-from digressions.primary import Primary, make_primary
-from digressions.store import Store
+from digressions.mosaics.preview import Preview
+from digressions.mosaics.primary import Primary, make_primary
+from digressions.mosaics.store import Store
+from digressions.pictures.images import read_image, to_tensor
+from digressions.pictures.metadata import Settings
 
 from .conftest import Ran, heed_interrupts
 

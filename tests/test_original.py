@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from digressions.errors import ImageError, InputError
-from digressions.original import read_again, read_original
+from digressions.pictures.original import read_again, read_original
 
 
 @pytest.mark.parametrize("mask", [False, True])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from digressions.errors import InputError
 from digressions.geometry import Box, Size
-from digressions.lengths import Extent
-from digressions.paper import EDGES, FITS, MARK_LENGTH, Sheet, place, to_bleed, with_marks
+from digressions.prints.lengths import Extent
+from digressions.prints.paper import EDGES, FITS, MARK_LENGTH, Sheet, place, to_bleed, with_marks
 
 A4 = Extent(210, 297)
 sheets = st.builds(

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from digressions.band import band_of
 from digressions.geometry import Grid
-from digressions.mosaic import CELL_SIDE
-from digressions.plant import best_cell, planted, small_copy
+from digressions.mosaics.band import band_of
+from digressions.mosaics.mosaic import CELL_SIDE
+from digressions.worlds.plant import best_cell, planted, small_copy
 
 GRID = Grid(8, 8)
 SIDE = 8 * CELL_SIDE

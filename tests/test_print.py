@@ -16,9 +16,9 @@ import pikepdf
 import pytest
 from PIL import Image, ImageCms
 
-from digressions.images import read_image, read_text, write_image
-from digressions.metadata import Settings, from_text, to_text
-from digressions.texts import _from_xmp
+from digressions.pictures.images import read_image, read_text, write_image
+from digressions.pictures.metadata import Settings, from_text, to_text
+from digressions.pictures.texts import _from_xmp
 
 from .conftest import Ran, tree
 from .profiles import cmyk, lab, saved

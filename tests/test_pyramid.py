@@ -20,8 +20,8 @@ import pyvips
 from PIL import Image
 
 from digressions.errors import ImageError, OutputError
-from digressions.pyramid import write_deep_zoom, write_single
-from digressions.viewer import write_viewer
+from digressions.mosaics.pyramid import write_deep_zoom, write_single
+from digressions.mosaics.viewer import write_viewer
 
 SIZES = [(1, 1), (1, 9), (37, 53), (512, 512), (513, 511), (700, 1025)]
 HOSTILE = "</script><script>alert(1)</script><!-- \"quotes\" 'n' & $data ${title} \u2028 \\u003c"
@@ -134,7 +134,7 @@ def test_memory_does_not_grow_with_the_picture(tmp_path: Path, writer: str) -> N
     script = """if True:
         import resource, sys, tracemalloc
         import numpy as np
-        from digressions.pyramid import write_deep_zoom, write_single
+        from digressions.mosaics.pyramid import write_deep_zoom, write_single
         writer, folder, height = sys.argv[1], sys.argv[2], int(sys.argv[3])
         row = np.arange(16384 * 3, dtype=np.uint32).reshape(1, -1, 3)
         strips = (

@@ -16,17 +16,17 @@ from PIL import Image
 from starlette.testclient import TestClient
 from torch import Tensor
 
-from digressions.cache import Cache
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid
 from digressions.job import Job
-from digressions.mosaic import Mosaic
+from digressions.mosaics.mosaic import Mosaic
 from digressions.paint import Painter, paint_noise
-from digressions.serve import DEEPEST, Facts, listening, world_app
-from digressions.studio import Studio
-from digressions.turns import FullError, Turns
 from digressions.upscale import Lanczos
-from digressions.world import Manifest, World
+from digressions.worlds.cache import Cache
+from digressions.worlds.serve import DEEPEST, Facts, listening, world_app
+from digressions.worlds.studio import Studio
+from digressions.worlds.turns import FullError, Turns
+from digressions.worlds.world import Manifest, World
 
 CELLS = Mosaic("frog", Grid(4, 4), 16, 0.6, 2, 1.0, "ddim", seed=5)
 FACTS = Facts("a frog <script>", 4, 16, 32)

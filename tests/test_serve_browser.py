@@ -16,15 +16,15 @@ import uvicorn
 from PIL import Image
 from torch import Tensor
 
-from digressions.cache import Cache
 from digressions.geometry import Grid
 from digressions.job import Job
-from digressions.mosaic import CELL_SIDE, Mosaic
+from digressions.mosaics.mosaic import CELL_SIDE, Mosaic
 from digressions.paint import paint_noise
-from digressions.serve import Facts, listening, world_app
-from digressions.studio import Studio
 from digressions.upscale import Lanczos
-from digressions.world import Manifest, World
+from digressions.worlds.cache import Cache
+from digressions.worlds.serve import Facts, listening, world_app
+from digressions.worlds.studio import Studio
+from digressions.worlds.world import Manifest, World
 
 from .test_viewer_browser import Page
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from digressions.errors import OutputError
-from digressions.store import Store
+from digressions.mosaics.store import Store
 
 WRITER = """
 import sys, itertools, pathlib
-from digressions.store import Store
+from digressions.mosaics.store import Store
 store = Store(pathlib.Path(sys.argv[1]), "job")
 for batch in itertools.count():
     cells = range(batch * 8, batch * 8 + 8)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digressions.images import read_image, read_text, write_image
+from digressions.pictures.images import read_image, read_text, write_image
 
 from .conftest import Ran
 

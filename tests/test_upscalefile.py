@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from digressions.errors import DigressionsError, InputError, MissingExtraError
-from digressions.images import read_image, write_image
+from digressions.pictures.images import read_image, write_image
 from digressions.upscale import check_upscaler, enlarge, load_upscaler
 from digressions.upscalefile import SpandrelUpscaler
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.pyramid import write_deep_zoom
-from digressions.viewer import write_viewer
+from digressions.mosaics.pyramid import write_deep_zoom
+from digressions.mosaics.viewer import write_viewer
 
 pytestmark = pytest.mark.browser
 

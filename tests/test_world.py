@@ -20,18 +20,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from digressions.band import band_of
-from digressions.cache import Cache
-from digressions.canvas import matched
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid
-from digressions.images import to_tensor
 from digressions.job import Job
 from digressions.models import Defaults, Model
-from digressions.mosaic import CELL_SIDE, Mosaic
+from digressions.mosaics.band import band_of
+from digressions.mosaics.mosaic import CELL_SIDE, Mosaic
 from digressions.paint import paint_batch, paint_noise
+from digressions.pictures.images import to_tensor
 from digressions.upscale import Lanczos
-from digressions.world import Manifest, World
+from digressions.worlds.cache import Cache
+from digressions.worlds.canvas import matched
+from digressions.worlds.world import Manifest, World
 
 CELLS = Mosaic("frog", Grid(4, 4), 16, 0.6, 2, 1.0, "ddim", seed=5)
 MANIFEST = Manifest("no model", "smooth", CELLS)

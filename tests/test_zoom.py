@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digressions.cache import Cache
-from digressions.camera import APPEARS
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid, Size
 from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
-from digressions.world import Manifest, World
-from digressions.zoom import Zoom, choose_cell, choose_loop, inner_cells
+from digressions.worlds.cache import Cache
+from digressions.worlds.camera import APPEARS
+from digressions.worlds.world import Manifest, World
+from digressions.worlds.zoom import Zoom, choose_cell, choose_loop, inner_cells
 
 from .test_world import CELLS, MANIFEST, biased, smooth
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.images import read_image
 from digressions.models import Defaults, Model
+from digressions.pictures.images import read_image
 
 from .conftest import Ran, heed_interrupts
 

@@ -27,10 +27,10 @@ _HOMES = {
     "load": "models",
     "Job": "job",
     "paint": "paint",
-    "Mosaic": "mosaic",
-    "Hypermosaic": "hypermosaic",
-    "Manifest": "world",
-    "World": "world",
+    "Mosaic": "mosaics.mosaic",
+    "Hypermosaic": "mosaics.hypermosaic",
+    "Manifest": "worlds.world",
+    "World": "worlds.world",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ensemble import REGIONAL, Voice, is_plain, silent, voices
+from .ensembles.ensemble import REGIONAL, Voice, is_plain, silent, voices
 from .errors import InputError, PromptError
-from .images import to_tensor
-from .metadata import Settings
 from .models import Model
+from .pictures.images import to_tensor
+from .pictures.metadata import Settings
 from .prompts import parse
 from .sample import steps_to_run
 from .terms import Ensemble, Plain, Segment

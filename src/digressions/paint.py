@@ -18,11 +18,11 @@ from torch import Tensor
 from .combine import COMBINE, mean
 from .condition import Anchor, Condition, Known
 from .denoise import Directions
-from .ensemble import encoded, voices
+from .ensembles.ensemble import encoded, voices
+from .ensembles.together import Evidence, apart
 from .job import Job, check, needs_unguided, text_of, unchanging
 from .models import Model
 from .sample import SAMPLERS, Noise, Step, join_late
-from .together import Evidence, apart
 
 Painter = Callable[[Sequence[Job]], Tensor]
 """Jobs of one size to pictures ``(B, 3, H, W)`` float32 in 0..1: `paint_batch` with its model."""

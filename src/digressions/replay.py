@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from .ensembles.regions import region_masks
 from .errors import InputError
 from .geometry import Grid, Size
-from .hypermosaic import Hypermosaic
-from .metadata import Settings
 from .models import Model
-from .mosaic import Mosaic
-from .original import read_again
-from .primary import Primary, enlarged_primary
-from .regions import region_masks
+from .mosaics.hypermosaic import Hypermosaic
+from .mosaics.mosaic import Mosaic
+from .mosaics.primary import Primary, enlarged_primary
+from .pictures.metadata import Settings
+from .pictures.original import read_again
 from .upscale import enlarge, load_upscaler
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import InputError, MissingExtraError
-from .images import resample
+from .pictures.images import resample
 from .tiles import in_tiles
 from .upscalefile import SpandrelUpscaler, check_weights, is_file_of_weights
 

@@ -100,7 +100,7 @@ class SpandrelUpscaler:
     def _whole(self, image: np.ndarray) -> np.ndarray:
         import torch
 
-        from .images import to_array, to_tensor
+        from .pictures.images import to_array, to_tensor
 
         with torch.inference_mode():
             big = self._network(to_tensor(image)[None].to(self._device))

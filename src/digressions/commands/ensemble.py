@@ -96,12 +96,12 @@ def ensemble(
     dtype: Dtype = None,
 ) -> None:
     """Paint several prompts as one picture: a giraffe AND a frog."""
-    from ..comparison import compared, concepts_in, swept
-    from ..images import check_suffix, cover
-    from ..original import read_original
+    from ..ensembles.comparison import compared, concepts_in, swept
+    from ..ensembles.regions import region_masks, remembered
+    from ..pictures.images import check_suffix, cover
+    from ..pictures.original import read_original
     from ..prompts import both_ways as filled
     from ..prompts import combine, require_several
-    from ..regions import region_masks, remembered
 
     _check_numbers(n, best, by)
     if (compare, sweep is not None, best is not None).count(True) > 1:

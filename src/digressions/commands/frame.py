@@ -14,8 +14,8 @@ from ..errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..frame import Frame
-    from ..original import Original
+    from ..frames.frame import Frame
+    from ..pictures.original import Original
 
 
 def frame(
@@ -45,8 +45,8 @@ def frame(
     ] = None,
 ) -> None:
     """Find the picture frames in a photo, and hang pictures into them."""
-    from ..images import focal_length, read_image
-    from ..original import read_original
+    from ..pictures.images import focal_length, read_image
+    from ..pictures.original import read_original
 
     if not find and not insert:
         raise InputError("say what to do: --find draws the frames, --insert PICTURE hangs one")
@@ -70,7 +70,7 @@ def frame(
 
 
 def _mask_over(mask: Path, room: Original, photo: Path) -> np.ndarray:
-    from ..images import read_mask
+    from ..pictures.images import read_mask
 
     pixels = read_mask(mask)
     if pixels.shape != room.pixels.shape[:2]:
@@ -90,7 +90,7 @@ def _frames(
     photo: Path,
 ) -> list[Frame]:
     """The frames that were given, or else found."""
-    from ..frame import find, given, opening_of
+    from ..frames.frame import find, given, opening_of
     from ..geometry import Quad
 
     if corners is not None:
@@ -128,9 +128,9 @@ def _picked(frames: list[Frame], pick: list[int] | None, pictures: int) -> list[
 
 
 def _write_found(folder: Path, room: Original, frames: list[Frame], focal: float | None) -> None:
-    from ..images import write_image
+    from ..frames.sketch import sketch
     from ..output import writing
-    from ..sketch import sketch
+    from ..pictures.images import write_image
 
     note = {
         "photo": room.origin,
@@ -170,10 +170,10 @@ def _write_room(
     hole: np.ndarray | None,
 ) -> None:
     """``room.png``, which is the photo outside the openings, and both side by side."""
-    from ..contactsheet import contact_sheet
-    from ..hang import insert
-    from ..images import write_image
-    from ..sketch import shrunk
+    from ..frames.hang import insert
+    from ..frames.sketch import shrunk
+    from ..pictures.contactsheet import contact_sheet
+    from ..pictures.images import write_image
 
     hung = room.pixels
     for found, (_, picture) in zip(frames, pictures, strict=True):

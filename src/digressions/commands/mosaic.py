@@ -33,8 +33,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..hypermosaic import Hypermosaic
-    from ..original import Original
+    from ..mosaics.hypermosaic import Hypermosaic
+    from ..pictures.original import Original
 
 
 def mosaic(
@@ -83,10 +83,10 @@ def mosaic(
     dtype: Dtype = None,
 ) -> None:
     """Paint a picture made of pictures: each cell of it a picture of the same prompt."""
-    from ..hypermosaic import Hypermosaic
-    from ..mosaic import Mosaic
-    from ..original import read_original
-    from ..primary import Primary
+    from ..mosaics.hypermosaic import Hypermosaic
+    from ..mosaics.mosaic import Mosaic
+    from ..mosaics.primary import Primary
+    from ..pictures.original import read_original
 
     if single not in (None, "jpg", "tif"):
         raise InputError(f"--single {single!r}: choose jpg or tif")

@@ -15,11 +15,11 @@ from ..geometry import Grid, Size
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..metadata import Settings
     from ..models import Model
-    from ..mosaic import Mosaic
-    from ..original import Original
-    from ..primary import Primary
+    from ..mosaics.mosaic import Mosaic
+    from ..mosaics.primary import Primary
+    from ..pictures.metadata import Settings
+    from ..pictures.original import Original
 
 DEFAULT_UPSCALER = "realesrgan-animevideo"
 
@@ -77,7 +77,7 @@ def settings_for(
     **given: Any,
 ) -> Settings:
     """Settings of a picture, with the model's likes where the user said nothing."""
-    from ..metadata import Settings
+    from ..pictures.metadata import Settings
 
     likes: dict[str, Any] = {
         "sampler": model.defaults.sampler,
@@ -121,8 +121,8 @@ def world_from(
 ) -> tuple[Primary, Mosaic, tuple[str, ...]]:
     """What a world grows from, as `genesis.manifest_of` wants it: the primary, the cells of depth 1
     and the prompts of deeper ones; with the model's likes where the user said nothing."""
-    from ..mosaic import Mosaic
-    from ..primary import Primary
+    from ..mosaics.mosaic import Mosaic
+    from ..mosaics.primary import Primary
 
     likes = model.defaults.for_cells()
     prompts = cell_prompts or [prompt]

@@ -37,8 +37,8 @@ from .options import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..metadata import Settings
     from ..models import Model
+    from ..pictures.metadata import Settings
 
 
 def paint(
@@ -70,7 +70,7 @@ def paint(
     dtype: Dtype = None,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
-    from ..original import read_original
+    from ..pictures.original import read_original
     from ..upscale import check_upscaler
 
     if n < 1:
@@ -131,11 +131,11 @@ def paint_all(
         mask: ``(H, W)`` uint8 of any size, white where to paint, or ``None``.
         regions: ``(prompts, H, W)`` uint8 of the pictures' size, white where a prompt counts.
     """
-    from ..contactsheet import contact_sheet
-    from ..images import check_suffix, cover, to_array, write_image
     from ..job import check, job_of
-    from ..metadata import to_text
     from ..paint import paint as run
+    from ..pictures.contactsheet import contact_sheet
+    from ..pictures.images import check_suffix, cover, to_array, write_image
+    from ..pictures.metadata import to_text
     from ..replay import enlarged
     from ..upscale import check_upscaler
 

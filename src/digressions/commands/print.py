@@ -12,15 +12,15 @@ from .. import __version__
 from ..console import err, out, plain
 from ..errors import InputError
 from ..geometry import Size
-from ..lengths import millimetres, parse_length
-from ..papersizes import nearest_frame, parse_size
+from ..prints.lengths import millimetres, parse_length
+from ..prints.papersizes import nearest_frame, parse_size
 from .options import DEFAULT_UPSCALER, Device, UpscalerName, enlarged
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..inks import Profile
-    from ..paper import Placement, Sheet
+    from ..prints.inks import Profile
+    from ..prints.paper import Placement, Sheet
 
 LOW_DPI = 200  # below, a print of arm's length looks soft
 SAMPLES = 1_000_000  # pixels are looked at for the share of colours that cannot be printed
@@ -59,11 +59,11 @@ def print_(
     device: Device = None,
 ) -> None:
     """Make a file for a printer, of an exact size."""
-    from ..images import read_image_and_hash, read_text
-    from ..inks import INTENTS, read_profile, srgb, to_inks
-    from ..paper import MAX_DPI, Sheet, place, to_bleed
-    from ..printfile import check_printable, write_print
-    from ..proof import proof_picture
+    from ..pictures.images import read_image_and_hash, read_text
+    from ..prints.inks import INTENTS, read_profile, srgb, to_inks
+    from ..prints.paper import MAX_DPI, Sheet, place, to_bleed
+    from ..prints.printfile import check_printable, write_print
+    from ..prints.proof import proof_picture
     from ..upscale import check_upscaler
 
     if not 1 <= dpi <= MAX_DPI:
@@ -142,7 +142,7 @@ def _placed(
     image: np.ndarray, placement: Placement, upscaler: str | None, device: str | None
 ) -> np.ndarray:
     """The part of a picture that is printed, in the pixels of the sheet."""
-    from ..images import resample
+    from ..pictures.images import resample
 
     box, size = placement.crop, placement.target.size
     part = image[box.top : box.bottom, box.left : box.right]
@@ -183,7 +183,7 @@ def _say_pixels(picture: Size, placement: Placement, sheet: Sheet, upscaler: str
 
 
 def _say_gamut(placed: np.ndarray, profile: Profile) -> None:
-    from ..inks import out_of_gamut
+    from ..prints.inks import out_of_gamut
 
     step = max(1, round((placed.size / 3 / SAMPLES) ** 0.5))
     share = out_of_gamut(placed[::step, ::step], profile).mean()

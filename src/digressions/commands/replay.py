@@ -27,10 +27,9 @@ def replay(
     dtype: Dtype = None,
 ) -> None:
     """Make a picture or a film again from what its file remembers."""
-    from ..film import VIDEOS, read_film_text
-    from ..flight import flight_from
-    from ..images import read_text, write_image
-    from ..metadata import from_text, to_text
+    from ..pictures.film import VIDEOS, read_film_text
+    from ..pictures.images import read_text, write_image
+    from ..pictures.metadata import from_text, to_text
     from ..replay import (
         difference,
         model_for,
@@ -39,6 +38,7 @@ def replay(
         regions_of,
         started_from,
     )
+    from ..worlds.flight import flight_from
 
     text = read_film_text(file) if file.suffix.lower() in VIDEOS else read_text(file)
     settings = from_text(text, str(file))

@@ -41,7 +41,7 @@ def screensaver(
     dtype: Dtype = None,
 ) -> None:
     """Fly through a picture made of pictures for ever, on the whole screen; any key leaves."""
-    from ..original import read_original
+    from ..pictures.original import read_original
 
     check_installed()
     shape = Grid.parse(grid)

@@ -33,9 +33,9 @@ from .zoom import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from ..models import Model
-    from ..mosaic import Mosaic
-    from ..primary import Primary
-    from ..world import World
+    from ..mosaics.mosaic import Mosaic
+    from ..mosaics.primary import Primary
+    from ..worlds.world import World
 
 
 def serve(
@@ -83,7 +83,7 @@ def serve(
     dtype: Dtype = None,
 ) -> None:
     """Open a page on which one flies into a picture made of pictures, for ever."""
-    from ..original import read_original
+    from ..pictures.original import read_original
 
     check_installed()
     if not 0 <= port <= 65535:
@@ -149,10 +149,10 @@ def serve_world(
     """
     import uvicorn
 
-    from ..cache import Cache
-    from ..genesis import manifest_of, open_world
-    from ..serve import Facts, listening, world_app
-    from ..studio import Studio
+    from ..worlds.cache import Cache
+    from ..worlds.genesis import manifest_of, open_world
+    from ..worlds.serve import Facts, listening, world_app
+    from ..worlds.studio import Studio
 
     manifest = manifest_of(model, primary, cells, deeper)
 

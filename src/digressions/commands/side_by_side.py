@@ -13,11 +13,11 @@ from .options import slug
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..comparison import Column
-    from ..disagreement import Torn
+    from ..ensembles.comparison import Column
+    from ..ensembles.disagreement import Torn
     from ..job import Job
-    from ..metadata import Settings
     from ..models import Model
+    from ..pictures.metadata import Settings
 
 FRAME_SECONDS = 0.12  # of a sweep's film
 
@@ -53,8 +53,8 @@ def show_pictures(
         judged: Prompts to look for in each picture; empty to judge nothing.
         maps: Also write where the prompts disagree.
     """
-    from ..balance import check_judge
-    from ..ensemble import side_by_side, voices
+    from ..ensembles.balance import check_judge
+    from ..ensembles.ensemble import side_by_side, voices
     from ..job import check
 
     job = shared.job(wanted[0])
@@ -97,10 +97,10 @@ def _judged(model: Model, shown: list[_Shown], prompts: list[str]) -> list[_Show
 
 
 def _write(shown: list[_Shown], target: Path, maps: bool) -> None:
-    from ..contactsheet import contact_sheet
-    from ..disagreement import overlay
-    from ..images import to_array, write_image
-    from ..metadata import to_text
+    from ..ensembles.disagreement import overlay
+    from ..pictures.contactsheet import contact_sheet
+    from ..pictures.images import to_array, write_image
+    from ..pictures.metadata import to_text
 
     sheets: dict[str, list[np.ndarray]] = {}
     for settings, torn, _ in shown:
@@ -126,7 +126,7 @@ def _write(shown: list[_Shown], target: Path, maps: bool) -> None:
 def _judge(model: Model, shown: list[_Shown], prompts: list[str]) -> list[tuple[float, ...]]:
     import torch
 
-    from ..balance import balances, rows_for
+    from ..ensembles.balance import balances, rows_for
 
     out.print(f"judging costs {len(shown) * rows_for(len(prompts)):,} rows of the network")
     images = torch.stack([picture.torn.image for picture in shown])
@@ -151,9 +151,9 @@ def show_table(
     """
     import numpy as np
 
-    from ..contactsheet import comparison_sheet
-    from ..images import to_array, write_film, write_image
-    from ..metadata import to_text
+    from ..pictures.contactsheet import comparison_sheet
+    from ..pictures.images import to_array, write_film, write_image
+    from ..pictures.metadata import to_text
 
     wanted = [
         dataclasses.replace(
@@ -186,8 +186,8 @@ def show_table(
 
 def _paint(shared: Shared, wanted: list[Settings]) -> list[Torn]:
     """Paints pictures, having said what they cost; in the order of ``wanted``."""
-    from ..disagreement import paint_torn
-    from ..ensemble import rows, voices
+    from ..ensembles.disagreement import paint_torn
+    from ..ensembles.ensemble import rows, voices
     from ..job import check
 
     jobs = [shared.job(settings) for settings in wanted]

@@ -30,8 +30,8 @@ def upscale(
     device: Device = None,
 ) -> None:
     """Enlarge a picture."""
-    from ..images import check_suffix, read_image_and_hash, read_text, write_image
-    from ..opening import MAX_PIXELS
+    from ..pictures.images import check_suffix, read_image_and_hash, read_text, write_image
+    from ..pictures.opening import MAX_PIXELS
     from ..upscale import check_upscaler
 
     if times is not None and size is not None:

@@ -31,10 +31,10 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..flight import Flight
     from ..models import Model
-    from ..world import World
-    from ..zoom import Zoom
+    from ..worlds.flight import Flight
+    from ..worlds.world import World
+    from ..worlds.zoom import Zoom
 
 
 DEFAULT_CACHE = (Path("out/worlds.sqlite"), 1_000_000_000)
@@ -104,9 +104,9 @@ def zoom(
     dtype: Dtype = None,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
-    from ..film import check_film
-    from ..flight import Flight
-    from ..original import read_original
+    from ..pictures.film import check_film
+    from ..pictures.original import read_original
+    from ..worlds.flight import Flight
 
     screen, shape, first_cells = Size.parse(size), Grid.parse(grid), _path(into)
     target = output or Path("out") / f"{slug(prompt)}.mp4"
@@ -160,9 +160,9 @@ def run_flight(
     Raises:
         StoppedError: Ctrl-C; it says how to go on.
     """
-    from ..cache import Cache
-    from ..genesis import manifest_of, open_world
-    from ..zoom import Zoom, choose_loop
+    from ..worlds.cache import Cache
+    from ..worlds.genesis import manifest_of, open_world
+    from ..worlds.zoom import Zoom, choose_loop
 
     manifest = manifest_of(model, flight.primary, flight.cells, flight.deeper)
     manifest.check_path(flight.path)
@@ -183,7 +183,7 @@ def run_flight(
 
 def _finite(world: World, count: int) -> World:
     """The world of a bank of pictures; says how well they serve."""
-    from ..bank import FiniteWorld, grow_bank
+    from ..worlds.bank import FiniteWorld, grow_bank
 
     with progress() as bar:
         task = bar.add_task("bank", total=count - 1)
@@ -213,9 +213,9 @@ def _paint(film: Zoom) -> None:
 
 def _write(film: Zoom, flight: Flight, target: Path, max_mb: float | None) -> None:
     """Writes the film, and says how well it closes."""
-    from ..film import write_film
-    from ..flight import settings_of
-    from ..metadata import to_text
+    from ..pictures.film import write_film
+    from ..pictures.metadata import to_text
+    from ..worlds.flight import settings_of
 
     most = None if max_mb is None else int(max_mb * 1_000_000)
     with progress() as bar:

@@ -1,0 +1,1 @@
+"""Several prompts at once: combined at every step, compared and judged."""

@@ -1,0 +1,126 @@
+r"""Where the prompts of an ensemble disagree about a picture, a by-product of painting it.
+
+At every step each prompt has guessed a picture. The map is the spread of these guesses: their
+standard deviation over the prompts (root mean square over channels and steps), in units of
+latents. Where it is high the model is torn; where it is low the prompts want the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..job import Job
+from ..models import Model
+from ..paint import Asked, batches, watched
+
+# From calm to torn, over a grey picture: nothing, dark red, orange, near white.
+HEAT = np.array([[0, 0, 0], [120, 10, 30], [250, 120, 20], [255, 245, 200]], np.float64)
+
+
+class Torn(NamedTuple):
+    """A finished picture and where its prompts disagreed.
+
+    Attributes:
+        job: Its place in the list of jobs.
+        image: ``(3, H, W)`` float32 in 0..1.
+        spread: ``(h, w)`` float32, at the size of the latents; ``None`` where nothing was asked
+            side by side: a plain prompt, or a way that asks one text a step.
+    """
+
+    job: int
+    image: Tensor
+    spread: Tensor | None
+
+
+def paint_torn(
+    model: Model,
+    jobs: Sequence[Job],
+    *,
+    batch_size: int = 16,
+    on_step: Callable[[int], None] | None = None,
+) -> Iterator[Torn]:
+    """As `paint.paint`, with a map of every picture. The jobs must have passed `paint.check`."""
+    for batch in batches(jobs, batch_size):
+        spread = Spread(len(batch), model.device)
+        x = None
+        for asked in watched(model, [jobs[i] for i in batch]):
+            x = asked.step.x
+            spread.add(asked)
+            if on_step is not None:
+                on_step(len(batch))
+        assert x is not None  # a grid has at least one step
+        for i, image, found in zip(batch, model.decode(x).cpu(), spread.maps(), strict=True):
+            yield Torn(i, image, found)
+
+
+class Spread:
+    """Gathers the spread of the prompts' guesses over the steps of one batch."""
+
+    def __init__(self, count: int, device: torch.device) -> None:
+        self._steps = torch.zeros(count, device=device)
+        self._squares: Tensor | None = None
+
+    def add(self, asked: Asked) -> None:
+        """Takes in one step."""
+        seen = asked.seen
+        if seen is None or seen.d.shape[1] < 2:
+            return
+        if self._squares is None:
+            self._squares = seen.d.new_zeros(len(self._steps), *seen.d.shape[3:])
+        variance, heard = variance_over_prompts(seen.d, seen.w)
+        rows = asked.live.nonzero()[:, 0][heard]
+        self._squares[rows] += variance[heard].mean(1)
+        self._steps[rows] += 1
+
+    def maps(self) -> list[Tensor | None]:
+        """``(h, w)`` for each picture of the batch, or ``None``."""
+        steps = self._steps.tolist()
+        if self._squares is None:
+            return [None] * len(steps)
+        pairs = zip(self._squares.cpu(), steps, strict=True)
+        return [(squares / n).sqrt() if n else None for squares, n in pairs]
+
+
+def variance_over_prompts(d: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Variance of the guesses of the prompts that are heard, whatever their weights.
+
+    Args:
+        d, w: As in `combine`.
+
+    Returns:
+        ``(B, C, h, w)``, and ``(B,)`` whether a picture has two or more prompts to differ.
+    """
+    heard = (w != 0).flatten(2).any(2)
+    count = heard.sum(1).clamp(min=1)[:, None, None, None]
+    part = heard[:, :, None, None, None]
+    mean = (d * part).sum(1) / count
+    variance = ((d - mean[:, None]).square() * part).sum(1) / count
+    return variance, heard.sum(1) > 1
+
+
+def overlay(picture: np.ndarray, spread: Tensor, most: float | None = None) -> np.ndarray:
+    """A picture in grey under the map of its disagreement.
+
+    Args:
+        picture: ``(H, W, 3)`` uint8.
+        spread: ``(h, w)``.
+        most: The spread that is shown brightest; its own largest if not said.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    top = float(spread.max()) if most is None else most
+    shown = (spread[None, None] / max(top, 1e-12)).clamp(0, 1)
+    size = (picture.shape[0], picture.shape[1])
+    heat = F.interpolate(shown, size, mode="bilinear", align_corners=False)[0, 0].double().numpy()
+    stops = np.linspace(0, 1, len(HEAT))
+    colour = np.stack([np.interp(heat, stops, HEAT[:, i]) for i in range(3)], -1)
+    grey = picture.astype(np.float64).mean(-1, keepdims=True)
+    share = 0.75 * heat[..., None]
+    return np.rint(grey * (1 - share) + colour * share).astype(np.uint8)

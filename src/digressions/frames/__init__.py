@@ -1,0 +1,1 @@
+"""Picture frames in photos: found, set upright, filled."""

@@ -1,0 +1,166 @@
+"""The true aspect of a rectangle seen aslant, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..geometry import Quad, Size
+
+HALF_DIAGONAL_35 = 21.633  # mm: half the diagonal of 36 x 24 mm, which EXIF's focal lengths mean
+# 1 / focal length squared, in half diagonals of the photo: of most phones and cameras (20-70 mm),
+# and how far a focal length from EXIF is to be trusted.
+_USUAL, _USUAL_SPREAD = 0.5, 0.3
+_EXIF_SPREAD = 0.08
+_CENTRE_SPREAD = 0.01  # half diagonals: where the lens looks is rarely the very middle
+_SKEW = 0.04  # cosine that a right angle may be off by: lenses, corners
+
+# Longer by shorter side, in the units that these are sold in.
+STANDARD = {
+    "A series": 2**0.5,
+    "square": 1.0,
+    "24x36 in / 10x15 cm (3:2)": 1.5,
+    "18x24 in / 30x40 cm (4:3)": 4 / 3,
+    "16x20 in / 8x10 in (5:4)": 1.25,
+    "5x7 in (7:5)": 1.4,
+    "11x14 in": 14 / 11,
+    "24x30 cm": 1.25,
+    "18x24 cm": 4 / 3,
+    "13x18 cm": 18 / 13,
+    "50x70 cm": 1.4,
+    "letter": 11 / 8.5,
+    "screen (16:9)": 16 / 9,
+    "panorama (2:1)": 2.0,
+    "panorama (3:1)": 3.0,
+}
+
+
+class Aspect(NamedTuple):
+    """Width / height.
+
+    Attributes:
+        value: Width / height.
+        error: One standard deviation of it.
+        standard: The standard size that it was snapped to, or ``None``.
+    """
+
+    value: float
+    error: float
+    standard: str | None = None
+
+    def __str__(self) -> str:
+        name = "" if self.standard is None else f" ({self.standard})"
+        return f"{self.value:.3f} ± {self.error:.3f}{name}"
+
+    def snapped(self) -> Aspect:
+        """The nearest standard size, if it lies within two standard deviations, else as it is."""
+        value = max(self.value, 1 / self.value)
+        name, nearest = min(STANDARD.items(), key=lambda item: abs(np.log(item[1] / value)))
+        if abs(nearest - value) > 2 * self.error * value / self.value:
+            return self
+        return Aspect(nearest if self.value >= 1 else 1 / nearest, self.error, name)
+
+
+def aspects(
+    quads: Sequence[Quad],
+    photo: Size,
+    focal_35: float | None = None,
+    corner_error: float = 0.7,
+) -> list[Aspect]:
+    """True aspects of rectangles in one photo, which share its focal length.
+
+    After Zhang and He, "Whiteboard scanning and image enhancement" (2007): the two directions of a
+    rectangle are at right angles, which gives the focal length, and this the aspect. Seen almost
+    head on, a rectangle says nothing about the focal length, and amplifies the errors of its
+    corners; so the right angles of all quads are weighed, each with its own uncertainty, against
+    what is known beforehand: EXIF's focal length, or else what most cameras have.
+
+    Args:
+        photo: Its size; the lens is taken to look at its middle.
+        focal_35: Focal length as EXIF has it, for 35 mm film, in mm.
+        corner_error: Standard deviation of a corner, in pixels.
+    """
+    known, spread = _known(focal_35)
+    half = np.hypot(*photo) / 2
+    errors = np.array([corner_error / half] * 8 + [_CENTRE_SPREAD] * 2)
+    corners = [_centred(quad, photo, half) for quad in quads]
+    weight, total = 1 / spread**2, known / spread**2
+    for points in corners:
+        slope, rest = _right_angle(points)
+
+        def residual(moved: np.ndarray) -> float:
+            a, b = _right_angle(moved)
+            return known * a + b
+
+        variance = ((_derivatives(residual, points) * errors) ** 2).sum()
+        weight += slope**2 / variance
+        total -= slope * rest / variance
+    focal = float(np.clip(total / weight, 0.03, 2.5))
+    found = []
+    for points in corners:
+        value = _aspect(points, focal)
+        by_corner = _derivatives(lambda moved: _aspect(moved, focal), points) * errors
+        step = min(0.02, focal / 2)
+        by_focal = (_aspect(points, focal + step) - _aspect(points, focal - step)) / (2 * step)
+        error = np.hypot(np.linalg.norm(by_corner), by_focal / np.sqrt(weight))
+        found.append(Aspect(value, float(error)))
+    return found
+
+
+def squareness(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
+    """How well a quad agrees with being a rectangle, 0..1: 1 where right angles fit the lens."""
+    known, spread = _known(focal_35)
+    half = np.hypot(*photo) / 2
+    slope, rest = _right_angle(_centred(quad, photo, half))
+    return float(np.exp(-0.5 * ((known * slope + rest) / np.hypot(spread * slope, _SKEW)) ** 2))
+
+
+def rough_aspect(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
+    """Width / height for what is known of the focal length beforehand."""
+    return _aspect(_centred(quad, photo, np.hypot(*photo) / 2), _known(focal_35)[0])
+
+
+def _known(focal_35: float | None) -> tuple[float, float]:
+    """1 / focal length squared, and its standard deviation, before anything is seen."""
+    if not focal_35:
+        return _USUAL, _USUAL_SPREAD
+    known = (HALF_DIAGONAL_35 / focal_35) ** 2
+    return known, _EXIF_SPREAD * known
+
+
+def _centred(quad: Quad, photo: Size, half: float) -> np.ndarray:
+    return (quad.array - (np.array(photo) - 1) / 2) / half
+
+
+def _directions(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rectangle's sides as Zhang and He's ``n2`` and ``n3``, from ``(4, 2)`` clockwise."""
+    m1, m2, m4, m3 = np.column_stack([points, np.ones(4)])
+    k2 = np.cross(m1, m4) @ m3 / (np.cross(m2, m4) @ m3)
+    k3 = np.cross(m1, m4) @ m2 / (np.cross(m3, m4) @ m2)
+    return k2 * m2 - m1, k3 * m3 - m1
+
+
+def _right_angle(points: np.ndarray) -> tuple[float, float]:
+    """``(a, b)``: the sides are at right angles where ``a / f**2 + b = 0``."""
+    n2, n3 = _directions(points)
+    scale = np.linalg.norm(n2) * np.linalg.norm(n3)
+    return float(n2[:2] @ n3[:2] / scale), float(n2[2] * n3[2] / scale)
+
+
+def _aspect(points: np.ndarray, focal: float) -> float:
+    """Width / height, where ``focal`` is 1 / f**2."""
+    n2, n3 = _directions(points)
+    weight = np.array([focal, focal, 1.0])
+    return float(np.sqrt(n2**2 @ weight / (n3**2 @ weight)))
+
+
+def _derivatives(
+    function: Callable[[np.ndarray], float], points: np.ndarray, step: float = 1e-4
+) -> np.ndarray:
+    """Of a function of the points by their eight coordinates and by the middle's two."""
+    moves = [*np.eye(8).reshape(8, 4, 2), *(np.tile(axis, (4, 1)) for axis in np.eye(2))]
+    return np.array(
+        [(function(points + step * m) - function(points - step * m)) / (2 * step) for m in moves]
+    )

@@ -1,0 +1,38 @@
+"""Found frames drawn on their photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..pictures.images import resample
+from .frame import Frame
+
+_OPENING, _OUTER, _GROUND, _INK = (230, 40, 40), (255, 170, 0), (24, 24, 27), (244, 244, 245)
+
+
+def shrunk(image: np.ndarray, longest: int) -> np.ndarray:
+    """With the longer side at most ``longest`` pixels, ``(H, W, 3)`` uint8."""
+    factor = min(1.0, longest / max(image.shape[:2]))
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    return resample(image, width, height)
+
+
+def sketch(photo: np.ndarray, frames: Sequence[Frame], longest: int = 1600) -> np.ndarray:
+    """The photo with each frame's outside, opening, number, score and aspect: ``(H, W, 3)``."""
+    small = shrunk(photo, longest)
+    factor = max(small.shape[:2]) / max(photo.shape[:2])
+    image = Image.fromarray(small)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=18)
+    for number, frame in enumerate(frames, 1):
+        for quad, colour in ((frame.outer, _OUTER), (frame.opening, _OPENING)):
+            points = [tuple(point) for point in quad.scaled(factor).array]
+            draw.line([*points, points[0]], colour, 3, joint="curve")
+        opening = frame.opening.scaled(factor).array
+        label = f"{number}: {frame.score:.2f}\n{frame.aspect.value:.3f} ± {frame.aspect.error:.3f}"
+        where = tuple(opening.min(0) + 8)
+        draw.rectangle(draw.multiline_textbbox(where, label, font), _GROUND)
+        draw.multiline_text(where, label, _INK, font)
+    return np.asarray(image)

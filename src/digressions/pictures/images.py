@@ -1,0 +1,235 @@
+"""The only door for pictures from outside, and the only way out.
+
+Inside the package a picture on this side of torch is ``(H, W, 3)`` uint8, sRGB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from ..errors import OutputError
+from .opening import MAX_PIXELS, opened, refusing
+from .profiles import to_srgb
+from .texts import save_options, texts_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF"}
+_SUFFIXES |= {".tiff": "TIFF"}
+_SIDES = {"JPEG": 65_500, "WEBP": 16_383}  # the longest side that the kind of file can have
+
+
+def read_image(
+    path: str | Path,
+    *,
+    background: tuple[int, int, int] = (255, 255, 255),
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Reads a picture of any common kind as ``(H, W, 3)`` uint8 sRGB.
+
+    EXIF orientation is applied, an embedded profile converted from, 16 bits scaled down, alpha
+    composited over ``background`` (in sRGB values, as browsers do). Of an animation, the first
+    picture.
+
+    Raises:
+        ImageError: No such file, not a picture, damaged, or of more than ``max_pixels``.
+    """
+    path = Path(path)
+    with refusing(path), opened(path, path, max_pixels) as image:
+        return _pixels(image, background)
+
+
+def read_image_and_hash(
+    path: str | Path, *, background: tuple[int, int, int] = (255, 255, 255)
+) -> tuple[np.ndarray, str]:
+    """As `read_image`, with the SHA-256 of the file, lower-case hexadecimal.
+
+    Both are of the same bytes, whatever happens to the file meanwhile.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    path = Path(path)
+    with refusing(path):
+        content = path.read_bytes()
+        with opened(path, io.BytesIO(content), MAX_PIXELS) as image:
+            return _pixels(image, background), hashlib.sha256(content).hexdigest()
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Reads a mask as ``(H, W)`` uint8: white (255) where to paint, black where to keep.
+
+    What is transparent is kept.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    return _grey(read_image(path, background=(0, 0, 0)))
+
+
+def read_mask_and_hash(path: str | Path) -> tuple[np.ndarray, str]:
+    """As `read_mask`, with the SHA-256 of the file, as `read_image_and_hash`."""
+    rgb, digest = read_image_and_hash(path, background=(0, 0, 0))
+    return _grey(rgb), digest
+
+
+def read_text(path: str | Path) -> dict[str, str]:
+    """The texts that `write_image` left in a file; empty where there are none.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    path = Path(path)
+    with refusing(path), opened(path, path, MAX_PIXELS) as image:
+        return texts_of(image)
+
+
+def focal_length(path: str | Path) -> float | None:
+    """The 35 mm equivalent focal length in mm that a photo's EXIF has; ``None`` without one.
+
+    Raises:
+        ImageError: As `read_image`.
+    """
+    path = Path(path)
+    with refusing(path), opened(path, path, MAX_PIXELS) as image:
+        exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        try:
+            focal = float(exif.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
+        except (TypeError, ValueError, ZeroDivisionError):
+            return None
+        return focal if 5 <= focal <= 2000 else None  # 0 stands for unknown
+
+
+def _pixels(image: Image.Image, background: tuple[int, int, int]) -> np.ndarray:
+    image.load()
+    return np.array(to_srgb(ImageOps.exif_transpose(image), background))
+
+
+def _grey(rgb: np.ndarray) -> np.ndarray:
+    return np.array(Image.fromarray(rgb).convert("L"))
+
+
+def resample(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """To exactly ``width x height``: Lanczos, widened to filter when shrinking.
+
+    A picture of that size already is returned as it is, not copied.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
+    return np.array(resized)
+
+
+def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Cuts the middle out in the aspect of ``width x height`` and resamples it to that."""
+    fitted = ImageOps.fit(Image.fromarray(image), (width, height), Image.Resampling.LANCZOS)
+    return np.array(fitted)
+
+
+def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | None = None) -> Path:
+    """Writes a picture, whole or not at all, with texts that `read_text` gives back.
+
+    Args:
+        path: ``.png``, ``.jpg`` (quality 95, colour not subsampled), ``.webp`` or ``.tif``.
+        image: ``(H, W, 3)`` uint8 sRGB.
+
+    Raises:
+        OutputError: Another suffix, a side or texts that do not fit the kind of file, or a place
+            that cannot be written.
+    """
+    path, text = Path(os.path.realpath(path)), dict(text or {})  # write through a link
+    kind = check_suffix(path, image.shape[1], image.shape[0])
+    options = save_options(kind, text)
+    if kind == "JPEG":
+        options |= {"quality": 95, "subsampling": 0}
+    elif kind == "WEBP":
+        options |= {"quality": 95}
+    _write_whole(path, lambda beside: Image.fromarray(image).save(beside, kind, **options))
+    return path
+
+
+def write_film(
+    path: str | Path, frames: Sequence[np.ndarray], seconds: float, text: Mapping[str, str]
+) -> Path:
+    """Writes a small film that runs for ever, whole or not at all: an animated WebP.
+
+    Args:
+        path: ``.webp``.
+        frames: ``(H, W, 3)`` uint8 sRGB, at least one, of one size.
+        seconds: That each frame is shown.
+
+    Raises:
+        OutputError: Another suffix, texts that do not fit, or a place that cannot be written.
+    """
+    path = Path(os.path.realpath(path))
+    if path.suffix.lower() != ".webp":
+        raise OutputError(f"{path}: a film is a .webp")
+    options = save_options("WEBP", text) | {"quality": 90, "loop": 0, "save_all": True}
+    first, *rest = map(Image.fromarray, frames)
+    options |= {"append_images": rest, "duration": round(seconds * 1000)}
+    _write_whole(path, lambda beside: first.save(beside, "WEBP", **options))
+    return path
+
+
+def _write_whole(path: Path, save: Callable[[Path], None]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(beside)
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
+    """Pillow's name for the kind of file that a path asks for.
+
+    Raises:
+        OutputError: `write_image` would not write a picture of this size to it.
+    """
+    kind = _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
+    if max(width, height) > _SIDES.get(kind, width + height):
+        raise OutputError(
+            f"{path}: {width:,} x {height:,} pixels do not fit a {path.suffix}, whose sides are at "
+            f"most {_SIDES[kind]:,}: use .png or .tif"
+        )
+    return kind
+
+
+def to_png(image: np.ndarray) -> bytes:
+    """``(H, W, 3)`` uint8 as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def from_png(png: bytes) -> np.ndarray:
+    """What `to_png` was given."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in 0..1."""
+    import torch
+
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+
+def to_array(image: Tensor) -> np.ndarray:
+    """``(3, H, W)`` float32 in 0..1 to ``(H, W, 3)`` uint8, rounded to nearest."""
+    return np.rint(image.permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8)

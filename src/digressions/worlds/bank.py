@@ -1,0 +1,205 @@
+"""A finite world: endless, but made of a bank of N pictures that are used again and again.
+
+The bank's pictures are pictures of the endless world, at paths chosen so that their colours cover
+those of their own cells. A map leads from every cell of every one of them to another of them. So
+nothing is painted any more, however far one goes, and each picture in its place is still exact: it
+is bent to its cell's colours there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..geometry import CellPath, Grid
+from ..mosaics.band import band_of, correct_band, to_bytes
+from ..mosaics.mosaic import CELL_SIDE, Mosaic
+from ..pictures.colour import oklab
+from ..pictures.images import to_tensor
+from .world import World
+
+CLOSE = 0.05  # in OKLab: a bend of the tones by so much is hardly seen
+CHOICE = 4  # nearest pictures of which the first is taken that no neighbour is
+_ROUND = 32  # pictures that are chosen before their own cells are looked at
+_BOXES = 2  # values a side of a picture that colours are compared in
+
+
+class Coverage(NamedTuple):
+    """How well a bank has the colours of its own cells.
+
+    Attributes:
+        pictures: In the bank.
+        close: Part of all cells, 0..1, whose picture is within `CLOSE`.
+        error: Mean distance in OKLab from a cell to its picture.
+    """
+
+    pictures: int
+    close: float
+    error: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pictures} pictures cover {self.close:.0%} of their own cells within "
+            f"{CLOSE} in OKLab; mean distance {self.error:.3f}"
+        )
+
+
+class Bank(NamedTuple):
+    """Pictures and what leads from one to the next.
+
+    Attributes:
+        paths: Of the pictures in the endless world; the first is the root.
+        pictures: ``(N, side, side, 3)`` uint8.
+        next: ``(N, cells)``, the picture for each cell of each picture.
+        coverage: How well they serve.
+    """
+
+    paths: list[CellPath]
+    pictures: np.ndarray
+    next: np.ndarray
+    coverage: Coverage
+
+
+def colours_of(pictures: np.ndarray) -> np.ndarray:
+    """Pictures ``(B, H, W, 3)`` uint8 as points: OKLab of 2 x 2 boxes, ``(B, 12)``."""
+    images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float()
+    boxes = band_of(images, _BOXES).permute(0, 2, 3, 1).numpy()
+    return oklab(boxes).reshape(len(pictures), -1)
+
+
+def cells_colours(canvas: np.ndarray, grid: Grid) -> np.ndarray:
+    """The cells of a canvas as points, in reading order: ``(cells, 12)``."""
+    cut = canvas.reshape(grid.rows, CELL_SIDE, grid.columns, CELL_SIDE, 3).swapaxes(1, 2)
+    return colours_of(cut.reshape(grid.cells, CELL_SIDE, CELL_SIDE, 3))
+
+
+def grow_bank(world: World, count: int, on_grown: Callable[[int], None] | None = None) -> Bank:
+    """Chooses and paints a bank of ``count`` pictures of a world.
+
+    New pictures are painted over the bank's own cells. Which, is drawn as the first centres of
+    k-means are (k-means++, Arthur and Vassilvitskii 2007): a cell is the likelier the farther it is
+    from what there is, so common colours and rare ones both get theirs. Because a picture is exact
+    in the band, its colours are known before it is painted, and a batch can be chosen at once.
+
+    Args:
+        world: Endless.
+        count: 2 or more.
+        on_grown: Called with the number of pictures after each batch.
+
+    Raises:
+        InputError: ``count`` is less than 2.
+    """
+    if count < 2:
+        raise InputError(f"--reuse {count} must be at least 2")
+    chance = np.random.default_rng(world.manifest.cells.seed)
+    grid = world.manifest.cells.grid
+    paths: list[CellPath] = [()]
+    cells = cells_colours(world.canvas(()), grid)
+    places: list[CellPath] = [(cell,) for cell in range(grid.cells)]
+    distance = _distances(cells, colours_of(world.picture(())[None])[0])
+    while len(paths) < count:
+        fresh: list[CellPath] = []
+        for _ in range(min(_ROUND, count - len(paths))):
+            chosen = _drawn(distance, chance)
+            fresh.append(places[chosen])
+            distance = np.minimum(distance, _distances(cells, cells[chosen]))
+        fresh = [path for path in dict.fromkeys(fresh) if path not in paths]
+        if not fresh:
+            break  # every colour there is has its picture
+        world.pictures(fresh)
+        paths += fresh
+        found = [cells_colours(world.canvas(path), grid) for path in fresh]
+        centres = colours_of(np.stack(list(world.pictures(paths).values())))
+        nearest = [_nearest(points, centres)[1][:, 0] for points in found]
+        cells, distance = np.concatenate([cells, *found]), np.concatenate([distance, *nearest])
+        places += [(*path, cell) for path in fresh for cell in range(grid.cells)]
+        if on_grown is not None:
+            on_grown(len(fresh))
+    return _mapped(world, paths)
+
+
+def _mapped(world: World, paths: list[CellPath]) -> Bank:
+    """Leads every cell of every picture to one of the nearest, none like its neighbours'."""
+    grid = world.manifest.cells.grid
+    pictures = np.stack([world.picture(path) for path in paths])
+    centres = colours_of(pictures)
+    leads, errors = [], []
+    for path in paths:
+        order, distances = _nearest(cells_colours(world.canvas(path), grid), centres)
+        picked = _varied(order, grid)
+        leads.append(order[np.arange(grid.cells), picked])
+        errors.append(distances[np.arange(grid.cells), picked])
+    error = np.concatenate(errors)
+    coverage = Coverage(len(paths), float((error <= CLOSE).mean()), float(error.mean()))
+    return Bank(paths, pictures, np.stack(leads), coverage)
+
+
+def _varied(order: np.ndarray, grid: Grid) -> np.ndarray:
+    """For each cell the first of its candidates ``(cells, K)`` that no neighbour before it took."""
+    picked = np.zeros(grid.cells, int)
+    for cell in range(grid.cells):
+        row, column = grid.place(cell)
+        around = [(row, column - 1), *((row - 1, column + shift) for shift in (-1, 0, 1))]
+        taken = {
+            int(order[r * grid.columns + c, picked[r * grid.columns + c]])
+            for r, c in around
+            if r >= 0 and 0 <= c < grid.columns
+        }
+        free = [k for k, picture in enumerate(order[cell]) if int(picture) not in taken]
+        picked[cell] = free[0] if free else 0
+    return picked
+
+
+def _nearest(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The `CHOICE` nearest centres of each point and their distances, nearest first."""
+    squares = (points**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * points @ centres.T
+    order = np.argsort(squares, axis=1, kind="stable")[:, :CHOICE]
+    near = np.take_along_axis(squares, order, 1).clip(0)
+    return order, np.sqrt(near) / _BOXES  # a mean over the boxes
+
+
+def _distances(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(points - centre, axis=1) / _BOXES
+
+
+def _drawn(distance: np.ndarray, chance: np.random.Generator) -> int:
+    weight = distance.astype(np.float64) ** 2
+    if weight.sum() == 0:
+        return int(chance.integers(len(weight)))
+    return int(chance.choice(len(weight), p=weight / weight.sum()))
+
+
+class FiniteWorld(World):
+    """The world of a bank: looks like the one that the bank is of, and paints nothing."""
+
+    def __init__(self, world: World, bank: Bank) -> None:
+        """The finite world of a bank of an endless one."""
+        super().__init__(
+            dataclasses.replace(world.manifest, reuse=len(bank.paths)),
+            world._unplanted,
+            world._painter,
+            world._upscaler,
+            world.cache,
+            batch_size=world.batch_size,
+        )
+        self.bank = bank
+
+    def index(self, path: CellPath) -> int:
+        """Which of the bank's pictures a path leads to."""
+        return functools.reduce(lambda at, cell: int(self.bank.next[at, cell]), path, 0)
+
+    def _paint_over(
+        self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor
+    ) -> Tensor:
+        pictures = [to_tensor(self.bank.pictures[self.index(path)]) for path in paths]
+        images = torch.stack(pictures)
+        if mosaic.band:
+            images = correct_band(images, band_of(exact, mosaic.band)).images
+        return to_bytes(images)

@@ -1,0 +1,323 @@
+"""The endless picture as a pure function: `World.picture` takes a path of cells to a picture.
+
+    root  ->  its cell, enlarged  ->  painted over  ->  that picture's cell, enlarged  ->  ...
+
+A world is its `Manifest` and nothing else. The same manifest and the same model give the same
+pictures, in whatever order and on whatever machine they are asked for, within the last bits of the
+kernels; what is kept in the cache is only kept to save time.
+
+Every picture has two forms: the picture as it was painted, ``side`` pixels wide, and its canvas of
+`CELL_SIDE` pixels a cell, that its cells are cut from. A canvas averaged over the finest boxes that
+both sizes share is its picture, and a picture averaged to the band is its cell of the parent's
+canvas, each within one grey level: so nothing drifts, however deep.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+from ..geometry import CellPath
+from ..mosaics.band import band_of
+from ..mosaics.mosaic import CELL_SIDE, Mosaic, cell_seed, cells_of, exact_cells, paint_over
+from ..paint import Painter
+from ..pictures.images import from_png, to_array, to_png, to_tensor
+from ..upscale import Upscaler
+from .cache import Cache
+from .canvas import matched
+from .plant import planted, small_copy, with_copy
+
+FORMAT = 1  # of worlds; another one means other pictures
+_PLAIN = ("model", "root", "deeper", "upscaler", "reuse")
+Form = Literal["picture", "canvas"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a world is.
+
+    Attributes:
+        model: SHA-256 of the model's weights.
+        root: What the root picture is: its settings or its SHA-256, any text that tells it apart.
+        cells: How every other picture is painted. The grid is square, so that a cell has the shape
+            of a picture. Its prompt is that of depth 1.
+        deeper: Prompts of depth 2, 3, ...; after the last comes depth 1's again.
+        upscaler: Name of what enlarges a picture to its canvas.
+        reuse: Pictures that all others are made of (see `bank`); 0 for no such limit.
+        loop: Path of the cell that the root is planted in, so that ``loop`` leads to the root
+            again; empty for none.
+    """
+
+    model: str
+    root: str
+    cells: Mosaic
+    deeper: tuple[str, ...] = ()
+    upscaler: str = "lanczos"
+    reuse: int = 0
+    loop: CellPath = ()
+
+    @property
+    def canvas_side(self) -> int:
+        """Width and height of a canvas in pixels."""
+        return self.cells.grid.columns * CELL_SIDE
+
+    def cells_at(self, depth: int) -> Mosaic:
+        """How the pictures of a depth, 1 or more, are painted."""
+        prompts = (self.cells.prompt, *self.deeper)
+        return dataclasses.replace(self.cells, prompt=prompts[(depth - 1) % len(prompts)])
+
+    def to_json(self) -> str:
+        """The whole manifest as one line."""
+        fields = {name: getattr(self, name) for name in _PLAIN}
+        fields |= {"cells": json.loads(self.cells.job()), "loop": list(self.loop)}
+        return json.dumps(fields | {"format": FORMAT}, sort_keys=True)
+
+    @functools.cached_property
+    def id(self) -> str:
+        """SHA-256 of the manifest: what the pictures of this world are kept under."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def check(self) -> None:
+        """Raises `InputError` for a world that cannot be."""
+        self.cells.check()
+        grid = self.cells.grid
+        if grid.columns != grid.rows or grid.columns < 2:
+            raise InputError(f"--grid {grid}: a world's grid is square, 2x2 or more")
+        if self.cells.enlarge != 1:
+            raise InputError("a world's pictures have canvases: they are not enlarged besides")
+        self.check_path(self.loop)
+
+    def check_path(self, path: CellPath) -> None:
+        """Raises `InputError` for a path with a cell that is not in the grid."""
+        for cell in path:
+            if not 0 <= cell < self.cells.grid.cells:
+                raise InputError(f"cell {cell} is not in a grid of {self.cells.grid}")
+
+
+class World:
+    """Pictures by path, painted when they are first asked for."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        root: np.ndarray,
+        painter: Painter,
+        upscaler: Upscaler,
+        cache: Cache,
+        *,
+        batch_size: int = 32,
+        on_painted: Callable[[int], None] | None = None,
+    ) -> None:
+        """Opens a world; nothing is painted.
+
+        Args:
+            manifest: What it is. That painter, upscaler and root are those it names is for the
+                caller to see to.
+            root: The root's canvas, ``(canvas_side, canvas_side, 3)`` uint8.
+            painter: Paints batches of jobs.
+            upscaler: Enlarges a picture once, towards its canvas.
+            cache: Keeps pictures.
+            batch_size: Pictures painted at once, at most.
+            on_painted: Called with their number after each batch that was painted here.
+
+        Raises:
+            InputError: A manifest that cannot be, or a root of another size.
+        """
+        manifest.check()
+        side = manifest.canvas_side
+        if root.shape != (side, side, 3):
+            raise InputError(f"the root is {root.shape} where the world wants {(side, side, 3)}")
+        self.manifest, self.cache, self.batch_size = manifest, cache, batch_size
+        self.on_painted = on_painted
+        self._unplanted, self._painter, self._upscaler = root, painter, upscaler
+        self._settle_root()
+
+    def looped(self, loop: CellPath) -> Self:
+        """The world like this one with its root planted in a cell."""
+        other = copy.copy(self)
+        other.manifest = dataclasses.replace(self.manifest, loop=loop)
+        other.manifest.check()
+        other._settle_root()
+        return other
+
+    def _settle_root(self) -> None:
+        self._root = self._unplanted
+        self._small = small_copy(to_tensor(self._root))
+        if len(self.manifest.loop) == 1:
+            self._root = self._planted_in_itself(self._root)
+        self._root_picture = matched(self._root, self.manifest.cells.side, self._upscaler)
+
+    def canonical(self, path: CellPath) -> CellPath:
+        """The shortest path to the same picture: every round through the loop is left out."""
+        loop = self.manifest.loop
+        while loop and path[: len(loop)] == loop:
+            path = path[len(loop) :]
+        return path
+
+    def picture(self, path: CellPath) -> np.ndarray:
+        """One picture: ``(side, side, 3)`` uint8."""
+        return self.pictures([path])[path]
+
+    def pictures(self, paths: Iterable[CellPath]) -> dict[CellPath, np.ndarray]:
+        """Pictures by path; those of one depth are painted together.
+
+        Raises:
+            InputError: A path with a cell that is not in the grid.
+        """
+        places = self._places(paths)
+        found: dict[CellPath, np.ndarray] = {(): self._root_picture}
+        by_depth = sorted({place for place in places.values() if place}, key=len)
+        for _, group in itertools.groupby(by_depth, key=len):
+            found |= self._pictures_at(list(group))
+        return {path: found[place] for path, place in places.items()}
+
+    def canvas(self, path: CellPath) -> np.ndarray:
+        """What the cells of a picture are cut from: ``(canvas_side, canvas_side, 3)`` uint8."""
+        return self.canvases([path])[path]
+
+    def canvases(self, paths: Iterable[CellPath]) -> dict[CellPath, np.ndarray]:
+        """Canvases by path. Raises `InputError` as `pictures`."""
+        places = self._places(paths)
+        keys = {place: self._key("canvas", place) for place in places.values()}
+        pngs = self.cache.get(keys.values())
+        found = {place: from_png(pngs[key]) for place, key in keys.items() if key in pngs}
+        self.pictures(place for place in keys if place not in found)  # in batches
+        for place in keys.keys() - found.keys():
+            found[place] = self._canvas(place)
+        return {path: found[place] for path, place in places.items()}
+
+    def missing(self, paths: Iterable[CellPath], form: Form = "picture") -> set[CellPath]:
+        """Those of some canonical paths that are not in the cache in a form."""
+        keys = {self._key(form, path): path for path in paths if path}
+        found = self.cache.get(keys)
+        return {path for key, path in keys.items() if key not in found}
+
+    def residual(self, path: CellPath) -> float:
+        """Largest difference in the band, in grey levels, between a picture and its cell of the
+        parent's canvas. ``path`` is not empty; the loop itself leads to what was planted."""
+        b = self.manifest.cells.band or 1
+        parent = to_tensor(self.canvas(path[:-1]))
+        wanted = band_of(exact_cells(parent, self.manifest.cells, path[-1:]), b)
+        seen = band_of(to_tensor(self.picture(path))[None], b)
+        return float((seen - wanted).abs().max()) * 255
+
+    def _places(self, paths: Iterable[CellPath]) -> dict[CellPath, CellPath]:
+        places = {path: self.canonical(path) for path in paths}
+        for path in places:
+            self.manifest.check_path(path)
+        return places
+
+    def _pictures_at(self, paths: Sequence[CellPath]) -> dict[CellPath, np.ndarray]:
+        missing = self.missing(paths)
+        parents = {path[:-1] for path in missing}
+        canvases = {parent: self._canvas(parent) for parent in sorted(parents)}
+        make = functools.partial(self._paint, canvases)
+        return self._obtain("picture", paths, make, self.batch_size)
+
+    def _canvas(self, path: CellPath) -> np.ndarray:
+        """Walks down from the nearest ancestor whose canvas is there: a loop, so that depth costs
+        no stack, that holds what it needs, so that an eviction on the way does no harm."""
+        canvas, known = self._root, 0
+        for depth in range(len(path), 0, -1):
+            found = self.cache.get([self._key("canvas", path[:depth])])
+            if found:
+                canvas, known = from_png(*found.values()), depth
+                break
+        for depth in range(known + 1, len(path) + 1):
+            here = path[:depth]
+            paint = functools.partial(self._paint, {here[:-1]: canvas})
+            picture = self._obtain("picture", [here], paint)[here]
+            enlarge = functools.partial(self._enlarge, picture)
+            canvas = self._obtain("canvas", [here], enlarge)[here]
+        return canvas
+
+    def _obtain(
+        self,
+        form: Form,
+        paths: Sequence[CellPath],
+        make: Callable[[Sequence[CellPath]], Sequence[np.ndarray]],
+        most: int = 1,
+    ) -> dict[CellPath, np.ndarray]:
+        keys = {self._key(form, path): path for path in paths}
+
+        def make_pngs(wanted: list[str]) -> Mapping[str, bytes]:
+            made = make([keys[key] for key in wanted])
+            return {key: to_png(image) for key, image in zip(wanted, made, strict=True)}
+
+        pngs = self.cache.obtain(keys, make_pngs, most)
+        return {path: from_png(pngs[key]) for key, path in keys.items()}
+
+    def _key(self, form: Form, path: CellPath) -> str:
+        text = f"{self.manifest.id}:{form}:{':'.join(map(str, path))}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _paint(
+        self, canvases: Mapping[CellPath, np.ndarray], paths: Sequence[CellPath]
+    ) -> list[np.ndarray]:
+        """Paints one batch of one depth."""
+        mosaic = self.manifest.cells_at(len(paths[0]))
+        starts, exact = [], []
+        for parent, group in itertools.groupby(paths, key=lambda path: path[:-1]):
+            cells = [path[-1] for path in group]
+            # One that was found and is evicted by now: its parent's canvas is not at hand.
+            held = canvases[parent] if parent in canvases else self._canvas(parent)
+            canvas = to_tensor(held)
+            starts.append(cells_of(canvas, mosaic, cells))
+            exact.append(exact_cells(canvas, mosaic, cells))
+        pixels = torch.cat(exact)
+        painted = self._paint_over(mosaic, paths, torch.cat(starts), pixels)
+        images = [image.permute(1, 2, 0).numpy() for image in painted]
+        for index, path in enumerate(paths):
+            if path == self.manifest.loop[:-1]:
+                images[index] = self._with_root(images[index], pixels[index])
+        return images
+
+    def _paint_over(
+        self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor
+    ) -> Tensor:
+        """Pictures of some paths, exact in the band: ``(B, 3, side, side)`` uint8."""
+        seeds = [cell_seed(mosaic.seed, *path) for path in paths]
+        painted = paint_over(self._painter, mosaic, seeds, starts, exact)
+        if self.on_painted is not None:
+            self.on_painted(len(paths))
+        return painted
+
+    def _enlarge(self, picture: np.ndarray, paths: Sequence[CellPath]) -> list[np.ndarray]:
+        (path,) = paths
+        canvas = matched(picture, self.manifest.canvas_side, self._upscaler)
+        if path == self.manifest.loop[:-1]:
+            grid, cell = self.manifest.cells.grid, self.manifest.loop[-1]
+            canvas = to_array(with_copy(to_tensor(canvas), self._small, grid, cell))
+        return [canvas]
+
+    def _with_root(self, picture: np.ndarray, exact: Tensor) -> np.ndarray:
+        """The picture that the root is planted in; still exact in the band."""
+        mosaic = self.manifest.cells
+        band = band_of(exact, mosaic.band) if mosaic.band else None
+        canvas = to_tensor(matched(picture, self.manifest.canvas_side, self._upscaler))
+        change = planted(canvas, self._small, mosaic.grid, self.manifest.loop[-1], band) - canvas
+        mode = "area" if mosaic.side <= canvas.shape[-1] else "bilinear"
+        change = F.interpolate(change[None], (mosaic.side, mosaic.side), mode=mode)[0]
+        return to_array(to_tensor(picture) + change)
+
+    def _planted_in_itself(self, root: np.ndarray) -> np.ndarray:
+        """A root that holds its own small copy, which holds one in turn: a fixed point."""
+        grid, cell = self.manifest.cells.grid, self.manifest.loop[-1]
+        picture = to_tensor(root)
+        for _ in range(4):  # a copy changes the copy's mean by one part in the number of cells
+            picture = planted(picture, self._small, grid, cell, None)
+            self._small = small_copy(picture)
+        return to_array(with_copy(picture, self._small, grid, cell))
