@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from .. import __version__
+from ..engines.engine import Engine
 from ..errors import OutputError
 from ..job import check, job_of
 from ..models import Model
@@ -27,6 +28,7 @@ from ..pictures.images import read_image, to_tensor, write_image
 from ..pictures.metadata import Settings, to_text
 from ..pictures.texts import xmp_packet
 from ..upscale import check_upscaler
+from .far import fill_far
 from .fidelity import Fidelity, Gauge
 from .manifest import difference, read_manifest, write_manifest
 from .mosaic import CELL_SIDE, Mosaic, check_cells, fill, strips
@@ -137,8 +139,9 @@ class Hypermosaic:
         batch_size: int = 32,
         most: int | None = None,
         on_batch: Callable[[int], None] | None = None,
+        engine: Engine[Model] | None = None,
     ) -> Work:
-        """Paints what is missing, ``most`` pictures at most."""
+        """Paints what is missing, ``most`` pictures at most; here, if no engine is given."""
         painted, begun, inside = 0, time.perf_counter(), self.model.seconds
 
         def count(pictures: int) -> None:
@@ -147,6 +150,18 @@ class Hypermosaic:
             if on_batch is not None:
                 on_batch(pictures)
 
+        if engine is not None:
+            with self._store() as store:
+                far = fill_far(
+                    store,
+                    engine,
+                    self.mosaic,
+                    self._pixels(),
+                    batch_size=batch_size,
+                    most=most,
+                    on_batch=count,
+                )
+            return Work(painted, time.perf_counter() - begun, far / engine.workers)
         with self._store() as store:
             fill(
                 store,

@@ -1,0 +1,294 @@
+"""Batches over workers: nothing lost, nothing twice, whoever dies. On a cluster on this machine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from digressions.engines import ray_engine
+from digressions.engines.engine import Here
+from digressions.engines.ray_engine import AHEAD, MOST_FALLS, RayEngine, Share
+from digressions.engines.worker import Worker
+from digressions.errors import EngineError, InputError, MissingExtraError, ModelError
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ray's test cluster is for Unix")
+
+Made = tuple[int, int]
+"""What becomes of a batch here: the batch, and the process that it was made in."""
+
+
+def load_seven() -> int:
+    return 7
+
+
+def load_nothing() -> int:
+    raise ModelError("the model is another one there")
+
+
+def load_and_die() -> int:
+    os._exit(1)
+
+
+def slow(seconds: float, loaded: int) -> Callable[[int], Made]:
+    """Takes its time over a batch."""
+
+    def work(batch: int) -> Made:
+        time.sleep(seconds)
+        return loaded * batch, os.getpid()
+
+    return work
+
+
+def deadly(batch_of_death: int, loaded: int) -> Callable[[int], int]:
+    """Kills its worker over one batch, every time."""
+
+    def work(batch: int) -> int:
+        if batch == batch_of_death:
+            os._exit(1)
+        return batch
+
+    return work
+
+
+def failing(loaded: int) -> Callable[[int], int]:
+    def work(batch: int) -> int:
+        raise InputError("this picture cannot be")
+
+    return work
+
+
+def together(loaded: int) -> Callable[[int], int]:
+    """Gives how many batches the worker is at, at once, as seen over half a second."""
+    at_once, lock = [0, 0], threading.Lock()
+
+    def work(batch: int) -> int:
+        with lock:
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+        time.sleep(0.5)
+        with lock:
+            at_once[0] -= 1
+        return at_once[1]
+
+    return work
+
+
+class Counted:
+    """Batches 0, 1, ... that remember how many were taken."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.taken = count, 0
+
+    def __iter__(self) -> Iterator[int]:
+        for batch in range(self.count):
+            self.taken += 1
+            yield batch
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """One machine with room for two workers; others can be added to it."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    small = {"object_store_memory": 80_000_000, "include_dashboard": False}
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **small})
+    yield found
+    found.shutdown()
+
+
+@pytest.fixture
+def engine(cluster: Any) -> Iterator[RayEngine[int]]:
+    with RayEngine(load_seven, address=cluster.address) as found:
+        yield found
+
+
+# --- without a cluster -----------------------------------------------------------------------
+
+
+def test_here_is_in_order() -> None:
+    assert [made for made, _ in Here(7).map(functools.partial(slow, 0.0), range(5))] == [
+        7 * batch for batch in range(5)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "machine", "fit"),
+    [
+        (Share(1), {"CPU": 8.0}, 8),
+        (Share(3), {"CPU": 8.0}, 2),
+        (Share(9), {"CPU": 8.0}, 0),
+        (Share(1, 1), {"CPU": 8.0}, 0),
+        (Share(1, 0.5), {"CPU": 8.0, "GPU": 2.0}, 4),
+        (Share(1, 0.1), {"CPU": 64.0, "GPU": 1.0}, 10),  # although 1.0 // 0.1 is 9
+        (Share(1, 0.1), {"CPU": 4.0, "GPU": 1.0}, 4),
+        (Share(1, 2), {"CPU": 8.0, "GPU": 5.0}, 2),
+        (Share(1), {}, 0),
+    ],
+    ids=str,
+)
+def test_how_many_workers_fit_into_a_machine(
+    share: Share, machine: dict[str, float], fit: int
+) -> None:
+    assert share.room(machine) == fit
+
+
+@pytest.mark.parametrize("share", [Share(0), Share(1, -1), Share(1, 1.5), Share(1, float("nan"))])
+def test_shares_that_cannot_be(share: Share) -> None:
+    with pytest.raises(InputError, match="per-worker"):
+        share.check()
+
+
+def test_without_ray_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'digressions\[ray\]'"):
+        RayEngine(load_seven)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:1", "no cluster answers there"),
+        ("127.0.0.1", "no cluster answers there .*HOST:PORT"),
+        ("ray://127.0.0.1:10001", "client mode is not supported"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_once(address: str, words: str) -> None:
+    begun = time.perf_counter()
+    with pytest.raises(InputError, match=f"--address '{address}': .*{words}"):
+        RayEngine(load_seven, address=address)
+    assert time.perf_counter() - begun < 30
+
+
+def test_an_opening_that_comes_late_is_passed_over() -> None:
+    worker = Worker(gpus=0)
+    worker.begin(load_seven, functools.partial(slow, 0.0), 2)
+    worker.begin(load_and_die, failing, 1)  # and what is loaded is not loaded again
+    assert worker.work(6)[0] == 42
+
+
+# --- on a cluster ----------------------------------------------------------------------------
+
+
+def test_every_batch_once_by_several_workers_that_stay(engine: RayEngine[int]) -> None:
+    def made() -> tuple[list[int], set[int]]:
+        found = list(engine.map(functools.partial(slow, 0.02), range(60)))
+        return sorted(batch for batch, _ in found), {process for _, process in found}
+
+    expected = [7 * batch for batch in range(60)]
+    first, one = made()
+    second, other = made()
+    assert first == second == expected
+    assert len(other) == 2
+    assert one <= other  # nobody was started anew, and nothing loaded again
+    assert os.getpid() not in other
+    assert engine.workers == 2
+    assert list(engine.map(functools.partial(slow, 0.0), [])) == []
+
+
+def test_a_worker_may_overlap_two_batches(engine: RayEngine[int]) -> None:
+    assert max(engine.map(together, range(8))) == AHEAD
+
+
+def test_a_slow_taker_holds_the_workers_back(engine: RayEngine[int]) -> None:
+    batches = Counted(1000)
+    stream = engine.map(functools.partial(slow, 0.0), batches)
+    for taken in range(1, 21):
+        next(stream)
+        time.sleep(0.02)  # workers could do dozens
+        # On their way, and one in hand to know whether there is one.
+        assert batches.taken <= taken + 2 * AHEAD + 1
+    stream.close()  # type: ignore[attr-defined]
+    # What was on its way then is nobody's now.
+    left = [made for made, _ in engine.map(functools.partial(slow, 0.0), range(5))]
+    assert sorted(left) == [7 * batch for batch in range(5)]
+
+
+def test_a_worker_that_is_killed_loses_nothing(cluster: Any) -> None:
+    said: list[str] = []
+    with RayEngine(load_seven, address=cluster.address, on_lost=said.append) as engine:
+        stream = engine.map(functools.partial(slow, 0.05), range(80))
+        made = [next(stream) for _ in range(10)]
+        os.kill(made[-1][1], signal.SIGKILL)
+        made += stream
+        assert sorted(batch for batch, _ in made) == [7 * batch for batch in range(80)]
+        (words,) = said
+        assert "a worker on" in words
+        assert "done again: The actor is dead because its worker process has died" in words
+        assert "\n" not in words
+
+
+def test_a_batch_that_kills_every_worker_ends_the_run(cluster: Any) -> None:
+    said: list[str] = []
+    made: list[int] = []
+    with RayEngine(load_seven, address=cluster.address, workers=1, on_lost=said.append) as engine:
+        stream = engine.map(functools.partial(deadly, 5), range(20))
+        with pytest.raises(EngineError, match=f"{MOST_FALLS} workers died over the same batch"):
+            made.extend(stream)
+    assert set(range(5)) <= set(made)
+    assert len(made) == len(set(made))
+    assert 5 not in made
+    assert len(said) == MOST_FALLS - 1
+
+
+@pytest.mark.parametrize(
+    ("load", "opening", "words"),
+    [
+        (load_nothing, failing, "a worker on .*: the model is another one there"),
+        (load_seven, failing, "a worker on .*: this picture cannot be"),
+        (load_and_die, failing, f"{MOST_FALLS} workers in a row died while starting: The actor"),
+    ],
+    ids=["model", "batch", "start"],
+)
+def test_what_goes_wrong_there_is_one_line_here(
+    cluster: Any, load: Callable[[], int], opening: Callable[[int], Any], words: str
+) -> None:
+    with (
+        RayEngine(load, address=cluster.address, workers=1) as engine,
+        pytest.raises(EngineError, match=words) as caught,
+    ):
+        list(engine.map(opening, range(3)))
+    assert "\n" not in str(caught.value)
+    assert type(caught.value) is EngineError
+
+
+def test_no_room_is_said_at_once(cluster: Any) -> None:
+    for share, words in ((Share(3), "3 CPUs for"), (Share(1, 0.5), "1 CPUs and 0.5 GPUs for")):
+        with pytest.raises(InputError, match=words):
+            RayEngine(load_seven, address=cluster.address, share=share)
+    with RayEngine(load_seven, address=cluster.address):
+        pass  # the refusal has left the cluster
+
+
+def test_a_machine_joins_and_leaves(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "LOOK_EVERY", 0.2)
+    said: list[str] = []
+    with RayEngine(load_seven, address=cluster.address, on_lost=said.append) as engine:
+        stream = engine.map(functools.partial(slow, 0.05), range(100_000))
+        made = [next(stream) for _ in range(10)]
+        assert len({process for _, process in made}) <= 2
+        node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+        while len({process for _, process in made}) < 3:  # else the test's time runs out
+            made.append(next(stream))
+        (newcomer,) = {p for _, p in made} - {p for _, p in made[:10]}
+        cluster.remove_node(node, allow_graceful=False)
+        while not said:
+            made.append(next(stream))
+        after = [next(stream) for _ in range(20)]
+        assert newcomer not in {process for _, process in after}
+        made += after
+        batches = [batch // 7 for batch, _ in made]
+        assert len(batches) == len(set(batches))
+        # Nothing is missing but what is on its way.
+        assert set(range(max(batches))) - set(batches) <= set(
+            range(max(batches) - 12, max(batches))
+        )
