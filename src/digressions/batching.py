@@ -18,6 +18,7 @@ GAIN = 1.03  # a batch of twice the size is worth its memory from here on
 PATIENCE = 2  # doublings without a gain before the search ends: one may be a disturbance
 TRIES = 2  # batches of a size; the first of them also pays for what a kernel sets up
 MOST = 256
+LONGEST = 10.0  # seconds a batch: more would be lost with a kill, and Ctrl-C would wait for it
 _SHARE = 0.8  # of the free memory that a batch may be expected to take
 
 
@@ -25,8 +26,8 @@ class BatchSize:
     """The number of pictures a batch that paints the most a second, found while painting.
 
     It begins with 1 and doubles, so the search costs nothing but some batches that could have been
-    larger. No size is tried that would take more than 0.8 of the free memory, as far as the
-    sizes before it tell: a batch twice as large grows by twice as much.
+    larger. No size is tried that would take more than 0.8 of the free memory or `LONGEST`, as far
+    as the sizes before it tell: a batch twice as large grows by twice as much.
 
     Attributes:
         now: What to paint next.
@@ -53,7 +54,8 @@ class BatchSize:
             return
         held = peak_memory(self._device)
         grown, self._held = held - self._held, held
-        if self._gains() and 2 * self.now <= self._most and self._fits(2 * grown):
+        brief = 2 * self.now / self._rates[self.now] <= LONGEST
+        if brief and self._gains() and 2 * self.now <= self._most and self._fits(2 * grown):
             self.now, self._tries = 2 * self.now, 0
         else:
             self._settle()
