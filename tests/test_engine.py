@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 import os
 import signal
 import sys
@@ -11,13 +13,21 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from digressions.engines import ray_engine
 from digressions.engines.engine import Here
 from digressions.engines.ray_engine import AHEAD, MOST_FALLS, RayEngine, Share
+from digressions.engines.source import Source
 from digressions.engines.worker import Worker
 from digressions.errors import EngineError, InputError, MissingExtraError, ModelError
+from digressions.models import Model
+
+from .conftest import Ran
+from .test_mosaic import COMMAND, pictures, pixels, run
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ray's test cluster is for Unix")
@@ -292,3 +302,101 @@ def test_a_machine_joins_and_leaves(cluster: Any, monkeypatch: pytest.MonkeyPatc
         assert set(range(max(batches))) - set(batches) <= set(
             range(max(batches) - 12, max(batches))
         )
+
+
+# --- a mosaic --------------------------------------------------------------------------------
+
+
+def test_workers_paint_the_same_mosaic(
+    cluster: Any, digress: Callable[..., Ran], tmp_path: Path, photo: np.ndarray
+) -> None:
+    Image.fromarray(photo).save(tmp_path / "start.png")
+    command = [*COMMAND[: COMMAND.index("--batch-size")], *COMMAND[COMMAND.index("--seed") :]]
+    command += ["--batch-size", "3"]
+    ran = digress(*command, "--engine", "ray", "--address", cluster.address, "-o", "far")
+    assert ran.code == 0, ran.err
+    assert "by 2 workers on 1 machine" in ran.out
+    assert digress(*command, "-o", "here").code == 0
+    far, here = (pictures(tmp_path / name / "pictures.sqlite") for name in ("far", "here"))
+    assert far.keys() == here.keys() == set(range(12))
+    assert max(np.abs(pixels(far[c]) - pixels(here[c])).max() for c in far) <= 2
+    one, other = (
+        json.loads((tmp_path / name / "manifest.json").read_text("utf-8"))
+        for name in ("far", "here")
+    )
+    assert one["job"] == other["job"]
+
+
+def test_a_killed_driver_is_taken_up_again(
+    cluster: Any, digress: Callable[..., Ran], tmp_path: Path, photo: np.ndarray
+) -> None:
+    Image.fromarray(photo).save(tmp_path / "start.png")
+    folder, store = tmp_path / "m", tmp_path / "m" / "pictures.sqlite"
+    # A cluster of its own, as it comes out of the box: it must not outlive the driver.
+    before = ray_processes()
+    code, text = run(folder, signal.SIGKILL, 3, "--engine", "ray", "--workers", "1")
+    assert code == -signal.SIGKILL, text
+    first = pictures(store)
+    assert 3 <= len(first) < 12
+    deadline = time.monotonic() + 60
+    while ray_processes() - before and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not ray_processes() - before
+
+    ran = digress(*COMMAND, "--engine", "ray", "--address", cluster.address, "-o", folder)
+    assert ran.code == 0, ran.err
+    assert f"{len(first)} of them are done already" in ran.out
+    second = pictures(store)
+    assert second.keys() == set(range(12))
+    assert first.items() <= second.items()  # nothing that was finished was painted again
+
+
+def test_a_worker_with_another_model_refuses(cluster: Any, bundled: Model) -> None:
+    other = dataclasses.replace(Source.of(bundled, 0, "cpu", "float32"), hash="0" * 64)
+    words = rf"a worker on .*bundled is another one there: its hash is {bundled.hash[:12]} where"
+    with (
+        RayEngine(other, address=cluster.address, workers=1) as engine,
+        pytest.raises(EngineError, match=words),
+    ):
+        list(engine.map(failing, range(3)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "horse"], "'horse': choose local or ray"),
+        (["--workers", "2"], "--workers is for --engine ray"),
+        (["--address", "auto"], "--address is for --engine ray"),
+        (["--engine", "ray", "--workers", "0"], "--workers 0"),
+        (["--engine", "ray", "--cpus-per-worker", "0"], "--cpus-per-worker 0"),
+        (["--engine", "ray", "--gpus-per-worker", "1.5"], "--gpus-per-worker 1.5"),
+        (["--engine", "ray", "--gpus-per-worker", "-1"], "--gpus-per-worker -1"),
+        (["--engine", "ray", "--address", "127.0.0.1:1"], "'127.0.0.1:1'"),
+        (["--engine", "ray", "--profile"], "--profile"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_cannot_be(
+    refused: Callable[..., str], arguments: list[str], words: str
+) -> None:
+    assert words in refused("mosaic", "turtle", "--grid", "3", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "own", "device", "dtype"),
+    [(0, "bfloat16", "cpu", "bfloat16"), (0.5, "float32", "cuda", "float16")],
+)
+def test_all_workers_get_one_dtype(
+    bundled: Model, gpus: float, own: str, device: str, dtype: str
+) -> None:
+    here = dataclasses.replace(bundled, dtype=getattr(torch, own))
+    source = Source.of(here, gpus)
+    assert (source.device, source.dtype) == (device, dtype)
+    assert Source.of(here, gpus, "cpu", "float16").dtype == "float16"
+
+
+def ray_processes() -> set[int]:
+    """Of this machine, those of any cluster."""
+    found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    lines = [line.split(maxsplit=1) for line in found.stdout.splitlines()[1:]]
+    return {int(pid) for pid, what in lines if "raylet" in what or "gcs_server" in what}

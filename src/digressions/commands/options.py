@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +34,18 @@ Device = Annotated[
     str | None, typer.Option(help="cuda, mps or cpu; the best there is if not said.")
 ]
 Dtype = Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")]
+Compiled = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Have torch.compile work on the networks: minutes first, then quicker."
+    ),
+]
+TinyVae = Annotated[
+    Path | None,
+    typer.Option(
+        "--tiny-vae", help="Folder of a tiny autoencoder (TAESD) to use: quicker, less fine."
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(help="Steps of the whole way from noise; as the model likes if not said."),
@@ -117,10 +130,12 @@ def world_from(
     how: str = "mean",
     band: int = 2,
     anchor: float = 0.3,
+    enlarge: int = 1,
     upscaler: str = DEFAULT_UPSCALER,
 ) -> tuple[Primary, Mosaic, tuple[str, ...]]:
-    """What a world grows from, as `genesis.manifest_of` wants it: the primary, the cells of depth 1
-    and the prompts of deeper ones; with the model's likes where the user said nothing."""
+    """What a mosaic or a world grows from, as `genesis.manifest_of` wants it: the primary, the
+    cells of depth 1 and the prompts of deeper ones; with the model's likes where the user said
+    nothing."""
     from ..mosaics.mosaic import Mosaic
     from ..mosaics.primary import Primary
 
@@ -138,6 +153,8 @@ def world_from(
         negative=negative,
         band=band,
         anchor=anchor,
+        enlarge=enlarge,
+        upscaler=upscaler if enlarge > 1 else "lanczos",
         how=how,
     )
     size = Size(model.size, model.size)
@@ -146,12 +163,24 @@ def world_from(
     return primary, cells, tuple(prompts[1:])
 
 
-def load_model(name: str, device: str | None, dtype: str | None) -> Model:
+def load_model(
+    name: str,
+    device: str | None,
+    dtype: str | None,
+    *,
+    compiled: bool = False,
+    tiny_vae: Path | None = None,
+) -> Model:
     """The model of a name, with a word on the console while it loads."""
     from ..models import load
 
+    special: dict[str, Any] = {}
+    if compiled:
+        special["compiled"] = True
+    if tiny_vae is not None:
+        special["tiny_vae"] = tiny_vae
     with err.status(f"loading {plain(name)}"):
-        return load(name, device, dtype)
+        return load(name, device, dtype, **special)
 
 
 def enlarged(image: np.ndarray, size: Size, upscaler: str, device: str | None) -> np.ndarray:

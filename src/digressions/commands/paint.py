@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..geometry import Size
 from .options import (
     DEFAULT_UPSCALER,
+    Compiled,
     Device,
     Dtype,
     Guidance,
@@ -24,6 +25,7 @@ from .options import (
     Seed,
     Steps,
     Strength,
+    TinyVae,
     UpscalerName,
     drawn,
     first_given,
@@ -68,6 +70,8 @@ def paint(
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,
+    compiled: Compiled = False,
+    tiny_vae: TinyVae = None,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
     from ..pictures.original import read_original
@@ -83,7 +87,7 @@ def paint(
     # Before the model is loaded: it is the quicker answer.
     start = None if image is None else read_original(image)
     hole = None if mask is None else read_original(mask, mask=True)
-    loaded = load_model(model, device, dtype)
+    loaded = load_model(model, device, dtype, compiled=compiled, tiny_vae=tiny_vae)
     first = drawn(seed)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
     settings = settings_for(

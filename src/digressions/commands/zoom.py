@@ -13,6 +13,7 @@ from ..errors import InputError, StoppedError
 from ..geometry import CellPath, Grid, Size
 from .options import (
     DEFAULT_UPSCALER,
+    Compiled,
     Device,
     Dtype,
     Guidance,
@@ -24,6 +25,7 @@ from .options import (
     SamplerName,
     Steps,
     Strength,
+    TinyVae,
     UpscalerName,
     load_model,
     slug,
@@ -102,6 +104,8 @@ def zoom(
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,
+    compiled: Compiled = False,
+    tiny_vae: TinyVae = None,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
     from ..pictures.film import check_film
@@ -114,7 +118,7 @@ def zoom(
     _check(screen, batch_size, cache_size, max_mb, reuse)
     check_film(target, screen)
     start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype)
+    loaded = load_model(model, device, dtype, compiled=compiled, tiny_vae=tiny_vae)
     primary, cells, deeper = world_from(
         loaded,
         prompt,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 M = TypeVar("M")
-M_contra = TypeVar("M_contra", contravariant=True)
+M_co = TypeVar("M_co", covariant=True)
 B = TypeVar("B")
 R = TypeVar("R")
 
@@ -23,14 +23,14 @@ A worker gets the opening as a pickle: a function of a module, or `functools.par
 """
 
 
-class Engine(Protocol[M_contra]):
+class Engine(Protocol[M_co]):
     """Maps openings over batches."""
 
     @property
     def workers(self) -> int:
         """How many are at work, at least 1."""
 
-    def map(self, opening: Opening[M_contra, B, R], batches: Iterable[B]) -> Iterator[R]:
+    def map(self, opening: Opening[M_co, B, R], batches: Iterable[B]) -> Iterator[R]:
         """What becomes of each batch, as it is finished, **in any order**.
 
         Batches are taken as they are needed. When the caller is slow to take what is finished, no

@@ -8,6 +8,7 @@ is to be done again and when to stop is decided here, so that it can be read in 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import socket
 from collections import deque
@@ -166,6 +167,10 @@ class RayEngine(Generic[M]):
         """Where those are that have begun."""
         return [hand.place for hand in self._hands if hand.place is not None]
 
+    def __str__(self) -> str:
+        machines = len({place.host for place in self.places})
+        return f"{_counted(len(self.places), 'worker')} on {_counted(machines, 'machine')}"
+
     def map(self, opening: Opening[M, B, R], batches: Iterable[B]) -> Iterator[R]:
         """See `Engine.map`."""
         line = _Line(batches)
@@ -292,6 +297,10 @@ class RayEngine(Generic[M]):
         self._on_lost(f"a worker{where} died, its {len(lost)} batches are done again: {reason}")
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + "s" * (count != 1)
+
+
 def _reason(error: Exception) -> str:
     """Why a worker died, in one line: what Ray says, without its numbers."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -315,7 +324,7 @@ def _joined(address: str | None) -> Any:
         ray.init(
             address=address or "local",
             include_dashboard=None if address else False,
-            logging_level="error",
+            logging_level=logging.ERROR,
             log_to_driver=False,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:

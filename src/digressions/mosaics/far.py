@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -10,31 +11,39 @@ from torch import Tensor
 
 from ..engines.engine import Engine
 from ..models import Model
-from ..paint import Painter, paint_batch
-from ..pictures.images import to_png
-from ..upscale import load_upscaler
-from .mosaic import Mosaic, enlarging, paint_cells
+from .factory import Finished, Painting, Tally
+from .mosaic import Mosaic
+from .sharing import Piece
 from .store import Store
 
+BATCH = 32
+"""Pieces a batch where nobody says: it cannot be measured for machines that are not alike."""
 
-class Finished(NamedTuple):
-    """A batch ready to be stored: PNGs by cell, and the seconds spent inside the model."""
 
-    pngs: dict[int, bytes]
+class Brought(NamedTuple):
+    """A finished batch, how many pieces it was, and the seconds it took inside the model."""
+
+    finished: Finished
+    painted: int
     inside: float
 
 
-def opened(mosaic: Mosaic, primary: Tensor, model: Model) -> Callable[[Sequence[int]], Finished]:
-    """What a worker does with a batch of cells: an `engines.engine.Opening` without ``model``."""
-    painter: Painter = functools.partial(paint_batch, model)
-    if mosaic.enlarge > 1:
-        painter = enlarging(painter, mosaic.enlarge, load_upscaler(mosaic.upscaler))
+def opened(mosaic: Mosaic, primary: Tensor, model: Model) -> Callable[[Sequence[Piece]], Brought]:
+    """What a worker does with a batch of pieces: an `engines.engine.Opening` without ``model``.
 
-    def work(cells: Sequence[int]) -> Finished:
-        before = model.seconds
-        images = paint_cells(painter, mosaic, primary, cells).permute(0, 2, 3, 1).numpy()
-        pngs = {cell: to_png(image) for cell, image in zip(cells, images, strict=True)}
-        return Finished(pngs, model.seconds - before)
+    While one batch is bent and compressed the next one is painted.
+    """
+    painting, painting_alone = Painting(model, mosaic, primary), threading.Lock()
+    finishing_alone = threading.Lock()  # an upscaler is for one alone
+
+    def work(pieces: Sequence[Piece]) -> Brought:
+        with painting_alone:
+            model.check_unchanged()
+            before = model.seconds
+            images = painting.paint(pieces)
+            inside = model.seconds - before
+        with finishing_alone:
+            return Brought(painting.finish(pieces, images), len(pieces), inside)
 
     return work
 
@@ -44,23 +53,27 @@ def fill_far(
     engine: Engine[Model],
     mosaic: Mosaic,
     primary: Tensor,
+    pieces: Sequence[Piece],
     *,
-    batch_size: int = 32,
-    most: int | None = None,
+    batch_size: int = BATCH,
     on_batch: Callable[[int], None] | None = None,
-) -> float:
-    """As `mosaic.fill`, with an engine's workers; gives their seconds inside the model, added up.
+) -> tuple[Tally, float]:
+    """As `factory.fill`, with an engine's workers; also gives their seconds inside the model.
 
     A batch is committed as soon as it comes in, so whatever happens to a worker, the cluster or
     this process, no more than the batches on their way are painted again.
+
+    Raises:
+        EngineError: See `Engine.map`; or what a worker has to say.
+        OutputError: The store cannot be written.
     """
-    done = store.done()
-    missing = [cell for cell in range(mosaic.grid.cells) if cell not in done][:most]
-    batches = (missing[i : i + batch_size] for i in range(0, len(missing), batch_size))
-    inside = 0.0
-    for finished in engine.map(functools.partial(opened, mosaic, primary), batches):
-        store.put(finished.pngs)
-        inside += finished.inside
+    tally, inside = Tally(), 0.0
+    batches = (pieces[at : at + batch_size] for at in range(0, len(pieces), batch_size))
+    for brought in engine.map(functools.partial(opened, mosaic, primary), batches):
+        store.put(brought.finished.pngs)
+        tally.take(brought.finished)
+        tally.painted += brought.painted
+        inside += brought.inside
         if on_batch is not None:
-            on_batch(len(finished.pngs))
-    return inside
+            on_batch(len(brought.finished.pngs))
+    return tally, inside
