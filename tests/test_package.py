@@ -35,6 +35,7 @@ ORDER = [
     "pictures.metadata",
     "terms",
     "prompts",
+    "ensembles.several",
     "condition",
     "combine",
     "denoise",

@@ -37,8 +37,9 @@ class Fingerprint:
             ModelError: They have changed since this was made.
         """
         if self._hash is None:
-            self._hash = self._digest()
+            digest = self._digest()
             self.check()
+            self._hash = digest
         return self._hash
 
     def check(self) -> None:
