@@ -161,6 +161,17 @@ class TestWorkersThatStay:
         assert engine.workers == len(processes) == 2
         assert list(engine.map(functools.partial(slow, 0.0), [])) == []
 
+    def test_a_stream_that_was_left_does_not_come_up_in_the_next(
+        self, engine: RayEngine[int]
+    ) -> None:
+        left = engine.map(functools.partial(slow, 0.0), range(1000))
+        next(left)
+        made = engine.map(functools.partial(slow, 0.0), range(20))
+        first = next(made)
+        with pytest.raises(RuntimeError, match="another stream"):
+            next(left)
+        assert sorted(batch for batch, _ in [first, *made]) == [7 * b for b in range(20)]
+
     def test_a_worker_may_overlap_two_batches(self, engine: RayEngine[int]) -> None:
         assert max(engine.map(together, range(12))) == AHEAD
 
@@ -178,7 +189,7 @@ class TestWorkersThatStay:
         assert sorted(left) == [7 * batch for batch in range(5)]
 
     def test_an_error_of_a_batch_is_one_line_here(self, engine: RayEngine[int]) -> None:
-        with pytest.raises(EngineError, match="a worker on .*: this picture cannot be") as caught:
+        with pytest.raises(EngineError, match=r"a worker on .*: this picture cannot be") as caught:
             list(engine.map(failing, range(3)))
         assert type(caught.value) is EngineError
         assert "\n" not in str(caught.value)

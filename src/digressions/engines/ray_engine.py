@@ -146,7 +146,7 @@ class RayEngine(Generic[M]):
         self._hands: list[_Hand] = []
         self._opening: Opening[M, Any, Any] | None = None
         self._opening_there: Any = None
-        self._number = 0
+        self._number = self._turn = 0
         self._failed_starts, self._failure = 0, ""
         self._ray = _joined(address)
         if workers is None and not self._room():
@@ -172,11 +172,19 @@ class RayEngine(Generic[M]):
         return f"{_counted(len(self.places), 'worker')} on {_counted(machines, 'machine')}"
 
     def map(self, opening: Opening[M, B, R], batches: Iterable[B]) -> Iterator[R]:
-        """See `Engine.map`."""
+        """See `Engine.map`. Whoever maps again is done with the stream before.
+
+        Raises:
+            RuntimeError: A stream is gone on with after another was begun.
+        """
         line = _Line(batches)
         self._use(opening)
+        self._turn = turn = self._turn + 1
+        self._forget()
         try:
             while True:
+                if turn != self._turn:
+                    raise RuntimeError("the workers are at another stream by now")
                 self._recruit()
                 self._hand_out(line)
                 if line.empty and not any(hand.doing for hand in self._hands):
@@ -187,8 +195,8 @@ class RayEngine(Generic[M]):
                 if ready:
                     yield from self._taken(ready[0], line)
         finally:
-            for hand in self._hands:  # when the caller stops early, what is on its way is nobody's
-                hand.doing.clear()
+            if turn == self._turn:
+                self._forget()
 
     def close(self) -> None:
         """Dismisses the workers and leaves the cluster."""
@@ -207,6 +215,11 @@ class RayEngine(Generic[M]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _forget(self) -> None:
+        """What is on its way for a caller who has stopped early is nobody's."""
+        for hand in self._hands:
+            hand.doing.clear()
 
     def _use(self, opening: Opening[M, Any, Any]) -> None:
         """Has all workers begin an opening, unless it is the one that they are at."""
