@@ -22,11 +22,14 @@ from PIL import Image
 
 from digressions.engines import ray_engine
 from digressions.engines.engine import Here
+from digressions.engines.painter import far_painter
 from digressions.engines.ray_engine import AHEAD, RayEngine, Share
 from digressions.engines.source import Source
 from digressions.engines.worker import Worker
 from digressions.errors import EngineError, InputError, MissingExtraError, ModelError
+from digressions.job import Job
 from digressions.models import Model
+from digressions.paint import paint_batch
 
 from .conftest import Ran
 from .openings import (
@@ -143,7 +146,8 @@ class TestWorkersThatStay:
     @pytest.fixture(scope="class")
     def engine(self, cluster: Any) -> Iterator[RayEngine[int]]:
         with RayEngine(load_seven, address=cluster.address, on_lost=self.said.append) as found:
-            # Both have started from here on.
+            found.begin(functools.partial(slow, 0.01))
+            assert len(found.places) == 1
             stream = found.map(functools.partial(slow, 0.01), itertools.count())
             while found.workers < 2:
                 next(stream)
@@ -350,6 +354,20 @@ def test_options_that_cannot_be(
     refused: Callable[..., str], arguments: list[str], words: str
 ) -> None:
     assert words in refused("mosaic", "turtle", "--grid", "3", *arguments)
+
+
+def test_a_far_painter_paints_each_job_in_its_place(bundled: Model) -> None:
+    jobs = [Job("frog", seed, 32, 32, steps=2, guidance=1.0, sampler="ddim") for seed in range(5)]
+    alone = torch.cat([paint_batch(bundled, [job]) for job in jobs])
+    far = far_painter(Backwards(bundled), 2)(jobs)
+    assert (far - alone).abs().max() * 255 <= 2
+
+
+class Backwards(Here[Model]):
+    """An engine whose last batch is finished first."""
+
+    def map(self, opening: Any, batches: Any) -> Iterator[Any]:
+        return reversed(list(super().map(opening, batches)))
 
 
 @pytest.mark.parametrize(

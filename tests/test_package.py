@@ -54,6 +54,7 @@ ORDER = [
     "engines.worker",
     "engines.ray_engine",
     "engines.source",
+    "engines.painter",
     "tiles",
     "ensembles.comparison",
     "ensembles.disagreement",

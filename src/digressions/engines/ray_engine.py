@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -146,7 +148,8 @@ class RayEngine(Generic[M]):
         self._hands: list[_Hand] = []
         self._opening: Opening[M, Any, Any] | None = None
         self._opening_there: Any = None
-        self._number = self._turn = 0
+        self._number = self._turn = self._seen = 0
+        self._looked = -math.inf
         self._failed_starts, self._failure = 0, ""
         self._ray = _joined(address)
         if workers is None and not self._room():
@@ -163,6 +166,11 @@ class RayEngine(Generic[M]):
         return max(1, sum(hand.begun is None for hand in self._hands))
 
     @property
+    def wanted(self) -> int:
+        """How many are called for, at least 1."""
+        return self._wanted or max(1, self._room())
+
+    @property
     def places(self) -> list[Place]:
         """Where those are that have begun."""
         return [hand.place for hand in self._hands if hand.place is not None]
@@ -170,6 +178,20 @@ class RayEngine(Generic[M]):
     def __str__(self) -> str:
         machines = len({place.host for place in self.places})
         return f"{_counted(len(self.places), 'worker')} on {_counted(machines, 'machine')}"
+
+    def begin(self, opening: Opening[M, Any, Any]) -> None:
+        """Waits for the first worker, so that what is timed after it is work.
+
+        Raises:
+            EngineError: As `map`.
+        """
+        self._use(opening)
+        while not any(hand.begun is None for hand in self._hands):
+            self._recruit()
+            starting = [hand.begun for hand in self._hands]
+            ready, _ = self._ray.wait(starting, num_returns=1, timeout=LOOK_EVERY)
+            for ref in ready:
+                list(self._taken(ref, _Line(())))
 
     def map(self, opening: Opening[M, B, R], batches: Iterable[B]) -> Iterator[R]:
         """See `Engine.map`. Whoever maps again is done with the stream before.
@@ -234,8 +256,12 @@ class RayEngine(Generic[M]):
         return actor.begin.remote(self._load, self._opening_there, self._number)
 
     def _room(self) -> int:
-        nodes = (node["Resources"] for node in self._ray.nodes() if node["Alive"])
-        return sum(self.share.room(resources) for resources in nodes)
+        """Of the cluster, in workers, as it was at most `LOOK_EVERY` seconds ago."""
+        now = time.monotonic()
+        if now - self._looked > LOOK_EVERY:
+            nodes = (node["Resources"] for node in self._ray.nodes() if node["Alive"])
+            self._seen, self._looked = sum(self.share.room(found) for found in nodes), now
+        return self._seen
 
     def _recruit(self) -> None:
         """Calls for the workers that are wanted and not there, unless they do not start."""
@@ -245,7 +271,7 @@ class RayEngine(Generic[M]):
                     f"{MOST_FALLS} workers in a row died while starting: {self._failure}"
                 )
             return
-        wanted = self._wanted or max(1, self._room())
+        wanted = self.wanted
         while len(self._hands) < wanted:
             actor = (
                 self._ray.remote(Worker)
