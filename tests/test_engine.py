@@ -21,9 +21,10 @@ import torch
 from PIL import Image
 
 from digressions.engines import ray_engine
+from digressions.engines.cluster import Share
 from digressions.engines.engine import Here
 from digressions.engines.painter import far_painter
-from digressions.engines.ray_engine import AHEAD, RayEngine, Share
+from digressions.engines.ray_engine import AHEAD, RayEngine
 from digressions.engines.source import Source
 from digressions.engines.worker import Worker
 from digressions.errors import EngineError, InputError, MissingExtraError, ModelError

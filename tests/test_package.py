@@ -52,6 +52,7 @@ ORDER = [
     "paint",
     "engines.engine",
     "engines.worker",
+    "engines.cluster",
     "engines.ray_engine",
     "engines.source",
     "engines.painter",

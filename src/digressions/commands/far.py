@@ -53,7 +53,7 @@ def check_engine(
     Raises:
         InputError: An unknown engine, values that cannot be, or options that would do nothing.
     """
-    from ..engines.ray_engine import Share
+    from ..engines.cluster import Share
 
     fleet = Fleet(address, workers, cpus, gpus)
     if engine == "ray":
@@ -84,7 +84,8 @@ def far_engine(
     Raises:
         MissingExtraError, InputError, EngineError: See `RayEngine`.
     """
-    from ..engines.ray_engine import RayEngine, Share
+    from ..engines.cluster import Share
+    from ..engines.ray_engine import RayEngine
     from ..engines.source import Source
 
     usual = 0.0 if model.device.type == "cpu" else 1.0

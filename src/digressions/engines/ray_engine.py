@@ -8,10 +8,7 @@ is to be done again and when to stop is decided here, so that it can be read in 
 from __future__ import annotations
 
 import itertools
-import logging
 import math
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +16,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Self
 
-from ..errors import EngineError, InputError, MissingExtraError
+from ..errors import EngineError, InputError
+from .cluster import Share, joined
 from .engine import B, M, Opening, R
 from .worker import Place, Worker
 
@@ -29,36 +27,6 @@ MOST_FALLS = 3
 """Workers that may die over one batch, or in a row while they start."""
 LOOK_EVERY = 2.0
 """Seconds after which the cluster is looked at again, for machines that have joined."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """What of a machine a worker takes.
-
-    Attributes:
-        cpus: Cores, 1 or more.
-        gpus: GPUs; a fraction shares one among workers, 0 is none.
-    """
-
-    cpus: int = 1
-    gpus: float = 0.0
-
-    def check(self) -> None:
-        """Raises `InputError` for what cannot be had."""
-        if self.cpus < 1:
-            raise InputError(f"--cpus-per-worker {self.cpus} must be at least 1")
-        if not (self.gpus >= 0 and (self.gpus <= 1 or self.gpus == int(self.gpus))):
-            raise InputError(
-                f"--gpus-per-worker {self.gpus:g}: give a fraction of one GPU or a whole number"
-            )
-
-    def room(self, resources: dict[str, float]) -> int:
-        """How many workers of this share fit into a machine's resources."""
-        room = resources.get("CPU", 0.0) // self.cpus
-        if self.gpus:
-            # Not 1.0 // 0.1, which is 9.
-            room = min(room, int(resources.get("GPU", 0.0) / self.gpus + 1e-9))
-        return int(room)
 
 
 @dataclass
@@ -151,7 +119,7 @@ class RayEngine(Generic[M]):
         self._number = self._turn = self._seen = 0
         self._looked = -math.inf
         self._failed_starts, self._failure = 0, ""
-        self._ray = _joined(address)
+        self._ray = joined(address)
         if workers is None and not self._room():
             self.close()
             gpus = f" and {self.share.gpus:g} GPUs" if self.share.gpus else ""
@@ -299,14 +267,13 @@ class RayEngine(Generic[M]):
 
     def _taken(self, ref: Any, line: _Line) -> Iterator[Any]:
         """What has come of a reference: a worker that has begun, a result, or a worker's death."""
-        from ray.exceptions import RayError, RayTaskError
-
+        errors = self._ray.exceptions
         hand = next(h for h in self._hands if ref == h.begun or ref in h.doing)
         try:
             value = self._ray.get(ref)
-        except RayTaskError as error:
+        except errors.RayTaskError as error:
             raise error.cause if isinstance(error.cause, EngineError) else error from None
-        except RayError as error:
+        except errors.RayError as error:
             self._lose(hand, error, line)
             return
         if ref == hand.begun:
@@ -347,50 +314,3 @@ def _reason(error: Exception) -> str:
         if line.startswith("The actor is dead because"):
             return line.split(". ")[0].rstrip(".")
     return lines[-1][:300] if lines else type(error).__name__
-
-
-def _joined(address: str | None) -> Any:
-    """Ray, connected to a cluster."""
-    # A tool that works offline reports to nobody; who wants to, sets it to 1.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtraError("ray", "ray") from None
-    if address is not None:
-        _check_answer(address)
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        if address is None:
-            raise EngineError(f"Ray does not start on this machine: {reason}") from error
-        raise InputError(
-            f"--address {address!r}: no cluster can be joined there ({reason}); "
-            "`ray start --head` starts one"
-        ) from error
-    return ray
-
-
-def _check_answer(address: str) -> None:
-    """Raises `InputError` where nobody answers, for Ray itself would try for minutes."""
-    if "://" in address:
-        raise InputError(
-            f"--address {address!r}: Ray's client mode is not supported: run this on a machine of "
-            "the cluster, with --address auto"
-        )
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"--address {address!r}: no cluster answers there ({error}); give HOST:PORT as "
-            "`ray start --head` prints it, or auto"
-        ) from error
