@@ -260,12 +260,16 @@ def test_a_machine_joins_and_leaves(cluster: Any, monkeypatch: pytest.MonkeyPatc
     said: list[str] = []
     with RayEngine(load_seven, address=cluster.address, on_lost=said.append) as engine:
         stream = engine.map(functools.partial(slow, 0.05), range(100_000))
-        made = [next(stream) for _ in range(10)]
-        assert len({process for _, process in made}) <= 2
-        node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
-        while len({process for _, process in made}) < 3:  # else the test's time runs out
+        made = [next(stream)]
+        while engine.workers < 2:  # or the test's time runs out
             made.append(next(stream))
-        (newcomer,) = {p for _, p in made} - {p for _, p in made[:10]}
+        old = {place.process for place in engine.places}
+        node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+        while engine.workers < 3:
+            made.append(next(stream))
+        (newcomer,) = {place.process for place in engine.places} - old
+        while newcomer not in {process for _, process in made}:
+            made.append(next(stream))
         cluster.remove_node(node, allow_graceful=False)
         while not said:
             made.append(next(stream))
