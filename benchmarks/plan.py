@@ -1,7 +1,7 @@
 """A plan for whole levels of a world: storage, hours, money, and what breaks first.
 
     python -m benchmarks.plan --out plan.json --update docs/scale.md
-    python -m benchmarks.plan --from plan.json --rate "my GPU" 40 1.20
+    python -m benchmarks.plan --from plan.json --rate "my GPU" 512 40 1.20
 
 What is measured here is measured here; everything about GPUs is arithmetic, marked as such, until
 ``--rate`` gives the pictures a second that a GPU was seen to paint.
@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import statistics
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -40,6 +42,7 @@ from digressions.upscale import enlarge, load_upscaler
 
 CELLS = 4096  # of a grid of 64 x 64
 BATCH = 32
+LARGER = 8  # times as wide as the bundled model's are the pictures of SD 1.5
 STEPS = 3  # forward passes a picture: 4 steps at strength 0.75, no guidance
 UTILISATION = 0.35  # assumed: of a GPU's peak, as large convolutions and attention often reach
 
@@ -70,9 +73,10 @@ class Measured:
         machine: See `machine`.
         painted: Pictures that one core paints a second: cut, painted, bent and compressed.
         png: Bytes of a picture of 64 px in the store.
-        committed: Pictures a second that the store takes in batches of 32, each flushed to disk.
-        brought: Pictures that one driver takes from Ray's workers and commits, for each second of
-            its own computing.
+        committed: Bytes a second that the store takes in batches of 32 pictures, each flushed to
+            disk: pictures of 64 px, and as many bytes as pictures of 512 px would have.
+        brought: Bytes that one driver takes from Ray's workers and commits, for each second of its
+            own computing, likewise.
         remembered: Bytes of the driver's memory for each picture of its level.
         canvas: Core seconds to enlarge a picture of 64 px to 512 px, what its cells are cut from.
     """
@@ -80,8 +84,8 @@ class Measured:
     machine: dict[str, object]
     painted: float
     png: float
-    committed: float
-    brought: float
+    committed: tuple[float, float]
+    brought: tuple[float, float]
     remembered: float
     canvas: float
 
@@ -111,8 +115,14 @@ def nothing() -> None:
     return None
 
 
+def committed(pngs: dict[int, bytes], store: Store, repeats: int) -> float:
+    """Bytes a second, see `Measured`."""
+    taken = least(lambda: store.put(pngs), repeats, time.perf_counter)
+    return sum(map(len, pngs.values())) / taken
+
+
 def brought(pngs: dict[int, bytes], store: Store, batches: int) -> float:
-    """See `Measured`: from two workers on this machine, which have pictures ready."""
+    """Bytes a second (see `Measured`) from two workers here, which have their pictures ready."""
     with RayEngine(nothing, workers=2) as engine:
         opening = functools.partial(canned, pngs)
         for found in engine.map(opening, range(4)):  # until both have started
@@ -120,7 +130,7 @@ def brought(pngs: dict[int, bytes], store: Store, batches: int) -> float:
         begun = time.process_time()
         for found in engine.map(opening, range(batches)):
             store.put(found)
-        return batches * len(pngs) / (time.process_time() - begun)
+        return batches * sum(map(len, pngs.values())) / (time.process_time() - begun)
 
 
 def remembered(count: int = 200_000) -> float:
@@ -143,6 +153,7 @@ def measure(repeats: int) -> Measured:
         return [to_png(image) for image in images]
 
     pngs = dict(enumerate(paint()))
+    large = {at: os.urandom(LARGER**2 * len(png)) for at, png in pngs.items()}
     picture = paint_cells(painter, mosaic, primary, [0])[0].permute(1, 2, 0).numpy()
     upscaler = load_upscaler("realesrgan-animevideo")
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite", "plan") as store:
@@ -150,8 +161,8 @@ def measure(repeats: int) -> Measured:
             machine=machine(("ray",)),
             painted=BATCH / least(paint, repeats, time.process_time),
             png=statistics.mean(map(len, pngs.values())),
-            committed=BATCH / least(lambda: store.put(pngs), 4 * repeats, time.perf_counter),
-            brought=brought(pngs, store, 40 * repeats),
+            committed=(committed(pngs, store, 4 * repeats), committed(large, store, repeats)),
+            brought=(brought(pngs, store, 40 * repeats), brought(large, store, 8 * repeats)),
             remembered=remembered(),
             canvas=least(lambda: enlarge(picture, 512, 512, upscaler), repeats, time.process_time),
         )
@@ -166,8 +177,8 @@ def tera(network: torch.nn.Module, *inputs: Any, **named: Any) -> float:
 
 
 @functools.cache
-def picture_tera() -> dict[str, tuple[float, float]]:
-    """TFLOP a picture of each network, one forward pass and both halves of the autoencoder."""
+def picture_tera() -> dict[str, tuple[int, float, float]]:
+    """Each network's side, and TFLOP: of one forward pass, of the autoencoder's halves together."""
     found = {}
     for name, label in NAMES.items():
         unet, vae = bare(name)
@@ -178,14 +189,15 @@ def picture_tera() -> dict[str, tuple[float, float]]:
             inputs = latents, torch.ones(1), torch.empty(1, 77, width)
             step = tera(unet, *inputs, added_cond_kwargs=added)
             halves = tera(vae.encoder, image) + tera(vae.decoder, latents)
-        found[f"{label}, {8 * side} px"] = step, halves
+        found[f"{label}, {8 * side} px"] = 8 * side, step, halves
     return found
 
 
 class Rate(NamedTuple):
-    """Pictures a second of one GPU, dollars an hour, and where the figure comes from."""
+    """Pictures of a side that one GPU paints a second, dollars an hour, and where that is from."""
 
     name: str
+    side: int
     pictures: float
     price: float
     source: str
@@ -202,11 +214,12 @@ def computed_rates() -> list[Rate]:
     return [
         Rate(
             f"{gpu.name}, {network}",
+            side,
             UTILISATION * gpu.peak / (STEPS * step + halves),
             gpu.price,
             "arithmetic",
         )
-        for network, (step, halves) in picture_tera().items()
+        for network, (side, step, halves) in picture_tera().items()
         for gpu in GPUS
     ]
 
@@ -253,36 +266,48 @@ def cost_text(rates: Sequence[Rate]) -> str:
             rate.source,
             f"{60 * rate.hours(CELLS):,.3g} min",
             f"{rate.cost(CELLS):,.2f}",
-            f"{rate.hours(CELLS**2):,.0f} h",
+            f"{rate.hours(CELLS**2):,.0f}",
             f"{rate.cost(CELLS**2):,.0f}",
         ]
         for rate in rates
     ]
-    head = ("GPU, network", "pictures/s", "from", "level 1", "$", "level 2", "$")
+    head = ("GPU, network", "pictures/s", "from", "level 1", "$", "level 2, GPU hours", "$")
     return table(head, rows)
 
 
 def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
     """What one driver can do, in GPUs."""
-    level = CELLS**2
-    fastest = max(rates, key=lambda rate: rate.pictures)
-    slowest = min(rates, key=lambda rate: rate.pictures)
-    fed = [f"{found.brought / rate.pictures:,.0f} of {rate.name}" for rate in (fastest, slowest)]
+    level, large = CELLS**2, found.png * LARGER**2
+
+    def of(rate: Rate) -> float:
+        """GPUs whose pictures one core of a driver takes."""
+        return found.brought[1] / (rate.pictures * found.png * (rate.side / 64) ** 2)
+
+    least, most = min(rates, key=of), max(rates, key=of)
     rows = [
         [
             "driver's memory, if level 2 were one job",
             f"{found.remembered:.0f} B a picture",
             bytes_of(found.remembered * level),
         ],
+    ]
+    for at, (side, size) in enumerate(((64, found.png), (512, large))):
+        for what, rate in (
+            ("driver: from workers into the store", found.brought[at]),
+            ("store alone, a batch of 32 a commit", found.committed[at]),
+        ):
+            rows.append(
+                [
+                    f"{what}, {side} px",
+                    f"{bytes_of(rate)}/s, {rate / size:,.0f} pictures/s",
+                    f"level 2 takes {level * size / rate / 3600:,.1f} h",
+                ]
+            )
+    rows += [
         [
-            "driver: from workers into the store",
-            f"{found.brought:,.0f} pictures of {bytes_of(found.png)} a second of its core",
-            f"feeds {fed[0]}, {fed[1]}; level 2 takes {level / found.brought / 3600:,.0f} h",
-        ],
-        [
-            "store alone, a batch of 32 a commit",
-            f"{found.committed:,.0f} pictures/s",
-            f"level 2 takes {level / found.committed / 3600:,.0f} h",
+            "GPUs that one driver feeds",
+            "from the row above, and the table of GPUs",
+            f"{of(least):,.0f} of {least.name}; {of(most):,.0f} of {most.name}",
         ],
         [
             "canvas of each parent",
@@ -290,10 +315,10 @@ def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
             f"{CELLS * found.canvas / 3600:,.1f} h for the {CELLS:,} parents of level 2",
         ],
         [
-            "painting on one core of this machine",
-            f"{found.painted:.3g} pictures/s",
+            "painting 64 px with the bundled model",
+            f"{found.painted:.3g} pictures/s a core",
             f"level 1 {CELLS / found.painted / 60:,.0f} min; "
-            f"level 2 {level / found.painted / 86400:,.0f} days",
+            f"level 2 {level / found.painted / 86400:,.1f} days of a core",
         ],
     ]
     return table(("part", "measured", "means"), rows)
@@ -303,43 +328,55 @@ def text_of(found: Measured, rates: Sequence[Rate]) -> str:
     """The generated part of `docs/scale.md`."""
     work = "; ".join(
         f"{name}: {STEPS} x {step:.3g} + {halves:.3g} TFLOP"
-        for name, (step, halves) in picture_tera().items()
+        for name, (_, step, halves) in picture_tera().items()
     )
     versions = found.machine["versions"]
     assert isinstance(versions, dict)
     peaks = ", ".join(f"{gpu.name} {gpu.peak:g}" for gpu in GPUS)
     prices = ", ".join(f"{gpu.name} {gpu.price:g}" for gpu in GPUS)
     names = ", ".join(f"{name} {version}" for name, version in versions.items())
-    origin = f"""\
-**No GPU was at hand: nothing in this table was measured.** The rates are {UTILISATION:.0%}
-(assumed) of the peak in the data sheets ({peaks} TFLOP/s, dense, 16 bit), over
-the arithmetic of a picture, counted from the published configurations: {STEPS} forward passes and
-both halves of the autoencoder ({work}). Prices an hour are assumed
-({prices} $).
-"""
+    origin = (
+        "**No GPU was at hand: nothing in this table was measured.** The rates are "
+        f"{UTILISATION:.0%} (assumed) of the peak in the data sheets ({peaks} TFLOP/s, dense, 16 "
+        "bit), over the arithmetic of a picture, counted from the published configurations: "
+        f"{STEPS} forward passes and both halves of the autoencoder ({work}). Prices an hour are "
+        f"assumed ({prices} $)."
+    )
     if all(rate.source == "measured" for rate in rates):
-        origin = "Pictures a second and prices as given with `--rate`.\n"
+        origin = "Pictures a second and prices are as given with `--rate`."
+    storage = (
+        f"Measured: {found.png:,.0f} bytes a picture of 64 px in the store. Arithmetic: everything "
+        "else; 512 px takes the same bytes a pixel here, though large pictures are smoother. "
+        f"Assumed: {MONTH} $ a GB and month, {PUT:g} $ a million PUTs."
+    )
+    limits = (
+        f"Measured on {found.machine['cpu']}, {found.machine['cores']} cores shared with other "
+        "work, so it is the least of several repeats, and what computes counts in seconds of a "
+        f"core; {names}. Pictures of 512 px were stood in for by as many bytes. Memory is counted "
+        "from the sizes of the objects."
+    )
     return f"""
 ### Storage
 
 {storage_text(found)}
-Measured: {found.png:,.0f} bytes a picture of 64 px in the store. Arithmetic: everything else; 512
-px takes the same bytes a pixel, which is too much rather than too little. Assumed: {MONTH} $ a GB
-and month, {PUT:g} $ a million PUTs.
+{wrapped(storage)}
 
 ### Painting
 
-hours = pictures / (pictures a second x GPUs x 3600);  dollars = hours x GPUs x price
+GPU hours = pictures / (pictures a second x 3600);  dollars = GPU hours x price
 
 {cost_text(rates)}
-{origin}
+{wrapped(origin)}
+
 ### What breaks first
 
 {limits_text(found, rates)}
-Measured on {found.machine["cpu"]}, {found.machine["cores"]} cores shared with other work, so it is
-the least of several repeats, and what is computed counts in seconds of a core; {names}. Memory is
-counted from the sizes of the objects.
+{wrapped(limits)}
 """
+
+
+def wrapped(text: str) -> str:
+    return textwrap.fill(text, 100, break_on_hyphens=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -351,10 +388,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--rate",
-        nargs=3,
+        nargs=4,
         action="append",
         default=[],
-        metavar=("NAME", "PICTURES_A_SECOND", "DOLLARS_AN_HOUR"),
+        metavar=("NAME", "SIDE", "PICTURES_A_SECOND", "DOLLARS_AN_HOUR"),
         help="a GPU that was measured, with a network; takes the place of the arithmetic",
     )
     asked = parser.parse_args(arguments)
@@ -364,7 +401,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         found = Measured(**json.loads(asked.read.read_text("utf-8")))
     else:
         found = measure(asked.repeats)
-    given = [Rate(name, float(rate), float(price), "measured") for name, rate, price in asked.rate]
+    given = [
+        Rate(name, int(side), float(rate), float(price), "measured")
+        for name, side, rate, price in asked.rate
+    ]
     text = text_of(found, given or computed_rates())
     print(text)
     if asked.out:

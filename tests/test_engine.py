@@ -386,6 +386,10 @@ def test_all_workers_get_one_dtype(
     source = Source.of(here, gpus)
     assert (source.device, source.dtype) == (device, dtype)
     assert Source.of(here, gpus, "cpu", "float16").dtype == "float16"
+    # Workers stand elsewhere.
+    assert Source.of(here, 0, tiny_vae=Path("taesd")).special == (
+        ("tiny_vae", Path("taesd").absolute()),
+    )
 
 
 def ray_processes() -> set[int]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -71,15 +70,12 @@ def check_engine(
 
 
 def far_engine(
-    fleet: Fleet,
-    model: Model,
-    device: str | None,
-    dtype: str | None,
-    *,
-    compiled: bool = False,
-    tiny_vae: Path | None = None,
+    fleet: Fleet, model: Model, device: str | None, dtype: str | None, **special: Any
 ) -> RayEngine[Model]:
     """Joins the cluster, with a word on the console; workers load the same model as ``model``.
+
+    Args:
+        special: The rest of what ``model`` was loaded with, as `models.load` takes it.
 
     Raises:
         MissingExtraError, InputError, EngineError: See `RayEngine`.
@@ -90,7 +86,7 @@ def far_engine(
 
     usual = 0.0 if model.device.type == "cpu" else 1.0
     share = Share(fleet.cpus or 1, usual if fleet.gpus is None else fleet.gpus)
-    source = Source.of(model, share.gpus, device, dtype, compiled=compiled, tiny_vae=tiny_vae)
+    source = Source.of(model, share.gpus, device, dtype, **special)
     with err.status("joining the cluster" if fleet.address else "starting Ray"):
         return RayEngine(
             source,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..checkpoint import BUNDLED
 from ..errors import ModelError
 from ..models import Model, load
 
@@ -14,16 +16,16 @@ class Source:
     """How a worker comes by its model: called there, it loads it.
 
     Attributes:
-        name, device, dtype, compiled, tiny_vae: As in `models.load`.
+        name, device, dtype: As in `models.load`.
         hash: What `Model.hash` must be.
+        special: The rest of what `models.load` takes by name.
     """
 
     name: str
     device: str
     dtype: str
     hash: str
-    compiled: bool = False
-    tiny_vae: Path | None = None
+    special: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
     def of(
@@ -32,36 +34,31 @@ class Source:
         gpus: float,
         device: str | None = None,
         dtype: str | None = None,
-        *,
-        compiled: bool = False,
-        tiny_vae: Path | None = None,
+        **special: Any,
     ) -> Source:
         """Of a model that is loaded here, for workers with a share of ``gpus``.
 
-        ``device`` and ``dtype`` are what the user said, if anything; a folder's whole path is
-        given, since workers stand elsewhere. One dtype is settled for all
+        ``device`` and ``dtype`` are what the user said, if anything. One dtype is settled for all
         workers, since machines that each take what is quickest there paint different pictures:
         this machine's, or if workers have GPUs and it has none (or the other way round) what is
-        usual with them.
+        usual with them. Folders are given by their whole path, since workers stand elsewhere.
         """
         usual = "float16" if gpus else "float32"
         own = str(model.dtype).removeprefix("torch.")
         alike = bool(gpus) == (model.device.type != "cpu")
         folder = Path(model.name)
+        whole = {k: v.absolute() if isinstance(v, Path) else v for k, v in special.items()}
         return cls(
-            str(folder.absolute()) if folder.is_dir() else model.name,
+            str(folder.absolute()) if model.name != BUNDLED and folder.is_dir() else model.name,
             device or ("cuda" if gpus else "cpu"),
             dtype or (own if alike else usual),
             model.hash,
-            compiled,
-            None if tiny_vae is None else tiny_vae.absolute(),
+            tuple(whole.items()),
         )
 
     def __call__(self) -> Model:
         """Raises `ModelError` where the model cannot be loaded, or is another by its hash."""
-        model = load(
-            self.name, self.device, self.dtype, compiled=self.compiled, tiny_vae=self.tiny_vae
-        )
+        model = load(self.name, self.device, self.dtype, **dict(self.special))
         if model.hash != self.hash:
             raise ModelError(
                 f"the model {self.name} is another one there: its hash is {model.hash[:12]} where "
