@@ -65,7 +65,7 @@ def cluster() -> Iterator[Any]:
     """One machine with room for two workers; others can be added to it."""
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     small = {"object_store_memory": 80_000_000, "include_dashboard": False}
     found = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **small})
     yield found

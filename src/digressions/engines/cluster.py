@@ -43,8 +43,10 @@ class Share:
 
 def joined(address: str | None) -> Any:
     """Ray, connected to a cluster."""
-    # A tool that works offline reports to nobody; who wants to, sets it to 1.
+    # A tool that works offline reports to nobody, and a cluster that is started for one job does
+    # not do it with what is left of the processor. Who thinks otherwise has set these.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
     except ImportError:
