@@ -95,6 +95,11 @@ class Autoencoder:
         return self._exact
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in, as a rule."""
+        return self._vae.dtype
+
+    @property
     def _shift(self) -> float:
         return getattr(self._vae.config, "shift_factor", None) or 0.0
 

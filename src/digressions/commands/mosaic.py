@@ -21,6 +21,7 @@ from .options import (
     How,
     ModelName,
     Negative,
+    OpenVino,
     Prompt,
     RootSeed,
     SamplerName,
@@ -103,6 +104,7 @@ def mosaic(
     dtype: Dtype = None,
     compiled: Compiled = False,
     tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
 ) -> None:
     """Paint a picture made of pictures: each cell of it a picture of the same prompt."""
     from ..mosaics.hypermosaic import Hypermosaic
@@ -117,7 +119,9 @@ def mosaic(
     sharing.check()
     start = None if image is None else read_original(image)
     shape = _grid_over(grid, start)
-    loaded = load_model(model, device, dtype, compiled=compiled, tiny_vae=tiny_vae)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     primary, cells, _ = world_from(
         loaded,
         prompt,

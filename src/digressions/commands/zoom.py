@@ -20,6 +20,7 @@ from .options import (
     How,
     ModelName,
     Negative,
+    OpenVino,
     Prompt,
     RootSeed,
     SamplerName,
@@ -106,6 +107,7 @@ def zoom(
     dtype: Dtype = None,
     compiled: Compiled = False,
     tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
     from ..pictures.film import check_film
@@ -118,7 +120,9 @@ def zoom(
     _check(screen, batch_size, cache_size, max_mb, reuse)
     check_film(target, screen)
     start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype, compiled=compiled, tiny_vae=tiny_vae)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     primary, cells, deeper = world_from(
         loaded,
         prompt,
