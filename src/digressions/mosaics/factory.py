@@ -35,7 +35,7 @@ from .sharing import Piece
 from .store import Store
 
 ON_THE_WAY = 2  # batches that may wait to be finished, beside one for each finisher
-TOGETHER = 64  # pictures that are corrected at once
+TOGETHER = 2_000_000  # pixels that are corrected at once, at 100 bytes each
 MAIN_STAGES = ("cut", "encode", "denoise", "decode", "wait")
 SIDE_STAGES = ("enlarge", "correct", "png", "store")
 
@@ -127,8 +127,9 @@ class Painting:
                 images = self._enlarged(images, self._upscaler)
         placed = [(row, cell) for row, piece in enumerate(pieces) for cell in piece.places]
         finished = Finished({}, [], [])
-        for start in range(0, len(placed), TOGETHER):
-            rows, cells = zip(*placed[start : start + TOGETHER], strict=True)
+        some = max(1, TOGETHER // images[0, 0].numel())
+        for start in range(0, len(placed), some):
+            rows, cells = zip(*placed[start : start + some], strict=True)
             with self.clock.timing("correct"):
                 bent, change = self._corrected(images[list(rows)], cells)
             with self.clock.timing("png"):
