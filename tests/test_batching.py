@@ -152,9 +152,7 @@ def test_a_picture_that_does_not_fit_alone_is_one_line_that_says_what_to_do() ->
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
-    painter, asked = of_at_most(
-        0, lambda: RuntimeError("shapes cannot be multiplied")
-    )
+    painter, asked = of_at_most(0, lambda: RuntimeError("shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes"):
         painter(jobs(4))
     assert asked == [4]

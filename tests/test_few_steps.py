@@ -151,7 +151,7 @@ def test_what_is_no_tiny_autoencoder_or_does_not_fit_is_refused(
 
 
 def overflowing() -> torch.nn.Module:
-    """An autoencoder whose decoder passes 65,504 inside for large latents, and not for small ones."""
+    """An autoencoder whose decoder passes 65,504 inside, for large latents but not for small."""
     torch.manual_seed(5)
     vae = tiny_vae().eval().requires_grad_(False)
     convolutions = [m for m in vae.decoder.modules() if isinstance(m, torch.nn.Conv2d)]

@@ -43,6 +43,7 @@ ORDER = [
     "vocabulary",
     "checkpoint",
     "autoencoder",
+    "openvino_networks",
     "emphasis",
     "models",
     "ensembles.ensemble",

@@ -90,9 +90,14 @@ class Autoencoder:
 
     def _in_float32(self) -> Any:
         if self._exact is None:
-            # Not the vae's own `float`, which warns of layers that it would not cast: there are none.
+            # Not the vae's own `float`, which warns of layers not cast, of which there are none.
             self._exact = torch.nn.Module.float(copy.deepcopy(self._vae))
         return self._exact
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in, as a rule."""
+        return self._vae.dtype
 
     @property
     def _shift(self) -> float:

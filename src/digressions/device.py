@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -57,6 +58,8 @@ def _cpu_has_fast_bfloat16() -> bool:
 
 def check_compiler(device: torch.device) -> None:
     """Raises `InputError` where torch.compile has nothing to compile with."""
+    # About a line of diffusers that only compares versions.
+    warnings.filterwarnings("ignore", "Dynamo detected a call to a `functools.lru_cache`")
     try:
         torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device))
     except Exception as error:

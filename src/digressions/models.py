@@ -25,8 +25,9 @@ from .condition import Condition, Text
 from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked
 from .device import check_compiler, device_for, dtype_for
 from .emphasis import emphasized, token_attention
-from .errors import ModelError, PromptError
+from .errors import InputError, ModelError, PromptError
 from .fingerprint import Fingerprint
+from .openvino_networks import BATCH, Contest, check_openvino, convert
 from .sample import Spacing, time_grid
 from .stopwatch import Stopwatch
 from .terms import Plain, Segment
@@ -46,6 +47,7 @@ class Model:
         size: The side in pixels that it was trained at.
         clock: Seconds in its own networks (stages ``encode``, ``denoise``, ``decode``), and in
             whatever else its user counts there.
+        contests: What was measured where OpenVINO was to run its networks.
         spacing, offset, to_zero: How its scheduler lays out time steps (see `time_grid`).
     """
 
@@ -69,6 +71,7 @@ class Model:
     _zero_empty: bool
     _tiny: Fingerprint | None = None
     _encoded: dict[Plain, Text] = field(default_factory=dict)
+    contests: list[Contest] = field(default_factory=list)
 
     @functools.cached_property
     def hash(self) -> str:
@@ -239,6 +242,7 @@ def load(
     *,
     compiled: bool = False,
     tiny_vae: Path | None = None,
+    openvino: bool = False,
 ) -> Model:
     """Loads a model.
 
@@ -249,19 +253,25 @@ def load(
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` as `device.dtype_for`.
         compiled: Has torch.compile work on the networks: minutes at the start, then quicker.
         tiny_vae: Folder of a tiny autoencoder to use in place of the model's own.
+        openvino: Has OpenVINO run those networks that it is quicker with, on a CPU.
 
     Raises:
         ModelError: No such model, a part of the checkpoint is missing or of an unknown kind, its
             weights are pickles, or it cannot be fetched.
-        InputError: No such device or dtype, or no compiler.
+        InputError: No such device or dtype, no compiler, or no CPU for OpenVINO.
+        MissingExtraError: OpenVINO is not installed.
     """
     checkpoint = Checkpoint(name)
     tiny = None if tiny_vae is None else Fingerprint(tiny_vae, ("*.safetensors",))
     scheduler = checkpoint.scheduler
     where = device_for(device)
     kind = dtype_for(dtype, where)
+    if compiled and openvino:
+        raise InputError("--compile and --openvino both run the networks: choose one")
     if compiled:
         check_compiler(where)
+    if openvino:
+        check_openvino(where)
     # Convolutions are quicker with the channels last, in float32 on a plain CPU as well.
     layout = torch.preserve_format if where.type == "mps" else torch.channels_last
     unet = checkpoint.network("unet", kind).to(where, memory_format=layout)
@@ -277,7 +287,7 @@ def load(
     if compiled:
         unet.compile()
         vae.compile()
-    return Model(
+    model = Model(
         name=name,
         checkpoint=checkpoint,
         device=where,
@@ -298,6 +308,26 @@ def load(
         _zero_empty=checkpoint.zero_empty,
         _tiny=tiny,
     )
+    if openvino:
+        model.contests = convert(unet, network, _examples(model))
+    return model
+
+
+def _examples(model: Model) -> dict[str, tuple[Tensor, ...]]:
+    """Inputs of a small batch for each network."""
+    side = model.size // model.factor
+    latents = torch.zeros(BATCH, model.channels, side, side, dtype=model.dtype)
+    text = model.encode_prompts([""] * BATCH)
+    inputs = [latents, torch.full((BATCH,), 499.0), text.tokens]
+    if model.inpainting:
+        inputs[0] = torch.cat([latents, latents, latents[:, :1]], 1)
+    if model.guidance_in_network:
+        inputs.append(torch.zeros(BATCH, model._unet.config.time_cond_proj_dim, dtype=model.dtype))
+    ids = model.time_ids(model.size, model.size, BATCH)
+    if ids is not None and text.pooled is not None:
+        inputs += [text.pooled, ids]
+    images = torch.zeros(BATCH, 3, model.size, model.size, dtype=model._vae.dtype)
+    return {"unet": tuple(inputs), "encoder": (images,), "decoder": (latents.to(images),)}
 
 
 def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> None:

@@ -30,6 +30,7 @@ from .options import (
     How,
     ModelName,
     Negative,
+    OpenVino,
     Prompt,
     RootSeed,
     SamplerName,
@@ -114,6 +115,7 @@ def mosaic(
     dtype: Dtype = None,
     compiled: Compiled = False,
     tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
     engine: EngineName = "local",
     address: Address = None,
     workers: Workers = None,
@@ -136,7 +138,9 @@ def mosaic(
     sharing.check()
     start = None if image is None else read_original(image)
     shape = _grid_over(grid, start)
-    loaded = load_model(model, device, dtype, compiled=compiled, tiny_vae=tiny_vae)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     primary, cells, _ = world_from(
         loaded,
         prompt,
@@ -162,7 +166,9 @@ def mosaic(
     if fleet is None:
         run_mosaic(job, batch_size, single, profile=profile)
         return
-    with far_engine(fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae) as hands:
+    with far_engine(
+        fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    ) as hands:
         run_mosaic(job, batch_size, single, engine=hands)
 
 

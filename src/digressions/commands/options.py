@@ -46,6 +46,13 @@ TinyVae = Annotated[
         "--tiny-vae", help="Folder of a tiny autoencoder (TAESD) to use: quicker, less fine."
     ),
 ]
+OpenVino = Annotated[
+    bool,
+    typer.Option(
+        "--openvino",
+        help="Have OpenVINO run those networks that it is quicker with, on a CPU.",
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(help="Steps of the whole way from noise; as the model likes if not said."),
@@ -170,6 +177,7 @@ def load_model(
     *,
     compiled: bool = False,
     tiny_vae: Path | None = None,
+    openvino: bool = False,
 ) -> Model:
     """The model of a name, with a word on the console while it loads."""
     from ..models import load
@@ -179,8 +187,17 @@ def load_model(
         special["compiled"] = True
     if tiny_vae is not None:
         special["tiny_vae"] = tiny_vae
+    if openvino:
+        special["openvino"] = True
     with err.status(f"loading {plain(name)}"):
-        return load(name, device, dtype, **special)
+        model = load(name, device, dtype, **special)
+    for contest in model.contests:
+        winner = "OpenVINO" if contest.won else "torch"
+        err.print(
+            f"{contest.network}: {winner} runs it (torch {contest.torch:.3f} s, "
+            f"OpenVINO {contest.openvino:.3f} s)"
+        )
+    return model
 
 
 def enlarged(image: np.ndarray, size: Size, upscaler: str, device: str | None) -> np.ndarray:

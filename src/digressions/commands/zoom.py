@@ -29,6 +29,7 @@ from .options import (
     How,
     ModelName,
     Negative,
+    OpenVino,
     Prompt,
     RootSeed,
     SamplerName,
@@ -116,6 +117,7 @@ def zoom(
     dtype: Dtype = None,
     compiled: Compiled = False,
     tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
     engine: EngineName = "local",
     address: Address = None,
     workers: Workers = None,
@@ -134,7 +136,9 @@ def zoom(
     check_film(target, screen)
     fleet = check_engine(engine, address, workers, cpus_per_worker, gpus_per_worker)
     start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype, compiled=compiled, tiny_vae=tiny_vae)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     primary, cells, deeper = world_from(
         loaded,
         prompt,
@@ -160,7 +164,9 @@ def zoom(
         return
     from ..engines.painter import far_painter, part_painter
 
-    with far_engine(fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae) as hands:
+    with far_engine(
+        fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    ) as hands:
         with err.status("waiting for the first worker"):
             hands.begin(part_painter)
         together = batch_size * hands.wanted  # asked for at once, so that all have something to do
