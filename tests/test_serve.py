@@ -23,7 +23,8 @@ from digressions.mosaics.mosaic import Mosaic
 from digressions.paint import Painter, paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
-from digressions.worlds.serve import DEEPEST, Facts, listening, world_app
+from digressions.worlds.page import Facts
+from digressions.worlds.serve import DEEPEST, listening, world_app
 from digressions.worlds.studio import Studio
 from digressions.worlds.turns import FullError, Turns
 from digressions.worlds.world import Manifest, World

@@ -22,7 +22,8 @@ from digressions.mosaics.mosaic import CELL_SIDE, Mosaic
 from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
-from digressions.worlds.serve import Facts, listening, world_app
+from digressions.worlds.page import Facts
+from digressions.worlds.serve import listening, world_app
 from digressions.worlds.studio import Studio
 from digressions.worlds.world import Manifest, World
 

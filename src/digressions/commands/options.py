@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
-from ..console import err, plain, progress
+from ..console import err, out, plain, progress
+from ..errors import InputError
 from ..geometry import Grid, Size
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..mosaics.primary import Primary
     from ..pictures.metadata import Settings
     from ..pictures.original import Original
+    from ..worlds.bank import Bank
+    from ..worlds.world import World
 
 DEFAULT_UPSCALER = "realesrgan-animevideo"
 
@@ -64,6 +67,10 @@ UpscalerName = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; drawn if not said.")]
 RootSeed = Annotated[int, typer.Option("--seed", help="The same seed paints the same.")]
+Reuse = Annotated[
+    int | None,
+    typer.Option(help="Paint only so many pictures, and use them again wherever they fit."),
+]
 
 
 def settings_for(
@@ -144,6 +151,23 @@ def world_from(
     settings = settings_for(model, prompt, seed, size, negative=negative, how=how, image=image)
     primary = Primary(settings, None if image is None else image.pixels, upscaler)
     return primary, cells, tuple(prompts[1:])
+
+
+def check_reuse(reuse: int | None) -> None:
+    """Raises `InputError` for a bank that cannot be."""
+    if reuse is not None and not 2 <= reuse <= 4096:
+        raise InputError(f"--reuse {reuse} is out of range: 2 to 4096")
+
+
+def grown(world: World, count: int) -> Bank:
+    """The bank of a finite world; with a progress bar, and a line on how well it serves."""
+    from ..worlds.bank import grow_bank
+
+    with progress() as bar:
+        task = bar.add_task("bank", total=count - 1)
+        bank = grow_bank(world, count, on_grown=lambda n: bar.advance(task, n))
+    out.print(str(bank.coverage))
+    return bank
 
 
 def load_model(name: str, device: str | None, dtype: str | None) -> Model:

@@ -21,7 +21,6 @@ from .world import Form, World
 
 MOST = 512  # orders that wait at once
 MOST_EACH = 12  # of one client
-TOGETHER = 16  # pictures in an order, at most
 Opener = Callable[[], AbstractContextManager[World]]
 
 
