@@ -22,8 +22,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.fidelity import update
 from benchmarks.machine import cpu_name, dtype_name, machine, versions
+from benchmarks.page import update
 from digressions.ensembles.balance import balances
 from digressions.ensembles.comparison import mixture
 from digressions.ensembles.ensemble import HOW, rows, voices

@@ -14,7 +14,6 @@ import functools
 import importlib
 import json
 import math
-import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from torch import Tensor
 
 from benchmarks.machine import cpu_name, dtype_name, machine, version_of, versions
 from benchmarks.measure import COARSE, detail, different, errors, kept
+from benchmarks.page import update
 from benchmarks.peers import PEERS, Placed, whole
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.geometry import Grid
@@ -44,7 +44,6 @@ STRENGTHS = (0.5, 0.65, 0.8, 0.95)
 ANCHORS = (0.0, 0.3, 0.6)
 OTHER_BANDS = (0, 1, 4, 8)
 SHOWN = 384  # pixels of each half of a picture in the docs
-MARKED = re.compile(r"(<!-- generated -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -319,19 +318,6 @@ def section(study: Study, own: Sequence[Row], others: Sequence[Row], images: str
         ]
     parts.append(images)
     return "\n\n".join(parts) + "\n"
-
-
-def update(page: Path, text: str) -> None:
-    """Replaces what is between the marks of a page.
-
-    Raises:
-        SystemExit: The page has no marks.
-    """
-    old = page.read_text("utf-8")
-    new, count = MARKED.subn(lambda found: found[1] + text + found[2], old)
-    if count != 1:
-        raise SystemExit(f"{page} needs one pair of <!-- generated --> and <!-- /generated -->")
-    page.write_text(new, "utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:

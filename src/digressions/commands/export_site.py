@@ -86,7 +86,7 @@ def export_site(
     device: Device = None,
     dtype: Dtype = None,
 ) -> None:
-    """Make a folder that zooms for ever in any browser, from any web server; no program behind it."""
+    """Make a folder that zooms for ever in any browser, from any web server, with no program."""
     from ..pictures.original import read_original
     from ..worlds.genesis import manifest_of
     from ..worlds.site import Site
@@ -142,14 +142,14 @@ def write_site(
     from ..worlds.cache import Cache
     from ..worlds.genesis import open_world
 
-    out.print(
-        f"{site.count:,} pictures to paint and to enlarge, once; then they are used again in "
-        f"every one of {manifest.cells.grid.cells:,} cells, without end. "
-        f"About {size_of(site.expected())}, at most {site.most_bytes / 1e6:g} MB"
-    )
     try:
         with Cache(*cache) as pictures:
             world = open_world(manifest, model, primary, pictures, batch_size=batch_size)
+            out.print(
+                f"{site.count:,} pictures to paint and to enlarge, for all "
+                f"{manifest.cells.grid.cells:,} cells of each of them, without end: about "
+                f"{size_of(site.expected(world))}, at most {site.most_bytes / 1e6:g} MB"
+            )
             bank = grown(world, site.count)
             with progress() as bar:
                 task = bar.add_task("writing", total=None)

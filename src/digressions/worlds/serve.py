@@ -98,15 +98,15 @@ def world_app(studio: Studio, facts: Facts, hosts: Collection[str] = ()) -> Star
         if not re.fullmatch("[a-z0-9]{0,16}", token):
             raise HTTPException(400, "a page's token is up to 16 letters and digits")
         address = request.client.host if request.client else ""
-        png = await asyncio.wrap_future(studio.look(form, paths))
-        if png is None:
-            try:
+        try:
+            png = await _while_there(request, asyncio.wrap_future(studio.look(form, paths)))
+            if png is None:
                 order = studio.order(f"{address} {token}", form, paths)
-            except FullError:
-                raise HTTPException(
-                    503, "too many pictures are waited for", {"Retry-After": "1"}
-                ) from None
-            png = await _while_there(request, asyncio.wrap_future(order.png))
+                png = await _while_there(request, asyncio.wrap_future(order.png))
+        except FullError:
+            raise HTTPException(
+                503, "too many pictures are waited for", {"Retry-After": "1"}
+            ) from None
         return Response(png, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     @asynccontextmanager

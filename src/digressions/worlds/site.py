@@ -34,10 +34,11 @@ from .page import Facts, page_files
 from .world import Manifest, World
 
 KIND = "finite world"
-QUALITIES = (90, 80, 70, 60, 50)  # of WebP, the best first
+QUALITIES = (95, 90, 80, 70, 60, 50)  # of WebP, the best first
 ACROSS = 8  # pictures across and down a sheet
+MARGIN = 8  # pixels around each, its own edge drawn out: a lossy file smears what lies side by side
 TOGETHER = 64  # pictures that the page asks its thread for at once
-_USUAL, _LEAST = 0.1, 0.02  # bytes a pixel at the best quality as a rule, and at the worst at best
+_LEAST = 0.004  # bytes a pixel that hardly any picture is less than
 
 
 class Written(NamedTuple):
@@ -67,21 +68,40 @@ class Site:
                 f"{folder} belongs to another job ({difference(found, {'job': self._job})}): "
                 "choose another -o, or delete it"
             )
-        if self._size(_LEAST) > most_bytes:
-            raise InputError(
-                f"--reuse {count}: so many pictures do not fit {most_bytes / 1e6:g} MB: "
-                "give fewer, or a larger --max-mb"
-            )
+        if self._fixed() + self._pixels() * _LEAST > most_bytes:
+            raise InputError(self._too_large())
 
-    def expected(self) -> int:
-        """Bytes that the folder will have as a rule, at most ``most_bytes``."""
-        return min(self.most_bytes, self._size(_USUAL))
+    def expected(self, world: World) -> int:
+        """Bytes that the folder may come to, at most ``most_bytes``: as if all were as the root.
 
-    def _size(self, bytes_per_pixel: float) -> int:
+        Raises:
+            InputError: It will not fit, not even if they turn out half as large.
+        """
+        forms = {
+            self.manifest.cells.side: world.picture(()),
+            self.manifest.canvas_side: world.canvas(()),
+        }
+        best, worst = (
+            self._fixed() + self.count * sum(len(to_webp(form, q)) for form in forms.values())
+            for q in (QUALITIES[0], QUALITIES[-1])
+        )
+        if worst > 2 * self.most_bytes:
+            raise InputError(self._too_large())
+        return min(self.most_bytes, best)
+
+    def _too_large(self) -> str:
+        return (
+            f"--reuse {self.count}: so many pictures do not fit {self.most_bytes / 1e6:g} MB: "
+            "give fewer, or a larger --max-mb"
+        )
+
+    def _pixels(self) -> int:
         sides = {self.manifest.cells.side, self.manifest.canvas_side}
-        pixels = self.count * sum(side**2 for side in sides)
-        fixed = sum(path.stat().st_size for path in page_files().values())
-        return int(pixels * bytes_per_pixel) + self._maps_size() + fixed
+        return self.count * sum(side**2 for side in sides)
+
+    def _fixed(self) -> int:
+        page = sum(path.stat().st_size for path in page_files().values())
+        return self._maps_size() + page
 
     def _maps_size(self) -> int:
         return self.count * self.manifest.cells.grid.cells * _dtype(self.count).itemsize
@@ -134,7 +154,8 @@ class Site:
         facts = Facts(self.title, cells.grid.columns, cells.side, canvas_side, TOGETHER)
         across = 0 if cells.side == canvas_side else ACROSS
         wide = _dtype(len(bank.paths)).itemsize > 1
-        about = asdict(facts) | {"bank": {"across": across, "band": cells.band, "wide": wide}}
+        how = {"across": across, "margin": MARGIN, "band": cells.band, "wide": wide}
+        about = asdict(facts) | {"bank": how}
         (folder / "world.json").write_text(json.dumps(about) + "\n", "utf-8")
 
     def _write_maps(self, folder: Path, bank: Bank) -> None:
@@ -156,10 +177,7 @@ class Site:
                 on_encoded(1)
             else:
                 return quality
-        raise InputError(
-            f"--reuse {self.count}: the pictures do not fit {self.most_bytes / 1e6:g} MB, "
-            f"not even at quality {QUALITIES[-1]}: give fewer, or a larger --max-mb"
-        )
+        raise InputError(self._too_large())
 
     def _pictures(self, world: World, bank: Bank) -> Iterator[tuple[str, np.ndarray]]:
         if self.manifest.cells.side != self.manifest.canvas_side:
@@ -176,9 +194,11 @@ def _dtype(count: int) -> np.dtype:
 
 def _sheet(pictures: np.ndarray) -> np.ndarray:
     """Pictures in reading order, `ACROSS` in a row; what is left of the last row is black."""
-    rows, side = math.ceil(len(pictures) / ACROSS), pictures.shape[1]
+    around = ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
+    padded = np.pad(pictures, around, mode="edge")
+    rows, side = math.ceil(len(pictures) / ACROSS), padded.shape[1]
     sheet = np.zeros((rows * ACROSS, side, side, 3), np.uint8)
-    sheet[: len(pictures)] = pictures
+    sheet[: len(pictures)] = padded
     return sheet.reshape(rows, ACROSS, side, side, 3).swapaxes(1, 2).reshape(rows * side, -1, 3)
 
 

@@ -38,7 +38,7 @@ class Files {
     Object.assign(this, { facts, home, files: new Map(), maps: new Map() });
     this.canvases = new Held(facts.canvas);
     this.pictures = new Held(facts.picture);
-    this.sheets = new Held(facts.picture * facts.bank.across);
+    this.sheets = new Held((facts.picture + 2 * facts.bank.margin) * facts.bank.across);
   }
 
   async file(name) {
@@ -64,13 +64,14 @@ class Files {
 
   /* Pictures lie on sheets of `across` x `across`; or are their canvases, where across is 0. */
   picture(index) {
-    const { picture: side, bank: { across } } = this.facts;
+    const { picture: side, bank: { across, margin } } = this.facts;
     if (!across) return this.canvas(index);
     const sheet = Math.floor(index / across ** 2);
     const [row, column] = [Math.floor((index % across ** 2) / across), index % across];
     return this.pictures.obtain(index, async () => {
       const image = await this.sheets.obtain(sheet, () => this.image(`sheet-${sheet}.webp`));
-      return pixels(image, column * side, row * side, side);
+      const [left, top] = [column, row].map((at) => at * (side + 2 * margin) + margin);
+      return pixels(image, left, top, side);
     });
   }
 
