@@ -134,8 +134,8 @@ def quantile(ordered: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-async def crowd(address: str, viewers: int, seconds: float) -> dict[str, Any]:
-    """What becomes of many viewers that come at once."""
+async def crowd(address: str, cells: int, viewers: int, seconds: float) -> dict[str, Any]:
+    """What becomes of many viewers that come at once, each to cells of its own while there are."""
     host, port = re.match(r"http://([^:/]+):(\d+)", address).groups()  # type: ignore[union-attr]
     waits: list[list[float]] = [[] for _ in range(viewers)]
     refused, end = 0, time.perf_counter() + seconds
@@ -144,11 +144,12 @@ async def crowd(address: str, viewers: int, seconds: float) -> dict[str, Any]:
         nonlocal refused
         ask = 0
         while time.perf_counter() < end:
-            cells = ",".join(str((31 * number + 4 * ask + i) % 4096) for i in range(4))
+            first = 4 * (number + viewers * ask)
+            wanted = ",".join(str((first + i) % cells) for i in range(4))
             begun = time.perf_counter()
             while True:
                 status, retry = await get(
-                    host, int(port), f"/pictures/?cells={cells}&page=v{number}"
+                    host, int(port), f"/pictures/?cells={wanted}&page=v{number}"
                 )
                 if status != 503:
                     break
@@ -216,7 +217,7 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
         report["frames"] = frames(driver, address, asked.seconds)
     with tempfile.TemporaryDirectory() as folder, served(Path(folder), extra) as (address, process):
         before = peak_mib(process)
-        report["crowd"] = asyncio.run(crowd(address, asked.viewers, asked.seconds))
+        report["crowd"] = asyncio.run(crowd(address, asked.grid**2, asked.viewers, asked.seconds))
         report["crowd"] |= {"peak_mib": peak_mib(process), "before_mib": before}
     return report
 
