@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import torch
-from captions import every_caption
+from captions import every_caption, surroundings
 from data import load
 from diffusers import AutoencoderTiny
 from diffusion import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
@@ -107,9 +107,10 @@ def forget_paths(folder: Path) -> None:
 
 
 def taught(records: list[dict]) -> list[str]:
-    """A line for every name and every style that captions speak of."""
-    captions = {text for record in records for text in every_caption(record)}
-    names = {name for record in records for name in record["names"]}
+    """A line for every name, style, colour and number that captions speak of."""
+    captions = {text for record in records for text in every_caption(record)} | {*surroundings()}
+    kinds = ("names", "categories", "tags")
+    names = {name for record in records for kind in kinds for name in record[kind]}
     words = {word for text in captions for word in text.split()}
     return [*sorted(names), *sorted(words - {word for name in names for word in name.split()})]
 
