@@ -1,7 +1,7 @@
 """Train the judge that says what a picture shows and in which style, on the real drawings.
 
 It learns from composites as the generator does, but never from the generator, and from other
-drawings: `data.HELD_OUT` is the judge's alone, and `UNSEEN` is kept from the judge, so that what
+drawings: `artsets.HELD_OUT` is the judge's alone, and `UNSEEN` is kept from the judge, so that what
 real drawings of a strange artist score can be said beside every figure of the generator. Pictures
 are bent and blurred on the way in, so that it goes by shape and not by sharpness.
 
@@ -228,6 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
     parser.add_argument("--out", type=Path, required=True, help="folder for the judge")
+    parser.add_argument("--favourites", action="store_true", help="the things in concepts.json")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=4e-3)
@@ -242,9 +243,14 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     pictures, records, _ = load(args.data, held_out=True)
+    seen = [
+        i
+        for i, record in enumerate(records)
+        if record["art"] != UNSEEN and (record["favourite"] or not args.favourites)
+    ]
+    pictures, records = pictures[seen], [records[i] for i in seen]
     judge = Judge(concept_list(records), args.width)
-    seen = [i for i, record in enumerate(records) if record["art"] != UNSEEN]
-    train(judge, torch.from_numpy(pictures[seen]), [records[i] for i in seen], args)
+    train(judge, torch.from_numpy(pictures), records, args)
     facts = {"steps": args.steps, "batch": args.batch, "drawings": len(seen)}
     save(judge, args.out, facts)
 
