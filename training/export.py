@@ -62,7 +62,7 @@ its decibels.
 """
 
 
-DISTILLED = """ It needs no guidance: a guidance scale of {guidance:g} was distilled
+DISTILLED = """ It needs no guidance: a guidance scale {scale}was distilled
 into it, so a scale of 1 is enough; more makes firmer shapes and louder colours."""
 
 
@@ -79,6 +79,8 @@ def millions(model: nn.Module) -> float:
 def model_card(pipeline, records: list[dict], guidance: float | None, notice: str) -> str:
     """The README of the exported folder; `guidance` is the scale that was distilled into it."""
     names = list(dict.fromkeys(record["concept"] for record in records))
+    # At 1 its teacher needed none either, and the scale was distilled into that one.
+    scale = "" if guidance in (None, 1) else f"of {guidance:g} "
     text = CARD.format(
         concepts=len(names),
         names=", ".join(names),
@@ -88,7 +90,7 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
         pieces=len(pipeline.tokenizer),
         pictures=len(records),
         figures=card.section(),
-        guidance="" if guidance is None else DISTILLED.format(guidance=guidance),
+        guidance="" if guidance is None else DISTILLED.format(scale=scale),
     )
     return text + notice.replace("# Where", "## Where", 1)
 
