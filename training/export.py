@@ -62,7 +62,7 @@ its decibels.
 """
 
 
-DISTILLED = """ It needs no guidance: a guidance scale {scale}was distilled
+DISTILLED = """ It needs no guidance: a guidance scale of {guidance:g} was distilled
 into it, so a scale of 1 is enough; more makes firmer shapes and louder colours."""
 
 
@@ -79,8 +79,6 @@ def millions(model: nn.Module) -> float:
 def model_card(pipeline, records: list[dict], guidance: float | None, notice: str) -> str:
     """The README of the exported folder; `guidance` is the scale that was distilled into it."""
     names = list(dict.fromkeys(record["concept"] for record in records))
-    # At 1 its teacher needed none either, and the scale was distilled into that one.
-    scale = "" if guidance in (None, 1) else f"of {guidance:g} "
     text = CARD.format(
         concepts=len(names),
         names=", ".join(names),
@@ -90,20 +88,32 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
         pieces=len(pipeline.tokenizer),
         pictures=len(records),
         figures=card.section(),
-        guidance="" if guidance is None else DISTILLED.format(scale=scale),
+        guidance="" if guidance is None else DISTILLED.format(guidance=guidance),
     )
     return text + notice.replace("# Where", "## Where", 1)
 
 
-def likes(distilled: bool) -> dict[str, object]:
-    """How the model likes to be used, for `digressions.json`.
+def likes(distilled: float | None) -> dict[str, object]:
+    """How the model likes to be used, for `digressions.json`; the guidance distilled into it.
 
     A whole picture is painted once, so it may cost twice the time: a little guidance on top of
     what was distilled makes its shapes firmer.
     """
     guidance = {"whole": 1.5, "cell": 1.0} if distilled else {"whole": 3.0, "cell": 3.0}
+    inside = {"distilled_guidance": distilled} if distilled else {}
     whole = {"sampler": "ddim", "steps": 12, "guidance": guidance["whole"], "strength": 0.8}
-    return whole | {"cell_steps": 4, "cell_guidance": guidance["cell"], "cell_strength": 0.8}
+    return (
+        whole | {"cell_steps": 4, "cell_guidance": guidance["cell"], "cell_strength": 0.8} | inside
+    )
+
+
+def distilled_guidance(state: dict, start: Path | None) -> float | None:
+    """The guidance scale inside a checkpoint: its teacher's, times what was inside the teacher."""
+    if state["guidance"] is None:
+        return None
+    told = start / "digressions.json" if start else None
+    inside = json.loads(told.read_text()) if told and told.exists() else {}
+    return state["guidance"] * inside.get("distilled_guidance", 1)
 
 
 def forget_paths(folder: Path) -> None:
@@ -162,11 +172,12 @@ def main() -> None:
     )
     pipeline.save_pretrained(args.out)
     forget_paths(args.out)
-    liked = likes(state["guidance"] is not None)
+    guidance = distilled_guidance(state, args.start)
+    liked = likes(guidance)
     (args.out / "digressions.json").write_text(json.dumps(liked, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
-    (args.out / "README.md").write_text(model_card(pipeline, records, state["guidance"], notice))
+    (args.out / "README.md").write_text(model_card(pipeline, records, guidance, notice))
     if args.card is not None:
         write_figures(args.out, args.card)
 
