@@ -41,8 +41,11 @@ def _styles(found: dict) -> list[tuple[str, str, str, str]]:
     real = f"strange drawings {percent(found['real'])}"
     rows = []
     for word, told in found["told"].items():
-        own = found["training"].get("drawing" if word == "icon" else word)
-        beside = f"the judge's own {percent(own)}" if own is not None else ""
+        own = "drawing" if word == "icon" else word
+        beside = ""
+        if own in found["training"]:
+            beside = f"the judge's own {percent(found['training'][own])}, through the autoencoder "
+            beside += percent(found["training_autoencoder"][own])
         beside += f"; {real}" if word == "drawing" else ""
         rows.append((f"style of “{word}”", percent(told["right"]), "", beside))
     return rows

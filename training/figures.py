@@ -107,6 +107,10 @@ def styles(bench: Bench) -> dict:
     found["training"] = {
         s: share(said[truth == i] == i) for i, s in enumerate(STYLES) if (truth == i).any()
     }
+    rebuilt = bench.judge.judged(bench.through_autoencoder(real)).styles.argmax(1)
+    found["training_autoencoder"] = {
+        s: share(rebuilt[truth == STYLES.index(s)] == STYLES.index(s)) for s in found["training"]
+    }
     strange, records = bench.real("unseen", 4 * bench.pictures, bench.seed(4))
     truth = torch.tensor([STYLES.index(record["style"]) for record in records])
     found["real"] = share(bench.judge.judged(strange).styles.argmax(1) == truth)
