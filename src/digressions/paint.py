@@ -8,6 +8,7 @@ guidance scales, start pictures and masks.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .batching import Sparing
 from .combine import COMBINE, mean
 from .condition import Anchor, Condition, Known
 from .denoise import Directions
@@ -23,9 +25,6 @@ from .ensembles.together import Evidence, apart
 from .job import Job, check, needs_unguided, text_of, unchanging
 from .models import Model
 from .sample import SAMPLERS, Noise, Step, join_late
-
-Painter = Callable[[Sequence[Job]], Tensor]
-"""Jobs of one size to pictures ``(B, 3, H, W)`` float32 in 0..1: `paint_batch` with its model."""
 
 
 class Painted(NamedTuple):
@@ -55,9 +54,15 @@ def paint(
     """
     for job in jobs:
         check(model, job)
+    painter = painter_of(model, on_step)
     for batch in batches(jobs, batch_size):
-        images = paint_batch(model, [jobs[i] for i in batch], on_step=on_step)
+        images = painter([jobs[i] for i in batch])
         yield from (Painted(i, image) for i, image in zip(batch, images, strict=True))
+
+
+def painter_of(model: Model, on_step: Callable[[int], None] | None = None) -> Sparing:
+    """A painter of batches that paints in parts what the device's memory does not hold."""
+    return Sparing(functools.partial(paint_batch, model, on_step=on_step), model.device)
 
 
 def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:

@@ -18,6 +18,7 @@ from .models import Model
 from .mosaics.hypermosaic import Hypermosaic
 from .mosaics.mosaic import Mosaic
 from .mosaics.primary import Primary, enlarged_primary
+from .mosaics.sharing import Sharing
 from .pictures.metadata import Settings
 from .pictures.original import read_again
 from .upscale import enlarge, load_upscaler
@@ -102,8 +103,11 @@ def mosaic_again(model: Model, settings: Settings, folder: Path) -> Hypermosaic:
     try:
         found = dict(settings.extra["mosaic"])
         plan = Mosaic(**found | {"grid": Grid.parse(found["grid"])})
+        shared = dict(settings.extra.get("sharing", {}))
+        sharing = Sharing(shared.get("reuse"), shared.get("merge_similar"))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the settings of the mosaic are damaged: {error}") from error
     image, _ = started_from(settings)
     first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
-    return Hypermosaic(model, plan, Primary(first, image, settings.upscaler or "lanczos"), folder)
+    primary = Primary(first, image, settings.upscaler or "lanczos")
+    return Hypermosaic(model, plan, primary, folder, sharing)

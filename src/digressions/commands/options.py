@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +37,25 @@ Device = Annotated[
     str | None, typer.Option(help="cuda, mps or cpu; the best there is if not said.")
 ]
 Dtype = Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")]
+Compiled = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Have torch.compile work on the networks: minutes first, then quicker."
+    ),
+]
+TinyVae = Annotated[
+    Path | None,
+    typer.Option(
+        "--tiny-vae", help="Folder of a tiny autoencoder (TAESD) to use: quicker, less fine."
+    ),
+]
+OpenVino = Annotated[
+    bool,
+    typer.Option(
+        "--openvino",
+        help="Have OpenVINO run those networks that it is quicker with, on a CPU.",
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(help="Steps of the whole way from noise; as the model likes if not said."),
@@ -124,10 +144,12 @@ def world_from(
     how: str = "mean",
     band: int = 2,
     anchor: float = 0.3,
+    enlarge: int = 1,
     upscaler: str = DEFAULT_UPSCALER,
 ) -> tuple[Primary, Mosaic, tuple[str, ...]]:
-    """What a world grows from, as `genesis.manifest_of` wants it: the primary, the cells of depth 1
-    and the prompts of deeper ones; with the model's likes where the user said nothing."""
+    """What a mosaic or a world grows from, as `genesis.manifest_of` wants it: the primary, the
+    cells of depth 1 and the prompts of deeper ones; with the model's likes where the user said
+    nothing."""
     from ..mosaics.mosaic import Mosaic
     from ..mosaics.primary import Primary
 
@@ -145,6 +167,8 @@ def world_from(
         negative=negative,
         band=band,
         anchor=anchor,
+        enlarge=enlarge,
+        upscaler=upscaler if enlarge > 1 else "lanczos",
         how=how,
     )
     size = Size(model.size, model.size)
@@ -170,12 +194,34 @@ def grown(world: World, count: int) -> Bank:
     return bank
 
 
-def load_model(name: str, device: str | None, dtype: str | None) -> Model:
+def load_model(
+    name: str,
+    device: str | None,
+    dtype: str | None,
+    *,
+    compiled: bool = False,
+    tiny_vae: Path | None = None,
+    openvino: bool = False,
+) -> Model:
     """The model of a name, with a word on the console while it loads."""
     from ..models import load
 
+    special: dict[str, Any] = {}
+    if compiled:
+        special["compiled"] = True
+    if tiny_vae is not None:
+        special["tiny_vae"] = tiny_vae
+    if openvino:
+        special["openvino"] = True
     with err.status(f"loading {plain(name)}"):
-        return load(name, device, dtype)
+        model = load(name, device, dtype, **special)
+    for contest in model.contests:
+        winner = "OpenVINO" if contest.won else "torch"
+        err.print(
+            f"{contest.network}: {winner} runs it (torch {contest.torch:.3f} s, "
+            f"OpenVINO {contest.openvino:.3f} s)"
+        )
+    return model
 
 
 def enlarged(image: np.ndarray, size: Size, upscaler: str, device: str | None) -> np.ndarray:

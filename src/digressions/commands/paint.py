@@ -13,17 +13,20 @@ from ..errors import InputError
 from ..geometry import Size
 from .options import (
     DEFAULT_UPSCALER,
+    Compiled,
     Device,
     Dtype,
     Guidance,
     How,
     ModelName,
     Negative,
+    OpenVino,
     Prompt,
     SamplerName,
     Seed,
     Steps,
     Strength,
+    TinyVae,
     UpscalerName,
     drawn,
     first_given,
@@ -68,6 +71,9 @@ def paint(
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,
+    compiled: Compiled = False,
+    tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
     from ..pictures.original import read_original
@@ -83,7 +89,9 @@ def paint(
     # Before the model is loaded: it is the quicker answer.
     start = None if image is None else read_original(image)
     hole = None if mask is None else read_original(mask, mask=True)
-    loaded = load_model(model, device, dtype)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     first = drawn(seed)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
     settings = settings_for(

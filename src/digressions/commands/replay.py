@@ -10,7 +10,7 @@ import typer
 
 from ..console import err, out, plain
 from .mosaic import run_mosaic
-from .options import Device, Dtype, load_model
+from .options import Device, Dtype, TinyVae, load_model
 from .paint import paint_all
 from .zoom import run_flight
 
@@ -25,6 +25,7 @@ def replay(
     ] = None,
     device: Device = None,
     dtype: Dtype = None,
+    tiny_vae: TinyVae = None,
 ) -> None:
     """Make a picture or a film again from what its file remembers."""
     from ..pictures.film import VIDEOS, read_film_text
@@ -42,14 +43,14 @@ def replay(
 
     text = read_film_text(file) if file.suffix.lower() in VIDEOS else read_text(file)
     settings = from_text(text, str(file))
-    loaded = load_model(model_for(settings, model, str(file)), device, dtype)
+    loaded = load_model(model_for(settings, model, str(file)), device, dtype, tiny_vae=tiny_vae)
     if reason := difference(settings, loaded.hash):
         err.print(f"[yellow]note:[/yellow] {plain(f'{file} {reason}')}")
     target = output or file.with_name(f"{file.stem}-replay{file.suffix}")
     settings = dataclasses.replace(settings, model=loaded.name, model_hash=loaded.hash)
     if settings.command == "mosaic":
         folder = output or file.with_name(f"{file.stem}-replay")
-        run_mosaic(mosaic_again(loaded, settings, folder), 32, None)
+        run_mosaic(mosaic_again(loaded, settings, folder))
     elif settings.command == "zoom":
         # A frame of a folder of PNGs remembers the film, too.
         target = target if output or file.suffix.lower() != ".png" else target.with_suffix("")

@@ -13,18 +13,21 @@ from ..errors import InputError, StoppedError
 from ..geometry import CellPath, Grid, Size
 from .options import (
     DEFAULT_UPSCALER,
+    Compiled,
     Device,
     Dtype,
     Guidance,
     How,
     ModelName,
     Negative,
+    OpenVino,
     Prompt,
     Reuse,
     RootSeed,
     SamplerName,
     Steps,
     Strength,
+    TinyVae,
     UpscalerName,
     check_reuse,
     grown,
@@ -101,6 +104,9 @@ def zoom(
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,
+    compiled: Compiled = False,
+    tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
     from ..pictures.film import check_film
@@ -113,7 +119,9 @@ def zoom(
     _check(screen, batch_size, cache_size, max_mb, reuse)
     check_film(target, screen)
     start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     primary, cells, deeper = world_from(
         loaded,
         prompt,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from ..job import check, job_of
 from ..models import Model
 from ..mosaics.mosaic import Mosaic, check_cells
 from ..mosaics.primary import Primary, make_primary
-from ..paint import paint_batch
+from ..paint import painter_of
 from ..pictures.images import from_png, to_png
 from ..upscale import check_upscaler, load_upscaler
 from .cache import Cache
@@ -58,7 +57,7 @@ def open_world(
         return {key: to_png(make_primary(model, primary, manifest.cells)) for key in keys}
 
     root = from_png(cache.obtain([key], make)[key])
-    painter = functools.partial(paint_batch, model)
+    painter = painter_of(model)
     upscaler = load_upscaler(primary.upscaler)
     return World(
         manifest, root, painter, upscaler, cache, batch_size=batch_size, on_painted=on_painted
