@@ -125,6 +125,13 @@ def write_checkpoint(folder: Path, name: str, dtype: torch.dtype, tiny: bool = F
     return folder
 
 
+def bare(name: str) -> tuple[UNet2DConditionModel, AutoencoderKL]:
+    """Network and autoencoder of a name in `NAMES`, without weights: to count arithmetic."""
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**(_SDXL_UNET if name == "sdxl" else _SD15_UNET))
+        return unet, AutoencoderKL(**_VAE)
+
+
 def _random(build: Any, dtype: torch.dtype) -> Any:
     """A network of noise; built without weights first, as these would be drawn in vain."""
     with torch.device("meta"):

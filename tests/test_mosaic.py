@@ -391,11 +391,11 @@ COMMAND = [
 ]
 
 
-def run(folder: Path, stop: signal.Signals, after: int) -> tuple[int, str]:
+def run(folder: Path, stop: signal.Signals, after: int, *more: str) -> tuple[int, str]:
     """The command line in a process of its own, stopped when it has painted some pictures."""
     program = "from digressions.cli import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *COMMAND, "-o", str(folder)],
+        [sys.executable, "-c", program, *COMMAND, *more, "-o", str(folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -51,6 +51,12 @@ ORDER = [
     "job",
     "batching",
     "paint",
+    "engines.engine",
+    "engines.worker",
+    "engines.cluster",
+    "engines.ray_engine",
+    "engines.source",
+    "engines.painter",
     "tiles",
     "ensembles.comparison",
     "ensembles.disagreement",
@@ -72,6 +78,7 @@ ORDER = [
     "mosaics.sharing",
     "mosaics.mosaic",
     "mosaics.factory",
+    "mosaics.far",
     "mosaics.fidelity",
     "mosaics.primary",
     "worlds.canvas",
@@ -96,6 +103,7 @@ ORDER = [
     "frames.sketch",
     "console",
     "commands.options",
+    "commands.far",
     "commands.side_by_side",
     "commands.ensemble",
     "commands.frame",
@@ -133,7 +141,7 @@ def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     program = (
         f"import sys\n{statement}\n"
         "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub', 'cv2'}\n"
-        "heavy |= {'starlette', 'uvicorn'}\n"
+        "heavy |= {'starlette', 'uvicorn', 'ray'}\n"
         "print(*sorted(heavy & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

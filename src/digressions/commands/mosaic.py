@@ -12,6 +12,15 @@ import typer
 from ..console import duration, err, out, progress, size_of
 from ..errors import InputError, StoppedError
 from ..geometry import Grid
+from .far import (
+    Address,
+    CpusPerWorker,
+    EngineName,
+    GpusPerWorker,
+    Workers,
+    check_engine,
+    far_engine,
+)
 from .options import (
     DEFAULT_UPSCALER,
     Compiled,
@@ -37,8 +46,10 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..engines.ray_engine import RayEngine
+    from ..models import Model
     from ..mosaics.factory import Tally
-    from ..mosaics.hypermosaic import Hypermosaic
+    from ..mosaics.hypermosaic import Hypermosaic, Work
     from ..pictures.original import Original
 
 MOST_SILENCE = 5.0  # seconds of painting before the cost is said
@@ -105,6 +116,11 @@ def mosaic(
     compiled: Compiled = False,
     tiny_vae: TinyVae = None,
     openvino: OpenVino = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Paint a picture made of pictures: each cell of it a picture of the same prompt."""
     from ..mosaics.hypermosaic import Hypermosaic
@@ -115,6 +131,9 @@ def mosaic(
         raise InputError(f"--single {single!r}: choose jpg or tif")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
+    fleet = check_engine(engine, address, workers, cpus_per_worker, gpus_per_worker)
+    if profile and fleet is not None:
+        raise InputError("--profile looks at this process: leave it out, or --engine ray")
     sharing = Sharing(reuse, merge_similar)
     sharing.check()
     start = None if image is None else read_original(image)
@@ -144,7 +163,11 @@ def mosaic(
     job = Hypermosaic(loaded, cells, primary, output or Path("out") / slug(prompt), sharing)
     note_unknown(loaded, prompt, cell_prompt or "")
     note_idle_negative(negative, cells.guidance)
-    run_mosaic(job, batch_size, single, profile=profile)
+    if fleet is None:
+        run_mosaic(job, batch_size, single, profile=profile)
+        return
+    with far_engine(fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae) as hands:
+        run_mosaic(job, batch_size, single, engine=hands)
 
 
 def _grid_over(text: str, start: Original | None) -> Grid:
@@ -167,6 +190,7 @@ def run_mosaic(
     single: str | None = None,
     *,
     profile: bool = False,
+    engine: RayEngine[Model] | None = None,
 ) -> None:
     """Makes a mosaic, and says what it costs, how far it is and how good it became.
 
@@ -175,12 +199,13 @@ def run_mosaic(
         batch_size: Pictures painted at once; found by measuring if not given.
         single: Also one big image: ``"jpg"`` or ``"tif"``.
         profile: Say where the time went.
+        engine: Whose workers paint; this process if not given.
 
     Raises:
         StoppedError: Ctrl-C; it says how to go on.
     """
     try:
-        _run_through(job, batch_size, single, profile)
+        _run_through(job, batch_size, single, profile, engine)
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped; finished pictures are kept in {job.folder}: the same command goes on"
@@ -188,14 +213,17 @@ def run_mosaic(
 
 
 def _run_through(
-    job: Hypermosaic, batch_size: int | None, single: str | None, profile: bool
+    job: Hypermosaic,
+    batch_size: int | None,
+    single: str | None,
+    profile: bool,
+    engine: RayEngine[Model] | None,
 ) -> None:
     estimate = job.start()
     size, side = job.mosaic.size, job.mosaic.side * job.mosaic.enlarge
     before, begun = job.model.clock.spent(), time.perf_counter()
-    with err.status("painting the first pictures, to tell how long the rest takes"):
-        first = job.paint(batch_size=batch_size, enough=_timed_enough(job, batch_size))
-    left = estimate.to_paint - first.tally.painted
+    first = _first_pictures(job, batch_size, engine)
+    left = 0 if engine is not None else estimate.to_paint - first.tally.painted
     out.print(
         f"{estimate.pictures:,} pictures of {side} px, together {size.width:,} x {size.height:,} "
         f"px ({size.megapixels}), about {size_of(estimate.disk)} on disk"
@@ -208,13 +236,15 @@ def _run_through(
     with progress() as bar:
         done = estimate.done + first.pictures
         task = bar.add_task("painting", total=estimate.pictures, completed=done)
-        rest = job.paint(batch_size=batch_size, on_batch=lambda n: bar.advance(task, n))
+        rest = job.paint(
+            batch_size=batch_size, on_batch=lambda n: bar.advance(task, n), engine=engine
+        )
     work = first.plus(rest)
     if work.pictures:
         out.print(
             f"painted {work.tally.painted:,} in {duration(work.seconds)}: "
             f"{work.rate:.1f} pictures/s, {work.inside / work.seconds:.0%} of the time inside the "
-            "model"
+            "model" + (f", by {engine}" if engine is not None else "")
         )
     if work.tally.shared:
         out.print(_bent(work.tally))
@@ -229,6 +259,18 @@ def _run_through(
         f"open {job.folder / 'index.html'} in a browser and zoom in; "
         f"{job.folder / 'preview.jpg'} shows it from afar"
     )
+
+
+def _first_pictures(
+    job: Hypermosaic, batch_size: int | None, engine: RayEngine[Model] | None
+) -> Work:
+    """What tells how long the rest takes. Workers that are yet to start would tell nothing."""
+    from ..mosaics.hypermosaic import Work
+
+    if engine is not None:
+        return Work.none()
+    with err.status("painting the first pictures, to tell how long the rest takes"):
+        return job.paint(batch_size=batch_size, enough=_timed_enough(job, batch_size))
 
 
 def _timed_enough(job: Hypermosaic, batch_size: int | None) -> Callable[[int], bool]:

@@ -20,6 +20,7 @@ import torch
 
 from .. import __version__
 from ..batching import BatchSize
+from ..engines.engine import Engine
 from ..errors import OutputError
 from ..job import check, job_of
 from ..models import Model
@@ -29,6 +30,7 @@ from ..pictures.metadata import Settings, to_text
 from ..pictures.texts import xmp_packet
 from ..upscale import check_upscaler
 from .factory import Tally, fill
+from .far import BATCH, fill_far
 from .fidelity import Fidelity, Gauge
 from .manifest import difference, read_manifest, write_manifest
 from .mosaic import CELL_SIDE, Mosaic, cell_seed, check_cells, exact_cells, strips
@@ -74,6 +76,11 @@ class Work(NamedTuple):
     seconds: float
     inside: float
     tally: Tally
+
+    @classmethod
+    def none(cls) -> Work:
+        """Nothing yet."""
+        return cls(0.0, 0.0, Tally())
 
     @property
     def pictures(self) -> int:
@@ -175,29 +182,45 @@ class Hypermosaic:
         batch_size: int | None = None,
         enough: Callable[[int], bool] = lambda _: False,
         on_batch: Callable[[int], None] | None = None,
+        engine: Engine[Model] | None = None,
     ) -> Work:
         """Paints what is missing.
 
         Args:
-            batch_size: Pictures painted at once; found by measuring if not given.
+            batch_size: Pictures painted at once; found by measuring if not given, `far.BATCH` for
+                an engine.
             enough, on_batch: As in `factory.fill`.
+            engine: Whose workers paint; this process if not given.
         """
-        begun, inside = time.perf_counter(), self.model.seconds
-        sizes = self._sizes if batch_size is None else BatchSize(self.model.device, batch_size)
+        begun = time.perf_counter()
         with self._store() as store:
             done = store.done()
             missing = [cell for cell in range(self.mosaic.grid.cells) if cell not in done]
+            pieces = pieces_of(self._leads, missing)
+            if engine is not None:
+                tally, inside = fill_far(
+                    store,
+                    engine,
+                    self.mosaic,
+                    self._pixels(),
+                    pieces,
+                    batch_size=batch_size or BATCH,
+                    on_batch=on_batch,
+                )
+                return Work(time.perf_counter() - begun, inside / engine.workers, tally)
+            before = self.model.seconds
+            sizes = self._sizes if batch_size is None else BatchSize(self.model.device, batch_size)
             tally = fill(
                 store,
                 self.model,
                 self.mosaic,
                 self._pixels(),
-                pieces_of(self._leads, missing),
+                pieces,
                 sizes=sizes,
                 enough=enough,
                 on_batch=on_batch,
             )
-        return Work(time.perf_counter() - begun, self.model.seconds - inside, tally)
+        return Work(time.perf_counter() - begun, self.model.seconds - before, tally)
 
     @property
     def tuned(self) -> bool:
