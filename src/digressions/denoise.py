@@ -66,6 +66,12 @@ class Schedule:
         squared = squared.view(*squared.shape, 1, 1, 1)
         return squared.sqrt(), (1 - squared).sqrt()
 
+    def zero_terminal_snr(self) -> Schedule:
+        """Shifted and scaled so that the last step is noise alone (arXiv 2305.08891, alg. 1)."""
+        root = self.alphas_cumprod.sqrt()
+        ended = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+        return dataclasses.replace(self, alphas_cumprod=ended)
+
     def noised(self, x_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         r""":math:`x_t = \alpha_t x_0 + \sigma_t \epsilon`."""
         alpha, sigma = self.alpha_sigma(t)
@@ -79,6 +85,15 @@ class Schedule:
         if self.prediction == "v_prediction":
             return alpha * x_t - sigma * output
         return output
+
+    def output(self, x_t: Tensor, x_0: Tensor, t: Tensor) -> Tensor:
+        """What a network puts out that means ``x_0``: the way back from `clean`."""
+        alpha, sigma = self.alpha_sigma(t)
+        if self.prediction == "epsilon":
+            return (x_t - alpha * x_0) / sigma
+        if self.prediction == "v_prediction":
+            return (alpha * x_t - x_0) / sigma
+        return x_0
 
 
 class Network(Protocol):
@@ -96,13 +111,14 @@ def denoiser(network: Network, schedule: Schedule) -> Denoiser:
     return denoise
 
 
-def guided(inner: Denoiser) -> Denoiser:
+def guided(inner: Denoiser, schedule: Schedule | None = None) -> Denoiser:
     r"""Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
 
     :math:`\hat x_0 = u + g (c - u)` with :math:`c` the guess for the prompt and :math:`u` the one
     for the negative prompt. Both come from one batch of the network. The formula is usually
     written in :math:`\epsilon`; at a fixed :math:`x_t` the two are the same, since
-    :math:`x_0` is affine in :math:`\epsilon`.
+    :math:`x_0` is affine in :math:`\epsilon`. The schedule is needed where a condition asks for
+    `rescaled` guidance.
     """
 
     def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
@@ -113,9 +129,29 @@ def guided(inner: Denoiser) -> Denoiser:
         against = dataclasses.replace(alone, text=negative)
         both = inner(torch.cat([x_t, x_t]), torch.cat([t, t]), Condition.cat([alone, against]))
         c, u = both.chunk(2)
-        return u + condition.guidance.view(-1, 1, 1, 1) * (c - u)
+        guess = u + condition.guidance.view(-1, 1, 1, 1) * (c - u)
+        return _rescaled(guess, c, x_t, t, condition.rescale, schedule)
 
     return denoise
+
+
+def _rescaled(
+    guess: Tensor, c: Tensor, x_t: Tensor, t: Tensor, by: Tensor | None, schedule: Schedule | None
+) -> Tensor:
+    r"""Guidance without the contrast that it adds (Lin et al. 2023, arXiv 2305.08891, eq. 15-16).
+
+    The network's output that the guided guess means is scaled towards the standard deviation of
+    the one for the prompt alone, ``c``: by 0 not at all, by 1 all the way.
+    """
+    if by is None:
+        return guess
+    if schedule is None:
+        raise ValueError("rescaled guidance needs the schedule")
+    output, alone = schedule.output(x_t, guess, t), schedule.output(x_t, c, t)
+    ratio = alone.std((1, 2, 3), keepdim=True) / output.std((1, 2, 3), keepdim=True)
+    share = by.view(-1, 1, 1, 1)
+    calmer = schedule.clean(x_t, output * (1 + share * (ratio - 1)), t)
+    return torch.where(share > 0, calmer, guess)
 
 
 class Directions(NamedTuple):
@@ -136,6 +172,7 @@ def ensembled(
     inner: Denoiser,
     combine: Combine = mean,
     watch: Callable[[Directions], None] | None = None,
+    schedule: Schedule | None = None,
 ) -> Denoiser:
     r"""Several prompts at once: :math:`\hat x_0 = u + g\,D(d_1, \dots, d_N)` with
     :math:`d_i = c_i - u`.
@@ -143,9 +180,10 @@ def ensembled(
     All guesses for a step come from one batch of the network, with one unconditional guess shared
     by the prompts, so N prompts cost N + 1 rows; prompts that are silent at a step cost nothing.
     Takes `guided`'s place, and is it where there is one prompt. See `combine` for :math:`D`.
-    ``watch`` is shown what was asked for, whenever there are several prompts.
+    ``watch`` is shown what was asked for, whenever there are several prompts. The schedule is for
+    `guided`.
     """
-    single = guided(inner)
+    single = guided(inner, schedule)
 
     def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         terms, negative = condition.terms, condition.negative
@@ -173,7 +211,10 @@ def ensembled(
         taken = g.view(-1, 1, 1, 1) * combine(d, w, g)
         if watch is not None:
             watch(Directions(d, w, taken))
-        return u + taken
+        if negative is None:
+            return u + taken
+        alone_at_1 = u + taken / g.view(-1, 1, 1, 1)
+        return _rescaled(u + taken, alone_at_1, x_t, t, condition.rescale, schedule)
 
     return denoise
 

@@ -168,7 +168,8 @@ class Model:
         self, combine: Combine = mean, watch: Callable[[Directions], None] | None = None
     ) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask."""
-        prompted = ensembled(denoiser(self._network, self.schedule), combine, watch)
+        network = denoiser(self._network, self.schedule)
+        prompted = ensembled(network, combine, watch, self.schedule)
         return anchored(masked(prompted, self.schedule))
 
     def _network(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:

@@ -10,6 +10,7 @@ import typer
 
 from .. import __version__
 from ..console import err, plain, progress
+from ..errors import InputError
 from ..geometry import Grid, Size
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from ..mosaics.primary import Primary
     from ..pictures.metadata import Settings
     from ..pictures.original import Original
+    from ..pictures.palette import Origin
 
+PALETTE_STRENGTH = 0.9  # docs/why-grey.md: more forgets the palette, less paints little else
 DEFAULT_UPSCALER = "realesrgan-animevideo"
 
 Prompt = Annotated[
@@ -53,6 +56,31 @@ How = Annotated[
     typer.Option(
         help="How prompts beside AND become one picture: mean, sum, latents, lerp, slerp, "
         "alternate, switch, perp, max, superpose or superpose-or."
+    ),
+]
+Hole = Annotated[
+    str | None,
+    typer.Option(
+        help="What a hole is painted from: noise alone, or the picture that is in it; noise at "
+        "strength 1 if not said, else the picture."
+    ),
+]
+Palette = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PICTURE|COLOURS",
+        help="Colours to paint a hole from, instead of what is in it: those of a picture, or such "
+        "as 'navy,teal,#e0c080' from top to bottom.",
+    ),
+]
+Rescale = Annotated[
+    float, typer.Option(help="0..1: take back the contrast that a high guidance adds.")
+]
+Timing = Annotated[
+    str | None,
+    typer.Option(
+        help="published, trailing or zero-snr: whether noise goes as the model was published, or "
+        "starts at its noisiest, or at noise alone; trailing for a hole from noise if not said."
     ),
 ]
 UpscalerName = Annotated[
@@ -98,6 +126,37 @@ def settings_for(
         mask=None if mask is None else mask.origin,
         **chosen,
     )
+
+
+def hole_settings(
+    model: Model,
+    image: Original | None,
+    mask: Original | None,
+    *,
+    strength: float | None,
+    sampler: str | None,
+    hole: str | None = None,
+    timing: str | None = None,
+    palette: Origin | None = None,
+) -> dict[str, Any]:
+    """The settings that say what a painting starts from, as kept as a hole needs it.
+
+    Where the user said nothing, a hole starts from noise alone, so that what is in it pulls
+    nothing; with a palette it starts from that, as freely as still holds its colours.
+    """
+    from ..timing import PUBLISHED, timing_for_noise
+
+    if mask is None:
+        likes = None if image is None else first_given(strength, model.defaults.strength)
+        return {"strength": likes, "timing": timing or PUBLISHED}
+    if palette is not None:
+        hole = hole or "picture"
+        if hole != "picture":
+            raise InputError(f"--hole {hole} and --palette: a hole from a palette is a picture")
+    strength = first_given(strength, 1.0 if palette is None else PALETTE_STRENGTH)
+    from_noise = hole == "noise" or (hole is None and strength == 1)
+    suits = timing_for_noise(model, sampler or model.defaults.sampler) if from_noise else PUBLISHED
+    return {"strength": strength, "hole": hole, "timing": timing or suits, "palette": palette}
 
 
 def world_from(

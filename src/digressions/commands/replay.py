@@ -30,6 +30,7 @@ def replay(
     from ..pictures.film import VIDEOS, read_film_text
     from ..pictures.images import read_text, write_image
     from ..pictures.metadata import from_text, to_text
+    from ..pictures.palette import palette_again
     from ..replay import (
         difference,
         model_for,
@@ -58,4 +59,7 @@ def replay(
         write_image(target, primary_again(loaded, settings), to_text(settings))
         out.print(str(target))
     else:
-        paint_all(loaded, [settings], target, *started_from(settings), regions_of(settings))
+        palette = None if settings.palette is None else palette_again(settings.palette)
+        paint_all(
+            loaded, [settings], target, *started_from(settings), regions_of(settings), palette
+        )

@@ -36,6 +36,9 @@ class Settings:
         image, mask: Start picture and mask as ``{"path": ..., "sha256": ...}``, or ``None``.
         upscaler: What enlarged it, or ``None``.
         how: How several prompts become one picture; a name in `ensemble.HOW`.
+        hole, rescale: See `Job`.
+        timing: See `timing.retimed`.
+        palette: What the hole was filled with before it was painted (see `palette`), or ``None``.
         regions, soft: Where each prompt counts (see `regions`), or ``None``; its edges' width.
         extra: What only one command knows, such as the grid of a mosaic.
     """
@@ -58,6 +61,10 @@ class Settings:
     how: str = "mean"
     regions: list[dict[str, str]] | None = None
     soft: float = 0.0
+    hole: str | None = None
+    rescale: float = 0.0
+    timing: str = "published"
+    palette: dict[str, Any] | None = None
     version: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -81,6 +88,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "how": (str,),
     "regions": (list, type(None)),
     "soft": (int, float),
+    "hole": (str, type(None)),
+    "rescale": (int, float),
+    "timing": (str,),
+    "palette": (dict, type(None)),
     "version": (str,),
     "extra": (dict,),
 }
