@@ -84,6 +84,7 @@ ORDER = [
     "frames.rings",
     "frames.frame",
     "frames.hang",
+    "frames.scene",
     "frames.sketch",
     "console",
     "commands.options",
