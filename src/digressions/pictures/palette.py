@@ -99,3 +99,46 @@ def filled(image: np.ndarray, mask: np.ndarray, palette: np.ndarray) -> np.ndarr
     result = image.copy()
     result[box] = np.rint(part + share * (colours - part)).astype(np.uint8)
     return result
+
+
+def closed(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A picture whose hole is closed with the colours around it, the smoother the further in.
+
+    What starts from noise alone is still shown what is around the hole, and an autoencoder's
+    latents there hold something of what is *in* it. So it is closed before it is encoded.
+    Push and pull (Gortler et al. 1996, "The lumigraph", 3.4).
+
+    Args:
+        image: ``(H, W, 3)`` uint8, or float32 in any range.
+        mask: ``(H, W)`` uint8, white where the hole is.
+
+    Returns:
+        As ``image``, which stays as it is outside the hole; all of it where there is no outside.
+    """
+    known = 1 - mask[..., None] / np.float32(255)
+    if not known.any():
+        return image
+    smooth_inside = _pulled(image.astype(np.float32) * known, known)
+    result = image * known + smooth_inside * (1 - known)
+    return np.rint(result).astype(np.uint8) if image.dtype == np.uint8 else result
+
+
+def _pulled(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Colours everywhere, from colours times weights and their weights ``(H, W, 1)``, 0..1."""
+    height, width = weight.shape[:2]
+    here = weighted / np.maximum(weight, 1e-6)
+    if max(height, width) == 1:
+        return here
+    half = max(1, height // 2), max(1, width // 2)
+    coarse = _pulled(_resized(weighted, half), _resized(weight, half))
+    return here * weight + _resized(coarse, (height, width)) * (1 - weight)
+
+
+def _resized(planes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """``(H, W, C)`` float32 to another height and width: averaged down, or linear up."""
+    how = Image.Resampling.BILINEAR
+    layers = [
+        Image.fromarray(np.ascontiguousarray(planes[..., channel])).resize(shape[::-1], how)
+        for channel in range(planes.shape[2])
+    ]
+    return np.stack([np.asarray(layer) for layer in layers], -1)
