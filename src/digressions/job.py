@@ -52,6 +52,8 @@ class Job:
         how: A name in `HOW`: how several prompts become one picture.
         regions: ``(prompts, height, width)`` in 0..1: where in the picture each prompt counts; or
             ``None`` for everywhere.
+        tiles: Paint what is larger than the model's size in windows of that size that agree (see
+            `denoise.tiled`), rather than all at once.
     """
 
     prompt: str
@@ -69,6 +71,7 @@ class Job:
     band: int = 2
     how: str = "mean"
     regions: Tensor | None = None
+    tiles: bool = False
 
     @property
     def ensemble(self) -> Ensemble:
