@@ -9,6 +9,7 @@ function from such a guess to a better one:
     ensembled(d)  towards several prompts at once
     masked(d)     the known part of a picture stays what it is (inpainting)
     anchored(d)   the coarse colours stay those of a parent picture (mosaic cells)
+    tiled(d)      a picture larger than the network was trained for, in windows that agree
 
 A denoiser keeps no state. What differs from picture to picture travels in the `Condition`, one
 row a picture, so one batch may mix prompts, strengths and masks.
@@ -260,3 +261,47 @@ def anchored(inner: Denoiser) -> Denoiser:
         return x_0 + anchor.weight.view(-1, 1, 1, 1) * smooth
 
     return denoise
+
+
+def tiled(inner: Denoiser, side: int) -> Denoiser:
+    r"""A picture of any size by a network of one: windows whose guesses are averaged at every step.
+
+    :math:`\hat x_0 = \sum_i W_i \hat x_0^{(i)} / \sum_i W_i` over windows of ``side`` latents
+    that overlap by a half or more; a weight falls off towards the edges of its window (Bar-Tal
+    et al. 2023, MultiDiffusion, arXiv 2302.08113, eq. 5). The windows look at one ``x_t`` and
+    agree before every step, so that no seam can grow.
+    """
+
+    def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        height, width = x_t.shape[-2:]
+        if max(height, width) <= side:
+            return inner(x_t, t, condition)
+        total, weights = torch.zeros_like(x_t), x_t.new_zeros(height, width)
+        for top in window_starts(height, side):
+            for left in window_starts(width, side):
+                here = (..., slice(top, top + side), slice(left, left + side))
+                part, channels = x_t[here], condition.channels
+                seen = condition
+                if channels is not None:
+                    seen = dataclasses.replace(condition, channels=channels[here])
+                rows, columns = part.shape[-2:]
+                weight = _falloff(rows, x_t)[:, None] * _falloff(columns, x_t)
+                total[here] += weight * inner(part, t, seen)
+                weights[here] += weight
+        return total / weights
+
+    return denoise
+
+
+def window_starts(length: int, side: int) -> list[int]:
+    """Where windows of ``side`` begin along ``length``: evenly, half a window apart or less."""
+    if length <= side:
+        return [0]
+    count = -(-2 * (length - side) // side)
+    return [round(i * (length - side) / count) for i in range(count + 1)]
+
+
+def _falloff(length: int, like: Tensor) -> Tensor:
+    """Highest in the middle, ``(length,)``, nowhere 0."""
+    middle = torch.arange(1, length + 1, device=like.device, dtype=like.dtype)
+    return torch.minimum(middle, length + 1 - middle)

@@ -55,6 +55,8 @@ class Job:
         how: A name in `HOW`: how several prompts become one picture.
         regions: ``(prompts, height, width)`` in 0..1: where in the picture each prompt counts; or
             ``None`` for everywhere.
+        tiles: Paint what is larger than the model's size in windows of that size that agree (see
+            `denoise.tiled`), rather than all at once.
     """
 
     prompt: str
@@ -74,6 +76,7 @@ class Job:
     regions: Tensor | None = None
     hole: str | None = None
     rescale: float = 0.0
+    tiles: bool = False
 
     @property
     def ensemble(self) -> Ensemble:

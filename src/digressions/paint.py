@@ -67,7 +67,8 @@ def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
         # Inpainting networks take extra channels, so a batch has masks or has none.
         # A plain prompt takes the same path whatever others are in the list.
         how = job.how if job.several else None
-        kind = (job.width, job.height, job.sampler, job.steps, job.mask is None, job.band, how)
+        size, way = (job.width, job.height), (job.sampler, job.steps, job.band, how)
+        kind = (size, way, job.mask is None, job.tiles)
         kinds.setdefault(kind, []).append(index)
     for members in kinds.values():
         members.sort(key=lambda i: -jobs[i].run)
@@ -134,7 +135,7 @@ def watched(model: Model, jobs: Sequence[Job]) -> Iterator[Asked]:
     if first.how == "latents":
         sampler = apart(sampler)
     seen: list[Directions] = []
-    denoise = model.denoiser(COMBINE.get(first.how, mean), seen.append)
+    denoise = model.denoiser(COMBINE.get(first.how, mean), seen.append, first.tiles)
     evidence = None
     if condition.terms is not None and first.how == "superpose-or":
         evidence = Evidence(model.schedule, condition.terms)

@@ -22,10 +22,10 @@ from .options import (
     Steps,
     Strength,
     drawn,
-    hole_settings,
     load_model,
     settings_for,
     slug,
+    start_settings,
 )
 from .side_by_side import Shared, show_pictures, show_table
 
@@ -122,7 +122,7 @@ def ensemble(
     places = [remembered(place) for place in region] if region else None
     loaded = load_model(model, device, dtype)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
-    starts = hole_settings(loaded, start, hole, strength=strength, sampler=sampler)
+    starts = start_settings(loaded, start, hole, strength=strength, sampler=sampler)
     shared = Shared(
         retimed(loaded, starts["timing"]),
         None if start is None else cover(start.pixels, *wanted),

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..pictures.original import Original
     from ..pictures.palette import Origin
 
-PALETTE_STRENGTH = 0.9  # docs/why-grey.md: more forgets the palette, less paints little else
 DEFAULT_UPSCALER = "realesrgan-animevideo"
 
 Prompt = Annotated[
@@ -128,10 +127,29 @@ def settings_for(
     )
 
 
-def hole_settings(
+def start_settings(
     model: Model,
     image: Original | None,
     mask: Original | None,
+    *,
+    strength: float | None,
+    sampler: str | None,
+    timing: str | None = None,
+    **hole: Any,
+) -> dict[str, Any]:
+    """The settings that say what a painting starts from: nothing, a picture, or a picture with a
+    hole, whose own settings are those of `hole_settings`."""
+    from ..timing import PUBLISHED, retimed
+
+    if mask is not None:
+        return hole_settings(model, strength=strength, sampler=sampler, timing=timing, **hole)
+    retimed(model, timing or PUBLISHED)  # or it says why not
+    likes = None if image is None else first_given(strength, model.defaults.strength)
+    return {"strength": likes, "timing": timing or PUBLISHED}
+
+
+def hole_settings(
+    model: Model,
     *,
     strength: float | None,
     sampler: str | None,
@@ -139,23 +157,26 @@ def hole_settings(
     timing: str | None = None,
     palette: Origin | None = None,
 ) -> dict[str, Any]:
-    """The settings that say what a painting starts from, as kept as a hole needs it.
+    """The settings that say what a hole is painted from.
 
     Where the user said nothing, a hole starts from noise alone, so that what is in it pulls
     nothing; with a palette it starts from that, as freely as still holds its colours.
-    """
-    from ..timing import PUBLISHED, timing_for_noise
 
-    if mask is None:
-        likes = None if image is None else first_given(strength, model.defaults.strength)
-        return {"strength": likes, "timing": timing or PUBLISHED}
-    if palette is not None:
-        hole = hole or "picture"
-        if hole != "picture":
-            raise InputError(f"--hole {hole} and --palette: a hole from a palette is a picture")
-    strength = first_given(strength, 1.0 if palette is None else PALETTE_STRENGTH)
-    from_noise = hole == "noise" or (hole is None and strength == 1)
-    suits = timing_for_noise(model, sampler or model.defaults.sampler) if from_noise else PUBLISHED
+    Raises:
+        InputError: They contradict each other, or the model cannot have that timing.
+    """
+    from ..pictures.palette import USUAL_STRENGTH
+    from ..timing import PUBLISHED, retimed, timing_for_noise
+
+    if palette is not None and hole == "noise":
+        raise InputError("--hole noise forgets a --palette: give one of them")
+    strength = first_given(strength, 1.0 if palette is None else USUAL_STRENGTH)
+    if hole is None:
+        hole = "noise" if strength == 1 and palette is None else "picture"
+    suits = PUBLISHED
+    if hole == "noise":
+        suits = timing_for_noise(model, sampler or model.defaults.sampler)
+    retimed(model, timing or suits)
     return {"strength": strength, "hole": hole, "timing": timing or suits, "palette": palette}
 
 

@@ -30,12 +30,12 @@ from .options import (
     Timing,
     UpscalerName,
     drawn,
-    hole_settings,
     load_model,
     note_idle_negative,
     note_unknown,
     settings_for,
     slug,
+    start_settings,
 )
 
 if TYPE_CHECKING:
@@ -113,14 +113,14 @@ def paint(
         upscaler=upscaler if enlarge > 1 else None,
         extra={"enlarge": enlarge} if enlarge > 1 else {},
         how=how,
-        **hole_settings(
+        **start_settings(
             loaded,
             start,
             cut,
             strength=strength,
             sampler=sampler,
-            hole=hole,
             timing=timing,
+            hole=hole,
             palette=None if colours is None else colours[1],
         ),
     )
@@ -161,7 +161,7 @@ def paint_all(
     from ..pictures.contactsheet import contact_sheet
     from ..pictures.images import check_suffix, cover, to_array, write_image
     from ..pictures.metadata import to_text
-    from ..pictures.palette import filled
+    from ..pictures.palette import started
     from ..replay import enlarged
     from ..timing import retimed
     from ..upscale import check_upscaler
@@ -172,8 +172,8 @@ def paint_all(
     model = retimed(model, wanted[0].timing)
     image = None if image is None else cover(image, *size)
     mask = None if mask is None else cover(mask, *size)
-    if palette is not None and image is not None and mask is not None:
-        image = filled(image, mask, palette)
+    if image is not None and mask is not None:
+        image = started(image, mask, wanted[0].hole, palette)
     jobs = [job_of(settings, image, mask, regions) for settings in wanted]
     for job, settings in zip(jobs, wanted, strict=True):
         check(model, job)  # before the progress bar: an error is one line

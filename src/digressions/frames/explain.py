@@ -54,6 +54,8 @@ class Findings:
 
     Attributes:
         hole: Pull of what is in the hole, by strength, when the picture starts from it.
+        through: Pull of what is in the hole when the picture starts from noise; it goes by way of
+            the autoencoder.
         wall: Pull of the room's colour, by the amount of room, when it starts from noise.
         effects: Every trial against the free painting, by the trial's name.
         against_base: Every trial against the one from noise.
@@ -62,6 +64,7 @@ class Findings:
     """
 
     hole: dict[float, Pull]
+    through: Pull
     wall: dict[float, Pull]
     effects: dict[str, Effect]
     against_base: dict[str, Effect]
@@ -73,22 +76,16 @@ class Findings:
 
 def findings(plan: Plan, subject: Subject, measured: dict[Trial, Measured]) -> Findings:
     """Works the figures out."""
-    inside, around = subject.colours(dataclasses.replace(plan.base, fill=PHOTO))
+    inside, around = subject.colours(plan.unclosed[PHOTO])
+
+    def pull(trials: dict[str, Trial], of: int) -> Pull:
+        given = np.array([subject.colours(trial)[of] for trial in trials.values()])
+        return _pull(given, np.array([measured[trial].colour for trial in trials.values()]))
+
     return Findings(
-        hole={
-            strength: _pull(
-                np.array([subject.colours(trial)[0] for trial in fills.values()]),
-                np.array([measured[trial].colour for trial in fills.values()]),
-            )
-            for strength, fills in plan.fills.items()
-        },
-        wall={
-            room: _pull(
-                np.array([subject.colours(trial)[1] for trial in walls.values()]),
-                np.array([measured[trial].colour for trial in walls.values()]),
-            )
-            for room, walls in plan.walls.items()
-        },
+        hole={strength: pull(fills, 0) for strength, fills in plan.fills.items()},
+        through=pull(plan.unclosed, 0),
+        wall={room: pull(walls, 1) for room, walls in plan.walls.items()},
         effects={t.name: _effect(measured[plan.free], measured[t]) for t in plan.trials},
         against_base={t.name: _effect(measured[plan.base], measured[t]) for t in plan.trials},
         chroma=estimate(measured[plan.free].chroma),
@@ -136,18 +133,20 @@ class Cause:
 
 def causes(found: Findings, plan: Plan) -> list[Cause]:
     """What was tried, the greatest loss of colour first."""
-    leak, full = (plan.fills[strength][PHOTO] for strength in (LEAK, 1.0))
     tried = [
         Cause(
-            f"starting from what is in the hole at strength {LEAK:g}",
-            found.against_base[leak.name].chroma,
-            "start from noise (--strength 1, as it is by default), or put colours there "
-            "(--palette)",
-        ),
+            f"starting from what is in the hole at strength {strength:g}",
+            found.against_base[fills[PHOTO].name].chroma,
+            "start from noise (--hole noise --strength 1, as it is by default), or put colours "
+            "there (--palette)",
+        )
+        for strength, fills in plan.fills.items()
+    ]
+    tried += [
         Cause(
-            "starting from what is in the hole at strength 1",
-            found.against_base[full.name].chroma,
-            "start from noise alone (--hole noise, as it is by default)",
+            "what is in the hole, seen through the autoencoder",
+            found.against_base[plan.unclosed[PHOTO].name].chroma,
+            "close it before it is encoded (--hole noise does)",
         ),
         Cause(
             f"the room around it (--room {plan.base.room:g})",
@@ -203,12 +202,17 @@ def _hole(found: Findings, plan: Plan, seeds: int) -> str:
         f"at strength {strength:g} {_pull_in_words(pull)}"
         for strength, pull in sorted(found.hole.items())
     ]
-    strongest = max(
-        (value for pull in found.hole.values() for value in (pull.lightness, pull.colour)),
-        key=lambda value: value.value,
-    )
+    pulls = [*found.hole.values(), found.through]
+    strongest = _strongest(pulls)
     text = f"The hole. {_verdict(strongest, 'What is in it', seeds)} When painting starts from it, "
-    text += "; ".join(parts) + ". Painting from noise alone does not see it."
+    text += "; ".join(parts) + f". From noise alone {_pull_in_words(found.through)}"
+    if any(value.sure for value in (found.through.lightness, found.through.colour)):
+        text += (
+            ", because the autoencoder's latents around the hole hold something of what is in it;"
+            " so it is closed with the colours around it before painting."
+        )
+    else:
+        text += "."
     leak = found.against_base[plan.fills[LEAK][PHOTO].name]
     text += (
         f" In this photo it is {_described(found.hole_colour)}: from it, at strength {LEAK:g}, "
@@ -222,10 +226,7 @@ def _wall(found: Findings, plan: Plan, seeds: int) -> str:
     parts = [
         f"with --room {room:g} {_pull_in_words(pull)}" for room, pull in sorted(found.wall.items())
     ]
-    strongest = max(
-        (value for pull in found.wall.values() for value in (pull.lightness, pull.colour)),
-        key=lambda value: abs(value.value),
-    )
+    strongest = _strongest(list(found.wall.values()))
     base = found.effects[plan.base.name]
     return (
         f"The room. {_verdict(strongest, 'Its colour', seeds)} Painted from noise, "
@@ -273,6 +274,12 @@ def _sum(found: Findings, plan: Plan) -> str:
     )
     others = [f"{cause.name} ({_share(cause.chroma)} left)" for cause in losses[1:]]
     return text + (f" Then {'; '.join(others)}." if others else " Nothing else does for certain.")
+
+
+def _strongest(pulls: list[Pull]) -> Estimate:
+    """The slope furthest from 0 among those that are told from chance; of all if none is."""
+    values = [value for pull in pulls for value in (pull.lightness, pull.colour)]
+    return max(values, key=lambda value: (value.sure, abs(value.value)))
 
 
 def _verdict(value: Estimate, what: str, seeds: int) -> str:

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ..pictures.colour import from_oklab
 from ..pictures.contactsheet import GROUND, INK, comparison_sheet
 from .experiment import Experiment, Measured
-from .explain import Findings
+from .explain import Findings, Pull
 from .pulls import Estimate
-from .trials import LEAK, NOISE, PHOTO, Plan, Trial
+from .trials import LEAK, PHOTO, Plan, Trial
 
 _WIDTH, _ROW, _LEFT, _RIGHT, _TOP = 900, 24, 330, 40, 34
 _FAINT, _BAR, _SECOND = (70, 70, 78), (125, 180, 240), (240, 180, 110)
@@ -86,11 +86,12 @@ def panel(title: str, bars: Sequence[Bar], zero: float, legend: Sequence[str] = 
 def chart(found: Findings, plan: Plan, measured: dict[Trial, Measured]) -> np.ndarray:
     """What pulls, and what that does to the colours: two panels, ``(H, 900, 3)`` uint8."""
     pulls = [
-        Bar(f"hole, from it at strength {strength:g}", (pull.lightness, pull.colour))
+        Bar(f"hole, from it at strength {strength:g}", _both(pull))
         for strength, pull in sorted(found.hole.items())
     ]
+    pulls.append(Bar("hole, from noise (through the encoder)", _both(found.through)))
     pulls += [
-        Bar(f"room, from noise, --room {room:g}", (pull.lightness, pull.colour))
+        Bar(f"room, from noise, --room {room:g}", _both(pull))
         for room, pull in sorted(found.wall.items())
     ]
 
@@ -117,6 +118,10 @@ def chart(found: Findings, plan: Plan, measured: dict[Trial, Measured]) -> np.nd
     )
 
 
+def _both(pull: Pull) -> tuple[Estimate, Estimate]:
+    return pull.lightness, pull.colour
+
+
 def labelled(plan: Plan) -> list[tuple[str, Trial]]:
     """The trials as they are in this photo, and what to call them."""
     rows = [("from noise (the default)", plan.base)]
@@ -124,6 +129,7 @@ def labelled(plan: Plan) -> list[tuple[str, Trial]]:
         (f"from the hole, strength {strength:g}", fills[PHOTO])
         for strength, fills in sorted(plan.fills.items(), reverse=True)
     ]
+    rows.append(("from noise, hole not closed", plan.unclosed[PHOTO]))
     rows.append((f"from noise, strength {LEAK:g}", plan.noise))
     rows += [(f"--room {t.room:g}", t) for t in plan.rooms if t != plan.base]
     rows += [(f"{t.steps} steps", t) for t in plan.steps if t != plan.base]
@@ -137,7 +143,12 @@ def sheet(plan: Plan, experiment: Experiment, most: int = 6) -> np.ndarray:
         (f"from {fill}, strength {strength:g}", trial)
         for strength, fills in sorted(plan.fills.items())
         for fill, trial in fills.items()
-        if fill not in (PHOTO, NOISE)
+        if fill != PHOTO
+    ]
+    rows += [
+        (f"from noise, {fill} in the hole", trial)
+        for fill, trial in plan.unclosed.items()
+        if fill != PHOTO
     ]
     rows += [
         (f"{wall} room, --room {room:g}", trial)

@@ -16,11 +16,11 @@ import numpy as np
 from ..job import Job
 from ..models import Model
 from ..pictures.colour import from_oklab, oklab
-from ..pictures.palette import smooth
-from ..timing import PUBLISHED, TRAILING, ZERO_SNR
+from ..pictures.palette import USUAL_STRENGTH, started
+from ..timing import PUBLISHED, TIMINGS, ZERO_SNR, retimed
 from .scene import Scene, job_in
 
-PHOTO, NOISE, PALETTE = "photo", "noise", "palette"
+PHOTO, PALETTE, CLOSED = "photo", "palette", "closed"
 FILLS: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255),
     "grey": (127, 127, 127),
@@ -44,8 +44,9 @@ class Trial:
     """One way to paint the frame.
 
     Attributes:
-        fill: What the hole starts from: ``photo`` as photographed, a name in `FILLS`, ``palette``,
-            or ``noise`` for noise alone.
+        start: ``noise`` alone or the ``picture`` that is in the hole; `Job.hole`.
+        fill: What is in the hole: ``photo`` as photographed, a name in `FILLS`, the ``palette``, or
+            ``closed``, the colours around it.
         strength: See `Job`.
         steps: Of the whole time grid.
         room: How much of the room the model sees; see `scene.layout`. 0 is a painting without one.
@@ -54,6 +55,7 @@ class Trial:
         rescale: See `Job`.
     """
 
+    start: str
     fill: str
     strength: float
     steps: int
@@ -64,12 +66,12 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Such as ``photo-0.8-12steps-room0.25``; as its files are called."""
-        parts = [self.fill, f"{self.strength:g}", f"{self.steps}steps", f"room{self.room:g}"]
+        """Such as ``picture-photo-0.8-12steps-room0.25``; as its files are called."""
+        parts = [self.start, self.fill, f"{self.strength:g}"]
+        parts += [f"{self.steps}steps", f"room{self.room:g}"]
         if self.wall != PHOTO:
             parts.append(f"{self.wall}wall")
-        if self.timing != PUBLISHED:
-            parts.append(self.timing)
+        parts.append(self.timing)
         if self.rescale:
             parts.append(f"rescale{self.rescale:g}")
         return "-".join(parts)
@@ -81,8 +83,11 @@ class Plan:
 
     Attributes:
         free: Without a room: what the prompt paints by itself.
-        base: From noise alone, in the room.
-        fills: At each strength, every filling.
+        base: From noise alone, in the room, the hole closed.
+        fills: At each strength, every filling that painting starts from. Strength 1 is left out
+            where a start from a picture is one from noise, because the first step has no SNR.
+        unclosed: From noise alone with every filling in the hole. What comes through goes by way of
+            the autoencoder, whose latents around the hole hold something of what is in it.
         noise: From noise alone at less than full strength.
         walls: For each amount of room, the room as it is and recoloured.
         rooms: ``base`` with other amounts of room, the least first; ``base`` is among them.
@@ -93,6 +98,7 @@ class Plan:
     free: Trial
     base: Trial
     fills: dict[float, dict[str, Trial]]
+    unclosed: dict[str, Trial]
     noise: Trial
     walls: dict[float, dict[str, Trial]]
     rooms: tuple[Trial, ...]
@@ -105,7 +111,7 @@ class Plan:
         groups: list[Trial] = [self.free, self.base]
         for fills in self.fills.values():
             groups += fills.values()
-        groups.append(self.noise)
+        groups += [*self.unclosed.values(), self.noise]
         for walls in self.walls.values():
             groups += walls.values()
         groups += [*self.rooms, *self.steps, *self.cures.values()]
@@ -113,7 +119,14 @@ class Plan:
 
 
 def plan(
-    model: Model, *, steps: int, guidance: float, room: float, sampler: str, palette: bool = False
+    model: Model,
+    *,
+    steps: int,
+    guidance: float,
+    room: float,
+    sampler: str,
+    timing: str = PUBLISHED,
+    palette: bool = False,
 ) -> Plan:
     """The experiment for a model and the settings that the user paints with.
 
@@ -121,13 +134,17 @@ def plan(
         room: Above 0.
         palette: Whether there is one to try.
     """
-    base = Trial(NOISE, 1.0, steps, room)
+    base = Trial("noise", CLOSED, 1.0, steps, room, timing=timing)
+    own = retimed(model, timing)
+    alpha, _ = own.schedule.alpha_sigma(own.times(sampler, steps)[:1])
+    unclosed = {fill: dataclasses.replace(base, fill=fill) for fill in (PHOTO, *FILLS)}
     fills = {
         strength: {
-            fill: dataclasses.replace(base, fill=fill, strength=strength)
-            for fill in (PHOTO, *FILLS)
+            fill: dataclasses.replace(trial, start="picture", strength=strength)
+            for fill, trial in unclosed.items()
         }
         for strength in STRENGTHS
+        if strength < 1 or float(alpha) > 0
     }
     rooms = sorted({room, MORE_ROOM})
     walls = {
@@ -138,18 +155,22 @@ def plan(
     numbers = sorted({max(1, steps // 2), steps, min(2 * steps, most)})
     cures = {}
     if palette:
-        cures["palette"] = dataclasses.replace(base, fill=PALETTE, strength=0.9)
+        cures["palette"] = dataclasses.replace(
+            base, start="picture", fill=PALETTE, strength=USUAL_STRENGTH
+        )
     if guidance > 1 and not model.guidance_in_network:
         cures["rescale 0.7"] = dataclasses.replace(base, rescale=0.7)
-    if model.spacing != "trailing" and sampler != "lcm":
-        cures["trailing"] = dataclasses.replace(base, timing=TRAILING)
-    ends = float(model.schedule.alphas_cumprod[-1])
-    if model.schedule.prediction != "epsilon" and ends > 0:
-        cures["zero SNR"] = dataclasses.replace(base, timing=ZERO_SNR)
+    if sampler != "lcm":
+        for other in TIMINGS:
+            if other == ZERO_SNR and model.schedule.prediction == "epsilon":
+                continue
+            if not _same(retimed(model, other), own):
+                cures[f"{other} timing"] = dataclasses.replace(base, timing=other)
     return Plan(
         free=dataclasses.replace(base, room=0.0),
         base=base,
         fills=fills,
+        unclosed=unclosed,
         noise=dataclasses.replace(base, strength=LEAK),
         walls=walls,
         rooms=tuple(dataclasses.replace(base, room=much) for much in rooms),
@@ -158,25 +179,23 @@ def plan(
     )
 
 
+def _same(one: Model, other: Model) -> bool:
+    """Whether two timings of a model are one."""
+    table, others = one.schedule.alphas_cumprod, other.schedule.alphas_cumprod
+    return one.spacing == other.spacing and bool((table - others).abs().max() < 1e-6)
+
+
 def prepared(scene: Scene, trial: Trial, palette: np.ndarray | None = None) -> Scene:
     """A scene as a trial starts from it: hole filled, wall recoloured."""
     pixels = scene.pixels * np.float32(255)
     if trial.wall != PHOTO:
         moved = from_oklab(oklab(pixels) + np.array(WALLS[trial.wall], np.float32))
         pixels = np.where(scene.hole[..., None] > 0, pixels, moved)
+    mask = (scene.hole * 255).astype(np.uint8)
     if trial.fill in FILLS:
-        colour: np.ndarray = np.array(FILLS[trial.fill], np.float32)
-        pixels = np.where(scene.hole[..., None] > 0, colour, pixels)
-    elif trial.fill == PALETTE:
-        assert palette is not None
-        box = scene.opening
-        colours = smooth(palette, *box.size).astype(np.float32)
-        margins = (
-            (box.top, scene.size.height - box.bottom),
-            (box.left, scene.size.width - box.right),
-        )
-        spread = np.pad(colours, (*margins, (0, 0)), mode="edge")
-        pixels = np.where(scene.hole[..., None] > 0, spread, pixels)
+        palette = np.array([[FILLS[trial.fill]]], np.uint8)
+    if trial.fill != PHOTO:
+        pixels = started(pixels, mask, "noise", None if trial.fill == CLOSED else palette)
     return scene._replace(pixels=(pixels / 255).astype(np.float32))
 
 
@@ -211,8 +230,7 @@ class Subject:
             negative=self.negative,
             how=self.how,
         )
-        hole = "noise" if trial.fill == NOISE else "picture"
-        return dataclasses.replace(job, hole=hole, rescale=trial.rescale)
+        return dataclasses.replace(job, hole=trial.start, rescale=trial.rescale)
 
     def colours(self, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
         """Mean OKLab ``(3,)`` of what is in the opening before painting, and of the room.

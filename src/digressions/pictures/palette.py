@@ -17,6 +17,8 @@ from ..errors import InputError
 from .original import read_again, read_original
 
 BAND = 4  # values along a side that are taken from a picture
+USUAL_STRENGTH = 0.9
+"""From a palette: more forgets it, less paints little else (`docs/why-grey.md`)."""
 _MOST = 16
 
 Origin = dict[str, object]
@@ -86,7 +88,7 @@ def filled(image: np.ndarray, mask: np.ndarray, palette: np.ndarray) -> np.ndarr
     """A picture whose hole holds a palette's colours instead of what was there.
 
     Args:
-        image: ``(H, W, 3)`` uint8.
+        image: ``(H, W, 3)`` uint8, or float32 in 0..255.
         mask: ``(H, W)`` uint8, white where the hole is; the palette is laid over the box around it.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -97,8 +99,23 @@ def filled(image: np.ndarray, mask: np.ndarray, palette: np.ndarray) -> np.ndarr
     share = mask[box][..., None] / np.float32(255)
     colours = smooth(palette, part.shape[1], part.shape[0])
     result = image.copy()
-    result[box] = np.rint(part + share * (colours - part)).astype(np.uint8)
+    result[box] = _as(part + share * (colours - part), image.dtype)
     return result
+
+
+def started(
+    image: np.ndarray, mask: np.ndarray, hole: str | None, palette: np.ndarray | None
+) -> np.ndarray:
+    """A picture as a painting of its hole starts from it.
+
+    Args:
+        image, mask: As of `filled`.
+        hole: See `Job`; where it starts from noise alone, it is `closed`.
+        palette: What the hole is filled with, or ``None``.
+    """
+    if palette is not None:
+        return filled(image, mask, palette)
+    return closed(image, mask) if hole == "noise" else image
 
 
 def closed(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -119,8 +136,11 @@ def closed(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if not known.any():
         return image
     smooth_inside = _pulled(image.astype(np.float32) * known, known)
-    result = image * known + smooth_inside * (1 - known)
-    return np.rint(result).astype(np.uint8) if image.dtype == np.uint8 else result
+    return _as(image * known + smooth_inside * (1 - known), image.dtype)
+
+
+def _as(values: np.ndarray, kind: np.dtype) -> np.ndarray:
+    return np.rint(values).astype(kind) if kind == np.uint8 else values.astype(kind)
 
 
 def _pulled(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
