@@ -95,6 +95,7 @@ ORDER = [
     "commands.paint",
     "commands.zoom",
     "commands.print",
+    "commands.hanging",
     "commands.filling",
     "commands.frame",
     "commands.serve",
