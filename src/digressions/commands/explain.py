@@ -106,12 +106,12 @@ def _timing(model: Model, settings: Settings) -> str:
 
 def _run(plan: Plan, experiment: Experiment) -> None:
     scene = experiment.subject.scene(plan.base.room)
-    steps = sum(experiment.job(trial, seed).run for trial, seed in experiment.missing)
     missing = len(experiment.missing)
+    done = experiment.pictures - missing
+    steps = sum(experiment.job(trial, seed).run for trial, seed in experiment.missing)
     out.print(
         f"{len(experiment.trials)} ways to paint the frame, {len(experiment.seeds)} pictures each: "
-        f"{experiment.pictures} of {scene.size} px"
-        + (f", {experiment.pictures - missing} of them done already" if 0 < missing else "")
+        f"{experiment.pictures} of {scene.size} px" + (f", {done} done already" if done else "")
     )
     if not missing:
         return

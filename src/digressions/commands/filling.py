@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..console import out, plain, progress
-from ..errors import InputError
 from ..geometry import Size
+from .hanging import write_before_after
 from .options import enlarged, note_idle_negative, note_unknown, slug
 from .print import say_pixels, say_sheet
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..pictures.original import Original
     from ..prints.order import Order
 
-MOST = 999  # candidates of a frame
 BATCH = 8  # pictures that a kill can cost
 
 
@@ -190,7 +189,10 @@ def _candidates(model: Model, folder: Path, room: Original, wish: Wish) -> list[
     with progress() as bar:
         task = bar.add_task(f"painting frame {wish.number}", total=sum(job.run for job in jobs))
         for index, image in paint(
-            retimed(model, wish.settings.timing), jobs, batch_size=BATCH, on_step=lambda n: bar.advance(task, n)
+            retimed(model, wish.settings.timing),
+            jobs,
+            batch_size=BATCH,
+            on_step=lambda n: bar.advance(task, n),
         ):
             i = missing[index]
             found[i] = cut(seen, to_array(image))
@@ -288,35 +290,3 @@ def _write_room(
     write_image(folder / "room.png", filled, text)
     write_before_after(folder / "before-after.jpg", room.pixels, filled, text)
     out.print(plain(f"{folder / 'room.png'}\n{folder / 'before-after.jpg'}"))
-
-
-def write_before_after(
-    path: Path, before: np.ndarray, after: np.ndarray, text: dict[str, str]
-) -> None:
-    """Both photos side by side."""
-    from ..frames.sketch import shrunk
-    from ..pictures.contactsheet import contact_sheet
-    from ..pictures.images import write_image
-
-    both = contact_sheet(
-        [shrunk(before, 1000), shrunk(after, 1000)], columns=2, labels=["before", "after"]
-    )
-    write_image(path, both, text)
-
-
-def picks(pick: Sequence[int] | None, frames: int, count: int | None) -> list[int | None]:
-    """Which candidate each frame takes, ``None`` to have them shown.
-
-    Raises:
-        InputError: There is no such candidate, or neither one number nor one a frame was given.
-    """
-    if not pick:
-        return [None] * frames
-    if len(pick) not in (1, frames):
-        raise InputError(
-            f"{len(pick)} times --pick for {frames} frames: give it once for all, or once for each"
-        )
-    for number in pick:
-        if not 1 <= number <= (count or MOST):
-            raise InputError(f"--pick {number} is out of range: 1 to {count or MOST} candidates")
-    return [*pick] if len(pick) == frames else [pick[0]] * frames

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ..console import out, plain
 from ..errors import InputError
 from ..geometry import Size
 from .explain import PICTURES, explain_frame
-from .filling import MOST, picks, write_before_after
+from .hanging import (
+    BLANK,
+    MOST,
+    chosen,
+    frames_in,
+    mask_over,
+    picked,
+    write_found,
+    write_hung,
+)
 from .options import (
     DEFAULT_UPSCALER,
     Device,
@@ -36,15 +43,10 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..frames.frame import Frame
     from ..models import Model
-    from ..pictures.original import Original
     from ..prints.order import Order
     from .filling import Finish
 
-BLANK = 0.5  # how empty an opening must be for the light in it to be seen
 PRINTED = ("pdf", "tif", "png", "jpg")
 SMALL = 256  # pixels: a model of fewer has none to spare for the room
 
@@ -159,7 +161,7 @@ def frame(
     if corners is not None and mask is not None:
         raise InputError("--corners and --mask both say where the opening is: give one of them")
     finish = _finish(refine, refine_strength, refine_scale, upscaler, print_as)
-    picked = picks(pick, max(len(prompts or []), len(frames or []), 1), n)
+    numbers = picked(pick, max(len(prompts or []), len(frames or []), 1), n)
     if n is not None and not 1 <= n <= MOST:
         raise InputError(f"-n {n} is out of range: 1 to {MOST}")
     check_upscaler(upscaler)
@@ -169,24 +171,24 @@ def frame(
     wall = read_original(photo)
     focal = focal_length(photo)
     pictures = [(path, read_original(path)) for path in insert or []]
-    cut = None if mask is None else _mask_over(mask, wall, photo)
+    cut = None if mask is None else mask_over(mask, wall, photo)
     colours = None if palette is None else read_palette(palette)
-    found = _frames(wall.pixels, focal, corners, None if cut is None else cut.pixels, photo)
+    found = frames_in(wall.pixels, focal, corners, None if cut is None else cut.pixels, photo)
     if snap:
         found = [replace(each, aspect=each.aspect.snapped()) for each in found]
     wanted = len(pictures or prompts or [])
-    chosen = _chosen(found, frames, wanted, one_for_all=bool(prompts) and wanted == 1)
+    places = chosen(found, frames, wanted, one_for_all=bool(prompts) and wanted == 1)
     folder = output or Path("out") / f"{photo.stem}-frame"
     if find:
-        _write_found(folder, wall, found, focal)
+        write_found(folder, wall, found, focal)
     if pictures:
-        _write_room(folder, wall, [found[i] for i in chosen], pictures, cut)
+        write_hung(folder, wall, [found[i] for i in places], pictures, cut)
     if not prompts:
         return
     loaded = load_model(model, device, dtype)
-    texts = prompts * len(chosen) if len(prompts) == 1 else prompts
+    texts = prompts * len(places) if len(prompts) == 1 else prompts
     wishes = []
-    for rank, (index, text, number) in enumerate(zip(chosen, texts, picked, strict=True)):
+    for rank, (index, text, number) in enumerate(zip(places, texts, numbers, strict=True)):
         each = found[index]
         settings = settings_for(
             loaded,
@@ -265,123 +267,3 @@ def _finish(
         raise InputError(f"--print-as {print_as!r} is not known: choose {', '.join(PRINTED)}")
     plan = None if prompt is None else Refinement(prompt, strength, scale)
     return Finish(plan, upscaler, f".{print_as}")
-
-
-def _mask_over(mask: Path, room: Original, photo: Path) -> Original:
-    from ..pictures.original import read_original
-
-    hole = read_original(mask, mask=True)
-    if hole.pixels.shape != room.pixels.shape[:2]:
-        (high, wide), (rows, columns) = room.pixels.shape[:2], hole.pixels.shape
-        raise InputError(
-            f"{mask} is {columns} x {rows} pixels, {photo} is {wide} x {high}: "
-            "a mask needs the size of its photo"
-        )
-    return hole
-
-
-def _frames(
-    room: np.ndarray,
-    focal: float | None,
-    corners: tuple[str, str, str, str] | None,
-    hole: np.ndarray | None,
-    photo: Path,
-) -> list[Frame]:
-    """The frames that were given, or else found."""
-    from ..frames.frame import find, given, opening_of
-    from ..geometry import Quad
-
-    if corners is not None:
-        return [given(room, Quad.parse(corners), focal)]
-    if hole is not None:
-        return [given(room, opening_of(hole), focal)]
-    frames = find(room, focal)
-    if frames:
-        return frames
-    nearest = find(room, focal, least=0.0)
-    if not nearest:
-        raise InputError(
-            f"{photo}: no frame found, and no four straight edges that meet: give the corners of "
-            "the opening with --corners x,y x,y x,y x,y"
-        )
-    best = nearest[0]
-    weakest = min(("edges", "straight", "corners", "rectangle"), key=best.reasons.__getitem__)
-    raise InputError(
-        f"{photo}: no frame found; the nearest has score {best.score:.2f} ({weakest} "
-        f"{best.reasons[weakest]:.2f}): if it is one, give --corners {best.opening}"
-    )
-
-
-def _chosen(
-    found: list[Frame], numbers: list[int] | None, wanted: int, *, one_for_all: bool
-) -> list[int]:
-    """Which frames get the pictures or prompts, from 0, in their order."""
-    count = f"1 to {len(found)}" if len(found) > 1 else "there is 1"
-    for number in numbers or []:
-        if not 1 <= number <= len(found):
-            raise InputError(f"--frame {number}: no such frame; {count}, as --find shows")
-    if numbers and len(set(numbers)) < len(numbers):
-        raise InputError("--frame names a frame twice: a frame takes one picture")
-    if numbers and wanted and len(numbers) != wanted and not one_for_all:
-        raise InputError(f"{len(numbers)} times --frame for {wanted} pictures: one for each")
-    if wanted > len(found):
-        raise InputError(f"{wanted} pictures, but only {len(found)} frames: leave some out")
-    return [number - 1 for number in numbers] if numbers else list(range(wanted))
-
-
-def _write_found(folder: Path, room: Original, frames: list[Frame], focal: float | None) -> None:
-    from ..frames.sketch import sketch
-    from ..output import writing
-    from ..pictures.images import write_image
-
-    note = {
-        "photo": room.origin,
-        "size": [room.pixels.shape[1], room.pixels.shape[0]],
-        "focal_35mm": focal,
-        "frames": [_as_json(found) for found in frames],
-    }
-    write_image(folder / "found.jpg", sketch(room.pixels, frames))
-    target = folder / "frames.json"
-    with writing(target):
-        part = folder / ".frames.json.part"
-        part.write_text(json.dumps(note, indent=1) + "\n", "utf-8")
-        part.replace(target)
-    for number, found in enumerate(frames, 1):
-        reasons = ", ".join(f"{name} {value:.2f}" for name, value in found.reasons.items())
-        out.print(plain(f"{number}: score {found.score:.2f}, aspect {found.aspect} ({reasons})"))
-    out.print(f"{folder / 'found.jpg'}\n{target}")
-
-
-def _as_json(found: Frame) -> dict[str, object]:
-    return {
-        "opening": found.opening,
-        "outer": found.outer,
-        "score": round(found.score, 4),
-        "reasons": {name: round(value, 4) for name, value in found.reasons.items()},
-        "aspect": found.aspect.value,
-        "aspect_error": round(found.aspect.error, 5),
-        "standard": found.aspect.standard,
-    }
-
-
-def _write_room(
-    folder: Path,
-    room: Original,
-    frames: list[Frame],
-    pictures: list[tuple[Path, Original]],
-    hole: Original | None,
-) -> None:
-    """``room.png``, which is the photo outside the openings, and both side by side."""
-    from ..frames.filling import hang_again
-    from ..pictures.images import write_image
-
-    hung = [
-        _as_json(found) | {"lit": found.reasons["empty"] >= BLANK, "picture": picture.origin}
-        for found, (_, picture) in zip(frames, pictures, strict=True)
-    ]
-    mask = None if hole is None else hole.origin
-    text = {"frame": json.dumps({"photo": room.origin, "mask": mask, "hung": hung})}
-    filled = hang_again(text["frame"])
-    write_image(folder / "room.png", filled, text)
-    write_before_after(folder / "before-after.jpg", room.pixels, filled, text)
-    out.print(plain(f"{folder / 'room.png'}\n{folder / 'before-after.jpg'}"))

@@ -139,7 +139,9 @@ def _frame_again(model: Model, settings: Settings, target: Path, device: str | N
         task = bar.add_task("painting", total=None)
 
         def painted(job: Job) -> Tensor:
-            (found,) = paint(retimed(model, settings.timing), [job], on_step=lambda n: bar.advance(task, n))
+            (found,) = paint(
+                retimed(model, settings.timing), [job], on_step=lambda n: bar.advance(task, n)
+            )
             return found.image
 
         again = make_again(model, photo, mask, settings, painted)

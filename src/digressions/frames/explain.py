@@ -5,7 +5,6 @@ The words follow from the figures: what is within its error of nothing is not ca
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
