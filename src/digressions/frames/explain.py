@@ -15,7 +15,7 @@ from .trials import LEAK, PHOTO, Plan, Subject, Trial
 
 GREY = 0.045  # chroma below which most people call a picture grey
 SEEN = 0.02  # of OKLab: two even areas side by side this far apart look different
-LITTLE = 0.05  # of a slope: a twentieth of the cause comes through
+LITTLE = 0.05  # a twentieth of a cause comes through, or of the chroma is lost
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def findings(plan: Plan, subject: Subject, measured: dict[Trial, Measured]) -> F
         hole={strength: pull(fills, 0) for strength, fills in plan.fills.items()},
         through=pull(plan.unclosed, 0),
         wall={room: pull(walls, 1) for room, walls in plan.walls.items()},
-        effects={t.name: _effect(measured[plan.free], measured[t]) for t in plan.trials},
-        against_base={t.name: _effect(measured[plan.base], measured[t]) for t in plan.trials},
+        effects={t.name: compared(measured[plan.free], measured[t]) for t in plan.trials},
+        against_base={t.name: compared(measured[plan.base], measured[t]) for t in plan.trials},
         chroma=estimate(measured[plan.free].chroma),
         hole_colour=inside,
         room_colour=around,
@@ -101,7 +101,8 @@ def _pull(given: np.ndarray, painted: np.ndarray) -> Pull:
     )
 
 
-def _effect(reference: Measured, trial: Measured) -> Effect:
+def compared(reference: Measured, trial: Measured) -> Effect:
+    """A trial's pictures against those of another one with the same seeds."""
     return Effect(
         share_of(trial.chroma, reference.chroma),
         share_of(trial.contrast, reference.contrast),
@@ -260,7 +261,7 @@ def _others(found: Findings, plan: Plan, seeds: int) -> list[str]:
 
 
 def _sum(found: Findings, plan: Plan) -> str:
-    losses = [cause for cause in causes(found, plan) if cause.sure and cause.chroma.value < 1]
+    losses = [c for c in causes(found, plan) if c.sure and c.chroma.value < 1 - LITTLE]
     if not losses:
         return (
             "In sum: nothing that was tried takes colour away here. Where pictures are grey all "
