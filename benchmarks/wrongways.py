@@ -110,10 +110,6 @@ WAYS: dict[str, tuple[str, str, float, Way]] = {
         *("picture", "photo", 0.8),
         first_public(60, 0.8, one_index=True, on_time=True),
     ),
-    "2022 loop, 60 steps, room late": (
-        *("picture", "photo", 0.8),
-        first_public(60, 0.8, one_index=True, on_time=False),
-    ),
     "2022 loop, 60 steps, as it was": (
         *("picture", "photo", 0.8),
         first_public(60, 0.8, one_index=False, on_time=False),
