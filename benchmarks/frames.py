@@ -3,7 +3,8 @@
     python -m benchmarks.frames --out out/frames --update docs/frames.md
 
 Renders rooms by seed (`rooms.py`, `render.py`) and looks for their frames with
-`digressions.frames.frame` and with Canny edges and polygons. What a room gave is kept; the same command goes on after a stop.
+`digressions.frames.frame` and with Canny edges and polygons. What a room gave is kept; the same
+command goes on after a stop.
 """
 
 from __future__ import annotations

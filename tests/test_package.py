@@ -33,6 +33,7 @@ ORDER = [
     "pictures.metadata",
     "terms",
     "prompts",
+    "ensembles.several",
     "condition",
     "combine",
     "denoise",
