@@ -27,11 +27,11 @@ from benchmarks.render import photograph
 from benchmarks.rooms import room
 from benchmarks.wrongways import WAYS
 from digressions.frames.experiment import Experiment, Measured, measure
-from digressions.frames.explain import LEAK, Effect, Pull, compared, findings
+from digressions.frames.findings import Effect, Pull, compared, findings
 from digressions.frames.pullchart import Bar, panel
 from digressions.frames.pulls import Estimate, estimate, slope
 from digressions.frames.scene import Scene, cut, scene
-from digressions.frames.trials import FILLS, PHOTO, Plan, Subject, Trial, plan
+from digressions.frames.trials import FILLS, LEAK, PHOTO, Plan, Subject, Trial, plan
 from digressions.geometry import Quad
 from digressions.models import Model, load
 from digressions.pictures.colour import from_oklab

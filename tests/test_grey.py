@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from digressions.condition import Condition, Text
 from digressions.denoise import Schedule, guided
 from digressions.errors import InputError
 from digressions.frames.experiment import Experiment, Measured
-from digressions.frames.explain import findings, words
+from digressions.frames.explain import words
+from digressions.frames.findings import findings
 from digressions.frames.pulls import estimate, moved, share_of, slope, t95
 from digressions.frames.scene import Scene, scene
 from digressions.frames.trials import PHOTO, Subject, plan, prepared
@@ -21,9 +23,11 @@ from digressions.geometry import Quad
 from digressions.job import Job
 from digressions.paint import paint_batch, sample, watched
 from digressions.pictures.colour import from_oklab, oklab
-from digressions.pictures.images import read_image
+from digressions.pictures.images import read_image, write_image
 from digressions.pictures.palette import closed, filled, of_colours, read_palette
 from digressions.timing import retimed
+
+from .conftest import tree
 
 RNG = np.random.default_rng(3)
 
@@ -213,7 +217,6 @@ def test_a_closed_hole_holds_nothing_of_what_was_in_it(photo) -> None:
 
 
 def test_a_palette_is_read_from_a_picture_or_from_colours(tmp_path, photo) -> None:
-    from digressions.pictures.images import write_image
     from digressions.pictures.palette import palette_again
 
     path = write_image(tmp_path / "sunset.png", photo)
@@ -374,3 +377,87 @@ def test_what_cannot_be_told_from_chance_is_not_told(bundled) -> None:
         measured[trial] = own._replace(colour=own.colour + RNG.normal(0, 0.2, (3, 3)))
     text = words(findings(found, subject(), measured), found, 3)
     assert "cannot be told from 3 seeds" in "\n".join(text)
+
+
+# The command line.
+
+
+@pytest.fixture
+def wall(tmp_path) -> tuple[str, ...]:
+    """A photo of a frame in the working folder, and where the frame is."""
+    write_image(tmp_path / "wall.png", room_photo())
+    return "wall.png", "--corners", "60,40", "180,40", "180,160", "60,160"
+
+
+def test_explain_says_what_its_files_say_and_goes_on(digress, wall, tmp_path) -> None:
+    command = ("frame", *wall, "a frog", "--explain", "-n", 3, "--steps", 1, "-o", "out")
+    ran = digress(*command)
+    assert ran.code == 0, ran.err
+    folder = tmp_path / "out" / "explain"
+    text = (folder / "explain.txt").read_text("utf-8")
+    for paragraph in text.strip().split("\n\n"):
+        assert paragraph in ran.out
+    figures = json.loads((folder / "explain.json").read_text("utf-8"))
+    value, error = figures["through"]["lightness"]
+    assert f"From noise alone {100 * value:.0f} % ± {100 * error:.0f} of its lightness" in text
+    assert read_image(folder / "explain.png").shape[1] == 900
+    assert read_image(folder / "ways.png").size
+    before = tree(folder)
+    (folder / "explain.txt").unlink()
+    gone = next((folder / "pictures").iterdir())
+    gone.unlink()
+    again = digress(*command)
+    assert "done already" in again.out
+    after = tree(folder)
+    del before[gone], after[gone]
+    assert after == before
+
+
+def test_explain_refuses_what_cannot_be(refused, wall) -> None:
+    assert "needs one prompt" in refused("frame", *wall, "--explain", "--find")
+    assert "at least 3" in refused("frame", *wall, "a frog", "--explain", "-n", 2)
+    assert "v prediction" not in refused("frame", *wall, "a frog", "--timing", "soon")
+    assert "0 to 1" in refused("frame", *wall, "a frog", "--rescale", "2")
+    assert "forgets a --palette" in refused(
+        "frame", *wall, "a frog", "--hole", "noise", "--palette", "red"
+    )
+    assert "colours such as" in refused("frame", *wall, "a frog", "--palette", "redd")
+
+
+@pytest.mark.parametrize("command", ["frame", "paint"])
+def test_a_palette_colours_the_hole_and_is_replayed(digress, wall, tmp_path, command) -> None:
+    mask = np.zeros((200, 240, 3), np.uint8)
+    mask[40:160, 60:180] = 255
+    write_image(tmp_path / "mask.png", mask)
+    if command == "frame":
+        start = ("frame", *wall, "a frog", "--room", 0.25, "--steps", 4)
+        path = "{}/candidates/1-a-frog-0.png"
+    else:
+        start = ("paint", "a frog", "--image", "wall.png", "--mask", "mask.png", "--steps", 4)
+        start += ("--seed", 1)
+        path = "{}/x.png"
+    made = []
+    for colour in ("red", "blue"):
+        target = colour if command == "frame" else f"{colour}/x.png"
+        assert digress(*start, "--palette", colour, "-o", target).code == 0
+        made.append(read_image(tmp_path / path.format(colour)).astype(int))
+    inside = (made[0] - made[1])[24:40, 24:40].mean((0, 1))
+    assert inside[0] > 20 > -20 > inside[2]
+    assert digress("replay", path.format("red"), "-o", "again.png").code == 0
+    assert (read_image(tmp_path / "again.png") == made[0]).all()
+
+
+def test_a_mask_by_itself_paints_from_noise(digress, wall, tmp_path) -> None:
+    """What is in the hole counts for nothing, not even by way of the autoencoder."""
+    mask = np.zeros((200, 240, 3), np.uint8)
+    mask[:, 80:160] = 255
+    write_image(tmp_path / "mask.png", mask)
+    made = []
+    for colour in ((0, 0, 0), (255, 0, 255)):
+        photo = np.full((200, 240, 3), 140, np.uint8)
+        photo[mask > 0] = np.broadcast_to(colour, photo.shape)[mask > 0]
+        write_image(tmp_path / "wall.png", photo)
+        command = ("paint", "a frog", "--image", "wall.png", "--mask", "mask.png", "--steps", 3)
+        assert digress(*command, "--seed", 1, "-o", "x.png").code == 0
+        made.append(read_image(tmp_path / "x.png"))
+    assert np.abs(made[0].astype(int) - made[1]).max() <= 2  # the mask's soft edge, enlarged

@@ -90,6 +90,7 @@ ORDER = [
     "frames.trials",
     "frames.experiment",
     "frames.pulls",
+    "frames.findings",
     "frames.explain",
     "frames.pullchart",
     "frames.sketch",

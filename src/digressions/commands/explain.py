@@ -126,7 +126,8 @@ def _run(plan: Plan, experiment: Experiment) -> None:
 
 def _tell(plan: Plan, experiment: Experiment) -> None:
     """Writes ``explain.txt``, ``explain.png``, ``ways.png`` and ``explain.json``."""
-    from ..frames.explain import findings, words
+    from ..frames.explain import words
+    from ..frames.findings import findings
     from ..frames.pullchart import chart, sheet
     from ..output import writing
     from ..pictures.images import write_image

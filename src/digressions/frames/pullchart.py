@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..pictures.colour import from_oklab
 from ..pictures.contactsheet import GROUND, INK, comparison_sheet
 from .experiment import Experiment, Measured
-from .explain import Findings, Pull
+from .findings import Findings, Pull
 from .pulls import Estimate
 from .trials import LEAK, PHOTO, Plan, Trial
 

@@ -101,6 +101,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "width": (1, 16_384),
     "height": (1, 16_384),
     "strength": (0, 1),
+    "rescale": (0, 1),
 }
 _NEGATIVE = "Negative prompt:"
 _NEEDED = ("Steps", "Sampler", "CFG scale", "Seed", "Size")
@@ -134,6 +135,8 @@ def a1111(settings: Settings) -> str:
         "Model": _quoted(settings.model),
         "Denoising strength": settings.strength,
         "Hires upscaler": settings.upscaler,
+        "CFG rescale": settings.rescale or None,
+        "Timing": None if settings.timing == "published" else settings.timing,
         "Ensemble": None if settings.how == "mean" else settings.how,
         "Regions": None if settings.regions is None else len(settings.regions),
         "Version": f"digressions {settings.version}",
@@ -240,6 +243,8 @@ def _from_parameters(text: str, source: str) -> dict[str, Any]:
             "width": width,
             "height": height,
             "how": pairs.get("Ensemble", "mean") if ours else "mean",
+            "rescale": float(pairs.get("CFG rescale", 0)) if ours else 0.0,
+            "timing": pairs.get("Timing", "published") if ours else "published",
             "version": version,
         }
     except ValueError as error:
