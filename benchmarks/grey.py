@@ -31,7 +31,7 @@ from digressions.frames.findings import Effect, Pull, compared, findings
 from digressions.frames.pullchart import Bar, panel
 from digressions.frames.pulls import Estimate, estimate, slope
 from digressions.frames.scene import Scene, cut, scene
-from digressions.frames.trials import FILLS, LEAK, PHOTO, Plan, Subject, Trial, plan
+from digressions.frames.trials import LEAK, PHOTO, Plan, Subject, Trial, plan
 from digressions.geometry import Quad
 from digressions.models import Model, load
 from digressions.pictures.colour import from_oklab
@@ -166,14 +166,16 @@ def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
 
 def wrong_pull(done: Study) -> Pull:
     """How much of the hole comes through at full strength, with what Stable Diffusion came with."""
-    fills = (PHOTO, *FILLS)
+    fills = (PHOTO, "white", "green")
     given = np.array(
         [
             done.experiment.subject.colours(wrong_trial(done.plan.base, FULL, fill))[0]
             for fill in fills
         ]
     )
-    painted: list[Measured] = [measure(paint_wrong(done, FULL, fill)) for fill in fills]
+    painted: list[Measured] = [
+        measure(paint_wrong(done, FULL, None if fill == PHOTO else fill)) for fill in fills
+    ]
     colours = np.array([each.colour for each in painted])
     return Pull(slope(given[:, :1], colours[:, :, :1]), slope(given[:, 1:], colours[:, :, 1:]))
 

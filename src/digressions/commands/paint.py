@@ -170,10 +170,12 @@ def paint_all(
     times = wanted[0].extra.get("enlarge", 1)
     check_suffix(target, times * size[0], times * size[1])
     model = retimed(model, wanted[0].timing)
+    if image is not None and mask is not None:
+        # Before it is made smaller, which would mix what is in the hole into its edge.
+        exact = cover(mask, image.shape[1], image.shape[0])
+        image = started(image, exact, wanted[0].hole, palette)
     image = None if image is None else cover(image, *size)
     mask = None if mask is None else cover(mask, *size)
-    if image is not None and mask is not None:
-        image = started(image, mask, wanted[0].hole, palette)
     jobs = [job_of(settings, image, mask, regions) for settings in wanted]
     for job, settings in zip(jobs, wanted, strict=True):
         check(model, job)  # before the progress bar: an error is one line
