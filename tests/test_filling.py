@@ -380,3 +380,14 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     Image.fromarray(np.full((100, 200), 255, np.uint8)).save(tmp_path / "small.png")
     assert words in refused("frame", *arguments, "-o", "o")
+
+
+@pytest.mark.parametrize("name", ["room.png", "picture.png", "candidates-2.jpg"])
+def test_the_photo_is_never_written_over(
+    refused: Callable[..., str], tmp_path: Path, wall: np.ndarray, name: str
+) -> None:
+    Image.fromarray(wall).save(tmp_path / name)
+    assert "written over" in refused("frame", name, "a fox", "-o", tmp_path)
+    link = tmp_path / "here"
+    link.symlink_to(tmp_path)
+    assert "written over" in refused("frame", name, "a fox", "-o", "here")
