@@ -32,10 +32,10 @@ def spare(sources: Sequence[Path | None], folder: Path, *, painting: bool) -> No
         InputError: One of them would be.
     """
     written = f"{_SHOWN}|{_PAINTED}" if painting else _SHOWN
-    for path in sources:
-        if path is not None and re.fullmatch(written, path.name):
-            if path.resolve().parent == folder.resolve():
-                raise InputError(f"{path} would be written over: choose another -o")
+    for path in filter(None, sources):
+        here = path.resolve().parent == folder.resolve()
+        if here and re.fullmatch(written, path.name):
+            raise InputError(f"{path} would be written over: choose another -o")
 
 
 def mask_over(mask: Path, room: Original, photo: Path) -> Original:
