@@ -45,9 +45,9 @@ def filled(folder: Path) -> Image.Image:
     from benchmarks.rooms import room
 
     folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(photograph(room(1003, 1600)).pixels).save(folder / "room.png")
+    Image.fromarray(photograph(room(1003, 1600)).pixels).save(folder / "wall.png")
     prompts, picks = ("drawing of a fox", "photo of a sunflower"), ("--pick", "7", "--pick", "4")
-    command = (sys.executable, "-m", "digressions", "frame", folder / "room.png", *prompts, *picks)
+    command = (sys.executable, "-m", "digressions", "frame", folder / "wall.png", *prompts, *picks)
     subprocess.run((*command, "--dtype", "float32", "-o", folder), check=True)
     both = Image.open(folder / "before-after.jpg")
     both.thumbnail((1400, 1400), Image.Resampling.LANCZOS)

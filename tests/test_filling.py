@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from digressions.condition import Condition, Text
+from digressions.denoise import tiled, window_starts
 from digressions.errors import InputError
 from digressions.frames.hang import coverage
 from digressions.frames.refine import Refinement, refine_job, refined_size, windows
@@ -146,6 +149,26 @@ def seam(image: np.ndarray, side: int) -> float:
     step = np.abs(np.diff(image.astype(float), axis=1)).mean((0, 2))
     borders = np.arange(side, image.shape[1], side) - 1
     return float(step[borders].mean() / np.median(step))
+
+
+@given(length=st.integers(1, 200), side=st.integers(2, 40))
+def test_windows_cover_all_and_overlap_by_half(length: int, side: int) -> None:
+    starts = window_starts(length, side)
+    assert starts[0] == 0
+    assert starts[-1] == max(length - side, 0)
+    assert all(b - a <= -(-side // 2) for a, b in pairwise(starts))
+
+
+def test_windows_of_a_network_that_looks_at_single_latents_are_the_whole() -> None:
+    def alone(x_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
+        assert max(x_t.shape[-2:]) <= 8
+        assert condition.channels is not None
+        return x_t.square() + condition.channels
+
+    x, channels = torch.randn(2, 3, 13, 21), torch.randn(2, 3, 13, 21)
+    condition = Condition(Text(torch.zeros(2, 1, 1)), torch.ones(2), channels=channels)
+    found = tiled(alone, 8)(x, torch.zeros(2), condition)
+    assert torch.allclose(found, x.square() + channels, atol=1e-5)
 
 
 def test_a_picture_of_windows_has_no_seams(bundled: object) -> None:
@@ -380,3 +403,14 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     Image.fromarray(np.full((100, 200), 255, np.uint8)).save(tmp_path / "small.png")
     assert words in refused("frame", *arguments, "-o", "o")
+
+
+@pytest.mark.parametrize("name", ["room.png", "picture.png", "candidates-2.jpg"])
+def test_the_photo_is_never_written_over(
+    refused: Callable[..., str], tmp_path: Path, wall: np.ndarray, name: str
+) -> None:
+    Image.fromarray(wall).save(tmp_path / name)
+    assert "written over" in refused("frame", name, "a fox", "-o", tmp_path)
+    link = tmp_path / "here"
+    link.symlink_to(tmp_path)
+    assert "written over" in refused("frame", name, "a fox", "-o", "here")

@@ -18,6 +18,7 @@ from .hanging import (
     frames_in,
     mask_over,
     picked,
+    spare,
     write_found,
     write_hung,
 )
@@ -160,6 +161,8 @@ def frame(
         raise InputError("a prompt and --insert both say what to hang: give one of them")
     if corners is not None and mask is not None:
         raise InputError("--corners and --mask both say where the opening is: give one of them")
+    folder = output or Path("out") / f"{photo.stem}-frame"
+    spare([photo, mask, *(insert or [])], folder, painting=bool(prompts))
     finish = _finish(refine, refine_strength, refine_scale, upscaler, print_as)
     numbers = picked(pick, max(len(prompts or []), len(frames or []), 1), n)
     if n is not None and not 1 <= n <= MOST:
@@ -178,7 +181,6 @@ def frame(
         found = [replace(each, aspect=each.aspect.snapped()) for each in found]
     wanted = len(pictures or prompts or [])
     places = chosen(found, frames, wanted, one_for_all=bool(prompts) and wanted == 1)
-    folder = output or Path("out") / f"{photo.stem}-frame"
     if find:
         write_found(folder, wall, found, focal)
     if pictures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
 
 BLANK = 0.5  # how empty an opening must be for the light in it to be seen
 MOST = 999  # candidates of a frame
+
+
+_SHOWN = r"(room|found|before-after)\.(png|jpg)"
+_PAINTED = r"(candidates|picture|print)(-\d+)?\.(png|jpg|tif)"
+
+
+def spare(sources: Sequence[Path | None], folder: Path, *, painting: bool) -> None:
+    """Makes sure that no file that a picture is made of is written over.
+
+    Raises:
+        InputError: One of them would be.
+    """
+    written = f"{_SHOWN}|{_PAINTED}" if painting else _SHOWN
+    for path in filter(None, sources):
+        here = path.resolve().parent == folder.resolve()
+        if here and re.fullmatch(written, path.name):
+            raise InputError(f"{path} would be written over: choose another -o")
 
 
 def mask_over(mask: Path, room: Original, photo: Path) -> Original:
