@@ -99,13 +99,11 @@ def paint(
     check_upscaler(upscaler)
     # Before the model is loaded: it is the quicker answer.
     start = None if image is None else read_original(image)
-    hole = None if mask is None else read_original(mask, mask=True)
+    cut = None if mask is None else read_original(mask, mask=True)
+    colours = None if palette is None else read_palette(palette)
     loaded = load_model(
         model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
     )
-    cut = None if mask is None else read_original(mask, mask=True)
-    colours = None if palette is None else read_palette(palette)
-    loaded = load_model(model, device, dtype)
     first = drawn(seed)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
     settings = settings_for(
