@@ -18,8 +18,11 @@ _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners 
 _LOOKED_AT = 70  # candidates
 _REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
 _EXISTS = 0.25  # the score of a quad that is reported
-_AROUND = 0.8  # how sure a quad must be to win over one inside it, as a share of that one's
+_AROUND = 0.65  # how sure a quad must be to win over one inside it, as a share of that one's
 _CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
+_NESTED = 0.75  # of a side of moulding or mat that must be seen, on three sides
+_SHADOW = 0.35  # how much fainter two sides of a ring are than the others if it is a shadow
+_FAINT = 3.0  # grey levels a pixel: what is plainer is an edge anyhow
 _CORNER_ERROR = 0.7  # pixels of the fine copy
 
 
@@ -143,7 +146,7 @@ def _looked_at(
     opening, inner, even = outer, sharp, 0.0
     for quad, evenness in reversed(nested):  # the innermost that can be measured
         measured = sharpened(image, quad.array, _REACH * 0.75)
-        if np.sort(measured.support)[1] > 0.6:
+        if _all_around(measured):
             opening, inner, even = Quad.trusted(measured.corners), measured, evenness
             break
     empty = _emptiness(image, opening)
@@ -156,6 +159,16 @@ def _looked_at(
         "empty": empty,
     }
     return Frame(opening, outer, _score(reasons), reasons, Aspect(1.0, 0.0))
+
+
+def _all_around(ring: Sharp) -> bool:
+    """Whether moulding or mat ends here, and not the shadow that two of its sides throw.
+
+    A shadow's end is plain on two sides; on the others something faint lies there at most.
+    """
+    weak, strong = np.sort(ring.strength)[1:3]
+    shadow = weak < _SHADOW * strong and weak < _FAINT
+    return bool(np.sort(ring.support)[1] > _NESTED and not shadow)
 
 
 def _edges(sharp: Sharp, inner: Sharp) -> float:
