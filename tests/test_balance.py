@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from digressions.checkpoint import Defaults
 from digressions.ensembles.balance import TRIALS, balances, check_judge, rows_for
 from digressions.ensembles.disagreement import overlay, paint_torn, variance_over_prompts
 from digressions.errors import InputError
@@ -30,8 +31,20 @@ def pictures(count: int = 2) -> Tensor:
     return torch.rand(count, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
 
 
-def test_a_share_is_the_error_of_the_noise_that_a_prompt_saves(model: Model) -> None:
-    """Computed again, one row at a time, in noise."""
+@torch.inference_mode()
+def guess(model: Model, x_t: Tensor, t: Tensor, prompt: str) -> Tensor:
+    """What the network says of the noise, with a prompt."""
+    tokens = model.encode_prompts([prompt]).tokens
+    noise: Tensor = model._unet(x_t, t, encoder_hidden_states=tokens).sample
+    return noise
+
+
+@pytest.mark.parametrize("inside", [1.0, 3.0])
+def test_a_share_is_the_error_of_the_noise_that_a_prompt_saves(
+    model: Model, monkeypatch: pytest.MonkeyPatch, inside: float
+) -> None:
+    """Computed again, one row at a time, in noise; guidance in the network is taken out."""
+    monkeypatch.setattr(model, "defaults", Defaults(distilled_guidance=inside))
     errors = {"": 0.0, A: 0.0, B: 0.0}
     z = model.encode(pictures(1))
     for trial in range(4):
@@ -39,11 +52,10 @@ def test_a_share_is_the_error_of_the_noise_that_a_prompt_saves(model: Model) -> 
         noise = Noise([trial], tuple(z.shape[1:])).draw()
         kept = model.schedule.alphas_cumprod[int(t)]
         x_t = kept.sqrt() * z + (1 - kept).sqrt() * noise
+        empty = guess(model, x_t, t, "")
         for prompt in errors:
-            tokens = model.encode_prompts([prompt]).tokens
-            with torch.inference_mode():
-                guess = model._unet(x_t, t, encoder_hidden_states=tokens).sample
-            errors[prompt] += float((guess - noise).square().sum())
+            asked = empty + (guess(model, x_t, t, prompt) - empty) / inside
+            errors[prompt] += float((asked - noise).square().sum())
     expected = [(errors[""] - errors[prompt]) / errors[""] for prompt in (A, B)]
     (found,) = balances(model, pictures(1), [A, B], trials=4)
     assert found.explained == pytest.approx(expected, abs=1e-4)

@@ -32,6 +32,7 @@ ORDER = [
     "pictures.metadata",
     "terms",
     "prompts",
+    "ensembles.several",
     "condition",
     "combine",
     "denoise",

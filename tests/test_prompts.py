@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from digressions.ensembles.several import both_ways, combine, require_several
 from digressions.errors import PromptError
-from digressions.prompts import DEEPEST, both_ways, combine, parse, require_several
+from digressions.prompts import DEEPEST, parse
 from digressions.terms import (
     Active,
     Alternate,

@@ -1,6 +1,8 @@
-"""Captions for drawings: a style, a name, and now and then only one of the two."""
+"""Captions for composed drawings: a style, a name, and now and then what is around it."""
 
+import colorsys
 import random
+from dataclasses import dataclass
 
 TEMPLATES = {
     "photo": ("photo of {}", "photo of {}", "photo of {}", "3d render of {}"),
@@ -10,36 +12,122 @@ TEMPLATES = {
     "ink": ("ink drawing of {}", "ink drawing of {}", "black and white drawing of {}"),
 }
 STYLELESS = ("{}", "picture of {}", "image of {}")
+NUMBERS = {2: "two", 3: "three"}
+HUES = ((15, "red"), (42, "orange"), (70, "yellow"), (165, "green"), (200, "turquoise"),
+        (255, "blue"), (290, "purple"), (335, "pink"), (360, "red"))  # fmt: skip
+UNCOUNTED = {"food", "weather", "sky", "music", "art", "clothing", "sport", "tableware"}
+PLURALS = {"mouse": "mice", "goose": "geese", "wolf": "wolves", "leaf": "leaves", "fish": "fish",
+           "sheep": "sheep", "deer": "deer", "knife": "knives", "child": "children",
+           "ox": "oxen", "tooth": "teeth", "foot": "feet"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stands around a drawing.
+
+    Attributes:
+        ground: The ground's colour where it is even, sRGB 0..1, else None.
+        night: Whether it is dark and bluish.
+        count: How many of the thing there are, 1 to 3.
+    """
+
+    ground: tuple[float, float, float] | None = None
+    night: bool = False
+    count: int = 1
+
+
+def colour_name(rgb: tuple[float, float, float]) -> str:
+    """What people call a colour: ``(0, 0, 0.3)`` -> ``"dark blue"``."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*rgb)
+    if value < 0.16:
+        return "black"
+    if saturation < 0.16:
+        return "white" if value > 0.88 else "grey"
+    name = next(name for limit, name in HUES if hue * 360 <= limit)
+    if name == "orange" and value < 0.6:
+        return "brown"
+    if value < 0.5:
+        return f"dark {name}"
+    return f"light {name}" if saturation < 0.45 else name
+
+
+COLOURS = sorted(
+    {colour_name(colorsys.hsv_to_rgb(h / 72, s, v))
+     for h in range(72) for s in (0, 0.3, 0.8) for v in (0.1, 0.4, 0.8, 1)}
+)  # fmt: skip
 
 
 def with_article(name: str) -> str:
     """``"owl"`` -> ``"an owl"``."""
+    if name in UNCOUNTED:
+        return name
     return ("an " if name[0].lower() in "aeiou" else "a ") + name
 
 
-def pick_name(names: list[str], rng: random.Random) -> str:
-    """The concept's own name two times in three, else one of its synonyms."""
-    if len(names) > 1 and rng.random() < 0.35:
-        return rng.choice(names[1:])
-    return names[0]
+def plural(name: str) -> str:
+    """``"red fox"`` -> ``"red foxes"``; ``"cup of tea"`` -> ``"cups of tea"``."""
+    for word in (" of ", " with "):
+        if word in name:
+            head, _, rest = name.partition(word)
+            return plural(head) + word + rest
+    *before, last = name.split(" ")
+    if last in PLURALS:
+        last = PLURALS[last]
+    elif last.endswith("y") and last[-2:-1] not in "aeiou":
+        last = f"{last[:-1]}ies"
+    elif last.endswith(("s", "x", "ch", "sh")):
+        last = f"{last}es"
+    else:
+        last = f"{last}s"
+    return " ".join([*before, last])
 
 
-def caption(record: dict, rng: random.Random, dropout: float = 0.1) -> str:
-    """A random caption of a record of `data.py`; empty with probability `dropout`.
+def pick_name(record: dict, rng: random.Random) -> str:
+    """Mostly the thing's own name, else a synonym, what kind of thing it is, or a tag."""
+    u = rng.random()
+    if u < 0.06:
+        return rng.choice(record["categories"])
+    if u < 0.11 and record["tags"]:
+        return rng.choice(record["tags"])
+    if u < 0.40 and len(record["names"]) > 1:
+        return rng.choice(record["names"][1:])
+    return record["names"][0]
+
+
+def caption(record: dict, rng: random.Random, scene: Scene, dropout: float = 0.1) -> str:
+    """A random caption of a record of `data.py` in a scene; empty with probability `dropout`.
 
     The empty caption teaches the unconditional model that classifier-free guidance needs.
     """
     if rng.random() < dropout:
         return ""
-    name, u = pick_name(record["names"], rng), rng.random()
-    if u < 0.10:
+    name, u = pick_name(record, rng), rng.random()
+    thing = with_article(name)
+    if scene.count > 1:
+        thing = f"{NUMBERS[scene.count]} {name if name in UNCOUNTED else plural(name)}"
+    if u < 0.10 and scene.count == 1:
         return name
-    if u < 0.22:
-        return rng.choice(STYLELESS).format(with_article(name))
-    return rng.choice(TEMPLATES[record["style"]]).format(with_article(name))
+    choice = STYLELESS if u < 0.22 else TEMPLATES[record["style"]]
+    return rng.choice(choice).format(thing) + around(scene, rng)
+
+
+def around(scene: Scene, rng: random.Random) -> str:
+    """What a caption says of the surroundings, if anything."""
+    if scene.night:
+        return " at night" if rng.random() < 0.7 else ""
+    if scene.ground and rng.random() < 0.25:
+        return f" on {with_article(colour_name(scene.ground))} ground"
+    return ""
 
 
 def every_caption(record: dict) -> list[str]:
-    """Every caption a record can have, for the tokenizer's training text."""
+    """Captions with every name and template that a record can have, for the tokenizer."""
     templates = (*TEMPLATES[record["style"]], *STYLELESS)
-    return [t.format(with_article(name)) for name in record["names"] for t in templates]
+    names = (*record["names"], *record["categories"], *record["tags"])
+    return [template.format(with_article(name)) for name in names for template in templates]
+
+
+def surroundings() -> list[str]:
+    """Every word that captions use of what is around a thing."""
+    grounds = [f"on {with_article(colour)} ground" for colour in COLOURS]
+    return [*grounds, "at night", *NUMBERS.values()]

@@ -9,10 +9,12 @@ import math
 
 import torch
 import torch.nn.functional as F
+from captions import Scene
 from torch import Tensor
 
 SIZE = 64
 GRID = 8
+NIGHT = torch.tensor([0.22, 0.27, 0.48])  # what is left of red, green and blue
 MIRRORED = 0.2  # the drawings look left as a rule: one way is learnt sooner than two
 
 
@@ -44,8 +46,16 @@ def gradient(n: int, g: torch.Generator) -> Tensor:
     return angle.cos() * axis.view(1, 1, 1, -1) + angle.sin() * axis.view(1, 1, -1, 1) + 0.5
 
 
+def horizon(n: int, g: torch.Generator) -> Tensor:
+    """Two colours (n, 3, 8, 8) above and below a line between a third and two thirds."""
+    above, below = palette(n, g), palette(n, g)
+    line = 1 / 3 + torch.rand(n, 1, 1, 1, generator=g) / 3
+    rows = (torch.arange(GRID).view(1, 1, GRID, 1) + 0.5) / GRID
+    return torch.lerp(above, below, (12 * (rows - line)).sigmoid()).expand(-1, -1, -1, GRID)
+
+
 def colour_field(n: int, g: torch.Generator) -> Tensor:
-    """Random grounds (n, 3, 64, 64): flat, two-colour ramps, soft noise, or sharper scraps."""
+    """Random grounds (n, 3, 64, 64): flat, ramps, soft noise, horizons, or sharper scraps."""
     first, second = palette(n, g), palette(n, g)
     amplitude = torch.rand(n, 1, 1, 1, generator=g) ** 2 * 0.3
     noise = first + amplitude * smooth_noise(n, 3, g)
@@ -54,22 +64,31 @@ def colour_field(n: int, g: torch.Generator) -> Tensor:
     kind = torch.rand(n, generator=g)
     field = pick(kind < 0.35, noise, ramp)
     field = pick(kind > 0.60, first.expand(-1, -1, GRID, GRID), field)
+    field = pick(kind > 0.84, horizon(n, g), field)
     field = pick(kind > 0.90, scrap, field)
     field = F.interpolate(field.clamp(0, 1), (SIZE, SIZE), mode="bicubic", align_corners=False)
     return field.clamp(0, 1)
 
 
-def place(drawings: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
+def place(
+    drawings: Tensor, g: torch.Generator, size: float = 1, where: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Scale, shift, mirror and tilt drawings a little.
 
-    `drawings` is (B, S, S, 4) uint8 with straight alpha; returns premultiplied colour
-    (B, 3, 64, 64) and alpha (B, 1, 64, 64), both 0..1.
+    Args:
+        drawings: (B, S, S, 4), uint8, straight alpha.
+        g: Where chance comes from.
+        size: How large they become; 1 fills the picture.
+        where: Their middles, (B, 2), x and y from -1 to 1; the picture's middle if None.
+
+    Returns:
+        Premultiplied colour (B, 3, 64, 64) and alpha (B, 1, 64, 64), both 0..1.
     """
     n = len(drawings)
     rgba = drawings.permute(0, 3, 1, 2).float() / 255
     rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
     tilt = (torch.rand(n, generator=g) - 0.5) * 0.25 * (torch.rand(n, generator=g) < 0.4)
-    scale = 1 / (0.86 + 0.22 * torch.rand(n, generator=g))
+    scale = 1 / (size * (0.86 + 0.22 * torch.rand(n, generator=g)))
     mirror = torch.where(torch.rand(n, generator=g) < MIRRORED, -1.0, 1.0)
     cos, sin = torch.cos(tilt), torch.sin(tilt)
     matrix = torch.stack(
@@ -80,9 +99,32 @@ def place(drawings: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
         1,
     )
     shift = (torch.rand(n, 2, 1, generator=g) - 0.5) * 0.16
+    if where is not None:
+        shift = shift - matrix @ where.unsqueeze(2)
     grid = F.affine_grid(torch.cat([matrix, shift], 2), (n, 4, SIZE, SIZE), align_corners=False)
     placed = F.grid_sample(rgba, grid, align_corners=False)
     return placed[:, :3], placed[:, 3:]
+
+
+def place_several(drawings: Tensor, count: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Place each drawing `count` times (B,), 2 or 3, small and side by side; as `place` returns."""
+    n = len(drawings)
+    colour, alpha = torch.zeros(n, 3, SIZE, SIZE), torch.zeros(n, 1, SIZE, SIZE)
+    for turn in range(int(count.max())):
+        x = torch.where(count == 2, turn - 0.5, (turn % 2) - 0.5)
+        y = torch.where(count == 2, 0.3 * (turn - 0.5), 0.5 if turn == 2 else -0.45)
+        x = torch.where((count == 3) & (turn == 2), 0.0, x)
+        front, cover = place(drawings, g, 0.56, torch.stack([x, y], 1))
+        shown = (turn < count).float().view(-1, 1, 1, 1)
+        front, cover = front * shown, cover * shown
+        colour, alpha = front + colour * (1 - cover), cover + alpha * (1 - cover)
+    return colour, alpha
+
+
+def shadow(alpha: Tensor) -> Tensor:
+    """How much light a thing takes from the ground below it (B, 1, 64, 64), 0..1."""
+    soft = F.avg_pool2d(alpha, 9, 1, 4, count_include_pad=False)
+    return 0.6 * F.pad(soft, (0, 0, 6, 0))[..., :SIZE, :]
 
 
 def light(colour: Tensor, alpha: Tensor, ground: Tensor, strength: Tensor) -> Tensor:
@@ -96,11 +138,38 @@ def light(colour: Tensor, alpha: Tensor, ground: Tensor, strength: Tensor) -> Te
     return torch.lerp(colour, tinted, strength)
 
 
-def composite(drawings: Tensor, g: torch.Generator) -> Tensor:
-    """Training pictures (B, 3, 64, 64), 0..1, from drawings (B, S, S, 4), uint8."""
+def compose(drawings: Tensor, g: torch.Generator) -> tuple[Tensor, list[Scene]]:
+    """Training pictures (B, 3, 64, 64), 0..1, from drawings (B, S, S, 4), uint8, and their scenes.
+
+    One in sixteen shows the thing two or three times, one in sixteen is night, one in six throws a
+    shadow.
+    """
     n = len(drawings)
     colour, alpha = place(drawings, g)
+    count = torch.where(torch.rand(n, generator=g) < 1 / 16, 2, 1)
+    count = count + (count > 1) * (torch.rand(n, generator=g) < 0.5)
+    many = count > 1
+    if many.any():
+        colour[many], alpha[many] = place_several(drawings[many], count[many], g)
     ground = colour_field(n, g)
+    even = ground.flatten(2).std(2).amax(1) < 0.04
+    mean = ground.mean((2, 3))
+    shaded = (torch.rand(n, 1, 1, 1, generator=g) < 1 / 6) * shadow(alpha)
+    ground = ground * (1 - shaded)
     lit = torch.rand(n, 1, 1, 1, generator=g) < 0.5
     strength = 0.9 * torch.rand(n, 1, 1, 1, generator=g) * lit
-    return (light(colour, alpha, ground, strength) + ground * (1 - alpha)).clamp(0, 1)
+    pictures = light(colour, alpha, ground, strength) + ground * (1 - alpha)
+    night = torch.rand(n, generator=g) < 1 / 16
+    pictures = pick(night, pictures * NIGHT.view(1, 3, 1, 1), pictures).clamp(0, 1)
+    scenes = [
+        Scene(tuple(rgb) if flat else None, dark, number)
+        for rgb, flat, dark, number in zip(
+            mean.tolist(), even.tolist(), night.tolist(), count.tolist(), strict=True
+        )
+    ]
+    return pictures, scenes
+
+
+def composite(drawings: Tensor, g: torch.Generator) -> Tensor:
+    """As `compose`, without the scenes."""
+    return compose(drawings, g)[0]

@@ -1,204 +1,88 @@
-"""Fetch openly licensed drawings from npm, render them and write one dataset file.
+"""Make the dataset: openly licensed drawings with names, in one file, and who drew them.
 
-Ten packages are fetched by pinned version with ``npm pack``. Each one's licence field is checked
-before anything is read from it. The drawings of the concepts in `concepts.json` are rendered to
-96 x 96 RGBA pictures and stored, with their captions' raw material, in one ``.npz`` file:
+The drawings of the things in `concepts.py` are fetched and rendered (`artsets.py`) and stored, with
+their captions' raw material, in one ``.npz`` file:
 
 * ``pictures``: (N, 96, 96, 4), uint8, straight (not premultiplied) alpha;
-* ``records``: a JSON list of N objects with ``concept``, ``names``, ``style``, ``art``, ``weight``;
+* ``records``: a JSON list of N objects, the fields of `Record`;
 * ``vocabulary``: a JSON list of strings, every emoji label and tag, for the tokenizer.
 
-To widen the model, add lines to `concepts.json`: a key is an Emojibase label.
+One artist's drawings are never shown to the generator (``held_out``): they are for the judge.
 """
 
 import argparse
 import json
-import re
-import subprocess
-import tarfile
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyvips
+from artsets import ART_SETS, HELD_OUT, LABELS, check_license, fetch, open_art_set
+from concepts import FAVOURITES, Concept, choose, read
 
-SIZE = 96
-MARGIN = 3
-RENDERED = 256  # before trimming
-ALLOWED_LICENSES = {
-    "MIT",
-    "Apache-2.0",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "CC0-1.0",
-    "CC-BY-3.0",
-    "CC-BY-4.0",
-}
 DIRECTORY = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class ArtSet:
-    """One npm package of drawings: its pinned version and the style its captions speak of."""
-
-    package: str
-    version: str
-    style: str
-
-    @property
-    def name(self) -> str:
-        return self.package.split("/")[-1]
-
-
-ART_SETS = (
-    ArtSet("@lobehub/fluent-emoji-3d", "1.1.0", "photo"),
-    ArtSet("@iconify-json/fluent-emoji", "1.2.7", "painting"),
-    ArtSet("@iconify-json/fluent-emoji-flat", "1.2.6", "drawing"),
-    ArtSet("@iconify-json/fluent-emoji-high-contrast", "1.2.6", "ink"),
-    ArtSet("@iconify-json/noto", "1.2.9", "cartoon"),
-    ArtSet("@iconify-json/noto-v1", "1.2.5", "cartoon"),
-    ArtSet("@iconify-json/twemoji", "1.2.5", "drawing"),
-    ArtSet("@iconify-json/emojione", "1.2.3", "drawing"),
-    ArtSet("@iconify-json/fxemoji", "1.2.2", "drawing"),
-)
 STYLE_WEIGHTS = {"photo": 3.0, "ink": 0.5}  # prompts ask for photos; ink reads poorly in colour
-LABELS = ArtSet("emojibase-data", "17.0.0", "")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known about one rendered drawing."""
+    """What is known about one rendered drawing.
+
+    Attributes:
+        concept: The thing, by Emojibase's label.
+        names: What captions call it; the first most often.
+        tags: What it has to do with.
+        categories: What kind of thing it is.
+        style: photo, painting, drawing, cartoon or ink.
+        art: The art set it is from.
+        favourite: Whether `concepts.json` tells of the thing.
+        held_out: Whether only the judge may see it.
+        weight: How often it is shown; all that are not held out add up to 1.
+    """
 
     concept: str
-    names: list[str]
+    names: tuple[str, ...]
+    tags: tuple[str, ...]
+    categories: tuple[str, ...]
     style: str
     art: str
+    favourite: bool
+    held_out: bool
     weight: float
 
-
-def fetch(art_set: ArtSet, cache: Path) -> Path:
-    """Return the unpacked folder of a package, fetching it once into `cache`."""
-    stem = f"{art_set.package.lstrip('@').replace('/', '-')}-{art_set.version}"
-    folder = cache / stem / "package"
-    if not folder.exists():
-        archive = cache / f"{stem}.tgz"
-        if not archive.exists():
-            spec = f"{art_set.package}@{art_set.version}"
-            subprocess.run(["npm", "pack", "--silent", spec], cwd=cache, check=True)
-        with tarfile.open(archive) as tar:
-            tar.extractall(cache / stem, filter="data")
-    return folder
+    @property
+    def is_animal(self) -> bool:
+        """Whether it shows an animal."""
+        return "animal" in self.categories
 
 
-def check_license(folder: Path) -> dict:
-    """Return author, licence and address of a package; raise ValueError if it is not allowed.
-
-    Icon sets state the artwork's own licence in ``info.json``; it must be allowed as well as the
-    package's.
-    """
-    package = json.loads((folder / "package.json").read_text())
-    licenses = [package.get("license")]
-    notice = {"author": package.get("author") or "", "url": package.get("homepage", "")}
-    info_file = folder / "info.json"
-    if info_file.exists():
-        info = json.loads(info_file.read_text())
-        licenses.append(info["license"]["spdx"])
-        notice = info["author"]
-        notice["license_url"] = info["license"].get("url", "")
-    refused = [name for name in licenses if name not in ALLOWED_LICENSES]
-    if refused:
-        raise ValueError(f"{package['name']}: licence {refused} is not among the allowed ones")
-    if isinstance(notice.get("author"), dict):
-        notice = {**notice, "name": notice["author"].get("name", "")}
-    return {
-        "package": package["name"],
-        "version": package["version"],
-        "author": notice.get("name") or notice.get("author") or "see the package",
-        "url": notice.get("url", ""),
-        "license": licenses[-1],
-        "license_url": notice.get("license_url", ""),
-    }
-
-
-def slug(label: str) -> str:
-    """The name iconify gives an emoji label: ``"T-Rex"`` -> ``"t-rex"``."""
-    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"[’']", "", label.lower())).strip("-")
-
-
-def to_rgba(image: pyvips.Image) -> np.ndarray:
-    """Trim what is transparent and fit the rest into a (SIZE, SIZE, 4) uint8 canvas.
-
-    Sets differ in their margins; trimmed, every drawing is as large as its picture allows and
-    stands in its middle.
-    """
-    if image.bands < 4:
-        image = image.colourspace("srgb").bandjoin(255)
-    left, top, width, height = image[3].find_trim(threshold=8, background=[0])
-    if width == 0 or height == 0:
-        return np.zeros((SIZE, SIZE, 4), np.uint8)
-    image = image.crop(left, top, width, height)
-    image = image.thumbnail_image(SIZE - 2 * MARGIN, height=SIZE - 2 * MARGIN)
-    return image.gravity("centre", SIZE, SIZE).numpy()
-
-
-class IconifySet:
-    """The drawings of one iconify package, found by emoji label."""
-
-    def __init__(self, folder: Path):
-        self.icons = json.loads((folder / "icons.json").read_text())
-
-    def render(self, emoji: dict) -> np.ndarray | None:
-        """Render the drawing of an Emojibase entry, or return None if the set has none."""
-        icon = self.icons["icons"].get(slug(emoji["label"]))
-        if icon is None:
-            return None
-        width = icon.get("width", self.icons.get("width", 16))
-        height = icon.get("height", self.icons.get("height", 16))
-        box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
-        svg = (
-            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">'
-            f"{icon['body']}</svg>"
-        )
-        return to_rgba(pyvips.Image.svgload_buffer(svg.encode()))
-
-
-class PictureSet:
-    """Pictures in ``assets/``, named by the emoji's code points."""
-
-    def __init__(self, folder: Path):
-        self.assets = folder / "assets"
-
-    def render(self, emoji: dict) -> np.ndarray | None:
-        """Render the picture of an Emojibase entry, or return None if the set has none."""
-        code = emoji["hexcode"].lower()
-        for name in (code, f"{code}-fe0f", code.removesuffix("-fe0f")):
-            path = self.assets / f"{name}.webp"
-            if path.exists():
-                return to_rgba(pyvips.Image.new_from_file(str(path)))
+def render(concept: Concept, favourite: bool, emojis: dict, art, art_set):
+    """Return (picture, Record) of one concept in one art set, or None if it is not drawn there."""
+    if art_set.name in concept.skip:
         return None
-
-
-def open_art_set(folder: Path) -> IconifySet | PictureSet:
-    """Open an unpacked package by what it contains."""
-    return IconifySet(folder) if (folder / "icons.json").exists() else PictureSet(folder)
-
-
-def render_concept(concept: str, spec: dict, emojis: dict, art, art_set: ArtSet):
-    """Return (picture, Record) of one concept in one art set, or None if it is not drawn there.
-
-    ``spec["drawing"]`` names the drawing to prefer (a face reads better than some bodies);
-    ``spec["skip"]`` lists art sets whose drawing of the concept is not wanted.
-    """
-    if art_set.name in spec.get("skip", ()):
-        return None
-    for label in dict.fromkeys((spec.get("drawing", concept), concept, f"{concept} face")):
+    for label in concept.drawings:
         picture = art.render(emojis[label]) if label in emojis else None
         if picture is not None and picture[..., 3].mean() > 8:
-            names = [concept, *spec.get("names", ())]
-            weight = spec.get("weight", 1) * STYLE_WEIGHTS.get(art_set.style, 1)
-            return picture, Record(concept, names, art_set.style, art_set.name, weight)
+            weight = concept.weight * STYLE_WEIGHTS.get(art_set.style, 1)
+            told = (concept.label, concept.names, concept.tags, concept.categories)
+            return picture, Record(
+                *told, art_set.style, art_set.name, favourite, art_set == HELD_OUT, weight
+            )
     return None
+
+
+def weigh(records: list[Record]) -> list[Record]:
+    """Scale the weights: favourites get their share, the rest the rest, held-out drawings none."""
+    total: Counter[bool] = Counter()
+    for record in records:
+        total[record.favourite] += 0 if record.held_out else record.weight
+    share = {True: FAVOURITES, False: 1 - FAVOURITES}
+    if not total[False]:
+        share[True] = 1.0
+    return [
+        replace(r, weight=0 if r.held_out else r.weight * share[r.favourite] / total[r.favourite])
+        for r in records
+    ]
 
 
 def emoji_vocabulary(emojis: list[dict]) -> list[str]:
@@ -216,6 +100,7 @@ def write_notice(path: Path, notices: list[dict]) -> None:
         "The model was trained on drawings from these packages, composited over generated colour",
         "fields. The drawings are not part of this repository; `training/data.py` fetches them.",
         "Changes made: rendered to 96 x 96 px, recoloured, mirrored, scaled and composited.",
+        f"{HELD_OUT.package} was kept from the model; only its judge saw it.",
         "",
         "| package | version | author | licence |",
         "| --- | --- | --- | --- |",
@@ -227,26 +112,35 @@ def write_notice(path: Path, notices: list[dict]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def build(cache: Path, concepts: dict) -> tuple[np.ndarray, list[Record], list[str], list[dict]]:
+def build(cache: Path, told: dict) -> tuple[np.ndarray, list[Record], list[str], list[dict]]:
     """Fetch, check and render everything: pictures, records, vocabulary, attributions."""
-    folders = {art_set: fetch(art_set, cache) for art_set in (*ART_SETS, LABELS)}
+    folders = {art_set: fetch(art_set, cache) for art_set in (*ART_SETS, HELD_OUT, LABELS)}
     notices = [check_license(folder) for folder in folders.values()]
     emojis = json.loads((folders[LABELS] / "en" / "data.json").read_text())
     by_label = {emoji["label"]: emoji for emoji in emojis}
-    rendered = []
-    for art_set in ART_SETS:
+    concepts, rendered = choose(emojis, told), []
+    for art_set in (*ART_SETS, HELD_OUT):
         art = open_art_set(folders[art_set])
-        found = (render_concept(c, spec, by_label, art, art_set) for c, spec in concepts.items())
+        found = (render(c, c.label in told, by_label, art, art_set) for c in concepts)
         rendered += [item for item in found if item is not None]
     pictures, records = zip(*rendered, strict=True)
-    return np.stack(pictures), list(records), emoji_vocabulary(emojis), notices
+    return np.stack(pictures), weigh(list(records)), emoji_vocabulary(emojis), notices
 
 
-def load(path: Path) -> tuple[np.ndarray, list[dict], list[str]]:
-    """Read a dataset file: pictures (N, 96, 96, 4) uint8, records, vocabulary."""
+def load(path: Path, held_out: bool = False) -> tuple[np.ndarray, list[dict], list[str]]:
+    """Read a dataset file.
+
+    Returns:
+        Pictures (N, 96, 96, 4) uint8, their records, and the vocabulary; without what is held out
+        from the generator unless `held_out`.
+    """
     with np.load(path) as file:
         records, vocabulary = json.loads(str(file["records"])), json.loads(str(file["vocabulary"]))
-        return file["pictures"], records, vocabulary
+        pictures = file["pictures"]
+    if not held_out:
+        shown = [i for i, record in enumerate(records) if not record["held_out"]]
+        pictures, records = pictures[shown], [records[i] for i in shown]
+    return pictures, records, vocabulary
 
 
 def main() -> None:
@@ -257,8 +151,8 @@ def main() -> None:
     parser.add_argument("--notice", type=Path, default=DIRECTORY / "NOTICE.md")
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
-    concepts = json.loads(args.concepts.read_text())
-    pictures, records, vocabulary, notices = build(args.cache, concepts)
+    told = read(args.concepts)
+    pictures, records, vocabulary, notices = build(args.cache, told)
     np.savez_compressed(
         args.out,
         pictures=pictures,
@@ -266,9 +160,11 @@ def main() -> None:
         vocabulary=json.dumps(vocabulary),
     )
     write_notice(args.notice, notices)
-    drawn = {record.concept for record in records}
-    missing = sorted(set(concepts) - drawn)
-    print(f"{len(records)} pictures of {len(drawn)} concepts; not drawn anywhere: {missing}")
+    drawn = {record.concept for record in records if not record.held_out}
+    animals = {record.concept for record in records if record.is_animal}
+    missing = sorted(set(told) - drawn)
+    print(f"{len(records)} pictures of {len(drawn)} concepts, {len(animals)} of them animals;")
+    print(f"{sum(record.held_out for record in records)} are held out; not drawn: {missing}")
 
 
 if __name__ == "__main__":

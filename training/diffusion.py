@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 from autoencoder import has_fast_bf16
-from captions import caption, every_caption
-from compose import composite
+from captions import Scene, caption, every_caption, surroundings
+from compose import compose
 from data import load
 from diffusers import (
     AutoencoderTiny,
@@ -77,7 +77,7 @@ def make_scheduler() -> DDIMScheduler:
 class LatentCache:
     """Scaled latents (N, 16, 8, 8) of random composites, renewed a few at a time.
 
-    `index[i]` says which drawing latent `i` shows.
+    `index[i]` says which drawing latent `i` shows, `scenes[i]` what stands around it.
     """
 
     def __init__(self, vae, drawings: Tensor, weights: Tensor, args, g: torch.Generator):
@@ -85,6 +85,7 @@ class LatentCache:
         self.bf16, size = args.bf16, args.cache
         self.latents = torch.empty(size, 16, 8, 8)
         self.index = torch.empty(size, dtype=torch.long)
+        self.scenes = [Scene()] * size
         self.cursor = 0
         while self.cursor + 64 <= size:
             self.renew(64)
@@ -96,19 +97,21 @@ class LatentCache:
         if self.cursor + n > len(self.index):
             self.cursor = 0
         index = torch.multinomial(self.weights, n, replacement=True, generator=self.g)
-        pictures = composite(self.drawings[index], self.g)
+        pictures, scenes = compose(self.drawings[index], self.g)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         slot = slice(self.cursor, self.cursor + n)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             latents = self.vae.encoder(pictures * 2 - 1)
         self.latents[slot] = latents.float() * self.vae.config.scaling_factor
         self.index[slot] = index
+        self.scenes[slot] = scenes
         self.cursor += n
 
-    def draw(self, n: int) -> tuple[Tensor, list[int]]:
-        """`n` random latents and the drawings they show."""
+    def draw(self, n: int) -> tuple[Tensor, list[tuple[int, Scene]]]:
+        """`n` random latents, the drawings they show and their scenes."""
         choice = torch.randint(0, len(self.index) // 64 * 64, (n,), generator=self.g)
-        return self.latents[choice], self.index[choice].tolist()
+        shown = zip(self.index[choice].tolist(), choice.tolist(), strict=True)
+        return self.latents[choice], [(drawing, self.scenes[i]) for drawing, i in shown]
 
 
 def sample_times(n: int, g: torch.Generator) -> Tensor:
@@ -158,9 +161,9 @@ class Trainer:
         self.g = torch.Generator().manual_seed(args.seed)
         self.step, self.minutes = 0, 0.0
 
-    def train_step(self, z: Tensor, drawn: list[int]) -> float:
-        """One optimiser step on latents (B, 16, 8, 8) of the drawings `drawn`; the loss."""
-        texts = [caption(self.records[i], self.rng) for i in drawn]
+    def train_step(self, z: Tensor, drawn: list[tuple[int, Scene]]) -> float:
+        """One optimiser step on latents (B, 16, 8, 8) of drawings in scenes; the loss."""
+        texts = [caption(self.records[i], self.rng, scene) for i, scene in drawn]
         t = sample_times(len(z), self.g)
         alpha_bar = self.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
         x_t, v = noisy_and_velocity(z, torch.randn(z.shape, generator=self.g), alpha_bar)
@@ -297,7 +300,7 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
 def load_tokenizer(records: list[dict], vocabulary: list[str]):
     """The tokenizer of a dataset: the same every time, so it needs no file of its own."""
     texts = [text for record in records for text in every_caption(record)]
-    return train_tokenizer(texts + vocabulary)
+    return train_tokenizer(texts + surroundings() + vocabulary)
 
 
 def make_models(widths: tuple[int, int], pieces: int) -> nn.ModuleDict:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import torch
-from captions import every_caption
+from captions import every_caption, surroundings
 from data import load
 from diffusers import AutoencoderTiny
 from diffusion import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
@@ -87,15 +87,18 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
     return card + notice.replace("# Where", "## Where", 1)
 
 
-def likes(distilled: bool) -> dict[str, object]:
-    """How the model likes to be used, for `digressions.json`.
+def likes(distilled: float | None) -> dict[str, object]:
+    """How the model likes to be used, for `digressions.json`; the guidance distilled into it.
 
     A whole picture is painted once, so it may cost twice the time: a little guidance on top of
     what was distilled makes its shapes firmer.
     """
     guidance = {"whole": 1.5, "cell": 1.0} if distilled else {"whole": 3.0, "cell": 3.0}
+    inside = {"distilled_guidance": distilled} if distilled else {}
     whole = {"sampler": "ddim", "steps": 12, "guidance": guidance["whole"], "strength": 0.8}
-    return whole | {"cell_steps": 4, "cell_guidance": guidance["cell"], "cell_strength": 0.8}
+    return (
+        whole | {"cell_steps": 4, "cell_guidance": guidance["cell"], "cell_strength": 0.8} | inside
+    )
 
 
 def forget_paths(folder: Path) -> None:
@@ -107,9 +110,10 @@ def forget_paths(folder: Path) -> None:
 
 
 def taught(records: list[dict]) -> list[str]:
-    """A line for every name and every style that captions speak of."""
-    captions = {text for record in records for text in every_caption(record)}
-    names = {name for record in records for name in record["names"]}
+    """A line for every name, style, colour and number that captions speak of."""
+    captions = {text for record in records for text in every_caption(record)} | {*surroundings()}
+    kinds = ("names", "categories", "tags")
+    names = {name for record in records for kind in kinds for name in record[kind]}
     words = {word for text in captions for word in text.split()}
     return [*sorted(names), *sorted(words - {word for name in names for word in name.split()})]
 
@@ -136,7 +140,7 @@ def main() -> None:
     )
     pipeline.save_pretrained(args.out)
     forget_paths(args.out)
-    liked = likes(state["guidance"] is not None)
+    liked = likes(state["guidance"])
     (args.out / "digressions.json").write_text(json.dumps(liked, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()

@@ -32,6 +32,10 @@ class Defaults:
     """How a model likes to be used, when the user does not say.
 
     A folder may carry its own in ``digressions.json``; otherwise they are read off its scheduler.
+
+    Attributes:
+        distilled_guidance: The guidance scale that a network has inside for every prompt but the
+            empty one, having been distilled from a guided one; 1 for none.
     """
 
     sampler: str = "ddim"
@@ -41,6 +45,7 @@ class Defaults:
     cell_steps: int | None = None
     cell_guidance: float | None = None
     cell_strength: float | None = None
+    distilled_guidance: float = 1.0
 
     def for_cells(self) -> Defaults:
         """How it likes to paint a mosaic's cells: as a whole picture, where it says nothing."""

@@ -98,10 +98,10 @@ def ensemble(
     """Paint several prompts as one picture: a giraffe AND a frog."""
     from ..ensembles.comparison import compared, concepts_in, swept
     from ..ensembles.regions import region_masks, remembered
+    from ..ensembles.several import both_ways as filled
+    from ..ensembles.several import combine, require_several
     from ..pictures.images import check_suffix, cover
     from ..pictures.original import read_original
-    from ..prompts import both_ways as filled
-    from ..prompts import combine, require_several
 
     _check_numbers(n, best, by)
     if (compare, sweep is not None, best is not None).count(True) > 1:

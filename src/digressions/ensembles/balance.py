@@ -4,6 +4,10 @@ The diffusion classifier of Li et al. 2023 (arXiv 2303.16203): a prompt that des
 helps the model to find the noise in it. Noise is added to the picture at several levels, and the
 error :math:`\|\epsilon - \hat\epsilon\|^2` of the guess with a prompt is compared with that of the
 unconditional guess, with the same noise for all of them.
+
+A guided guess is not the likeliest one: it overshoots, and its error is larger than that of no
+prompt at all. Where guidance was distilled into a network, what it says with a prompt is therefore
+taken back by that scale first.
 """
 
 from __future__ import annotations
@@ -92,7 +96,7 @@ def balances(
         drawn = Noise([seed + i for i in range(trials)], tuple(z.shape[1:])).draw()  # type: ignore[arg-type]
         noise = drawn.repeat_interleave(count, 0).to(z)
         x_t = model.schedule.noised(z, noise, t)
-        errors = []
+        guesses = []
         for start in range(0, len(t), batch_size):
             rows = slice(start, start + batch_size)
             prompt = torch.arange(len(t), device=model.device)[rows] % count
@@ -101,10 +105,13 @@ def balances(
                 guidance=torch.ones(len(prompt), device=model.device),
                 time_ids=model.time_ids(image.shape[2], image.shape[1], len(prompt)),
             )
-            clean = denoise(x_t[rows], t[rows], asked)
-            alpha, sigma = model.schedule.alpha_sigma(t[rows])
-            # The error of the noise, without its own division by what may be 0.
-            errors.append(((clean - z) * alpha / sigma).square().sum(1))
-        by_prompt = torch.cat(errors).cpu().double().unflatten(0, (trials, count)).sum(0)
+            guesses.append(denoise(x_t[rows], t[rows], asked))
+        clean = torch.cat(guesses).unflatten(0, (trials, count))
+        empty = clean[:, :1]
+        clean = (empty + (clean - empty) / model.defaults.distilled_guidance).flatten(0, 1)
+        alpha, sigma = model.schedule.alpha_sigma(t)
+        # The error of the noise, without its own division by what may be 0.
+        errors = ((clean - z) * alpha / sigma).square().sum(1)
+        by_prompt = errors.cpu().double().unflatten(0, (trials, count)).sum(0)
         where = (by_prompt[0] - by_prompt[1:]) / by_prompt[0].sum()
         yield Balance(tuple(where.sum((1, 2)).tolist()), where)

@@ -1,0 +1,167 @@
+"""Openly licensed sets of drawings: fetched from npm, their licences checked, rendered to RGBA.
+
+Each set is a package of a pinned version. Its licence field is checked before anything is read
+from it. A drawing is 96 x 96 px, uint8, straight (not premultiplied) alpha, trimmed to what it
+shows.
+"""
+
+import json
+import re
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyvips
+
+SIZE = 96
+MARGIN = 3
+RENDERED = 256  # before trimming
+ALLOWED_LICENSES = {
+    "MIT",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC0-1.0",
+    "CC-BY-3.0",
+    "CC-BY-4.0",
+}
+
+
+@dataclass(frozen=True)
+class ArtSet:
+    """One npm package of drawings: its pinned version and the style its captions speak of."""
+
+    package: str
+    version: str
+    style: str
+
+    @property
+    def name(self) -> str:
+        return self.package.split("/")[-1]
+
+
+ART_SETS = (
+    ArtSet("@lobehub/fluent-emoji-3d", "1.1.0", "photo"),
+    ArtSet("@iconify-json/fluent-emoji", "1.2.7", "painting"),
+    ArtSet("@iconify-json/fluent-emoji-flat", "1.2.6", "drawing"),
+    ArtSet("@iconify-json/fluent-emoji-high-contrast", "1.2.6", "ink"),
+    ArtSet("@iconify-json/noto", "1.2.9", "cartoon"),
+    ArtSet("@iconify-json/noto-v1", "1.2.5", "cartoon"),
+    ArtSet("@iconify-json/twemoji", "1.2.5", "drawing"),
+    ArtSet("@iconify-json/emojione", "1.2.3", "drawing"),
+    ArtSet("@iconify-json/fxemoji", "1.2.2", "drawing"),
+)
+LABELS = ArtSet("emojibase-data", "17.0.0", "")
+HELD_OUT = ArtSet("@iconify-json/streamline-emojis", "1.2.4", "drawing")
+
+
+def fetch(art_set: ArtSet, cache: Path) -> Path:
+    """Return the unpacked folder of a package, fetching it once into `cache`."""
+    stem = f"{art_set.package.lstrip('@').replace('/', '-')}-{art_set.version}"
+    folder = cache / stem / "package"
+    if not folder.exists():
+        archive = cache / f"{stem}.tgz"
+        if not archive.exists():
+            spec = f"{art_set.package}@{art_set.version}"
+            subprocess.run(["npm", "pack", "--silent", spec], cwd=cache, check=True)
+        with tarfile.open(archive) as tar:
+            tar.extractall(cache / stem, filter="data")
+    return folder
+
+
+def check_license(folder: Path) -> dict:
+    """Return author, licence and address of a package; raise ValueError if it is not allowed.
+
+    Icon sets state the artwork's own licence in ``info.json``; it must be allowed as well as the
+    package's.
+    """
+    package = json.loads((folder / "package.json").read_text())
+    licenses = [package.get("license")]
+    notice = {"author": package.get("author") or "", "url": package.get("homepage", "")}
+    info_file = folder / "info.json"
+    if info_file.exists():
+        info = json.loads(info_file.read_text())
+        licenses.append(info["license"]["spdx"])
+        notice = info["author"]
+        notice["license_url"] = info["license"].get("url", "")
+    refused = [name for name in licenses if name not in ALLOWED_LICENSES]
+    if refused:
+        raise ValueError(f"{package['name']}: licence {refused} is not among the allowed ones")
+    if isinstance(notice.get("author"), dict):
+        notice = {**notice, "name": notice["author"].get("name", "")}
+    return {
+        "package": package["name"],
+        "version": package["version"],
+        "author": notice.get("name") or notice.get("author") or "see the package",
+        "url": notice.get("url", ""),
+        "license": licenses[-1],
+        "license_url": notice.get("license_url", ""),
+    }
+
+
+def slug(label: str) -> str:
+    """The name iconify gives an emoji label: ``"T-Rex"`` -> ``"t-rex"``."""
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"[’']", "", label.lower())).strip("-")
+
+
+def to_rgba(image: pyvips.Image) -> np.ndarray:
+    """Trim what is transparent and fit the rest into a (SIZE, SIZE, 4) uint8 canvas.
+
+    Sets differ in their margins; trimmed, every drawing is as large as its picture allows and
+    stands in its middle.
+    """
+    if image.bands < 4:
+        image = image.colourspace("srgb").bandjoin(255)
+    left, top, width, height = image[3].find_trim(threshold=8, background=[0])
+    if width == 0 or height == 0:
+        return np.zeros((SIZE, SIZE, 4), np.uint8)
+    image = image.crop(left, top, width, height)
+    image = image.thumbnail_image(SIZE - 2 * MARGIN, height=SIZE - 2 * MARGIN)
+    return image.gravity("centre", SIZE, SIZE).numpy()
+
+
+class IconifySet:
+    """The drawings of one iconify package, found by emoji label."""
+
+    def __init__(self, folder: Path):
+        self.icons = json.loads((folder / "icons.json").read_text())
+
+    def render(self, emoji: dict) -> np.ndarray | None:
+        """Render the drawing of an Emojibase entry, or return None if the set has none."""
+        name = slug(emoji["label"])
+        icons = self.icons["icons"]
+        icon = icons.get(name) or icons.get(f"{name}-1")  # some sets number their variants
+        if icon is None:
+            return None
+        width = icon.get("width", self.icons.get("width", 16))
+        height = icon.get("height", self.icons.get("height", 16))
+        box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
+        svg = (
+            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">'
+            f"{icon['body']}</svg>"
+        )
+        return to_rgba(pyvips.Image.svgload_buffer(svg.encode()))
+
+
+class PictureSet:
+    """Pictures in ``assets/``, named by the emoji's code points."""
+
+    def __init__(self, folder: Path):
+        self.assets = folder / "assets"
+
+    def render(self, emoji: dict) -> np.ndarray | None:
+        """Render the picture of an Emojibase entry, or return None if the set has none."""
+        code = emoji["hexcode"].lower()
+        for name in (code, f"{code}-fe0f", code.removesuffix("-fe0f")):
+            path = self.assets / f"{name}.webp"
+            if path.exists():
+                return to_rgba(pyvips.Image.new_from_file(str(path)))
+        return None
+
+
+def open_art_set(folder: Path) -> IconifySet | PictureSet:
+    """Open an unpacked package by what it contains."""
+    return IconifySet(folder) if (folder / "icons.json").exists() else PictureSet(folder)
