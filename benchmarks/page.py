@@ -1,26 +1,30 @@
-"""The sections of the docs that a script writes, between marks."""
+"""The generated sections of pages of the docs."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-MARKED = re.compile(r"(<!-- generated -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+def marked(name: str = "") -> re.Pattern[str]:
+    """What finds a section with its marks."""
+    which = f"generated: {name}" if name else "generated"
+    return re.compile(f"(<!-- {which} -->\n).*?(<!-- /{which} -->)", re.DOTALL)
 
 
-def marked(name: str) -> re.Pattern[str]:
-    """What finds the section of a name: between ``<!-- name -->`` and ``<!-- /name -->``."""
-    return re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+def update(page: Path, text: str, name: str = "") -> None:
+    """Replaces what is between the marks of a page.
 
-
-def update(page: Path, text: str, name: str = "generated") -> None:
-    """Puts a text between the marks of a page; the rest of the page stays.
+    The marks are ``<!-- generated -->`` and ``<!-- /generated -->``; with a name, where a page has
+    several sections, ``<!-- generated: NAME -->`` and ``<!-- /generated: NAME -->``.
 
     Raises:
-        SystemExit: The page has no such pair of marks, or several.
+        SystemExit: The page has no such marks.
     """
-    old = page.read_text("utf-8")
-    new, found = marked(name).subn(lambda match: match[1] + text + match[2], old)
-    if found != 1:
-        raise SystemExit(f"{page} needs one pair of <!-- {name} --> and <!-- /{name} -->")
+    which = f"generated: {name}" if name else "generated"
+    new, count = marked(name).subn(
+        lambda found: found[1] + text + found[2], page.read_text("utf-8")
+    )
+    if count != 1:
+        raise SystemExit(f"{page} needs one pair of <!-- {which} --> and <!-- /{which} -->")
     page.write_text(new, "utf-8")

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.machine import machine
+from benchmarks.page import update
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.geometry import Grid, Size
 from digressions.models import load
@@ -120,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Measures, prints, and writes JSON where asked; returns what is written."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--update", type=Path, help="page whose generated section to write")
     parser.add_argument("--grid", type=int, default=64)
     parser.add_argument("--size", type=int, default=480)
     parser.add_argument("--levels", type=int, default=2)
@@ -128,51 +129,71 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--upscaler", default="realesrgan-animevideo")
     parser.add_argument("--rehearse", action="store_true", help="paint noise")
     given = vars(parser.parse_args(arguments))
-    out, lengths, banks = given.pop("out"), given.pop("seconds"), given.pop("banks")
+    out, page = given.pop("out"), given.pop("update")
+    lengths, banks = given.pop("seconds"), given.pop("banks")
     report = {
         "machine": machine(("av",)),
         "asked": given,
         "films": [alone(Asked(seconds=seconds, **given)) for seconds in lengths],
         "banks": [alone(Asked(seconds=1, bank=count, **given)) for count in banks],
     }
-    show(report)
+    text = section(report)
+    Console(width=160, markup=False).print(text)
     if out is not None:
         out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if page is not None:
+        update(page, text, "zoom")
     return report
 
 
-def show(report: dict[str, Any]) -> None:
-    """The tables, and under them what they were measured on."""
-    console, cells = Console(width=160), report["asked"]["grid"] ** 2
-    films = Table("film", "pictures by depth", f"of {cells:,} a level", "enlarged", "painting")
-    for heading in ("filming", "film a minute of work", "peak memory", "of it loaded before"):
-        films.add_column(heading)
+def section(report: dict[str, Any]) -> str:
+    """The tables in Markdown, and under them what they were measured on."""
+    return "\n" + "\n".join([*_films(report), *_banks(report["banks"]), *_where(report)]) + "\n"
+
+
+def _films(report: dict[str, Any]) -> list[str]:
+    cells = report["asked"]["grid"] ** 2
+    lines = [
+        f"| film | pictures by depth | of {cells:,} a level | enlarged | painting, s | "
+        "filming, s | s of film a minute of work | peak memory, MiB | of it loaded before |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for row in report["films"]:
-        deep = {depth: count for depth, count in row["pictures"].items() if int(depth)}
-        films.add_row(
+        deep = [count for depth, count in row["pictures"].items() if int(depth)]
+        figures = (
             f"{row['seconds']:g} s, {row['size']} px",
-            ", ".join(map(str, deep.values())),
-            ", ".join(f"{count / cells:.1%}" for count in deep.values()),
-            str(row["enlarged"]),
-            f"{row['painting']:.0f} s",
-            f"{row['filming']:.0f} s",
-            f"{row['film_seconds_a_minute']:.1f} s",
-            f"{row['peak_mib']:.0f} MiB",
-            f"{row['loaded_mib']:.0f} MiB",
+            ", ".join(map(str, deep)),
+            ", ".join(f"{count / cells:.1%}" for count in deep),
+            row["enlarged"],
+            f"{row['painting']:.0f}",
+            f"{row['filming']:.0f}",
+            f"{row['film_seconds_a_minute']:.1f}",
+            f"{row['peak_mib']:.0f}",
+            f"{row['loaded_mib']:.0f}",
         )
-    console.print(films)
-    if report["banks"]:
-        banks = Table("bank", "of its cells within 0.05 in OKLab", "mean distance", "growing")
-        for row in report["banks"]:
-            banks.add_row(
-                str(row["pictures"]),
-                f"{row['close']:.0%}",
-                f"{row['error']:.3f}",
-                f"{row['growing']:.0f} s",
-            )
-        console.print(banks)
-    seen = report["machine"]
-    console.print(f"{seen['cpu']}, {seen['cores']} cores, {seen['threads']} threads")
+        lines.append(f"| {' | '.join(map(str, figures))} |")
+    return [*lines, ""] if report["films"] else []
+
+
+def _banks(rows: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| bank | of its cells within 0.05 in OKLab | mean distance | growing, s |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        seconds = f"{row['growing']:.0f}"
+        lines.append(f"| {row['pictures']} | {row['close']:.0%} | {row['error']:.3f} | {seconds} |")
+    return [*lines, ""] if rows else []
+
+
+def _where(report: dict[str, Any]) -> list[str]:
+    seen, asked = report["machine"], report["asked"]
+    what = "noise instead of pictures" if asked["rehearse"] else "the bundled model"
+    return [
+        f"`python -m benchmarks.zoom` printed this: {seen['cpu']}, {seen['cores']} cores, "
+        f"{seen['threads']} threads; {asked['grid']} x {asked['grid']} cells, {what}, "
+        f"{asked['upscaler']}."
+    ]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fidelity, mosaic, scale, zoom
+from benchmarks import fidelity, mosaic, scale, serve, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.page import marked
 from benchmarks.peers import PEERS, Peer, Placed
@@ -263,17 +263,20 @@ def test_another_tool_finds_the_place_of_pictures_that_fit(name, tmp_path):
 
 def test_the_page_has_a_place_for_the_figures_and_all_its_pictures():
     text = (DOCS / "fidelity.md").read_text("utf-8")
-    assert len(fidelity.MARKED.findall(text)) == 1
+    assert len(marked().findall(text)) == 1
     for name in re.findall(r"\]\((images/[^)]+)\)", text):
         assert (DOCS / name).exists()
 
 
 @pytest.mark.slow
 def test_a_longer_film_takes_longer_but_not_more_memory(tmp_path: Path) -> None:
+    page = tmp_path / "zoom.md"
+    page.write_text("a\n<!-- generated: zoom -->\nold\n<!-- /generated: zoom -->\nz\n", "utf-8")
     report = zoom.main(
         [
             *("--rehearse", "--grid", "8", "--size", "96", "--seconds", "1", "6"),
             *("--upscaler", "lanczos", "--banks", "2", "8", "--out", str(tmp_path / "z.json")),
+            *("--update", str(page)),
         ]
     )
     short, long = report["films"]
@@ -282,13 +285,67 @@ def test_a_longer_film_takes_longer_but_not_more_memory(tmp_path: Path) -> None:
     assert all(0 < count <= 64 for count in short["pictures"].values())
     assert report["banks"][1]["error"] < report["banks"][0]["error"]
     assert json.loads((tmp_path / "z.json").read_text("utf-8"))["asked"]["grid"] == 8
+    text = page.read_text("utf-8")
+    assert text.startswith("a\n")
+    assert text.endswith("z\n")
+    assert "old" not in text
+    assert "| 8 |" in text
+
+
+@pytest.mark.parametrize("name", ["zoom", "serve"])
+def test_the_page_of_worlds_has_a_place_for_figures(name: str) -> None:
+    assert len(marked(name).findall((DOCS / "zoom.md").read_text("utf-8"))) == 1
+
+
+def test_the_page_of_serving_says_what_was_measured() -> None:
+    crowd = {
+        "viewers": 200,
+        "seconds": 60,
+        "answers": 900,
+        "refused": 17,
+        "median_s": 2.25,
+        "p95_s": 4.0,
+        "longest_s": 5.5,
+        "fewest_answers": 4,
+        "most_answers": 5,
+        "peak_mib": 812.4,
+        "before_mib": None,
+    }
+    flight = {"median_ms": 16.7, "p95_ms": 18.2, "longest_ms": 51, "pictures_meanwhile": 1234}
+    text = serve.section(
+        {
+            "arrivals_s": [0.9, 0.5, 1.3],
+            "deep_arrivals_s": [1.1],
+            "frames": flight,
+            "crowd": crowd,
+            "machine": {"cpu": "a CPU", "cores": 2},
+            "asked": {"size": "1280x800", "grid": 64},
+        }
+    )
+    assert "median, longest of 3 | 0.90, 1.30 |" in text
+    assert "| 16.7, 18.2, 51 |" in text
+    assert "| 2.2, 4.0, 5.5 |" in text
+    assert "| 812 MiB, unknown |" in text
+
+
+def test_a_quantile_is_the_nearest_rank() -> None:
+    assert serve.quantile([1.0, 2.0, 3.0], 0.95) == 3
+    assert serve.quantile(list(range(100)), 0.95) == 95
+
+
+def test_the_links_of_arrivals_lead_to_different_places() -> None:
+    near, deep = serve.places(24, 4096)
+    assert len(set(near)) == len(set(deep)) == 24
+    assert all(0 <= float(part) <= 1 for place in near for part in place.split("/")[:2])
 
 
 def test_a_network_of_real_shape_is_measured_beside_diffusers_and_its_own_limit(
     tmp_path: Path,
 ) -> None:
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- scale -->\nold\n<!-- /scale -->\nafter\n", "utf-8")
+    page.write_text(
+        "before\n<!-- generated: scale -->\nold\n<!-- /generated: scale -->\nafter\n", "utf-8"
+    )
     report = scale.main(
         [
             *("--networks", "sdxl", "--tiny", "--device", "cpu", "--dtype", "float32"),

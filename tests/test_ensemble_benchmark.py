@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import ensemble
-from benchmarks.fidelity import MARKED
+from benchmarks.page import marked
 from digressions.ensembles.ensemble import HOW
 from digressions.models import Defaults
 
@@ -76,4 +76,4 @@ def test_it_runs_updates_its_page_and_goes_on(bundled, monkeypatch, tmp_path, ca
 
 
 def test_the_page_has_a_place_for_the_figures():
-    assert len(MARKED.findall((DOCS / "ensembling.md").read_text("utf-8"))) == 1
+    assert len(marked().findall((DOCS / "ensembling.md").read_text("utf-8"))) == 1

@@ -13,7 +13,7 @@ from PIL import Image
 
 from digressions.errors import InputError, OutputError
 from digressions.geometry import Size
-from digressions.pictures.film import check_film, read_film_text, write_film
+from digressions.pictures.film import _insert_comment, check_film, read_film_text, write_film
 from digressions.pictures.images import read_image, read_text
 
 SIZE = Size(64, 48)
@@ -134,3 +134,18 @@ def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path, suffi
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_a_comment_goes_into_a_long_gif_without_reading_it_whole(tmp_path: Path) -> None:
+    head = b"GIF89a" + bytes([64, 0, 48, 0, 0x80, 0, 0]) + b"palette"[:6]
+    with (tmp_path / "long.gif").open("wb") as gif:
+        gif.write(head)
+        gif.truncate(200_000_000)  # a hole: takes no disk
+    tracemalloc.start()
+    _insert_comment(tmp_path / "long.gif", b"<comment>")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000_000
+    assert (tmp_path / "long.gif").stat().st_size == 200_000_009
+    with (tmp_path / "long.gif").open("rb") as gif:
+        assert gif.read(30).startswith(head + b"<comment>\0")

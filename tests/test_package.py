@@ -29,6 +29,7 @@ ORDER = [
     "pictures.colour",
     "pictures.images",
     "pictures.original",
+    "pictures.palette",
     "pictures.film",
     "ensembles.regions",
     "pictures.contactsheet",
@@ -46,6 +47,7 @@ ORDER = [
     "openvino_networks",
     "emphasis",
     "models",
+    "timing",
     "ensembles.ensemble",
     "ensembles.together",
     "job",
@@ -68,6 +70,7 @@ ORDER = [
     "prints.pdf",
     "prints.proof",
     "prints.printfile",
+    "prints.order",
     "mosaics.band",
     "mosaics.store",
     "worlds.cache",
@@ -89,7 +92,9 @@ ORDER = [
     "worlds.genesis",
     "worlds.zoom",
     "worlds.studio",
+    "worlds.page",
     "worlds.serve",
+    "worlds.site",
     "worlds.flight",
     "replay",
     "frames.aspect",
@@ -98,19 +103,32 @@ ORDER = [
     "frames.rings",
     "frames.frame",
     "frames.hang",
+    "frames.scene",
+    "frames.trials",
+    "frames.experiment",
+    "frames.pulls",
+    "frames.findings",
+    "frames.explain",
+    "frames.pullchart",
     "frames.sketch",
+    "frames.refine",
+    "frames.filling",
     "console",
     "commands.options",
     "commands.far",
     "commands.side_by_side",
     "commands.ensemble",
-    "commands.frame",
     "commands.mosaic",
     "commands.paint",
     "commands.zoom",
     "commands.print",
+    "commands.hanging",
+    "commands.filling",
+    "commands.explain",
+    "commands.frame",
     "commands.serve",
     "commands.screensaver",
+    "commands.export_site",
     "commands.replay",
     "commands.upscale",
     "cli",
@@ -177,6 +195,12 @@ def test_a_module_imports_only_earlier_ones(module: str) -> None:
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(digressions, name) is not None
     assert name in dir(digressions)
+
+
+def test_no_public_name_is_a_module() -> None:
+    """Importing the module would put it in the name's place, from the second use on."""
+    modules = {path.stem for path in SOURCES.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert not modules & set(digressions.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

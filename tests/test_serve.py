@@ -23,8 +23,9 @@ from digressions.mosaics.mosaic import Mosaic
 from digressions.paint import Painter, paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
-from digressions.worlds.serve import DEEPEST, Facts, listening, world_app
-from digressions.worlds.studio import Studio
+from digressions.worlds.page import Facts
+from digressions.worlds.serve import DEEPEST, listening, world_app
+from digressions.worlds.studio import Opener, Studio
 from digressions.worlds.turns import FullError, Turns
 from digressions.worlds.world import Manifest, World
 
@@ -53,15 +54,21 @@ class Gate:
         return paint_noise(jobs)
 
 
-@contextmanager
-def a_studio(folder: Path, painter: Painter = paint_noise, **limits: int) -> Iterator[Studio]:
+def opener(folder: Path, painter: Painter = paint_noise) -> Opener:
+    """What a studio opens its world with."""
+
     @contextmanager
     def opened() -> Iterator[World]:
         world = a_world(folder, painter)
         yield world
         world.cache.close()
 
-    studio = Studio(opened, **limits)
+    return opened
+
+
+@contextmanager
+def a_studio(folder: Path, painter: Painter = paint_noise, **limits: int) -> Iterator[Studio]:
+    studio = Studio(opener(folder, painter), **limits)
     yield studio
     studio.close()
 

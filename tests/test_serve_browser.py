@@ -22,7 +22,8 @@ from digressions.mosaics.mosaic import CELL_SIDE, Mosaic
 from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
-from digressions.worlds.serve import Facts, listening, world_app
+from digressions.worlds.page import Facts
+from digressions.worlds.serve import listening, world_app
 from digressions.worlds.studio import Studio
 from digressions.worlds.world import Manifest, World
 
@@ -132,13 +133,14 @@ def fly_in(page: Page, depth: int) -> None:
 
 
 def test_in_by_wheel_and_back_by_link(chromium: Any, home: str, folder: Path) -> None:
-    with opened(chromium, f"{home}#0.37/0.41/1.2") as page:
+    # In sixteenths all digits of 0.4 and of 0.6 are the same: so far inside at every depth.
+    with opened(chromium, f"{home}#0.4/0.6/1.2") as page:
         page.until(lambda: settled(page))
         assert page.driver.title == TITLE
         assert page.js("return document.images.length") == 0
-        fly_in(page, 3)
+        fly_in(page, 6)
         place = address(page)
-        assert re.fullmatch(r"(\d+/){3}0\.\d+/0\.\d+/[\d.]+", place)
+        assert re.fullmatch(r"(\d+/){6}0\.\d+/0\.\d+/[\d.]+", place)
         page.until(lambda: settled(page))
         there = middle(page)
         assert int(page.facts()["pictures"]) > 3
@@ -148,11 +150,47 @@ def test_in_by_wheel_and_back_by_link(chromium: Any, home: str, folder: Path) ->
     with opened(chromium, f"{home}#{place}") as page:
         page.until(lambda: settled(page))
         assert address(page) == place
-        assert page.facts()["depth"] == "3"
+        assert page.facts()["depth"] == "6"
         assert np.abs(middle(page) - there).mean() < 2
         page.press("h")
         page.until(lambda: not page.js("return document.body.matches('.away')"))
         assert address(page) == ""
+
+
+def test_a_link_to_depth_twelve(chromium: Any, home: str, folder: Path) -> None:
+    place = "/".join(str((37 * depth) % (N * N)) for depth in range(1, 13)) + "/0.5/0.5/3"
+    with opened(chromium, f"{home}#{place}") as page:
+        page.until(lambda: settled(page), 60)
+        assert page.facts()["depth"] == "12"
+        there = middle(page)
+    assert np.abs(there.mean((0, 1)) - expected(folder, place)).max() < 8
+
+
+def test_two_fingers_zoom_about_the_point_between_them(chromium: Any, home: str) -> None:
+    with opened(chromium, f"{home}#0.5/0.5/2") as page:
+        page.until(lambda: settled(page))
+        before = address(page)
+        touched(page, "touchStart", 20)
+        for apart in range(20, 90, 10):
+            touched(page, "touchMove", apart)
+        touched(page, "touchEnd")
+        after = address(page)
+        *_, x_before, y_before, zoom_before = map(float, before.split("/"))
+        *_, x, y, zoom = map(float, after.split("/"))
+        assert zoom / zoom_before == pytest.approx(4, rel=0.1)
+        # What lay between the fingers, 40 px to the left of the middle, still lies there.
+        side = HEIGHT * zoom_before
+        assert x_before - 40 / side == pytest.approx(x - 40 / (HEIGHT * zoom), abs=2 / side)
+        assert y == pytest.approx(y_before, abs=2 / side)
+
+
+def touched(page: Page, kind: str, apart: int | None = None) -> None:
+    """Two fingers so many pixels to both sides of (200, 160), or none."""
+    points = (
+        [] if apart is None else [{"x": 200 + x, "y": 160, "id": x > 0} for x in (-apart, apart)]
+    )
+    event = {"type": kind, "touchPoints": [point | {"id": int(point["id"])} for point in points]}
+    page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", event)
 
 
 def test_coarse_colours_at_once_that_sharpen(chromium: Any, home: str, folder: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from digressions.commands.screensaver import opened
 
-from .conftest import Ran
+from .conftest import Ran, heed_interrupts
 
 PROGRAM = "from digressions.cli import main; main()"
 
@@ -28,6 +28,7 @@ PROGRAM = "from digressions.cli import main; main()"
     [
         (["--port", "70000"], "--port 70000 is out of range"),
         (["--cache-size", "-1"], "--cache-size -1"),
+        (["--reuse", "1"], "--reuse 1 is out of range"),
         (["--grid", "4x3"], "a world's grid is square"),
         (["--host", "no-such-host.invalid"], "--host no-such-host.invalid"),
         (["--image", "none.png"], "no such file"),
@@ -70,20 +71,68 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "worlds.sqlite").exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the browser is a shell script")
-def test_the_screensaver_fills_the_screen_and_closes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    browser = tmp_path / "chromium"
-    browser.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\nexec sleep 60\n')
-    browser.chmod(0o755)
+@pytest.fixture
+def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """A Chromium that notes what it is told, and then does what a line of shell says."""
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    if os.name == "nt":
+        pytest.skip("the browser is a shell script")
+
+    def made(line: str) -> Path:
+        path = tmp_path / "chromium"
+        path.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\n{line}\n')
+        path.chmod(0o755)
+        return tmp_path / "said"
+
+    return made
+
+
+def test_the_screensaver_fills_the_screen_and_closes(browser: Callable[[str], Path]) -> None:
+    said = browser("exec sleep 60")
     begun = time.monotonic()
-    with opened("http://127.0.0.1:1/screensaver"):
-        while not (tmp_path / "said").exists() or not (tmp_path / "said").read_text():
+    with opened("http://127.0.0.1:1/screensaver", lambda: None):
+        while not said.exists() or not said.read_text():
             assert time.monotonic() < begun + 20
             time.sleep(0.02)
-    said = (tmp_path / "said").read_text().split()
-    assert "--kiosk" in said
-    assert said[-1] == "http://127.0.0.1:1/screensaver"
+    assert "--kiosk" in said.read_text().split()
+    assert said.read_text().split()[-1] == "http://127.0.0.1:1/screensaver"
     assert time.monotonic() < begun + 30
+
+
+def test_closing_the_window_ends_the_screensaver(
+    digress: Callable[..., Ran], browser: Callable[[str], Path]
+) -> None:
+    said = browser("sleep 1")
+    ran = digress("screensaver", "frog", "--grid", "4", "--reuse", "3", "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "/screensaver" in said.read_text()
+    assert "3 pictures cover" in ran.out
+
+
+def test_a_browser_that_fails_is_one_line(
+    digress: Callable[..., Ran], browser: Callable[[str], Path]
+) -> None:
+    browser("exit 7")
+    ran = digress("screensaver", "frog", "--grid", "4", "--device", "cpu")
+    assert ran.code == 2
+    assert "chromium ended with code 7" in ran.err.splitlines()[-1]
+
+
+def test_a_finite_world_is_served(tmp_path: Path) -> None:
+    arguments = ["serve", "frog", "--port", "0", "--grid", "4", "--upscaler", "lanczos"]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments, "--reuse", "5", "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+        preexec_fn=heed_interrupts,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("5 pictures cover")
+        found = re.match(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
+        assert found
+        deep = "/".join(["5"] * 30)
+        with urlopen(f"{found[0]}pictures/{deep}?cells=6,7", timeout=120) as answer:
+            assert Image.open(io.BytesIO(answer.read())).size == (64, 128)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 0

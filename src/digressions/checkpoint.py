@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .denoise import Schedule
 from .errors import ModelError
@@ -270,19 +269,11 @@ def _schedule(config: dict[str, Any]) -> Schedule:
         betas = torch.linspace(low, high, total)
     else:
         raise ModelError(f"the scheduler's beta_schedule {kind!r} is not known here")
-    alphas_cumprod = torch.cumprod(1 - betas, dim=0)
-    if config.get("rescale_betas_zero_snr"):
-        alphas_cumprod = _zero_terminal_snr(alphas_cumprod)
     prediction = config.get("prediction_type", "epsilon")
     if prediction not in ("epsilon", "v_prediction", "sample"):
         raise ModelError(f"the scheduler's prediction_type {prediction!r} is not known here")
-    return Schedule(alphas_cumprod, prediction)
-
-
-def _zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
-    """Shifts and scales so that the last step is pure noise (arXiv 2305.08891, algorithm 1)."""
-    root = alphas_cumprod.sqrt()
-    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+    schedule = Schedule(torch.cumprod(1 - betas, dim=0), prediction)
+    return schedule.zero_terminal_snr() if config.get("rescale_betas_zero_snr") else schedule
 
 
 def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:

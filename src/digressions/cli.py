@@ -9,6 +9,7 @@ import typer
 
 from . import __version__
 from .commands.ensemble import ensemble
+from .commands.export_site import export_site
 from .commands.frame import frame
 from .commands.mosaic import mosaic
 from .commands.paint import paint
@@ -26,9 +27,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (mosaic, zoom, serve, screensaver, ensemble, paint, frame, print_, upscale, replay)
+COMMANDS = (
+    *(mosaic, zoom, serve, screensaver, export_site),
+    *(ensemble, paint, frame, print_, upscale, replay),
+)
 for command in COMMANDS:  # as `digress --help` lists them
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 
 
 def say_version(wanted: bool) -> None:

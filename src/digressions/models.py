@@ -22,7 +22,7 @@ from .autoencoder import Autoencoder
 from .checkpoint import BUNDLED, Checkpoint, Defaults, tiny_autoencoder
 from .combine import Combine, mean
 from .condition import Condition, Text
-from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked
+from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked, tiled
 from .device import check_compiler, device_for, dtype_for
 from .emphasis import emphasized, token_attention
 from .errors import InputError, ModelError, PromptError
@@ -195,10 +195,19 @@ class Model:
         return torch.tensor([[height, width, 0, 0, height, width]] * count, device=self.device)
 
     def denoiser(
-        self, combine: Combine = mean, watch: Callable[[Directions], None] | None = None
+        self,
+        combine: Combine = mean,
+        watch: Callable[[Directions], None] | None = None,
+        tiles: bool = False,
     ) -> Denoiser:
-        """The network with guidance, inpainting and anchoring around it, as conditions ask."""
-        prompted = ensembled(denoiser(self._network, self.schedule), combine, watch)
+        """The network with guidance, inpainting and anchoring around it, as conditions ask.
+
+        ``tiles``: in windows of the size that it was trained at, where a picture is larger.
+        """
+        alone = denoiser(self._network, self.schedule)
+        if tiles:
+            alone = tiled(alone, self.size // self.factor)
+        prompted = ensembled(alone, combine, watch, self.schedule)
         return anchored(masked(prompted, self.schedule))
 
     def _network(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
-from ..console import err, plain, progress
+from ..console import err, out, plain, progress
+from ..errors import InputError
 from ..geometry import Grid, Size
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ..mosaics.primary import Primary
     from ..pictures.metadata import Settings
     from ..pictures.original import Original
+    from ..pictures.palette import Origin
+    from ..worlds.bank import Bank
+    from ..worlds.world import World
 
 DEFAULT_UPSCALER = "realesrgan-animevideo"
 
@@ -75,6 +79,31 @@ How = Annotated[
         "alternate, switch, perp, max, superpose or superpose-or."
     ),
 ]
+Hole = Annotated[
+    str | None,
+    typer.Option(
+        help="What a hole is painted from: noise alone, or the picture that is in it; noise at "
+        "strength 1 if not said, else the picture."
+    ),
+]
+Palette = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PICTURE|COLOURS",
+        help="Colours to paint a hole from, instead of what is in it: those of a picture, or such "
+        "as 'navy,teal,#e0c080' from top to bottom.",
+    ),
+]
+Rescale = Annotated[
+    float, typer.Option(help="0..1: take back the contrast that a high guidance adds.")
+]
+Timing = Annotated[
+    str | None,
+    typer.Option(
+        help="published, trailing or zero-snr: whether noise goes as the model was published, or "
+        "starts at its noisiest, or at noise alone; trailing for a hole from noise if not said."
+    ),
+]
 UpscalerName = Annotated[
     str,
     typer.Option(
@@ -84,6 +113,10 @@ UpscalerName = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed paints the same; drawn if not said.")]
 RootSeed = Annotated[int, typer.Option("--seed", help="The same seed paints the same.")]
+Reuse = Annotated[
+    int | None,
+    typer.Option(help="Paint only so many pictures, and use them again wherever they fit."),
+]
 
 
 def settings_for(
@@ -118,6 +151,59 @@ def settings_for(
         mask=None if mask is None else mask.origin,
         **chosen,
     )
+
+
+def start_settings(
+    model: Model,
+    image: Original | None,
+    mask: Original | None,
+    *,
+    strength: float | None,
+    sampler: str | None,
+    timing: str | None = None,
+    **hole: Any,
+) -> dict[str, Any]:
+    """The settings that say what a painting starts from: nothing, a picture, or a picture with a
+    hole, whose own settings are those of `hole_settings`."""
+    from ..timing import PUBLISHED, retimed
+
+    if mask is not None:
+        return hole_settings(model, strength=strength, sampler=sampler, timing=timing, **hole)
+    retimed(model, timing or PUBLISHED)  # or it says why not
+    likes = None if image is None else first_given(strength, model.defaults.strength)
+    return {"strength": likes, "timing": timing or PUBLISHED}
+
+
+def hole_settings(
+    model: Model,
+    *,
+    strength: float | None,
+    sampler: str | None,
+    hole: str | None = None,
+    timing: str | None = None,
+    palette: Origin | None = None,
+) -> dict[str, Any]:
+    """The settings that say what a hole is painted from.
+
+    Where the user said nothing, a hole starts from noise alone, so that what is in it pulls
+    nothing; with a palette it starts from that, as freely as still holds its colours.
+
+    Raises:
+        InputError: They contradict each other, or the model cannot have that timing.
+    """
+    from ..pictures.palette import USUAL_STRENGTH
+    from ..timing import PUBLISHED, retimed, timing_for_noise
+
+    if palette is not None and hole == "noise":
+        raise InputError("--hole noise forgets a --palette: give one of them")
+    strength = first_given(strength, 1.0 if palette is None else USUAL_STRENGTH)
+    if hole is None:
+        hole = "noise" if strength == 1 and palette is None else "picture"
+    suits = PUBLISHED
+    if hole == "noise":
+        suits = timing_for_noise(model, sampler or model.defaults.sampler)
+    retimed(model, timing or suits)
+    return {"strength": strength, "hole": hole, "timing": timing or suits, "palette": palette}
 
 
 def world_from(
@@ -168,6 +254,23 @@ def world_from(
     settings = settings_for(model, prompt, seed, size, negative=negative, how=how, image=image)
     primary = Primary(settings, None if image is None else image.pixels, upscaler)
     return primary, cells, tuple(prompts[1:])
+
+
+def check_reuse(reuse: int | None) -> None:
+    """Raises `InputError` for a bank that cannot be."""
+    if reuse is not None and not 2 <= reuse <= 4096:
+        raise InputError(f"--reuse {reuse} is out of range: 2 to 4096")
+
+
+def grown(world: World, count: int) -> Bank:
+    """The bank of a finite world; with a progress bar, and a line on how well it serves."""
+    from ..worlds.bank import grow_bank
+
+    with progress() as bar:
+        task = bar.add_task("bank", total=count - 1)
+        bank = grow_bank(world, count, on_grown=lambda n: bar.advance(task, n))
+    out.print(str(bank.coverage))
+    return bank
 
 
 def load_model(

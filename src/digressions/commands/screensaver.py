@@ -5,16 +5,28 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..errors import DigressionsError
 from ..geometry import Grid
-from .options import Device, Dtype, ModelName, Prompt, RootSeed, load_model, world_from
+from .options import (
+    Device,
+    Dtype,
+    ModelName,
+    Prompt,
+    Reuse,
+    RootSeed,
+    check_reuse,
+    load_model,
+    world_from,
+)
 from .serve import check_installed, serve_world
 from .zoom import DEFAULT_CACHE
 
@@ -32,6 +44,7 @@ def screensaver(
         list[str] | None,
         typer.Option(help="What the cells show; again for the next depth, and then round."),
     ] = None,
+    reuse: Reuse = None,
     seed: RootSeed = 0,
     cache: Annotated[
         Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
@@ -44,6 +57,7 @@ def screensaver(
     from ..pictures.original import read_original
 
     check_installed()
+    check_reuse(reuse)
     shape = Grid.parse(grid)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
@@ -52,22 +66,26 @@ def screensaver(
     )
     store = (cache, DEFAULT_CACHE[1])
     with ExitStack() as stack:
-        serve_world(
-            loaded,
-            primary,
-            cells,
-            deeper,
-            store,
-            "127.0.0.1",
-            0,
-            [],
-            on_ready=lambda address: stack.enter_context(opened(f"{address}screensaver")),
-        )
+
+        def show(address: str, end: Callable[[], None]) -> None:
+            stack.enter_context(opened(f"{address}screensaver", end))
+
+        serve_world(loaded, primary, cells, deeper, reuse, store, "127.0.0.1", 0, [], on_ready=show)
 
 
 @contextmanager
-def opened(address: str) -> Iterator[None]:
-    """A browser that shows a page, on the whole screen where it can be told so."""
+def opened(address: str, on_closed: Callable[[], object]) -> Iterator[None]:
+    """A browser that shows a page, on the whole screen where it can be told so.
+
+    Args:
+        address: Of the page.
+        on_closed: Called from another thread when the window is closed before the block ends.
+            (A browser that cannot be told to fill the screen may stay open for other pages: then
+            nobody hears of it.)
+
+    Raises:
+        DigressionsError: At the end of the block, if the browser failed.
+    """
     program = next((found for name in _FILLING if (found := shutil.which(name))), None)
     if program is None:
         webbrowser.open(address)
@@ -80,8 +98,21 @@ def opened(address: str) -> Iterator[None]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+        def watch() -> None:
+            browser.wait()
+            on_closed()
+
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
         try:
             yield
         finally:
+            code = browser.poll()  # before it is told to end
             browser.terminate()
-            browser.wait()
+            watching.join()
+        if code:
+            raise DigressionsError(
+                f"{program} ended with code {code}: is there a screen? "
+                "`digress serve` shows the same page in any browser"
+            )

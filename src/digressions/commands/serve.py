@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +22,14 @@ from .options import (
     ModelName,
     Negative,
     Prompt,
+    Reuse,
     RootSeed,
     SamplerName,
     Steps,
     Strength,
     UpscalerName,
+    check_reuse,
+    grown,
     load_model,
     world_from,
 )
@@ -57,6 +61,7 @@ def serve(
         list[str] | None,
         typer.Option(help="What the cells show; again for the next depth, and then round."),
     ] = None,
+    reuse: Reuse = None,
     picture_size: Annotated[
         int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
     ] = None,
@@ -90,6 +95,7 @@ def serve(
         raise InputError(f"--port {port} is out of range: 0 to 65535")
     if cache_size < 0:
         raise InputError(f"--cache-size {cache_size} must be at least 0")
+    check_reuse(reuse)
     shape = Grid.parse(grid)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
@@ -112,7 +118,7 @@ def serve(
         upscaler=upscaler,
     )
     store = (cache, cache_size * 1_000_000)
-    serve_world(loaded, primary, cells, deeper, store, host, port, name or [])
+    serve_world(loaded, primary, cells, deeper, reuse, store, host, port, name or [])
 
 
 def check_installed() -> None:
@@ -129,41 +135,52 @@ def serve_world(
     primary: Primary,
     cells: Mosaic,
     deeper: tuple[str, ...],
+    reuse: int | None,
     cache: tuple[Path, int],
     host: str,
     port: int,
     names: list[str],
-    on_ready: Callable[[str], object] | None = None,
+    on_ready: Callable[[str, Callable[[], None]], object] | None = None,
 ) -> None:
     """Serves a world until Ctrl-C.
 
     Args:
         model, primary, cells, deeper: What the world is (see `genesis.manifest_of`).
+        reuse: Pictures of its bank if it is to be finite.
         cache: The file that keeps what is painted, and its limit in bytes.
         host, port: To listen on.
         names: Host names to answer to, besides ``localhost``.
-        on_ready: Called with the address of the page as soon as it can be opened.
+        on_ready: Called with the address of the page as soon as it can be opened, and with what
+            ends the server, from any thread.
 
     Raises:
         InputError: A world that cannot be, or an address that cannot be listened on.
     """
     import uvicorn
 
+    from ..worlds.bank import FiniteWorld
     from ..worlds.cache import Cache
     from ..worlds.genesis import manifest_of, open_world
-    from ..worlds.serve import Facts, listening, world_app
+    from ..worlds.page import Facts
+    from ..worlds.serve import listening, world_app
     from ..worlds.studio import Studio
 
     manifest = manifest_of(model, primary, cells, deeper)
 
     @contextmanager
-    def opened() -> Iterator[World]:
+    def endless() -> Iterator[World]:
         with Cache(*cache) as pictures:
             yield open_world(manifest, model, primary, pictures)
 
     with listening(host, port) as listener:
-        with opened():  # the root is painted before anybody comes, and errors are seen
-            pass
+        with endless() as world:  # the root is painted before anybody comes, and errors are seen
+            bank = None if reuse is None else grown(world, reuse)
+
+        @contextmanager
+        def opened() -> Iterator[World]:
+            with endless() as world:
+                yield world if bank is None else FiniteWorld(world, bank)
+
         facts = Facts(primary.settings.prompt, cells.grid.columns, cells.side, manifest.canvas_side)
         app = world_app(Studio(opened), facts, [host, *names])
         server = uvicorn.Server(
@@ -173,7 +190,7 @@ def serve_world(
         address = f"http://{shown}:{listener.getsockname()[1]}/"
         out.print(f"{address}  (Ctrl-C ends it; what is painted stays in {cache[0]})")
         if on_ready is not None:
-            on_ready(address)
+            on_ready(address, functools.partial(setattr, server, "should_exit", True))
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:  # the usual end of a server

@@ -31,12 +31,15 @@ from .options import (
     Negative,
     OpenVino,
     Prompt,
+    Reuse,
     RootSeed,
     SamplerName,
     Steps,
     Strength,
     TinyVae,
     UpscalerName,
+    check_reuse,
+    grown,
     load_model,
     slug,
     world_from,
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
     from ..batching import Painter
     from ..models import Model
     from ..worlds.flight import Flight
-    from ..worlds.world import World
     from ..worlds.zoom import Zoom
 
 
@@ -86,10 +88,7 @@ def zoom(
         list[str] | None,
         typer.Option(help="What the cells show; again for the next depth, and then round."),
     ] = None,
-    reuse: Annotated[
-        int | None,
-        typer.Option(help="Paint only so many pictures, and use them again wherever they fit."),
-    ] = None,
+    reuse: Reuse = None,
     picture_size: Annotated[
         int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
     ] = None,
@@ -200,6 +199,7 @@ def run_flight(
     Raises:
         StoppedError: Ctrl-C; it says how to go on.
     """
+    from ..worlds.bank import FiniteWorld
     from ..worlds.cache import Cache
     from ..worlds.genesis import manifest_of, open_world
     from ..worlds.zoom import Zoom, choose_loop
@@ -217,7 +217,7 @@ def run_flight(
                 painter=painter,
             )
             if flight.reuse is not None:
-                world = _finite(world, flight.reuse)
+                world = FiniteWorld(world, grown(world, flight.reuse))
             loop = choose_loop(world, flight.levels, flight.path)
             film = Zoom(world.looped(loop), flight.size, flight.fps, flight.count)
             _paint(film)
@@ -226,17 +226,6 @@ def run_flight(
         raise StoppedError(
             f"stopped; what is painted is kept in {cache[0]}: the same command goes on"
         ) from None
-
-
-def _finite(world: World, count: int) -> World:
-    """The world of a bank of pictures; says how well they serve."""
-    from ..worlds.bank import FiniteWorld, grow_bank
-
-    with progress() as bar:
-        task = bar.add_task("bank", total=count - 1)
-        bank = grow_bank(world, count, on_grown=lambda n: bar.advance(task, n))
-    out.print(str(bank.coverage))
-    return FiniteWorld(world, bank)
 
 
 def _paint(film: Zoom) -> None:
@@ -304,8 +293,7 @@ def _check(
         raise InputError(f"--batch-size {batch_size} must be at least 1")
     if cache_size < 0:
         raise InputError(f"--cache-size {cache_size} must be at least 0")
-    if reuse is not None and not 2 <= reuse <= 4096:
-        raise InputError(f"--reuse {reuse} is out of range: 2 to 4096")
+    check_reuse(reuse)
     if max_mb is not None and not max_mb > 0:
         raise InputError(f"--max-mb {max_mb} must be more than 0")
 

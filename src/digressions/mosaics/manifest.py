@@ -12,23 +12,26 @@ from ..errors import OutputError
 from ..output import writing
 
 
-def read_manifest(folder: Path) -> dict[str, object] | None:
-    """The manifest of a mosaic's folder, or ``None`` where there is none.
+def read_manifest(folder: Path, kind: str = "mosaic") -> dict[str, object] | None:
+    """The manifest of a folder of a kind, or ``None`` where there is none.
 
     Raises:
         OutputError: The folder holds something else.
     """
     path = folder / "manifest.json"
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is no folder: choose another -o")
     if not path.exists():
         if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(f"{folder} holds other files and no mosaic: choose another -o")
+            raise OutputError(f"{folder} holds other files and no {kind}: choose another -o")
         return None
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or "job" not in manifest:
-        raise OutputError(f"{path} is not the manifest of a mosaic: choose another -o")
+    ours = isinstance(manifest, dict) and "job" in manifest
+    if not ours or manifest.get("kind") != f"digressions {kind}":
+        raise OutputError(f"{path} is not the manifest of a {kind}: choose another -o")
     return manifest
 
 

@@ -7,6 +7,7 @@ takes does not depend on its length.
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -195,11 +196,16 @@ def _write_gif_at(
 
 
 def _insert_comment(path: Path, comment: bytes) -> None:
-    """Puts a comment where readers look for it: before the first frame."""
-    gif = path.read_bytes()
-    flags = gif[10]
-    after = 13 + (3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0)  # the header, the palette
-    path.write_bytes(gif[:after] + comment + gif[after:])
+    """Puts a comment where readers look for it, before the first frame; by way of a second file,
+    so that a long film takes no more memory."""
+    beside = path.with_name(f"{path.name}.part")
+    with path.open("rb") as gif, beside.open("wb") as copy:
+        head = gif.read(13)
+        flags = head[10]
+        palette = gif.read(3 * 2 ** ((flags & 7) + 1)) if flags & 0x80 else b""
+        copy.write(head + palette + comment)
+        shutil.copyfileobj(gif, copy)
+    beside.replace(path)
 
 
 def palette_of(film: Film) -> Image.Image:

@@ -218,6 +218,13 @@ def to_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def to_webp(image: np.ndarray, quality: int) -> bytes:
+    """``(H, W, 3)`` uint8 as the bytes of a lossy WebP; quality 0..100."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "WEBP", quality=quality)
+    return buffer.getvalue()
+
+
 def from_png(png: bytes) -> np.ndarray:
     """What `to_png` was given."""
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))

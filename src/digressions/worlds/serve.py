@@ -13,7 +13,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,14 +28,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import InputError
 from ..geometry import CellPath, Grid
-from ..mosaics.viewer import STATIC
-from .studio import TOGETHER, Studio
+from .page import Facts, page_files
+from .studio import Studio
 from .turns import FullError
 from .world import Form
 
 T = TypeVar("T")
 DEEPEST = 10_000  # cells of a path; its text then still fits into a request
-PAGE = Path(__file__).parents[1] / "web" / "world"
 _TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -51,24 +50,6 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the page knows of its world.
-
-    Attributes:
-        title: The prompt.
-        columns: Of the grid, and as many rows.
-        picture, canvas: Width of both forms of a picture in pixels.
-        together: Pictures that one request may ask for.
-    """
-
-    title: str
-    columns: int
-    picture: int
-    canvas: int
-    together: int = TOGETHER
 
 
 def world_app(studio: Studio, facts: Facts, hosts: Collection[str] = ()) -> Starlette:
@@ -87,11 +68,11 @@ def world_app(studio: Studio, facts: Facts, hosts: Collection[str] = ()) -> Star
         facts: Of its world.
         hosts: Names that it answers to besides ``localhost`` and addresses in digits.
     """
-    files = {path.name: path for path in (*PAGE.iterdir(), STATIC / "viewer.css") if path.suffix}
+    files = page_files()
     grid = Grid(facts.columns, facts.columns)
 
     async def page(_: Request) -> Response:
-        return _file(PAGE / "index.html")
+        return _file(files["index.html"])
 
     async def file(request: Request) -> Response:
         path = files.get(request.path_params["name"])  # a list of names: no path is ever joined
@@ -117,15 +98,15 @@ def world_app(studio: Studio, facts: Facts, hosts: Collection[str] = ()) -> Star
         if not re.fullmatch("[a-z0-9]{0,16}", token):
             raise HTTPException(400, "a page's token is up to 16 letters and digits")
         address = request.client.host if request.client else ""
-        png = await asyncio.wrap_future(studio.look(form, paths))
-        if png is None:
-            try:
+        try:
+            png = await _while_there(request, asyncio.wrap_future(studio.look(form, paths)))
+            if png is None:
                 order = studio.order(f"{address} {token}", form, paths)
-            except FullError:
-                raise HTTPException(
-                    503, "too many pictures are waited for", {"Retry-After": "1"}
-                ) from None
-            png = await _while_there(request, asyncio.wrap_future(order.png))
+                png = await _while_there(request, asyncio.wrap_future(order.png))
+        except FullError:
+            raise HTTPException(
+                503, "too many pictures are waited for", {"Retry-After": "1"}
+            ) from None
         return Response(png, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     @asynccontextmanager

@@ -16,12 +16,11 @@ import numpy as np
 
 from ..geometry import CellPath
 from ..pictures.images import to_png
-from .turns import Turns
+from .turns import FullError, Turns
 from .world import Form, World
 
 MOST = 512  # orders that wait at once
 MOST_EACH = 12  # of one client
-TOGETHER = 16  # pictures in an order, at most
 Opener = Callable[[], AbstractContextManager[World]]
 
 
@@ -52,18 +51,28 @@ class Studio:
 
         Args:
             opener: Opens the world, with a cache of its own; called once in each thread.
-            most, most_each: Orders that may wait, in all and of one client.
+            most, most_each: Orders that may wait, in all and of one client; as many in all may
+                wait to be looked for.
         """
         self._opener = opener
         self._turns: Turns[Order] = Turns(most, most_each)
+        self._looks = threading.BoundedSemaphore(most)
         self._open_in_reader = ExitStack()
         self._reader = ThreadPoolExecutor(1, "reader", self._open_reader)
         self._painter = threading.Thread(target=self._work, name="painter", daemon=True)
         self._painter.start()
 
     def look(self, form: Form, paths: Sequence[CellPath]) -> Future[bytes | None]:
-        """Pictures, one below the other as one PNG, if all are there; else ``None``."""
-        return self._reader.submit(self._look, form, paths)
+        """Pictures, one below the other as one PNG, if all are there; else ``None``.
+
+        Raises:
+            FullError: Too many look already.
+        """
+        if not self._looks.acquire(blocking=False):
+            raise FullError
+        looking = self._reader.submit(self._look, form, paths)
+        looking.add_done_callback(lambda _: self._looks.release())
+        return looking
 
     def order(self, client: str, form: Form, paths: Sequence[CellPath]) -> Order:
         """Orders pictures that are not there.

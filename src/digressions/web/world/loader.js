@@ -1,23 +1,21 @@
-/* Asks the server for what a view lacks: nearest to the middle first, what is out of view no more. */
+/* Asks for what a view lacks: nearest to the middle first, what is out of view no more. */
 
 const AT_ONCE = 3; // requests: the next one waits there while one is painted
-const HELD = { picture: 6000, canvas: 96 }; // images that are kept
 const PAUSE = 2; // seconds before asking again where nothing answered
+const HELD = { picture: 6000, canvas: 96 }; // images that are kept
 
 const nameOf = ({ home, cell, form }) => `${home ? home.id : ""}:${cell}:${form}`;
 
 export class Loader {
-  /* facts: what the server said; onChange: called when something came; onTrouble: with a line of
-     text, or "" when it is over. */
-  constructor(facts, root, { onChange, onTrouble }) {
-    Object.assign(this, { facts, root, onChange, onTrouble });
+  /* facts: of the world; source: gives its pictures (server.js, bank.js); onChange: called when
+     something came; onTrouble: with a line of text, or "" when it is over. */
+  constructor(facts, source, root, { onChange, onTrouble }) {
+    Object.assign(this, { facts, source, root, onChange, onTrouble });
     this.asked = new Set();
     this.held = { picture: [], canvas: [] };
     this.loaded = { picture: 0, canvas: 0 };
     this.paused = false;
     this.most = 4; // pictures in a request: as many as come in about a second
-    const token = crypto.getRandomValues(new Uint32Array(2));
-    this.token = [...token].map((n) => n.toString(36)).join("").slice(0, 16);
   }
 
   get busy() {
@@ -63,28 +61,19 @@ export class Loader {
   }
 
   async ask(group) {
-    const [{ home, cell, form }] = group;
-    const cells = group.map((wish) => wish.cell);
+    const [{ home, form }] = group;
     const abort = new AbortController();
     const request = { names: group.map(nameOf), abort };
     this.asked.add(request);
-    const path = home ? [home.path, form === "canvas" ? cell : ""].filter((part) => part !== "").join("/") : "";
-    const url = form === "canvas"
-      ? `/canvas/${path}?page=${this.token}`
-      : `/pictures/${path}?page=${this.token}&cells=${cells}`;
     const begun = performance.now();
     try {
-      const answer = await fetch(url, { signal: abort.signal });
-      if (answer.ok) {
-        await this.keep(group, await createImageBitmap(await answer.blob()));
-        if (form === "picture") this.suit(performance.now() - begun);
-        this.onTrouble("");
-      } else {
-        const seconds = Number(answer.headers.get("Retry-After")) || PAUSE;
-        this.pause(seconds, answer.status === 503 ? "" : await answer.text());
-      }
+      const cells = home && group.map((wish) => wish.cell);
+      this.keep(group, await this.source.get(form, home ? home.path : "", cells, abort.signal));
+      if (form === "picture") this.suit(performance.now() - begun);
+      this.onTrouble("");
     } catch (error) {
-      if (error.name !== "AbortError") this.pause(PAUSE, "The server does not answer.");
+      const { name, seconds, message } = error;
+      if (name !== "AbortError") this.pause(seconds || PAUSE, seconds ? message : "The server does not answer.");
     } finally {
       this.asked.delete(request);
       this.onChange();
@@ -97,12 +86,7 @@ export class Loader {
     else if (milliseconds > 2400) this.most = Math.max(2, Math.floor(this.most / 2));
   }
 
-  async keep(group, column) {
-    const side = column.width;
-    const images = await Promise.all(
-      group.map((_, index) => createImageBitmap(column, 0, index * side, side, side)),
-    );
-    column.close();
+  keep(group, images) {
     const since = performance.now();
     group.forEach(({ home, cell, form }, index) => {
       const place = home ? home.into(cell) : this.root;

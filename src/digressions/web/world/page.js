@@ -1,24 +1,27 @@
 /* The page: a view, what moves it, what draws it, what loads for it. */
 
+import { Bank } from "./bank.js";
 import { Drawing } from "./draw.js";
 import { listen } from "./input.js";
 import { Loader } from "./loader.js";
 import { Motion } from "./motion.js";
 import { Pilot } from "./pilot.js";
+import { Server } from "./server.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const { body, documentElement: root } = document;
-const saver = location.pathname === "/screensaver";
+const saver = /\/screensaver(\.html)?$/.test(location.pathname);
 const GUTTER = 210; // pixels beside the picture that a label needs
 
-const facts = await (await fetch("/world.json")).json();
+const facts = await (await fetch("world.json")).json();
+const source = facts.bank ? new Bank(facts) : new Server();
 const stage = $("stage");
 const view = new View(facts.columns);
 const motion = new Motion(view);
 const pilot = new Pilot(view, motion);
 const drawing = new Drawing(stage, facts);
-const loader = new Loader(facts, view.root, {
+const loader = new Loader(facts, source, view.root, {
   onChange: wake,
   onTrouble: (text) => {
     $("notice").textContent = text;
@@ -140,7 +143,7 @@ const act = {
 
 /* A first click fills the screen (browsers want one for that); any key or touch after it leaves. */
 function leaveOnAnyTouch() {
-  const leave = () => location.replace(`/#${view.address}`);
+  const leave = () => location.replace(`./#${view.address}`);
   const whole = () => document.fullscreenElement || innerHeight >= screen.height;
   let first = null;
   addEventListener("keydown", leave);
@@ -160,7 +163,7 @@ addEventListener("resize", measure);
 addEventListener("hashchange", visit);
 measure();
 visit();
-$("glow").style.backgroundImage = `url("/canvas/?page=${loader.token}")`;
+$("glow").style.backgroundImage = `url("${source.whole}")`;
 if (saver) {
   body.classList.add("saver");
   pilot.start();
