@@ -280,8 +280,9 @@ def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
     level, large = CELLS**2, found.png * LARGER**2
 
     def of(rate: Rate) -> float:
-        """GPUs whose pictures one core of a driver takes."""
-        return found.brought[1] / (rate.pictures * found.png * (rate.side / 64) ** 2)
+        """GPUs whose pictures one driver takes, by its core or by its disk, whichever is less."""
+        taken = min(found.brought[1], found.committed[1])
+        return taken / (rate.pictures * found.png * (rate.side / 64) ** 2)
 
     least, most = min(rates, key=of), max(rates, key=of)
     rows = [
@@ -293,8 +294,8 @@ def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
     ]
     for at, (side, size) in enumerate(((64, found.png), (512, large))):
         for what, rate in (
-            ("driver: from workers into the store", found.brought[at]),
-            ("store alone, a batch of 32 a commit", found.committed[at]),
+            ("driver's core: from workers into the store", found.brought[at]),
+            ("driver's disk: each batch of 32 flushed", found.committed[at]),
         ):
             rows.append(
                 [
@@ -306,8 +307,8 @@ def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
     rows += [
         [
             "GPUs that one driver feeds",
-            "from the row above, and the table of GPUs",
-            f"{of(least):,.0f} of {least.name}; {of(most):,.0f} of {most.name}",
+            "from the less of the two, and the table of GPUs",
+            f"{of(least):,.1f} of {least.name}; {of(most):,.1f} of {most.name}",
         ],
         [
             "canvas of each parent",

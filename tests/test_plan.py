@@ -14,8 +14,8 @@ FOUND = Measured(
     machine={"cpu": "a processor", "cores": 2, "versions": {"torch": "2"}},
     painted=10.0,
     png=8192.0,
-    committed=(4e7, 2e8),
-    brought=(1.6e7, 1e8),
+    committed=(4e7, 1e8),
+    brought=(1.6e7, 3e8),
     remembered=200.0,
     canvas=0.5,
 )
@@ -61,10 +61,10 @@ def test_the_levels_are_what_they_are_said_to_be() -> None:
     assert cells(text, "2, 512 px")[2] == "8.8 TB"
     assert cells(text, "mine")[3:] == ["0.683 min", "0.02", "47", "93"]
     assert "3.36 GB" in cells(text, "driver's memory, if level 2 were one job")[2]
-    small = cells(text, "driver: from workers into the store, 64 px")
+    small = cells(text, "driver's core: from workers into the store, 64 px")
     assert small[1:] == ["16 MB/s, 1,953 pictures/s", "level 2 takes 2.4 h"]
-    # 100 MB/s, and a GPU that brings 100 pictures of 8,192 bytes a second.
-    assert "122 of mine" in cells(text, "GPUs that one driver feeds")[2]
+    # A disk of 100 MB/s, and a GPU that brings 100 pictures of 8,192 bytes a second.
+    assert "122.1 of mine" in cells(text, "GPUs that one driver feeds")[2]
 
 
 def test_what_was_not_measured_is_said_to_be_so() -> None:
