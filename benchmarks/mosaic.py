@@ -1,6 +1,6 @@
 """Seconds a picture of painting a mosaic's cells: diffusers' own pipeline, and this package.
 
-    python -m benchmarks.mosaic --out mosaic.json
+    python -m benchmarks.mosaic --update docs/speed.md
 
 Every side goes from a prompt and start pictures in memory to finished 8-bit pictures in memory.
 This package's sides also cut the cells out of the primary, steer and correct the band; the
@@ -29,6 +29,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.machine import dtype_name, machine
+from benchmarks.page import update
 from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
 from digressions.models import Model, load
@@ -272,6 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Measures, prints, and writes JSON where asked; returns what is written."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--update", type=Path, help="page with a section between mosaic marks")
     parser.add_argument("--cells", type=int, default=64, help="a repeat, for sides in batches")
     parser.add_argument("--single", type=int, default=8, help="a repeat, for sides cell by cell")
     parser.add_argument("--batch", type=int, default=32, help="cells a batch")
@@ -294,7 +296,36 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     show(report)
     if asked.out is not None:
         asked.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if asked.update is not None:
+        update(asked.update, section(report), "mosaic")
     return report
+
+
+def section(report: dict[str, Any]) -> str:
+    """The table in Markdown, with what it was measured on."""
+    lines = [
+        f"| | side | steps run, guidance | batch | s a picture | times {REFERENCE} (range) "
+        f"| in the network | min for {GRID.cells:,} |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for side in report["sides"]:
+        ratio, settings = report["ratios"][side["key"]], side["settings"]
+        guidance = settings["guidance"]
+        values = (
+            *(side["key"], side["name"]),
+            f"{settings['steps_run']} of {settings['steps']}, guidance {guidance:g}",
+            *(str(side["batch"]), f"{side['median_seconds']:.4f}"),
+            f"{ratio['median']:.2f} ({ratio['lowest']:.2f}-{ratio['highest']:.2f})",
+            *(f"{side['network_share']:.0%}", f"{side['forecast_minutes']:.1f}"),
+        )
+        lines.append(f"| {' | '.join(values)} |")
+    seen, last = report["machine"], report["sides"][-2]
+    versions = ", ".join(f"{name} {number}" for name, number in seen["versions"].items())
+    return "\n".join(lines) + (
+        f'\n\n"{report["prompt"]}", strength {last["settings"]["strength"]:g}, '
+        f"{last['dtype']}, {seen['cpu']}, {seen['cores']} cores, {seen['threads']} threads; "
+        f"{versions}; medians of {report['repeats']} interleaved repeats.\n"
+    )
 
 
 def show(report: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
-"""Makes the README's pictures from what `make demo` has left in out/.
+"""Makes the README's pictures: from what `make demo` has left in out/, and of a rendered room.
 
-python docs/make_images.py
+python -m docs.make_images [demo|frames]
 """
 
 import io
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -37,6 +39,25 @@ def middle(folder: Path) -> Image.Image:
     return near
 
 
+def filled(folder: Path) -> Image.Image:
+    """A rendered room before and after two pictures were painted into its frames."""
+    from benchmarks.render import photograph
+    from benchmarks.rooms import room
+
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photograph(room(1003, 1600)).pixels).save(folder / "wall.png")
+    prompts, picks = ("drawing of a fox", "photo of a sunflower"), ("--pick", "7", "--pick", "4")
+    command = (sys.executable, "-m", "digressions", "frame", folder / "wall.png", *prompts, *picks)
+    subprocess.run((*command, "--dtype", "float32", "-o", folder), check=True)
+    both = Image.open(folder / "before-after.jpg")
+    both.thumbnail((1400, 1400), Image.Resampling.LANCZOS)
+    return both
+
+
 if __name__ == "__main__":
-    demo(OUT / "turtle").save(HERE / "images" / "demo.jpg", quality=88, optimize=True)
-    shutil.copyfile(OUT / "turtle.gif", HERE / "images" / "turtle.gif")
+    wanted = sys.argv[1:] or ["demo", "frames"]
+    if "frames" in wanted:
+        filled(OUT / "filled").save(HERE / "images" / "filled.jpg", quality=85, optimize=True)
+    if "demo" in wanted:
+        demo(OUT / "turtle").save(HERE / "images" / "demo.jpg", quality=88, optimize=True)
+        shutil.copyfile(OUT / "turtle.gif", HERE / "images" / "turtle.gif")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fidelity, mosaic, serve, zoom
+from benchmarks import fidelity, mosaic, scale, serve, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.page import marked
 from benchmarks.peers import PEERS, Peer, Placed
@@ -337,3 +337,35 @@ def test_the_links_of_arrivals_lead_to_different_places() -> None:
     near, deep = serve.places(24, 4096)
     assert len(set(near)) == len(set(deep)) == 24
     assert all(0 <= float(part) <= 1 for place in near for part in place.split("/")[:2])
+
+
+def test_a_network_of_real_shape_is_measured_beside_diffusers_and_its_own_limit(
+    tmp_path: Path,
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "before\n<!-- generated: scale -->\nold\n<!-- /generated: scale -->\nafter\n", "utf-8"
+    )
+    report = scale.main(
+        [
+            *("--networks", "sdxl", "--tiny", "--device", "cpu", "--dtype", "float32"),
+            *("--cells", "2", "--single", "1", "--repeats", "1", "--update", str(page)),
+        ]
+    )
+    rows = {row["side"]: row for row in report["rows"]}
+    assert list(rows) == ["a", "b", "c", "d"]
+    assert rows["b"]["batch"] == rows["c"]["batch"] == rows["d"]["batch"] <= 2
+    assert all(row["seconds"] > 0 and row["peak"] > 10**8 for row in rows.values())
+    assert 0 < rows["c"]["inside"] <= 1
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "Stable Diffusion XL" in text
+
+
+def test_the_page_of_speed_has_a_place_for_every_table() -> None:
+    text = (DOCS / "speed.md").read_text("utf-8")
+    for name in ("mosaic", "kernels", "sharing", "scale"):
+        (section,) = marked(name).findall(text)
+        assert section

@@ -59,6 +59,7 @@ def test_the_study_goes_on_where_it_was_and_writes_the_page(tmp_path: Path) -> N
     page = tmp_path / "frames.md"
     page.write_text("a\n<!-- generated -->\nold\n<!-- /generated -->\nb\n")
     asked = ["--out", str(tmp_path / "o"), "--scenes", "2", "--width", str(WIDTH)]
+    asked += ["--large", str(WIDTH), "--photos", str(tmp_path / "photos")]
     frames.main([*asked, "--update", str(page)])
     first = page.read_text()
     assert "old" not in first
@@ -66,6 +67,15 @@ def test_the_study_goes_on_where_it_was_and_writes_the_page(tmp_path: Path) -> N
     frames.main([*asked, "--update", str(page)])
     assert page.read_text() == first
     assert (tmp_path / "images" / "frames.jpg").exists()
+
+
+def test_a_kept_photo_is_the_photo(tmp_path: Path) -> None:
+    scene = room(4, WIDTH)
+    first, again = frames.photo_of(scene, tmp_path), frames.photo_of(scene, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    for photo in (first, again):
+        assert (photo.pixels == photograph(scene).pixels).all()
+        assert photo.visible == photograph(scene).visible
 
 
 def test_the_page_has_its_marks() -> None:

@@ -420,7 +420,7 @@ def test_a_side_that_the_kind_of_file_cannot_have(tmp_path: Path, suffix: str, m
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
-def test_texts_come_back_from_xmp(tmp_path: Path, photo: np.ndarray, suffix: str) -> None:
+def test_texts_come_backtexts_of_xmp(tmp_path: Path, photo: np.ndarray, suffix: str) -> None:
     strips = iter([photo[:20], photo[20:]])
     packet = xmp_packet(TEXT)
     path = write_single(strips, 64, 48, tmp_path / f"a{suffix}", xmp=packet)

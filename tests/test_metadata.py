@@ -45,6 +45,10 @@ any_settings = st.builds(
     how=text,
     regions=st.none() | st.lists(st.dictionaries(text, text, max_size=2), max_size=2),
     soft=number,
+    hole=st.none() | text,
+    rescale=st.floats(0, 1),
+    timing=text,
+    palette=st.none() | st.dictionaries(text, text, max_size=2),
     version=text,
     extra=st.dictionaries(text, plain, max_size=3),
 )
@@ -124,6 +128,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
         {"width": 10**9},
         {"strength": -0.1},
         {"strength": 1.5},
+        {"rescale": 1.5},
         {"guidance": 10**400},
         {"extra": {"mosaic": {"guidance": float("nan")}}},
         {"extra": {"a": [[{"b": [1, float("-inf")]}]]}},

@@ -226,12 +226,13 @@ def made(bundled: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Hype
     folder = tmp_path_factory.mktemp("made") / "mosaic"
     job = Hypermosaic(bundled, PLAN, a_primary(bundled), folder)
     estimate = job.start()
-    assert (estimate.pictures, estimate.done, estimate.pixels) == (9, 0, 96 * 96)
+    assert (estimate.pictures, estimate.done, estimate.to_paint) == (9, 0, 9)
+    assert estimate.pixels == 96 * 96
     told: list[int] = []
-    painted, seconds, inside = job.paint(batch_size=9, on_batch=told.append)
-    assert painted == 9
+    work = job.paint(batch_size=9, on_batch=told.append)
+    assert work.pictures == 9
     assert told == [9]
-    assert 0 < inside <= seconds
+    assert 0 < work.inside <= work.seconds
     return job, job.assemble(single="tif").largest
 
 
@@ -255,7 +256,7 @@ def test_what_is_painted_to_tell_the_time_is_not_painted_again(
 ) -> None:
     job = Hypermosaic(bundled, PLAN, a_primary(bundled), tmp_path / "mosaic")
     job.start()
-    first = job.paint(batch_size=2, most=2)
+    first = job.paint(batch_size=2, enough=lambda painted: painted >= 2)
     assert first.pictures == 2
     told: list[int] = []
     rest = job.paint(batch_size=9, on_batch=told.append)
@@ -341,7 +342,7 @@ def test_a_finished_mosaic_is_not_painted_again(
     job = Hypermosaic(bundled, PLAN, a_primary(bundled), made[0].folder)
     assert job.resumed
     assert job.start().done == 9
-    assert job.paint()[0] == 0
+    assert job.paint().pictures == 0
     assert pictures(job.folder / "pictures.sqlite") == before
 
 
@@ -390,11 +391,11 @@ COMMAND = [
 ]
 
 
-def run(folder: Path, stop: signal.Signals, after: int) -> tuple[int, str]:
+def run(folder: Path, stop: signal.Signals, after: int, *more: str) -> tuple[int, str]:
     """The command line in a process of its own, stopped when it has painted some pictures."""
     program = "from digressions.cli import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *COMMAND, "-o", str(folder)],
+        [sys.executable, "-c", program, *COMMAND, *more, "-o", str(folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

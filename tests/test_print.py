@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 from digressions.pictures.images import read_image, read_text, write_image
 from digressions.pictures.metadata import Settings, from_text, to_text
-from digressions.pictures.texts import _from_xmp
+from digressions.pictures.texts import texts_of_xmp
 
 from .conftest import Ran, tree
 from .profiles import cmyk, lab, saved
@@ -209,7 +209,7 @@ def test_a_pdf_looks_like_the_picture(
 def test_a_pdf_has_the_texts(digress: Digress, picture: Path) -> None:
     digress("print", picture, *PAGE, "-o", "a.pdf")
     with pikepdf.open("a.pdf") as pdf:
-        texts = _from_xmp(pdf.Root.Metadata.read_bytes())
+        texts = texts_of_xmp(pdf.Root.Metadata.read_bytes())
     assert from_text(texts) == PAINTED
     assert json.loads(texts["print"])["marks"] is True
 

@@ -167,6 +167,23 @@ def test_text_to_image(ours, theirs, family, sampler, steps):
     assert distance(latents(model, job(steps=steps, sampler=sampler)), wanted) < tolerance
 
 
+@pytest.mark.parametrize("family", ["sd", "sd-v"])
+def test_rescaled_guidance(ours, theirs, family):
+    pipe = theirs(StableDiffusionPipeline, family, "ddim")
+    wanted = pipe(
+        PROMPT,
+        negative_prompt=NEGATIVE,
+        num_inference_steps=7,
+        guidance_scale=5.0,
+        guidance_rescale=0.7,
+        width=SIDE,
+        height=SIDE,
+        generator=generator(),
+        output_type="latent",
+    ).images
+    assert distance(latents(ours(family), job(rescale=0.7)), wanted) < TOLERANCE
+
+
 @pytest.mark.parametrize("strength", [0.3, 0.55, 0.8, 1.0])
 @pytest.mark.parametrize(("sampler", "steps"), [c for c in CASES if c[1] != 80])
 def test_image_to_image(ours, theirs, sampler, steps, strength):

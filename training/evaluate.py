@@ -1,128 +1,92 @@
-"""Look at an exported model: sheets of pictures, colour errors and seconds.
+"""Measure an exported model: every figure it is promised to reach, and sheets to look at.
 
-Everything goes through diffusers' own pipelines, as a reference for anything faster.
+Figures go to ``figures.json`` in `--out` section by section, so a run that was stopped goes on
+where it was. ``export.py --card`` puts them into the model card. Everything is painted by the
+package itself, at few steps and without guidance, as the cells of a mosaic are.
 """
 
 import argparse
 import json
-import time
 from pathlib import Path
 
-import numpy as np
+import figures
+import figures_with_starts
 import torch
-from autoencoder import psnr
-from compose import composite
+from bench import Bench
+from card import table
 from data import load
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
-from diffusion import contact_sheet
-from PIL import Image
-from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from judge import load_judge
 
-STRENGTHS = (0.6, 0.75, 0.9)
+import digressions
 
-
-def sheets(pipeline: StableDiffusionPipeline, concepts: list[str], out: Path, args) -> None:
-    """Write the twelve-prompt sheet and one picture of every concept in three styles."""
-    settings = {"steps": args.steps, "guidance": args.guidance}
-    contact_sheet(pipeline, **settings).save(out / "sheet.png")
-    turtles = contact_sheet(pipeline, ["photo of a turtle"], range(32), **settings)
-    wrapped = Image.new("RGB", (64 * 8, 64 * 4))
-    for seed in range(32):
-        cell = turtles.crop((0, 64 * seed, 64, 64 * seed + 64))
-        wrapped.paste(cell, (64 * (seed % 8), 64 * (seed // 8)))
-    wrapped.save(out / "turtles.png")
-    for style in ("photo", "drawing", "cartoon"):
-        rows = [concepts[i : i + 8] for i in range(0, len(concepts), 8)]
-        sheet = Image.new("RGB", (64 * 16, 64 * len(rows)))
-        for y, row in enumerate(rows):
-            prompts = [f"{style} of a {name}" for name in row]
-            pictures = contact_sheet(pipeline, prompts, range(2), **settings)
-            sheet.paste(pictures.crop((0, 0, 64 * len(row), 64)), (0, 64 * y))
-            sheet.paste(pictures.crop((0, 64, 64 * len(row), 128)), (512, 64 * y))
-        sheet.save(out / f"concepts-{style}.png")
+SECTIONS = {
+    "recognised": figures.recognised,
+    "synonyms": figures.synonyms,
+    "styles": figures.styles,
+    "categories": figures.categories,
+    "colour": figures_with_starts.colour,
+    "variety": figures.variety,
+    "ensembles": figures_with_starts.ensembles,
+    "inpainting": figures_with_starts.inpainting,
+    "cost": figures.cost,
+}
 
 
-def flat_grounds(n: int, seed: int) -> Tensor:
-    """Flat pictures (n, 3, 64, 64) of random colours, 0..1."""
-    colour = torch.rand(n, 3, 1, 1, generator=torch.Generator().manual_seed(seed))
-    return colour.expand(-1, -1, 64, 64)
+def measure(bench: Bench, path: Path, sections: list[str]) -> dict:
+    """Measure the sections that `path` lacks, writing each into it as it is done; all figures.
 
-
-def colour_errors(pipeline: StableDiffusionPipeline, out: Path, args) -> dict[str, float]:
-    """Mean absolute error, 0..1, of a picture's mean colour, painted from a flat ground."""
-    img2img = StableDiffusionImg2ImgPipeline(**pipeline.components, requires_safety_checker=False)
-    img2img.set_progress_bar_config(disable=True)
-    grounds, errors, rows = flat_grounds(16, 1), {}, []
-    for strength in STRENGTHS:
-        painted = img2img(
-            ["photo of a turtle", "photo of a frog"] * 8,
-            image=grounds,
-            strength=strength,
-            num_inference_steps=round(args.steps / strength),
-            guidance_scale=args.guidance,
-            generator=[torch.Generator().manual_seed(seed) for seed in range(16)],
-            output_type="np",
-        ).images
-        target = grounds.permute(0, 2, 3, 1).numpy()
-        errors[str(strength)] = float(np.abs((painted - target).mean((1, 2))).mean())
-        rows.append(np.concatenate(list(painted), axis=1))
-    sheet = (np.concatenate(rows) * 255).round().astype(np.uint8)
-    Image.fromarray(sheet).save(out / "image-to-image.png")
-    return errors
-
-
-@torch.no_grad()
-def cost(model: torch.nn.Module, *inputs: Tensor) -> dict[str, float]:
-    """GFLOP for one item and milliseconds per item in a batch as given (best of three)."""
-    with FlopCounterMode(display=False) as counter:
-        model(*(x[:1] for x in inputs))
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        model(*inputs)
-        seconds.append(time.perf_counter() - start)
-    return {
-        "gflop": round(counter.get_total_flops() / 1e9, 3),
-        "ms": round(1000 * min(seconds) / len(inputs[0]), 2),
+    Raises:
+        SystemExit: `path` holds figures of another model, judge or settings.
+    """
+    about = {
+        "model": bench.model.hash,
+        "judge": bench.judge.names,
+        "steps": bench.steps,
+        "pictures": bench.pictures,
+        "per_concept": bench.per_concept,
     }
-
-
-@torch.no_grad()
-def autoencoder_psnr(vae, drawings: Tensor, seed: int) -> float:
-    """PSNR in dB on 256 composites."""
-    g = torch.Generator().manual_seed(seed)
-    index = torch.randint(0, len(drawings), (256,), generator=g)
-    x = composite(drawings[index], g)
-    return psnr(vae.decoder(vae.encoder(x * 2 - 1)) / 2 + 0.5, x)
+    found = json.loads(path.read_text()) if path.exists() else {"about": about}
+    if found["about"] != about:
+        raise SystemExit(f"{path} has figures of another model, judge or settings: move it away")
+    for name in sections:
+        if name in found:
+            continue
+        found[name] = SECTIONS[name](bench)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(found, indent=1) + "\n")
+        part.replace(path)
+        print(name, json.dumps(found[name]), flush=True)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder of export.py")
+    parser.add_argument("model", help="folder of export.py, or bundled")
     parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
-    parser.add_argument("--out", type=Path, required=True, help="folder for sheets and figures")
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--guidance", type=float, default=3.5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--judge", type=Path, required=True, help="folder of judge.py")
+    parser.add_argument("--out", type=Path, required=True, help="folder for figures and sheets")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--pictures", type=int, default=64, help="pictures a figure, as a rule")
+    parser.add_argument("--per-concept", type=int, default=4, help="pictures of each concept")
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    pictures, records, _ = load(args.data)
-    concepts = list(dict.fromkeys(record["concept"] for record in records))
-    pipeline = StableDiffusionPipeline.from_pretrained(args.model, torch_dtype=torch.float32)
-    latents, states = torch.randn(32, 16, 8, 8), torch.randn(32, 24, 256)
-    figures = {
-        "autoencoder_db": autoencoder_psnr(pipeline.vae, torch.from_numpy(pictures), 5),
-        "colour_error": colour_errors(pipeline, args.out, args),
-        "unet": cost(pipeline.unet, latents, torch.full((32,), 500), states),
-        "decoder": cost(pipeline.vae.decoder, latents),
-        "encoder": cost(pipeline.vae.encoder, torch.rand(32, 3, 64, 64)),
-        "megabytes": sum(f.stat().st_size for f in args.model.rglob("*") if f.is_file()) / 1e6,
-    }
-    (args.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
-    print(json.dumps(figures, indent=2))
-    sheets(pipeline, concepts, args.out, args)
+    judge = load_judge(args.judge)
+    pictures, records, _ = load(args.data, held_out=True)
+    judged = [i for i, record in enumerate(records) if record["concept"] in set(judge.names)]
+    bench = Bench(
+        digressions.load(args.model),
+        judge,
+        torch.from_numpy(pictures[judged]),
+        [records[i] for i in judged],
+        args.out,
+        args.steps,
+        args.pictures,
+        args.per_concept,
+    )
+    print(table(measure(bench, args.out / "figures.json", args.only)))
 
 
 if __name__ == "__main__":

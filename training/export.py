@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+import card
 import torch
 from captions import every_caption, surroundings
 from data import load
@@ -32,6 +33,10 @@ thing in those colours.{guidance}
 | `unet` | `UNet2DConditionModel` on 8 x 8 latents, v-prediction, zero terminal SNR | {unet:.2f} M |
 | `text_encoder` | `CLIPTextModel`, 2 layers, 256 wide | {text:.2f} M |
 | `tokenizer` | byte-level BPE, {pieces} pieces, 24 tokens | |
+
+## Figures
+
+{figures}
 
 ## Training
 
@@ -74,7 +79,7 @@ def millions(model: nn.Module) -> float:
 def model_card(pipeline, records: list[dict], guidance: float | None, notice: str) -> str:
     """The README of the exported folder; `guidance` is the scale that was distilled into it."""
     names = list(dict.fromkeys(record["concept"] for record in records))
-    card = CARD.format(
+    text = CARD.format(
         concepts=len(names),
         names=", ".join(names),
         vae=millions(pipeline.vae),
@@ -82,9 +87,10 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
         text=millions(pipeline.text_encoder),
         pieces=len(pipeline.tokenizer),
         pictures=len(records),
+        figures=card.section(),
         guidance="" if guidance is None else DISTILLED.format(guidance=guidance),
     )
-    return card + notice.replace("# Where", "## Where", 1)
+    return text + notice.replace("# Where", "## Where", 1)
 
 
 def likes(distilled: float | None) -> dict[str, object]:
@@ -99,6 +105,15 @@ def likes(distilled: float | None) -> dict[str, object]:
     return (
         whole | {"cell_steps": 4, "cell_guidance": guidance["cell"], "cell_strength": 0.8} | inside
     )
+
+
+def distilled_guidance(state: dict, start: Path | None) -> float | None:
+    """The guidance scale inside a checkpoint: its teacher's, times what was inside the teacher."""
+    if state["guidance"] is None:
+        return None
+    told = start / "digressions.json" if start else None
+    inside = json.loads(told.read_text()) if told and told.exists() else {}
+    return state["guidance"] * inside.get("distilled_guidance", 1)
 
 
 def forget_paths(folder: Path) -> None:
@@ -118,14 +133,31 @@ def taught(records: list[dict]) -> list[str]:
     return [*sorted(names), *sorted(words - {word for name in names for word in name.split()})]
 
 
+def write_figures(folder: Path, figures: Path) -> None:
+    """Put the figures of `evaluate.py` into the model card of an exported folder."""
+    readme = folder / "README.md"
+    readme.write_text(card.with_figures(readme.read_text(), json.loads(figures.read_text())))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
-    parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="of diffusion.py")
+    parser.add_argument("--data", type=Path, help="dataset file of data.py")
+    parser.add_argument("--vae", type=Path, help="folder of autoencoder.py")
+    parser.add_argument("--checkpoint", type=Path, help="of diffusion.py")
     parser.add_argument("--start", type=Path, help="the folder that diffusion.py was started from")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--card",
+        type=Path,
+        help="figures.json of evaluate.py for the model card; without --checkpoint, of a folder "
+        "that was written before",
+    )
     args = parser.parse_args()
+    if args.checkpoint is None and args.card is not None:
+        write_figures(args.out, args.card)
+        return
+    if None in (args.data, args.vae, args.checkpoint):
+        parser.error("--data, --vae and --checkpoint are needed to write a model")
     state = torch.load(args.checkpoint, weights_only=True)
     _, records, vocabulary = load(args.data)
     if args.start:
@@ -140,11 +172,14 @@ def main() -> None:
     )
     pipeline.save_pretrained(args.out)
     forget_paths(args.out)
-    liked = likes(state["guidance"])
+    guidance = distilled_guidance(state, args.start)
+    liked = likes(guidance)
     (args.out / "digressions.json").write_text(json.dumps(liked, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
-    (args.out / "README.md").write_text(model_card(pipeline, records, state["guidance"], notice))
+    (args.out / "README.md").write_text(model_card(pipeline, records, guidance, notice))
+    if args.card is not None:
+        write_figures(args.out, args.card)
 
 
 if __name__ == "__main__":

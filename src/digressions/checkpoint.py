@@ -7,24 +7,21 @@ A folder is taken as it is: its parts are loaded from safetensors, its scheduler
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .denoise import Schedule
 from .errors import ModelError
+from .fingerprint import NETWORKS, TWINS, Fingerprint
 from .vocabulary import Vocabulary
 
 BUNDLED = "bundled"
 _WEIGHTS = Path(__file__).parent / "weights"
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth")
-_NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
-_TWINS = ("*.fp16.*", "*.fp16-*", "*.non_ema.*", "*.non_ema-*")  # other copies of the same weights
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,7 @@ class Checkpoint:
     Attributes:
         folder: Where its files are.
         scheduler: Its scheduler's config.
+        fingerprint: Of its weights.
     """
 
     def __init__(self, name: str) -> None:
@@ -74,24 +72,16 @@ class Checkpoint:
         self.folder = find(name)
         self._index = _read_json(self.folder, "model_index.json")
         self.scheduler = _read_json(self.folder, "scheduler/scheduler_config.json")
-
-    def hash(self) -> str:
-        """SHA-256 over the weights, file by file in order of their paths: 64 hex digits.
-
-        Only what a picture depends on counts, so that a folder and the hub id that it was copied
-        from have one hash.
-        """
-        digest = hashlib.sha256()
-        found = [p for name in _NETWORKS for p in self.folder.glob(f"{name}/*.safetensors")]
-        for path in sorted(p for p in found if not any(p.match(twin) for twin in _TWINS)):
-            digest.update(path.relative_to(self.folder).as_posix().encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        weights = tuple(f"{name}/*.safetensors" for name in NETWORKS)
+        self.fingerprint = Fingerprint(self.folder, weights)
 
     def network(self, name: str, dtype: torch.dtype) -> Any:
         """A part with weights: ``"unet"``, ``"vae"``. Raises `ModelError`."""
         return _component(self.folder, self._index, name, dtype)
+
+    def config(self, name: str) -> dict[str, Any]:
+        """What the config of a network says. Raises `ModelError`."""
+        return _read_json(self.folder, f"{name}/config.json")
 
     def tokenizers(self) -> list[Any]:
         """One, or two for SDXL."""
@@ -133,6 +123,18 @@ class Checkpoint:
             raise ModelError(f"{path} cannot be read: {error}") from error
 
 
+def tiny_autoencoder(folder: Path, dtype: torch.dtype) -> Any:
+    """A tiny autoencoder (TAESD, https://github.com/madebyollin/taesd) of its own folder.
+
+    Raises:
+        ModelError: There is none in it.
+    """
+    kind = _read_json(folder, "config.json").get("_class_name")
+    if kind != "AutoencoderTiny":
+        raise ModelError(f"--tiny-vae {folder} holds a {kind}: give the folder of a tiny one")
+    return _component(folder.parent, {folder.name: ["diffusers", kind]}, folder.name, dtype)
+
+
 def find(name: str) -> Path:
     """The folder that holds a model's files; fetches a hub id.
 
@@ -166,9 +168,9 @@ def _fetch(name: str) -> Path:
 
     wanted = ["model_index.json", "digressions.json", "vocabulary.txt", "scheduler/*.json"]
     wanted += ["tokenizer*/*.json", "tokenizer*/*.txt"]
-    wanted += [f"{part}/*.{kind}" for part in _NETWORKS for kind in ("json", "safetensors")]
+    wanted += [f"{part}/*.{kind}" for part in NETWORKS for kind in ("json", "safetensors")]
     try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=list(_TWINS)))
+        folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=list(TWINS)))
     except Exception as error:  # the hub's client raises its own, its transport's and the system's
         raise ModelError(f"model {name!r} cannot be fetched: {_why_not(error)}") from error
     if not (folder / "model_index.json").is_file():
@@ -267,19 +269,11 @@ def _schedule(config: dict[str, Any]) -> Schedule:
         betas = torch.linspace(low, high, total)
     else:
         raise ModelError(f"the scheduler's beta_schedule {kind!r} is not known here")
-    alphas_cumprod = torch.cumprod(1 - betas, dim=0)
-    if config.get("rescale_betas_zero_snr"):
-        alphas_cumprod = _zero_terminal_snr(alphas_cumprod)
     prediction = config.get("prediction_type", "epsilon")
     if prediction not in ("epsilon", "v_prediction", "sample"):
         raise ModelError(f"the scheduler's prediction_type {prediction!r} is not known here")
-    return Schedule(alphas_cumprod, prediction)
-
-
-def _zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
-    """Shifts and scales so that the last step is pure noise (arXiv 2305.08891, algorithm 1)."""
-    root = alphas_cumprod.sqrt()
-    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+    schedule = Schedule(torch.cumprod(1 - betas, dim=0), prediction)
+    return schedule.zero_terminal_snr() if config.get("rescale_betas_zero_snr") else schedule
 
 
 def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:

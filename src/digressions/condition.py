@@ -122,6 +122,8 @@ class Condition(Rows):
         text: The prompts.
         terms: Several prompts each instead, or ``None``.
         guidance: ``(B,)``, guidance scales; 1 is none.
+        rescale: ``(B,)`` in 0..1, how much of the contrast that guidance adds is taken back; or
+            ``None`` for none of it.
         negative: The negative prompts (empty ones included), or ``None`` without guidance.
         time_ids: ``(B, 6)``, SDXL's original size, crop and target size, or ``None``.
         channels: ``(B, K, h, w)``, extra input channels of an inpainting network: the mask and the
@@ -138,3 +140,4 @@ class Condition(Rows):
     channels: Tensor | None = None
     known: Known | None = None
     anchor: Anchor | None = None
+    rescale: Tensor | None = None

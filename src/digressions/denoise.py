@@ -9,6 +9,7 @@ function from such a guess to a better one:
     ensembled(d)  towards several prompts at once
     masked(d)     the known part of a picture stays what it is (inpainting)
     anchored(d)   the coarse colours stay those of a parent picture (mosaic cells)
+    tiled(d)      a picture larger than the network was trained for, in windows that agree
 
 A denoiser keeps no state. What differs from picture to picture travels in the `Condition`, one
 row a picture, so one batch may mix prompts, strengths and masks.
@@ -66,6 +67,12 @@ class Schedule:
         squared = squared.view(*squared.shape, 1, 1, 1)
         return squared.sqrt(), (1 - squared).sqrt()
 
+    def zero_terminal_snr(self) -> Schedule:
+        """Shifted and scaled so that the last step is noise alone (arXiv 2305.08891, alg. 1)."""
+        root = self.alphas_cumprod.sqrt()
+        ended = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+        return dataclasses.replace(self, alphas_cumprod=ended)
+
     def noised(self, x_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         r""":math:`x_t = \alpha_t x_0 + \sigma_t \epsilon`."""
         alpha, sigma = self.alpha_sigma(t)
@@ -79,6 +86,15 @@ class Schedule:
         if self.prediction == "v_prediction":
             return alpha * x_t - sigma * output
         return output
+
+    def output(self, x_t: Tensor, x_0: Tensor, t: Tensor) -> Tensor:
+        """What a network puts out that means ``x_0``: the way back from `clean`."""
+        alpha, sigma = self.alpha_sigma(t)
+        if self.prediction == "epsilon":
+            return (x_t - alpha * x_0) / sigma
+        if self.prediction == "v_prediction":
+            return (alpha * x_t - x_0) / sigma
+        return x_0
 
 
 class Network(Protocol):
@@ -96,13 +112,14 @@ def denoiser(network: Network, schedule: Schedule) -> Denoiser:
     return denoise
 
 
-def guided(inner: Denoiser) -> Denoiser:
+def guided(inner: Denoiser, schedule: Schedule | None = None) -> Denoiser:
     r"""Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
 
     :math:`\hat x_0 = u + g (c - u)` with :math:`c` the guess for the prompt and :math:`u` the one
     for the negative prompt. Both come from one batch of the network. The formula is usually
     written in :math:`\epsilon`; at a fixed :math:`x_t` the two are the same, since
-    :math:`x_0` is affine in :math:`\epsilon`.
+    :math:`x_0` is affine in :math:`\epsilon`. The schedule is needed where a condition asks for
+    `rescaled` guidance.
     """
 
     def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
@@ -113,9 +130,29 @@ def guided(inner: Denoiser) -> Denoiser:
         against = dataclasses.replace(alone, text=negative)
         both = inner(torch.cat([x_t, x_t]), torch.cat([t, t]), Condition.cat([alone, against]))
         c, u = both.chunk(2)
-        return u + condition.guidance.view(-1, 1, 1, 1) * (c - u)
+        guess = u + condition.guidance.view(-1, 1, 1, 1) * (c - u)
+        return _rescaled(guess, c, x_t, t, condition.rescale, schedule)
 
     return denoise
+
+
+def _rescaled(
+    guess: Tensor, c: Tensor, x_t: Tensor, t: Tensor, by: Tensor | None, schedule: Schedule | None
+) -> Tensor:
+    r"""Guidance without the contrast that it adds (Lin et al. 2023, arXiv 2305.08891, eq. 15-16).
+
+    The network's output that the guided guess means is scaled towards the standard deviation of
+    the one for the prompt alone, ``c``: by 0 not at all, by 1 all the way.
+    """
+    if by is None:
+        return guess
+    if schedule is None:
+        raise ValueError("rescaled guidance needs the schedule")
+    output, alone = schedule.output(x_t, guess, t), schedule.output(x_t, c, t)
+    ratio = alone.std((1, 2, 3), keepdim=True) / output.std((1, 2, 3), keepdim=True)
+    share = by.view(-1, 1, 1, 1)
+    calmer = schedule.clean(x_t, output * (1 + share * (ratio - 1)), t)
+    return torch.where(share > 0, calmer, guess)
 
 
 class Directions(NamedTuple):
@@ -136,6 +173,7 @@ def ensembled(
     inner: Denoiser,
     combine: Combine = mean,
     watch: Callable[[Directions], None] | None = None,
+    schedule: Schedule | None = None,
 ) -> Denoiser:
     r"""Several prompts at once: :math:`\hat x_0 = u + g\,D(d_1, \dots, d_N)` with
     :math:`d_i = c_i - u`.
@@ -143,9 +181,10 @@ def ensembled(
     All guesses for a step come from one batch of the network, with one unconditional guess shared
     by the prompts, so N prompts cost N + 1 rows; prompts that are silent at a step cost nothing.
     Takes `guided`'s place, and is it where there is one prompt. See `combine` for :math:`D`.
-    ``watch`` is shown what was asked for, whenever there are several prompts.
+    ``watch`` is shown what was asked for, whenever there are several prompts. The schedule is for
+    `guided`.
     """
-    single = guided(inner)
+    single = guided(inner, schedule)
 
     def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         terms, negative = condition.terms, condition.negative
@@ -173,7 +212,10 @@ def ensembled(
         taken = g.view(-1, 1, 1, 1) * combine(d, w, g)
         if watch is not None:
             watch(Directions(d, w, taken))
-        return u + taken
+        if negative is None:
+            return u + taken
+        alone_at_1 = u + taken / g.view(-1, 1, 1, 1)
+        return _rescaled(u + taken, alone_at_1, x_t, t, condition.rescale, schedule)
 
     return denoise
 
@@ -219,3 +261,47 @@ def anchored(inner: Denoiser) -> Denoiser:
         return x_0 + anchor.weight.view(-1, 1, 1, 1) * smooth
 
     return denoise
+
+
+def tiled(inner: Denoiser, side: int) -> Denoiser:
+    r"""A picture of any size by a network of one: windows whose guesses are averaged at every step.
+
+    :math:`\hat x_0 = \sum_i W_i \hat x_0^{(i)} / \sum_i W_i` over windows of ``side`` latents
+    that overlap by a half or more; a weight falls off towards the edges of its window (Bar-Tal
+    et al. 2023, MultiDiffusion, arXiv 2302.08113, eq. 5). The windows look at one ``x_t`` and
+    agree before every step, so that no seam can grow.
+    """
+
+    def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        height, width = x_t.shape[-2:]
+        if max(height, width) <= side:
+            return inner(x_t, t, condition)
+        total, weights = torch.zeros_like(x_t), x_t.new_zeros(height, width)
+        for top in window_starts(height, side):
+            for left in window_starts(width, side):
+                here = (..., slice(top, top + side), slice(left, left + side))
+                part, channels = x_t[here], condition.channels
+                seen = condition
+                if channels is not None:
+                    seen = dataclasses.replace(condition, channels=channels[here])
+                rows, columns = part.shape[-2:]
+                weight = _falloff(rows, x_t)[:, None] * _falloff(columns, x_t)
+                total[here] += weight * inner(part, t, seen)
+                weights[here] += weight
+        return total / weights
+
+    return denoise
+
+
+def window_starts(length: int, side: int) -> list[int]:
+    """Where windows of ``side`` begin along ``length``: evenly, half a window apart or less."""
+    if length <= side:
+        return [0]
+    count = -(-2 * (length - side) // side)
+    return [round(i * (length - side) / count) for i in range(count + 1)]
+
+
+def _falloff(length: int, like: Tensor) -> Tensor:
+    """Highest in the middle, ``(length,)``, nowhere 0."""
+    middle = torch.arange(1, length + 1, device=like.device, dtype=like.dtype)
+    return torch.minimum(middle, length + 1 - middle)

@@ -6,6 +6,7 @@
     │   ├── ModelError      an unknown model, or a checkpoint with a part missing
     │   ├── PromptError     a prompt that cannot be used
     │   └── OutputError     a place that cannot be written, or that belongs to another job
+    ├── EngineError         workers that cannot be had, differ from each other or keep dying
     ├── MissingExtraError   a package that only this needs is not installed
     └── StoppedError        stopped by the user; finished work is kept
 
@@ -52,6 +53,10 @@ class PromptError(InputError):
 
 class OutputError(InputError):
     """A place that cannot be written, or that belongs to another job."""
+
+
+class EngineError(DigressionsError):
+    """Workers that cannot be had, differ from each other or keep dying; finished work is kept."""
 
 
 class MissingExtraError(DigressionsError):

@@ -28,6 +28,12 @@ class Size(NamedTuple):
     def pixels(self) -> int:
         return self.width * self.height
 
+    @property
+    def megapixels(self) -> str:
+        """In words, such as ``"16.8 Mpx"``."""
+        count = self.pixels / 1e6
+        return f"{count:,.1f} Mpx" if count >= 1 else f"{count:.2g} Mpx"
+
     @classmethod
     def parse(cls, text: str) -> Size:
         """Reads ``"512"`` (a square) or ``"768x512"`` (width x height).

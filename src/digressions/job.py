@@ -21,6 +21,7 @@ from .sample import steps_to_run
 from .terms import Ensemble, Plain, Segment
 
 MAX_SEED = 2**63 - 1
+HOLES = (None, "noise", "picture")
 OF_DIRECTIONS = ("sum", "perp", "max", "superpose", "superpose-or")
 """Ways of combining that are about what each prompt adds to the unconditional guess."""
 
@@ -45,13 +46,17 @@ class Job:
         strength: How much of the start picture is noised away, 0..1. Without a mask the noise at
             strength 1 still holds a trace of the picture, unless the model has zero terminal SNR.
         mask: ``(1, height, width)`` in 0..1: 1 where to paint, 0 where to keep; needs an image.
-            At strength 1 the masked part starts from pure noise.
+        hole: What the masked part starts from: ``"noise"`` alone, or what is in the ``"picture"``
+            there, with noise. ``None``: noise at strength 1, the picture below, as in diffusers.
+        rescale: 0..1, how much of the contrast that guidance adds is taken back.
         anchor: Weight 0..1 with which every step's guess is pulled to the coarse colours of the
             start picture; 0 for not at all.
         band: Boxes along a side that the anchor compares.
         how: A name in `HOW`: how several prompts become one picture.
         regions: ``(prompts, height, width)`` in 0..1: where in the picture each prompt counts; or
             ``None`` for everywhere.
+        tiles: Paint what is larger than the model's size in windows of that size that agree (see
+            `denoise.tiled`), rather than all at once.
     """
 
     prompt: str
@@ -69,6 +74,9 @@ class Job:
     band: int = 2
     how: str = "mean"
     regions: Tensor | None = None
+    hole: str | None = None
+    rescale: float = 0.0
+    tiles: bool = False
 
     @property
     def ensemble(self) -> Ensemble:
@@ -115,6 +123,8 @@ def job_of(
         mask=None if mask is None else torch.from_numpy(mask / np.float32(255))[None],
         strength=1.0 if settings.strength is None else settings.strength,
         how=settings.how,
+        hole=settings.hole,
+        rescale=settings.rescale,
         regions=None if regions is None else torch.from_numpy(regions / np.float32(255)),
     )
 
@@ -128,6 +138,12 @@ def check(model: Model, job: Job) -> None:
         raise InputError(f"--seed {job.seed} is out of range: 0 to {MAX_SEED}")
     if not math.isfinite(job.guidance):
         raise InputError(f"--guidance {job.guidance} is not a finite number")
+    if not 0 <= job.rescale <= 1:
+        raise InputError(f"--rescale {job.rescale} is out of range: 0 to 1")
+    if job.hole not in HOLES:
+        raise InputError(f"--hole {job.hole!r} is not known: choose noise or picture")
+    if job.hole is not None and job.mask is None:
+        raise InputError(f"--hole {job.hole} needs a mask, which says where the hole is")
     if not 0 <= job.anchor <= 1:
         raise InputError(f"the anchor's weight {job.anchor} is out of range: 0 to 1")
     steps_to_run(job.steps, job.strength)

@@ -8,10 +8,9 @@ of the same make, such as the bundled model.
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import BUNDLED, Checkpoint, Defaults
+from .autoencoder import Autoencoder
+from .checkpoint import BUNDLED, Checkpoint, Defaults, tiny_autoencoder
 from .combine import Combine, mean
 from .condition import Condition, Text
-from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked
+from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked, tiled
+from .device import check_compiler, device_for, dtype_for
 from .emphasis import emphasized, token_attention
 from .errors import InputError, ModelError, PromptError
+from .fingerprint import Fingerprint
+from .openvino_networks import BATCH, Contest, check_openvino, convert
 from .sample import Spacing, time_grid
+from .stopwatch import Stopwatch
 from .terms import Plain, Segment
 from .vocabulary import Vocabulary
+
+NETWORK_STAGES = ("encode", "denoise", "decode")
 
 
 @dataclass
@@ -39,9 +45,9 @@ class Model:
         checkpoint: Where its files are.
         vocabulary: The words that it was taught, or ``None`` where that is not said.
         size: The side in pixels that it was trained at.
-        factor: Pixels per latent, along a side.
-        channels: Latent channels.
-        seconds: Spent inside the model's own networks so far.
+        clock: Seconds in its own networks (stages ``encode``, ``denoise``, ``decode``), and in
+            whatever else its user counts there.
+        contests: What was measured where OpenVINO was to run its networks.
         spacing, offset, to_zero: How its scheduler lays out time steps (see `time_grid`).
     """
 
@@ -56,21 +62,45 @@ class Model:
     offset: int
     to_zero: bool
     size: int
-    factor: int
-    channels: int
+    clock: Stopwatch
     inpainting: bool
     _unet: Any
-    _vae: Any
+    _vae: Autoencoder
     _tokenizers: list[Any]
     _text_encoders: list[Any]
     _zero_empty: bool
+    _tiny: Fingerprint | None = None
     _encoded: dict[Plain, Text] = field(default_factory=dict)
-    seconds: float = 0.0
+    contests: list[Contest] = field(default_factory=list)
 
     @functools.cached_property
     def hash(self) -> str:
-        """Of the weights (see `Checkpoint.hash`)."""
-        return self.checkpoint.hash()
+        """Of the weights (see `Fingerprint.hash`), those of a tiny autoencoder included."""
+        whole = self.checkpoint.fingerprint.hash()
+        if self._tiny is None:
+            return whole
+        return hashlib.sha256(f"{whole}:{self._tiny.hash()}".encode()).hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Raises `ModelError` where the files of its weights are not what they were."""
+        self.checkpoint.fingerprint.check()
+        if self._tiny is not None:
+            self._tiny.check()
+
+    @property
+    def seconds(self) -> float:
+        """Spent inside its own networks so far."""
+        return self.clock.seconds(*NETWORK_STAGES)
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent, along a side."""
+        return self._vae.factor
+
+    @property
+    def channels(self) -> int:
+        """Of its latents."""
+        return self._vae.channels
 
     @property
     def sdxl(self) -> bool:
@@ -165,10 +195,19 @@ class Model:
         return torch.tensor([[height, width, 0, 0, height, width]] * count, device=self.device)
 
     def denoiser(
-        self, combine: Combine = mean, watch: Callable[[Directions], None] | None = None
+        self,
+        combine: Combine = mean,
+        watch: Callable[[Directions], None] | None = None,
+        tiles: bool = False,
     ) -> Denoiser:
-        """The network with guidance, inpainting and anchoring around it, as conditions ask."""
-        prompted = ensembled(denoiser(self._network, self.schedule), combine, watch)
+        """The network with guidance, inpainting and anchoring around it, as conditions ask.
+
+        ``tiles``: in windows of the size that it was trained at, where a picture is larger.
+        """
+        alone = denoiser(self._network, self.schedule)
+        if tiles:
+            alone = tiled(alone, self.size // self.factor)
+        prompted = ensembled(alone, combine, watch, self.schedule)
         return anchored(masked(prompted, self.schedule))
 
     def _network(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
@@ -181,8 +220,8 @@ class Model:
         if self.guidance_in_network:
             width = self._unet.config.time_cond_proj_dim
             scale = _guidance_embedding(condition.guidance, width).to(self.dtype)
-        with self._timed():
-            return self._unet(
+        with self.clock.timing("denoise"):
+            found = self._unet(
                 x_t.to(self.dtype),
                 t,
                 encoder_hidden_states=condition.text.tokens,
@@ -190,66 +229,74 @@ class Model:
                 added_cond_kwargs=added,
                 return_dict=False,
             )[0]
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+        return found
 
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        begun = time.perf_counter()
-        yield
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        self.seconds += time.perf_counter() - begun
-
-    @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` in 0..1 to float32 latents ``(B, C, H/f, W/f)`` of about unit size."""
-        with self._timed():
-            encoded = self._vae.encode(images.to(self.device, self._vae.dtype) * 2 - 1)
-        # The mode, not a sample: a start picture has no noise of its own.
-        tiny = hasattr(encoded, "latents")
-        latents = encoded.latents if tiny else encoded.latent_dist.mode()
-        return (latents.float() - self._vae_shift) * self._vae.config.scaling_factor
+        """As `Autoencoder.encode`."""
+        with torch.inference_mode():
+            return self._vae.encode(images)
 
-    @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to pictures ``(B, 3, H, W)`` float32 in 0..1."""
-        latents = latents / self._vae.config.scaling_factor + self._vae_shift
-        with self._timed():
-            images = self._vae.decode(latents.to(self._vae.dtype), return_dict=False)[0]
-        return (images.float() / 2 + 0.5).clamp(0, 1)
-
-    @property
-    def _vae_shift(self) -> float:
-        return getattr(self._vae.config, "shift_factor", None) or 0.0
+        """As `Autoencoder.decode`."""
+        with torch.inference_mode():
+            return self._vae.decode(latents)
 
 
-def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = None) -> Model:
+def load(
+    name: str = BUNDLED,
+    device: str | None = None,
+    dtype: str | None = None,
+    *,
+    compiled: bool = False,
+    tiny_vae: Path | None = None,
+    openvino: bool = False,
+) -> Model:
     """Loads a model.
 
     Args:
         name: ``"bundled"``, a folder in diffusers layout, or a hub id such as ``"owner/model"``
             (fetched once into the hub's cache; the only case that may use the network).
         device: ``"cuda"``, ``"mps"``, ``"cpu"``, ...; ``None`` takes the first there is.
-        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` takes float16 on a GPU,
-            bfloat16 on a CPU with matrix units for it, else float32.
+        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` as `device.dtype_for`.
+        compiled: Has torch.compile work on the networks: minutes at the start, then quicker.
+        tiny_vae: Folder of a tiny autoencoder to use in place of the model's own.
+        openvino: Has OpenVINO run those networks that it is quicker with, on a CPU.
 
     Raises:
         ModelError: No such model, a part of the checkpoint is missing or of an unknown kind, its
             weights are pickles, or it cannot be fetched.
-        InputError: No such device or dtype.
+        InputError: No such device or dtype, no compiler, or no CPU for OpenVINO.
+        MissingExtraError: OpenVINO is not installed.
     """
     checkpoint = Checkpoint(name)
+    tiny = None if tiny_vae is None else Fingerprint(tiny_vae, ("*.safetensors",))
     scheduler = checkpoint.scheduler
     where = device_for(device)
-    kind = _dtype(dtype, where)
+    kind = dtype_for(dtype, where)
+    if compiled and openvino:
+        raise InputError("--compile and --openvino both run the networks: choose one")
+    if compiled:
+        check_compiler(where)
+    if openvino:
+        check_openvino(where)
     # Convolutions are quicker with the channels last, in float32 on a plain CPU as well.
     layout = torch.preserve_format if where.type == "mps" else torch.channels_last
     unet = checkpoint.network("unet", kind).to(where, memory_format=layout)
-    vae = checkpoint.network("vae", kind).to(where, memory_format=layout)
+    clock = Stopwatch()
+    if tiny_vae is None:
+        half = kind == torch.float16 and _wants_float32(checkpoint, unet)
+        network = checkpoint.network("vae", torch.float32 if half else kind)
+    else:
+        network = tiny_autoencoder(tiny_vae, kind)
+    vae = Autoencoder(network.to(where, memory_format=layout), where, clock)
     encoders = [encoder.to(where) for encoder in checkpoint.text_encoders(kind)]
-    channels = int(vae.config.latent_channels)
-    _check_fit(checkpoint.folder, unet, channels, encoders)
-    factor = 2 ** (len(_block_channels(vae)) - 1)
-    return Model(
+    _check_fit(checkpoint.folder, unet, vae.channels, encoders)
+    if compiled:
+        unet.compile()
+        vae.compile()
+    model = Model(
         name=name,
         checkpoint=checkpoint,
         device=where,
@@ -260,16 +307,36 @@ def load(name: str = BUNDLED, device: str | None = None, dtype: str | None = Non
         spacing=scheduler.get("timestep_spacing", "leading"),
         offset=int(scheduler.get("steps_offset", 0)),
         to_zero=bool(scheduler.get("set_alpha_to_one", True)),
-        size=_sample_side(unet) * factor,
-        factor=factor,
-        channels=channels,
-        inpainting=unet.config.in_channels == 2 * channels + 1,
+        size=_sample_side(unet) * vae.factor,
+        clock=clock,
+        inpainting=unet.config.in_channels == 2 * vae.channels + 1,
         _unet=unet,
         _vae=vae,
         _tokenizers=checkpoint.tokenizers(),
         _text_encoders=encoders,
         _zero_empty=checkpoint.zero_empty,
+        _tiny=tiny,
     )
+    if openvino:
+        model.contests = convert(unet, network, _examples(model))
+    return model
+
+
+def _examples(model: Model) -> dict[str, tuple[Tensor, ...]]:
+    """Inputs of a small batch for each network."""
+    side = model.size // model.factor
+    latents = torch.zeros(BATCH, model.channels, side, side, dtype=model.dtype)
+    text = model.encode_prompts([""] * BATCH)
+    inputs = [latents, torch.full((BATCH,), 499.0), text.tokens]
+    if model.inpainting:
+        inputs[0] = torch.cat([latents, latents, latents[:, :1]], 1)
+    if model.guidance_in_network:
+        inputs.append(torch.zeros(BATCH, model._unet.config.time_cond_proj_dim, dtype=model.dtype))
+    ids = model.time_ids(model.size, model.size, BATCH)
+    if ids is not None and text.pooled is not None:
+        inputs += [text.pooled, ids]
+    images = torch.zeros(BATCH, 3, model.size, model.size, dtype=model._vae.dtype)
+    return {"unet": tuple(inputs), "encoder": (images,), "decoder": (latents.to(images),)}
 
 
 def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> None:
@@ -285,9 +352,11 @@ def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> N
         raise ModelError(f"{folder} is an SDXL refiner or lacks a text encoder: not supported")
 
 
-def _block_channels(vae: Any) -> Sequence[int]:
-    config = vae.config
-    return getattr(config, "encoder_block_out_channels", None) or config.block_out_channels
+def _wants_float32(checkpoint: Checkpoint, unet: Any) -> bool:
+    """Whether the autoencoder overflows in float16: SDXL's says so, and others have it by default
+    without needing it."""
+    config = checkpoint.config("vae")
+    return bool(unet.config.addition_embed_type) and bool(config.get("force_upcast", True))
 
 
 def _sample_side(unet: Any) -> int:
@@ -303,38 +372,3 @@ def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
     )
     angles = (guidance - 1)[:, None] * 1000.0 * rates[None]
     return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()], 1), (0, width % 2))
-
-
-def device_for(name: str | None) -> torch.device:
-    """The device of a name; for ``None`` CUDA, then MPS, then the CPU.
-
-    Raises:
-        InputError: There is no such device, or it does not work.
-    """
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--device {name!r} cannot be used: {reason}") from error
-    return device
-
-
-def _dtype(name: str | None, device: torch.device) -> torch.dtype:
-    kinds = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-    if name is not None:
-        if name not in kinds:
-            raise InputError(f"--dtype {name!r} is not known: choose one of {', '.join(kinds)}")
-        return kinds[name]
-    if device.type != "cpu":
-        return torch.float16
-    return torch.bfloat16 if _cpu_has_fast_bfloat16() else torch.float32
-
-
-def _cpu_has_fast_bfloat16() -> bool:
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))

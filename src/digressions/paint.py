@@ -8,6 +8,7 @@ guidance scales, start pictures and masks.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .batching import Sparing
 from .combine import COMBINE, mean
 from .condition import Anchor, Condition, Known
 from .denoise import Directions
@@ -23,9 +25,6 @@ from .ensembles.together import Evidence, apart
 from .job import Job, check, needs_unguided, text_of, unchanging
 from .models import Model
 from .sample import SAMPLERS, Noise, Step, join_late
-
-Painter = Callable[[Sequence[Job]], Tensor]
-"""Jobs of one size to pictures ``(B, 3, H, W)`` float32 in 0..1: `paint_batch` with its model."""
 
 
 class Painted(NamedTuple):
@@ -55,9 +54,15 @@ def paint(
     """
     for job in jobs:
         check(model, job)
+    painter = painter_of(model, on_step)
     for batch in batches(jobs, batch_size):
-        images = paint_batch(model, [jobs[i] for i in batch], on_step=on_step)
+        images = painter([jobs[i] for i in batch])
         yield from (Painted(i, image) for i, image in zip(batch, images, strict=True))
+
+
+def painter_of(model: Model, on_step: Callable[[int], None] | None = None) -> Sparing:
+    """A painter of batches that paints in parts what the device's memory does not hold."""
+    return Sparing(functools.partial(paint_batch, model, on_step=on_step), model.device)
 
 
 def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
@@ -67,7 +72,8 @@ def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
         # Inpainting networks take extra channels, so a batch has masks or has none.
         # A plain prompt takes the same path whatever others are in the list.
         how = job.how if job.several else None
-        kind = (job.width, job.height, job.sampler, job.steps, job.mask is None, job.band, how)
+        size, way = (job.width, job.height), (job.sampler, job.steps, job.band, how)
+        kind = (size, way, job.mask is None, job.tiles)
         kinds.setdefault(kind, []).append(index)
     for members in kinds.values():
         members.sort(key=lambda i: -jobs[i].run)
@@ -134,7 +140,7 @@ def watched(model: Model, jobs: Sequence[Job]) -> Iterator[Asked]:
     if first.how == "latents":
         sampler = apart(sampler)
     seen: list[Directions] = []
-    denoise = model.denoiser(COMBINE.get(first.how, mean), seen.append)
+    denoise = model.denoiser(COMBINE.get(first.how, mean), seen.append, first.tiles)
     evidence = None
     if condition.terms is not None and first.how == "superpose-or":
         evidence = Evidence(model.schedule, condition.terms)
@@ -161,15 +167,25 @@ def _start(
         return from_noise, condition
     latents = _encode_starts(model, jobs, noise)
     x = model.schedule.noised(latents, noise, start)
-    pure = [job.image is None or (job.mask is not None and job.strength == 1) for job in jobs]
-    x = torch.where(torch.tensor(pure, device=x.device).view(-1, 1, 1, 1), from_noise, x)
+    whole = [job.image is None or (job.strength == 1 and _from_noise(job)) for job in jobs]
+    x = torch.where(torch.tensor(whole, device=x.device).view(-1, 1, 1, 1), from_noise, x)
     weights = torch.tensor([job.anchor for job in jobs], device=x.device)
     if weights.any():
         band = F.adaptive_avg_pool2d(latents, (jobs[0].band, jobs[0].band))
         condition = dataclasses.replace(condition, anchor=Anchor(band, weights))
     if jobs[0].mask is not None:
-        condition = _with_mask(model, jobs, condition, Known(latents, noise, noise[:, :1], start))
+        small = _small_masks(model, jobs, noise)
+        fresh = torch.tensor([_from_noise(job) for job in jobs], device=x.device)
+        x = torch.lerp(x, from_noise, small * fresh.view(-1, 1, 1, 1))
+        condition = _with_mask(model, jobs, condition, Known(latents, noise, small, start))
     return x, condition
+
+
+def _from_noise(job: Job) -> bool:
+    """Whether the hole of a picture starts from noise alone."""
+    if job.mask is None:
+        return False
+    return job.strength == 1 if job.hole is None else job.hole == "noise"
 
 
 def _texts(model: Model, jobs: Sequence[Job], times: Tensor, size: tuple[int, int]) -> Condition:
@@ -184,11 +200,13 @@ def _texts(model: Model, jobs: Sequence[Job], times: Tensor, size: tuple[int, in
         text = terms.text._map(lambda value: value[:, 0])
         wanted |= any(needs_unguided(job, own) for job, own in zip(jobs, asked, strict=True))
     negative = [unchanging(job.negative) for job in jobs]
+    rescale = [float(job.rescale) for job in jobs]
     return Condition(
         text=text,
         terms=terms,
         # A scale of 1 is the prompt alone; below 1 would be towards the negative.
         guidance=guidance if model.guidance_in_network else guidance.clamp(min=1),
+        rescale=torch.tensor(rescale, device=model.device) if any(rescale) else None,
         negative=model.encode_prompts(negative) if wanted else None,
         time_ids=model.time_ids(jobs[0].width, jobs[0].height, len(jobs)),
     )
@@ -207,11 +225,19 @@ def _image(job: Job) -> Tensor:
 
 
 def _with_mask(model: Model, jobs: Sequence[Job], condition: Condition, known: Known) -> Condition:
-    masks = torch.stack([job.mask for job in jobs if job.mask is not None]).to(model.device)
-    small = F.interpolate(masks, known.latents.shape[-2:])
     if not model.inpainting:
-        return dataclasses.replace(condition, known=dataclasses.replace(known, mask=small))
+        return dataclasses.replace(condition, known=known)
+    masks = _masks(model, jobs)
     blanked = torch.stack([_image(job) for job in jobs]).to(model.device)
     grey = torch.where(masks < 0.5, blanked, torch.full_like(blanked, 0.5))
-    channels = torch.cat([small, model.encode(grey)], dim=1)
+    channels = torch.cat([known.mask, model.encode(grey)], dim=1)
     return dataclasses.replace(condition, channels=channels)
+
+
+def _masks(model: Model, jobs: Sequence[Job]) -> Tensor:
+    return torch.stack([job.mask for job in jobs if job.mask is not None]).to(model.device)
+
+
+def _small_masks(model: Model, jobs: Sequence[Job], like: Tensor) -> Tensor:
+    """The masks in latents, ``(B, 1, h, w)``."""
+    return F.interpolate(_masks(model, jobs), like.shape[-2:])

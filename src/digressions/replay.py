@@ -7,6 +7,8 @@ must still be what they were.
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from .models import Model
 from .mosaics.hypermosaic import Hypermosaic
 from .mosaics.mosaic import Mosaic
 from .mosaics.primary import Primary, enlarged_primary
+from .mosaics.sharing import Sharing
 from .pictures.metadata import Settings
 from .pictures.original import read_again
 from .upscale import enlarge, load_upscaler
@@ -102,8 +105,28 @@ def mosaic_again(model: Model, settings: Settings, folder: Path) -> Hypermosaic:
     try:
         found = dict(settings.extra["mosaic"])
         plan = Mosaic(**found | {"grid": Grid.parse(found["grid"])})
+        shared = dict(settings.extra.get("sharing", {}))
+        sharing = Sharing(shared.get("reuse"), shared.get("merge_similar"))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the settings of the mosaic are damaged: {error}") from error
     image, _ = started_from(settings)
     first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
-    return Hypermosaic(model, plan, Primary(first, image, settings.upscaler or "lanczos"), folder)
+    primary = Primary(first, image, settings.upscaler or "lanczos")
+    return Hypermosaic(model, plan, primary, folder, sharing)
+
+
+def upscaled_again(text: str, enlarge: Callable[[np.ndarray, Size, str], np.ndarray]) -> np.ndarray:
+    """A picture file enlarged once more: ``(H, W, 3)`` uint8.
+
+    Args:
+        text: The JSON that the enlarged one remembers.
+
+    Raises:
+        InputError: It is damaged, or the picture is not there or another by now.
+    """
+    try:
+        note = json.loads(text)
+        size = Size(*(int(side) for side in note["size"]))
+        return enlarge(read_again(note["image"]).pixels, size, str(note["upscaler"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the settings of the enlargement are damaged: {error!r}") from error

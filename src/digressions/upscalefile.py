@@ -69,7 +69,7 @@ class SpandrelUpscaler:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from .models import device_for
+        from .device import device_for
 
         try:
             weights = load_file(name)

@@ -22,10 +22,10 @@ from .options import (
     Steps,
     Strength,
     drawn,
-    first_given,
     load_model,
     settings_for,
     slug,
+    start_settings,
 )
 from .side_by_side import Shared, show_pictures, show_table
 
@@ -102,6 +102,7 @@ def ensemble(
     from ..ensembles.several import combine, require_several
     from ..pictures.images import check_suffix, cover
     from ..pictures.original import read_original
+    from ..timing import retimed
 
     _check_numbers(n, best, by)
     if (compare, sweep is not None, best is not None).count(True) > 1:
@@ -121,8 +122,9 @@ def ensemble(
     places = [remembered(place) for place in region] if region else None
     loaded = load_model(model, device, dtype)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
+    starts = start_settings(loaded, start, hole, strength=strength, sampler=sampler)
     shared = Shared(
-        loaded,
+        retimed(loaded, starts["timing"]),
         None if start is None else cover(start.pixels, *wanted),
         None if hole is None else cover(hole.pixels, *wanted),
         region_masks(places, wanted, soft) if places else None,
@@ -136,12 +138,12 @@ def ensemble(
         sampler=sampler,
         steps=steps,
         guidance=guidance,
-        strength=first_given(strength, loaded.defaults.strength) if start is not None else None,
         image=start,
         mask=hole,
         how=how,
         regions=places,
         soft=soft if places else None,
+        **starts,
     )
     seeds = [dataclasses.replace(settings, seed=settings.seed + i) for i in range(n)]
     if compare:

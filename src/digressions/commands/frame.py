@@ -1,33 +1,104 @@
-"""``digress frame``: picture frames in a photo, and pictures hung into them."""
+"""``digress frame``: picture frames in a photo, and pictures painted or hung into them."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ..console import out, plain
 from ..errors import InputError
+from ..geometry import Size
+from .explain import PICTURES, explain_frame
+from .hanging import (
+    BLANK,
+    MOST,
+    chosen,
+    frames_in,
+    mask_over,
+    picked,
+    spare,
+    write_found,
+    write_hung,
+)
+from .options import (
+    DEFAULT_UPSCALER,
+    Device,
+    Dtype,
+    Guidance,
+    Hole,
+    How,
+    ModelName,
+    Negative,
+    Palette,
+    Rescale,
+    RootSeed,
+    SamplerName,
+    Steps,
+    Timing,
+    UpscalerName,
+    hole_settings,
+    load_model,
+    settings_for,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
+    from ..models import Model
+    from ..prints.order import Order
+    from .filling import Finish
 
-    from ..frames.frame import Frame
-    from ..pictures.original import Original
+PRINTED = ("pdf", "tif", "png", "jpg")
+SMALL = 256  # pixels: a model of fewer has none to spare for the room
 
 
 def frame(
     photo: Annotated[Path, typer.Argument(help="A photo of a wall with frames.")],
+    prompts: Annotated[
+        list[str] | None,
+        typer.Argument(help="What to paint into the best frame; one more for the next, and so on."),
+    ] = None,
+    frames: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--frame", help="Number of a frame as --find shows it, in the order of the prompts."
+        ),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", help="Candidates for each frame, on a contact sheet.")
+    ] = None,
+    pick: Annotated[
+        list[int] | None,
+        typer.Option(help="Finish this candidate; once for all frames, or once for each."),
+    ] = None,
+    room: Annotated[
+        float | None,
+        typer.Option(
+            help="0..1: how much of the room the model sees, in shorter sides of the opening; 0.25 "
+            "if not said, 0 for models of few pixels."
+        ),
+    ] = None,
+    refine: Annotated[
+        str | None, typer.Option(help="Repaint the picture with this prompt, larger.")
+    ] = None,
+    refine_strength: Annotated[
+        float, typer.Option(help="0..1: how freely --refine paints over it.")
+    ] = 0.5,
+    refine_scale: Annotated[
+        float, typer.Option(help="1..4: its size, in sizes of the model.")
+    ] = 2.0,
+    size: Annotated[
+        str | None, typer.Option(help="Also a file for the printer: 21x29.7cm, 8x10in, A4.")
+    ] = None,
+    dpi: Annotated[int, typer.Option(help="Its pixels an inch.")] = 240,
+    bleed: Annotated[str, typer.Option(help="Printed beyond the cut on each side: 3mm.")] = "0",
+    mat: Annotated[str, typer.Option(help="What a mat or frame hides on each side: 5mm.")] = "0",
+    print_as: Annotated[str, typer.Option(help="pdf, tif, png or jpg.")] = "pdf",
     find: Annotated[
         bool, typer.Option("--find", help="Draw the frames that are found, and write a JSON.")
     ] = False,
     insert: Annotated[
-        list[Path] | None, typer.Option(help="Hang this picture; once for each frame picked.")
-    ] = None,
-    pick: Annotated[
-        list[int] | None, typer.Option(help="Number of a frame as --find shows it; the best first.")
+        list[Path] | None, typer.Option(help="Hang this picture instead; once for each frame.")
     ] = None,
     corners: Annotated[
         tuple[str, str, str, str] | None,
@@ -43,153 +114,158 @@ def frame(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder; out/PHOTO-frame if not said.")
     ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="0..1: below 1 what is in the opening shows through; 1 if not said, 0.9 with a "
+            "palette."
+        ),
+    ] = None,
+    hole: Hole = None,
+    palette: Palette = None,
+    timing: Timing = None,
+    rescale: Rescale = 0.0,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Find out what pulls the colours: many paintings, a chart, words."
+        ),
+    ] = False,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = "",
+    how: How = "mean",
+    sampler: SamplerName = None,
+    seed: RootSeed = 0,
+    upscaler: UpscalerName = DEFAULT_UPSCALER,
+    model: ModelName = "bundled",
+    device: Device = None,
+    dtype: Dtype = None,
 ) -> None:
-    """Find the picture frames in a photo, and hang pictures into them."""
-    from ..pictures.images import focal_length, read_image
+    """Find the picture frames in a photo, and paint pictures into them."""
+    from ..frames.filling import Place, candidate_settings
+    from ..pictures.images import focal_length
     from ..pictures.original import read_original
+    from ..pictures.palette import read_palette
+    from ..upscale import check_upscaler
+    from .filling import Wish, fill_frames
 
-    if not find and not insert:
-        raise InputError("say what to do: --find draws the frames, --insert PICTURE hangs one")
+    if not (find or insert or prompts):
+        raise InputError(
+            "say what to do: a prompt paints into the best frame, --find draws the frames, "
+            "--insert PICTURE hangs one"
+        )
+    if explain and len(prompts or []) != 1:
+        raise InputError("--explain needs one prompt: what to paint into the frame")
+    if insert and prompts:
+        raise InputError("a prompt and --insert both say what to hang: give one of them")
     if corners is not None and mask is not None:
         raise InputError("--corners and --mask both say where the opening is: give one of them")
-    room = read_original(photo)
-    focal = focal_length(photo)
-    pictures = [(path, read_image(path)) for path in insert or []]
-    hole = None if mask is None else _mask_over(mask, room, photo)
-    frames = _frames(room.pixels, focal, corners, hole, photo)
-    if snap:
-        from dataclasses import replace
-
-        frames = [replace(found, aspect=found.aspect.snapped()) for found in frames]
-    picked = _picked(frames, pick, len(pictures))
     folder = output or Path("out") / f"{photo.stem}-frame"
+    spare([photo, mask, *(insert or [])], folder, painting=bool(prompts))
+    finish = _finish(refine, refine_strength, refine_scale, upscaler, print_as)
+    numbers = picked(pick, max(len(prompts or []), len(frames or []), 1), n)
+    if n is not None and not 1 <= n <= MOST:
+        raise InputError(f"-n {n} is out of range: 1 to {MOST}")
+    check_upscaler(upscaler)
+    order = None if size is None else _Paper(size, dpi, bleed, mat, upscaler)
+    if order is not None:
+        order.of(aspect=1.0)
+    wall = read_original(photo)
+    focal = focal_length(photo)
+    pictures = [(path, read_original(path)) for path in insert or []]
+    cut = None if mask is None else mask_over(mask, wall, photo)
+    colours = None if palette is None else read_palette(palette)
+    found = frames_in(wall.pixels, focal, corners, None if cut is None else cut.pixels, photo)
+    if snap:
+        found = [replace(each, aspect=each.aspect.snapped()) for each in found]
+    wanted = len(pictures or prompts or [])
+    places = chosen(found, frames, wanted, one_for_all=bool(prompts) and wanted == 1)
     if find:
-        _write_found(folder, room, frames, focal)
+        write_found(folder, wall, found, focal)
     if pictures:
-        _write_room(folder, room, [frames[i] for i in picked], pictures, hole)
-
-
-def _mask_over(mask: Path, room: Original, photo: Path) -> np.ndarray:
-    from ..pictures.images import read_mask
-
-    pixels = read_mask(mask)
-    if pixels.shape != room.pixels.shape[:2]:
-        high, wide = room.pixels.shape[:2]
-        raise InputError(
-            f"{mask} is {pixels.shape[1]} x {pixels.shape[0]} pixels, {photo} is {wide} x {high}: "
-            "a mask needs the size of its photo"
+        write_hung(folder, wall, [found[i] for i in places], pictures, cut)
+    if not prompts:
+        return
+    loaded = load_model(model, device, dtype)
+    texts = prompts * len(places) if len(prompts) == 1 else prompts
+    wishes = []
+    for rank, (index, text, number) in enumerate(zip(places, texts, numbers, strict=True)):
+        each = found[index]
+        settings = settings_for(
+            loaded,
+            text,
+            seed + rank * (MOST + 1),
+            Size(loaded.size, loaded.size),
+            negative=negative,
+            sampler=sampler,
+            steps=steps,
+            guidance=guidance,
+            rescale=rescale,
+            image=wall,
+            mask=cut,
+            how=how,
+            **hole_settings(
+                loaded,
+                strength=strength,
+                sampler=sampler,
+                hole=hole,
+                timing=timing,
+                palette=None if colours is None else colours[1],
+            ),
         )
-    return pixels
+        seen = room_for(loaded) if room is None else room
+        place = Place(each.opening, each.aspect.value, each.reasons["empty"] >= BLANK, seen)
+        paper = None if order is None else order.of(each.aspect.value)
+        settings = candidate_settings(settings, loaded, place)
+        wishes.append(Wish(index + 1, each, settings, n or 1, number, paper))
+    if explain:
+        explain_frame(loaded, folder / "explain", wall, wishes[0], n or PICTURES)
+        return
+    fill_frames(loaded, folder, wall, cut, wishes, finish, device)
 
 
-def _frames(
-    room: np.ndarray,
-    focal: float | None,
-    corners: tuple[str, str, str, str] | None,
-    hole: np.ndarray | None,
-    photo: Path,
-) -> list[Frame]:
-    """The frames that were given, or else found."""
-    from ..frames.frame import find, given, opening_of
-    from ..geometry import Quad
+class _Paper(NamedTuple):
+    """The paper as typed."""
 
-    if corners is not None:
-        return [given(room, Quad.parse(corners), focal)]
-    if hole is not None:
-        return [given(room, opening_of(hole), focal)]
-    frames = find(room, focal)
-    if frames:
-        return frames
-    nearest = find(room, focal, least=0.0)
-    if not nearest:
-        raise InputError(
-            f"{photo}: no frame found, and no four straight edges that meet: give the corners of "
-            "the opening with --corners x,y x,y x,y x,y"
+    size: str
+    dpi: int
+    bleed: str
+    mat: str
+    upscaler: str
+
+    def of(self, aspect: float) -> Order:
+        """The order for a picture of an aspect, which says how a named size lies."""
+        from ..prints.lengths import parse_length
+        from ..prints.order import Order
+        from ..prints.paper import MAX_DPI, Sheet
+        from ..prints.papersizes import parse_size
+
+        if not 1 <= self.dpi <= MAX_DPI:
+            raise InputError(f"--dpi {self.dpi} is out of range: 1 to {MAX_DPI}")
+        sheet = Sheet(
+            parse_size(self.size, self.dpi, landscape=aspect > 1),
+            self.dpi,
+            parse_length(self.bleed, self.dpi, "--bleed"),
+            mat=parse_length(self.mat, self.dpi, "--mat"),
         )
-    best = nearest[0]
-    weakest = min(("edges", "straight", "corners", "rectangle"), key=best.reasons.__getitem__)
-    raise InputError(
-        f"{photo}: no frame found; the nearest has score {best.score:.2f} ({weakest} "
-        f"{best.reasons[weakest]:.2f}): if it is one, give --corners {best.opening}"
-    )
+        return Order(sheet, upscaler=self.upscaler)
 
 
-def _picked(frames: list[Frame], pick: list[int] | None, pictures: int) -> list[int]:
-    """Which frames get the pictures, from 0."""
-    count = f"1 to {len(frames)}" if len(frames) > 1 else "there is 1"
-    for number in pick or []:
-        if not 1 <= number <= len(frames):
-            raise InputError(f"--pick {number}: no such frame; {count}, as --find shows")
-    if pick and pictures and len(pick) != pictures:
-        raise InputError(f"{len(pick)} frames picked for {pictures} pictures: --pick one for each")
-    if pictures > len(frames):
-        raise InputError(f"{pictures} pictures, but only {len(frames)} frames: leave some out")
-    return [number - 1 for number in pick] if pick else list(range(pictures))
+def room_for(model: Model) -> float:
+    """How much of the room a model sees, if not said."""
+    from ..frames.scene import ROOM
+
+    return ROOM if model.size >= SMALL else 0.0
 
 
-def _write_found(folder: Path, room: Original, frames: list[Frame], focal: float | None) -> None:
-    from ..frames.sketch import sketch
-    from ..output import writing
-    from ..pictures.images import write_image
+def _finish(
+    prompt: str | None, strength: float, scale: float, upscaler: str, print_as: str
+) -> Finish:
+    from ..frames.refine import Refinement
+    from .filling import Finish
 
-    note = {
-        "photo": room.origin,
-        "size": [room.pixels.shape[1], room.pixels.shape[0]],
-        "focal_35mm": focal,
-        "frames": [_as_json(found) for found in frames],
-    }
-    write_image(folder / "found.jpg", sketch(room.pixels, frames))
-    target = folder / "frames.json"
-    with writing(target):
-        part = folder / ".frames.json.part"
-        part.write_text(json.dumps(note, indent=1) + "\n", "utf-8")
-        part.replace(target)
-    for number, found in enumerate(frames, 1):
-        reasons = ", ".join(f"{name} {value:.2f}" for name, value in found.reasons.items())
-        out.print(plain(f"{number}: score {found.score:.2f}, aspect {found.aspect} ({reasons})"))
-    out.print(f"{folder / 'found.jpg'}\n{target}")
-
-
-def _as_json(found: Frame) -> dict[str, object]:
-    return {
-        "opening": found.opening,
-        "outer": found.outer,
-        "score": round(found.score, 4),
-        "reasons": {name: round(value, 4) for name, value in found.reasons.items()},
-        "aspect": round(found.aspect.value, 5),
-        "aspect_error": round(found.aspect.error, 5),
-        "standard": found.aspect.standard,
-    }
-
-
-def _write_room(
-    folder: Path,
-    room: Original,
-    frames: list[Frame],
-    pictures: list[tuple[Path, np.ndarray]],
-    hole: np.ndarray | None,
-) -> None:
-    """``room.png``, which is the photo outside the openings, and both side by side."""
-    from ..frames.hang import insert
-    from ..frames.sketch import shrunk
-    from ..pictures.contactsheet import contact_sheet
-    from ..pictures.images import write_image
-
-    hung = room.pixels
-    for found, (_, picture) in zip(frames, pictures, strict=True):
-        lit = found.reasons["empty"] >= 0.5
-        hung = insert(hung, found.opening, picture, found.aspect.value, mask=hole, lit=lit)
-    made = {
-        "photo": room.origin,
-        "hung": [
-            _as_json(found) | {"picture": str(path)}
-            for found, (path, _) in zip(frames, pictures, strict=True)
-        ],
-    }
-    text = {"frame": json.dumps(made)}
-    write_image(folder / "room.png", hung, text)
-    both = contact_sheet(
-        [shrunk(room.pixels, 1000), shrunk(hung, 1000)], columns=2, labels=["before", "after"]
-    )
-    write_image(folder / "before-after.jpg", both)
-    out.print(f"{folder / 'room.png'}\n{folder / 'before-after.jpg'}")
+    if print_as not in PRINTED:
+        raise InputError(f"--print-as {print_as!r} is not known: choose {', '.join(PRINTED)}")
+    plan = None if prompt is None else Refinement(prompt, strength, scale)
+    return Finish(plan, upscaler, f".{print_as}")

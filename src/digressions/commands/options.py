@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..mosaics.primary import Primary
     from ..pictures.metadata import Settings
     from ..pictures.original import Original
+    from ..pictures.palette import Origin
     from ..worlds.bank import Bank
     from ..worlds.world import World
 
@@ -36,6 +38,25 @@ Device = Annotated[
     str | None, typer.Option(help="cuda, mps or cpu; the best there is if not said.")
 ]
 Dtype = Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")]
+Compiled = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Have torch.compile work on the networks: minutes first, then quicker."
+    ),
+]
+TinyVae = Annotated[
+    Path | None,
+    typer.Option(
+        "--tiny-vae", help="Folder of a tiny autoencoder (TAESD) to use: quicker, less fine."
+    ),
+]
+OpenVino = Annotated[
+    bool,
+    typer.Option(
+        "--openvino",
+        help="Have OpenVINO run those networks that it is quicker with, on a CPU.",
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(help="Steps of the whole way from noise; as the model likes if not said."),
@@ -56,6 +77,31 @@ How = Annotated[
     typer.Option(
         help="How prompts beside AND become one picture: mean, sum, latents, lerp, slerp, "
         "alternate, switch, perp, max, superpose or superpose-or."
+    ),
+]
+Hole = Annotated[
+    str | None,
+    typer.Option(
+        help="What a hole is painted from: noise alone, or the picture that is in it; noise at "
+        "strength 1 if not said, else the picture."
+    ),
+]
+Palette = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PICTURE|COLOURS",
+        help="Colours to paint a hole from, instead of what is in it: those of a picture, or such "
+        "as 'navy,teal,#e0c080' from top to bottom.",
+    ),
+]
+Rescale = Annotated[
+    float, typer.Option(help="0..1: take back the contrast that a high guidance adds.")
+]
+Timing = Annotated[
+    str | None,
+    typer.Option(
+        help="published, trailing or zero-snr: whether noise goes as the model was published, or "
+        "starts at its noisiest, or at noise alone; trailing for a hole from noise if not said."
     ),
 ]
 UpscalerName = Annotated[
@@ -107,6 +153,59 @@ def settings_for(
     )
 
 
+def start_settings(
+    model: Model,
+    image: Original | None,
+    mask: Original | None,
+    *,
+    strength: float | None,
+    sampler: str | None,
+    timing: str | None = None,
+    **hole: Any,
+) -> dict[str, Any]:
+    """The settings that say what a painting starts from: nothing, a picture, or a picture with a
+    hole, whose own settings are those of `hole_settings`."""
+    from ..timing import PUBLISHED, retimed
+
+    if mask is not None:
+        return hole_settings(model, strength=strength, sampler=sampler, timing=timing, **hole)
+    retimed(model, timing or PUBLISHED)  # or it says why not
+    likes = None if image is None else first_given(strength, model.defaults.strength)
+    return {"strength": likes, "timing": timing or PUBLISHED}
+
+
+def hole_settings(
+    model: Model,
+    *,
+    strength: float | None,
+    sampler: str | None,
+    hole: str | None = None,
+    timing: str | None = None,
+    palette: Origin | None = None,
+) -> dict[str, Any]:
+    """The settings that say what a hole is painted from.
+
+    Where the user said nothing, a hole starts from noise alone, so that what is in it pulls
+    nothing; with a palette it starts from that, as freely as still holds its colours.
+
+    Raises:
+        InputError: They contradict each other, or the model cannot have that timing.
+    """
+    from ..pictures.palette import USUAL_STRENGTH
+    from ..timing import PUBLISHED, retimed, timing_for_noise
+
+    if palette is not None and hole == "noise":
+        raise InputError("--hole noise forgets a --palette: give one of them")
+    strength = first_given(strength, 1.0 if palette is None else USUAL_STRENGTH)
+    if hole is None:
+        hole = "noise" if strength == 1 and palette is None else "picture"
+    suits = PUBLISHED
+    if hole == "noise":
+        suits = timing_for_noise(model, sampler or model.defaults.sampler)
+    retimed(model, timing or suits)
+    return {"strength": strength, "hole": hole, "timing": timing or suits, "palette": palette}
+
+
 def world_from(
     model: Model,
     prompt: str,
@@ -124,10 +223,12 @@ def world_from(
     how: str = "mean",
     band: int = 2,
     anchor: float = 0.3,
+    enlarge: int = 1,
     upscaler: str = DEFAULT_UPSCALER,
 ) -> tuple[Primary, Mosaic, tuple[str, ...]]:
-    """What a world grows from, as `genesis.manifest_of` wants it: the primary, the cells of depth 1
-    and the prompts of deeper ones; with the model's likes where the user said nothing."""
+    """What a mosaic or a world grows from, as `genesis.manifest_of` wants it: the primary, the
+    cells of depth 1 and the prompts of deeper ones; with the model's likes where the user said
+    nothing."""
     from ..mosaics.mosaic import Mosaic
     from ..mosaics.primary import Primary
 
@@ -145,6 +246,8 @@ def world_from(
         negative=negative,
         band=band,
         anchor=anchor,
+        enlarge=enlarge,
+        upscaler=upscaler if enlarge > 1 else "lanczos",
         how=how,
     )
     size = Size(model.size, model.size)
@@ -170,12 +273,34 @@ def grown(world: World, count: int) -> Bank:
     return bank
 
 
-def load_model(name: str, device: str | None, dtype: str | None) -> Model:
+def load_model(
+    name: str,
+    device: str | None,
+    dtype: str | None,
+    *,
+    compiled: bool = False,
+    tiny_vae: Path | None = None,
+    openvino: bool = False,
+) -> Model:
     """The model of a name, with a word on the console while it loads."""
     from ..models import load
 
+    special: dict[str, Any] = {}
+    if compiled:
+        special["compiled"] = True
+    if tiny_vae is not None:
+        special["tiny_vae"] = tiny_vae
+    if openvino:
+        special["openvino"] = True
     with err.status(f"loading {plain(name)}"):
-        return load(name, device, dtype)
+        model = load(name, device, dtype, **special)
+    for contest in model.contests:
+        winner = "OpenVINO" if contest.won else "torch"
+        err.print(
+            f"{contest.network}: {winner} runs it (torch {contest.torch:.3f} s, "
+            f"OpenVINO {contest.openvino:.3f} s)"
+        )
+    return model
 
 
 def enlarged(image: np.ndarray, size: Size, upscaler: str, device: str | None) -> np.ndarray:

@@ -13,25 +13,32 @@ from ..errors import InputError
 from ..geometry import Size
 from .options import (
     DEFAULT_UPSCALER,
+    Compiled,
     Device,
     Dtype,
     Guidance,
+    Hole,
     How,
     ModelName,
     Negative,
+    OpenVino,
+    Palette,
     Prompt,
+    Rescale,
     SamplerName,
     Seed,
     Steps,
     Strength,
+    Timing,
+    TinyVae,
     UpscalerName,
     drawn,
-    first_given,
     load_model,
     note_idle_negative,
     note_unknown,
     settings_for,
     slug,
+    start_settings,
 )
 
 if TYPE_CHECKING:
@@ -55,8 +62,12 @@ def paint(
         str | None, typer.Option(help="WIDTHxHEIGHT; the model's own if not said.")
     ] = None,
     strength: Strength = None,
+    hole: Hole = None,
+    palette: Palette = None,
+    timing: Timing = None,
     steps: Steps = None,
     guidance: Guidance = None,
+    rescale: Rescale = 0.0,
     negative: Negative = "",
     how: How = "mean",
     sampler: SamplerName = None,
@@ -68,9 +79,13 @@ def paint(
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,
+    compiled: Compiled = False,
+    tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
     from ..pictures.original import read_original
+    from ..pictures.palette import read_palette
     from ..upscale import check_upscaler
 
     if n < 1:
@@ -79,11 +94,16 @@ def paint(
         raise InputError(f"--enlarge {enlarge} is out of range: 1 to 16")
     if mask is not None and image is None:
         raise InputError("--mask needs --image, the picture to keep the rest of")
+    if mask is None and (hole is not None or palette is not None):
+        raise InputError("--hole and --palette need --mask, which says where the hole is")
     check_upscaler(upscaler)
     # Before the model is loaded: it is the quicker answer.
     start = None if image is None else read_original(image)
-    hole = None if mask is None else read_original(mask, mask=True)
-    loaded = load_model(model, device, dtype)
+    cut = None if mask is None else read_original(mask, mask=True)
+    colours = None if palette is None else read_palette(palette)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     first = drawn(seed)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
     settings = settings_for(
@@ -95,12 +115,22 @@ def paint(
         sampler=sampler,
         steps=steps,
         guidance=guidance,
-        strength=first_given(strength, loaded.defaults.strength) if start is not None else None,
+        rescale=rescale,
         image=start,
-        mask=hole,
+        mask=cut,
         upscaler=upscaler if enlarge > 1 else None,
         extra={"enlarge": enlarge} if enlarge > 1 else {},
         how=how,
+        **start_settings(
+            loaded,
+            start,
+            cut,
+            strength=strength,
+            sampler=sampler,
+            timing=timing,
+            hole=hole,
+            palette=None if colours is None else colours[1],
+        ),
     )
     target = output or Path("out") / f"{slug(prompt)}.png"
     wanted_all = [dataclasses.replace(settings, seed=first + i) for i in range(n)]
@@ -109,7 +139,8 @@ def paint(
         wanted_all,
         target,
         None if start is None else start.pixels,
-        None if hole is None else hole.pixels,
+        None if cut is None else cut.pixels,
+        palette=None if colours is None else colours[0],
     )
 
 
@@ -120,6 +151,7 @@ def paint_all(
     image: np.ndarray | None,
     mask: np.ndarray | None,
     regions: np.ndarray | None = None,
+    palette: np.ndarray | None = None,
 ) -> None:
     """Paints pictures of one size, from one start picture, and writes and names their files.
 
@@ -129,6 +161,7 @@ def paint_all(
         target: The file of a single picture; of several, each seed goes into its name.
         image: ``(H, W, 3)`` uint8 of any size to paint over, or ``None``.
         mask: ``(H, W)`` uint8 of any size, white where to paint, or ``None``.
+        palette: Colours to put into the mask before painting (see `palette`), or ``None``.
         regions: ``(prompts, H, W)`` uint8 of the pictures' size, white where a prompt counts.
     """
     from ..job import check, job_of
@@ -136,12 +169,19 @@ def paint_all(
     from ..pictures.contactsheet import contact_sheet
     from ..pictures.images import check_suffix, cover, to_array, write_image
     from ..pictures.metadata import to_text
+    from ..pictures.palette import started
     from ..replay import enlarged
+    from ..timing import retimed
     from ..upscale import check_upscaler
 
     size = (wanted[0].width, wanted[0].height)
     times = wanted[0].extra.get("enlarge", 1)
     check_suffix(target, times * size[0], times * size[1])
+    model = retimed(model, wanted[0].timing)
+    if image is not None and mask is not None:
+        # Before it is made smaller, which would mix what is in the hole into its edge.
+        exact = cover(mask, image.shape[1], image.shape[0])
+        image = started(image, exact, wanted[0].hole, palette)
     image = None if image is None else cover(image, *size)
     mask = None if mask is None else cover(mask, *size)
     jobs = [job_of(settings, image, mask, regions) for settings in wanted]

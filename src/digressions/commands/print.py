@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import __version__
 from ..console import err, out, plain
 from ..errors import InputError
 from ..geometry import Size
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..prints.inks import Profile
-    from ..prints.paper import Placement, Sheet
+    from ..prints.order import Order
+    from ..prints.paper import Sheet
 
 LOW_DPI = 200  # below, a print of arm's length looks soft
 SAMPLES = 1_000_000  # pixels are looked at for the share of colours that cannot be printed
-LANCZOS_ENOUGH = 1.2  # times: so few pixels are not worth the minutes of a network
 
 
 def print_(
@@ -59,11 +58,11 @@ def print_(
     device: Device = None,
 ) -> None:
     """Make a file for a printer, of an exact size."""
-    from ..pictures.images import read_image_and_hash, read_text
-    from ..prints.inks import INTENTS, read_profile, srgb, to_inks
-    from ..prints.paper import MAX_DPI, Sheet, place, to_bleed
-    from ..prints.printfile import check_printable, write_print
-    from ..prints.proof import proof_picture
+    from ..pictures.images import read_text
+    from ..pictures.original import read_original
+    from ..prints.inks import INTENTS
+    from ..prints.order import Order, read_ink
+    from ..prints.paper import MAX_DPI, Sheet
     from ..upscale import check_upscaler
 
     if not 1 <= dpi <= MAX_DPI:
@@ -71,87 +70,40 @@ def print_(
     if intent not in INTENTS:
         raise InputError(f"--intent {intent!r} is not known: choose one of {', '.join(INTENTS)}")
     check_upscaler(upscaler)
-    profile = None if icc is None else read_profile(icc)
-    image, digest = read_image_and_hash(picture)
-    height, width = image.shape[:2]
+    ink = None if icc is None else read_ink(icc)
+    image, origin = read_original(picture)
+    own = Size(image.shape[1], image.shape[0])
     sheet = Sheet(
-        parse_size(size, dpi, landscape=width > height),
+        parse_size(size, dpi, landscape=own.width > own.height),
         dpi,
         parse_length(bleed, dpi, "--bleed"),
         parse_length(safe, dpi, "--safe"),
         parse_length(mat, dpi, "--mat"),
         marks,
     )
-    placement = place(sheet, Size(width, height), fit, edge)
-    colours = profile or srgb()
+    order = Order(sheet, fit, edge, upscaler, ink, intent)
+    order.place(own)
     target = output or picture.with_suffix(".pdf")
-    check_printable(target, sheet.media, colours.mode)
+    order.check(target)
     proof_target = target.with_name(f"{target.stem}-proof.png")
     if proof and picture.resolve() == proof_target.resolve():
         raise InputError(f"the proof would overwrite {picture}: choose another -o")
 
-    _say_sheet(sheet)
-    how = _upscaler_for(placement, upscaler)
-    _say_pixels(Size(width, height), placement, sheet, how)
+    say_sheet(sheet)
+    say_pixels(own, order)
     text = read_text(picture)
-    text["print"] = json.dumps(
-        {
-            "image": {"path": str(picture), "sha256": digest},
-            "trim_mm": [round(side, 3) for side in sheet.trim],
-            "dpi": dpi,
-            "effective_dpi": round(dpi / placement.enlargement, 1),
-            "bleed_mm": round(sheet.bleed, 3),
-            "safe_mm": round(sheet.safe, 3),
-            "mat_mm": round(sheet.mat, 3),
-            "marks": marks,
-            "fit": fit,
-            "edge": edge,
-            "crop": list(placement.crop),
-            "upscaler": how,
-            "profile": colours.name,
-            "intent": None if profile is None else intent,
-            "version": __version__,
-        }
-    )
-    placed = _placed(image, placement, how, device)
-    if profile is not None:
-        _say_gamut(placed, profile)
-    mirrored = fit == "fill"
-    shown = None
-    if proof:
-        bled = to_bleed(sheet, placed, placement.target, None if mirrored else srgb().paper)
-        shown = (proof_target, proof_picture(bled, sheet, profile, intent))
-        del bled
-    if profile is not None:
-        placed = to_inks(placed, profile, intent)
-    bled = to_bleed(sheet, placed, placement.target, None if mirrored else colours.paper)
-    write_print(target, bled, sheet, colours, text, shown)
+    text["print"] = json.dumps({"image": origin} | order.remembered(own))
+    placed = order.placed(image, lambda part, there, how: enlarged(part, there, how, device))
+    if ink is not None:
+        _say_gamut(placed, ink.profile)
+    order.write(target, placed, own, text, proof_target if proof else None)
     out.print(plain(str(target)))
-    if shown is not None:
+    if proof:
         out.print(plain(str(proof_target)))
 
 
-def _upscaler_for(placement: Placement, upscaler: str) -> str | None:
-    """What enlarges the picture, or ``None`` if it has the pixels."""
-    if placement.enlargement <= 1:
-        return None
-    return "lanczos" if placement.enlargement < LANCZOS_ENOUGH else upscaler
-
-
-def _placed(
-    image: np.ndarray, placement: Placement, upscaler: str | None, device: str | None
-) -> np.ndarray:
-    """The part of a picture that is printed, in the pixels of the sheet."""
-    from ..pictures.images import resample
-
-    box, size = placement.crop, placement.target.size
-    part = image[box.top : box.bottom, box.left : box.right]
-    if upscaler is None:
-        return resample(part, *size)
-    return enlarged(part, size, upscaler, device)
-
-
-def _say_sheet(sheet: Sheet) -> None:
+def say_sheet(sheet: Sheet) -> None:
+    """What is printed, in lengths and in pixels."""
     name, sold = nearest_frame(sheet.trim)
     same = max(abs(a - b) for a, b in zip(sold, sheet.trim, strict=True)) < 0.5
     parts = [f"{sheet.trim} as cut ({name if same else f'nearest that is sold: {name}'})"]
@@ -164,8 +116,10 @@ def _say_sheet(sheet: Sheet) -> None:
     out.print(plain(", ".join(parts)))
 
 
-def _say_pixels(picture: Size, placement: Placement, sheet: Sheet, upscaler: str | None) -> None:
-    effective = sheet.dpi / placement.enlargement
+def say_pixels(picture: Size, order: Order) -> None:
+    """How many DPI a picture of a size has of its own, and what becomes of it."""
+    effective = order.effective_dpi(picture)
+    placement, upscaler = order.place(picture), order.upscaler_for(picture)
     line = f"the picture's own {picture.width:,} x {picture.height:,} px are {effective:.0f} DPI"
     if upscaler is not None:
         line += f": enlarged {placement.enlargement:.2f} times with {upscaler}"
@@ -178,8 +132,8 @@ def _say_pixels(picture: Size, placement: Placement, sheet: Sheet, upscaler: str
             f"[yellow]warning:[/yellow] {effective:.0f} DPI are less than {LOW_DPI}: "
             "from near it will look soft, or as the upscaler imagines it"
         )
-    elif sheet.dpi < LOW_DPI:
-        err.print(f"[yellow]warning:[/yellow] --dpi {sheet.dpi} is less than {LOW_DPI}")
+    elif order.sheet.dpi < LOW_DPI:
+        err.print(f"[yellow]warning:[/yellow] --dpi {order.sheet.dpi} is less than {LOW_DPI}")
 
 
 def _say_gamut(placed: np.ndarray, profile: Profile) -> None:

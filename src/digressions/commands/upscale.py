@@ -45,6 +45,7 @@ def upscale(
         raise InputError(f"{there} has more than the {MAX_PIXELS:,} pixels that are written")
     check_suffix(target, *there)
     text = read_text(picture)
+    text.pop("print", None)  # what was done last is what is made again
     text["upscale"] = json.dumps(
         {
             "image": {"path": str(picture), "sha256": digest},

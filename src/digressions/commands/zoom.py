@@ -8,23 +8,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import duration, out, progress
+from ..console import duration, err, out, progress
 from ..errors import InputError, StoppedError
 from ..geometry import CellPath, Grid, Size
+from .far import (
+    Address,
+    CpusPerWorker,
+    EngineName,
+    GpusPerWorker,
+    Workers,
+    check_engine,
+    far_engine,
+)
 from .options import (
     DEFAULT_UPSCALER,
+    Compiled,
     Device,
     Dtype,
     Guidance,
     How,
     ModelName,
     Negative,
+    OpenVino,
     Prompt,
     Reuse,
     RootSeed,
     SamplerName,
     Steps,
     Strength,
+    TinyVae,
     UpscalerName,
     check_reuse,
     grown,
@@ -34,6 +46,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..batching import Painter
     from ..models import Model
     from ..worlds.flight import Flight
     from ..worlds.zoom import Zoom
@@ -101,6 +114,14 @@ def zoom(
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,
+    compiled: Compiled = False,
+    tiny_vae: TinyVae = None,
+    openvino: OpenVino = False,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
     from ..pictures.film import check_film
@@ -112,8 +133,11 @@ def zoom(
     count = _frame_count(levels, seconds, fps)
     _check(screen, batch_size, cache_size, max_mb, reuse)
     check_film(target, screen)
+    fleet = check_engine(engine, address, workers, cpus_per_worker, gpus_per_worker)
     start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype)
+    loaded = load_model(
+        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
+    )
     primary, cells, deeper = world_from(
         loaded,
         prompt,
@@ -134,7 +158,19 @@ def zoom(
     )
     flight = Flight(primary, cells, deeper, reuse, levels, first_cells, screen, fps, count)
     store = (cache, cache_size * 1_000_000)
-    run_flight(loaded, flight, target, store, batch_size=batch_size, max_mb=max_mb)
+    if fleet is None:
+        run_flight(loaded, flight, target, store, batch_size=batch_size, max_mb=max_mb)
+        return
+    from ..engines.painter import far_painter, part_painter
+
+    with far_engine(fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae) as hands:
+        with err.status("waiting for the first worker"):
+            hands.begin(part_painter)
+        together = batch_size * hands.wanted  # asked for at once, so that all have something to do
+        painter = far_painter(hands, batch_size)
+        run_flight(
+            loaded, flight, target, store, batch_size=together, max_mb=max_mb, painter=painter
+        )
 
 
 def run_flight(
@@ -145,6 +181,7 @@ def run_flight(
     *,
     batch_size: int = 32,
     max_mb: float | None = None,
+    painter: Painter | None = None,
 ) -> None:
     """Makes a film, and says what it costs, how far it is and how well it closes.
 
@@ -155,6 +192,7 @@ def run_flight(
         cache: The file that keeps what is painted, and its limit in bytes.
         batch_size: Pictures painted at once.
         max_mb: Megabytes that a GIF may take, or ``None``.
+        painter: Paints the pictures; the model itself if not given.
 
     Raises:
         StoppedError: Ctrl-C; it says how to go on.
@@ -168,7 +206,14 @@ def run_flight(
     manifest.check_path(flight.path)
     try:
         with Cache(*cache) as pictures:
-            world = open_world(manifest, model, flight.primary, pictures, batch_size=batch_size)
+            world = open_world(
+                manifest,
+                model,
+                flight.primary,
+                pictures,
+                batch_size=batch_size,
+                painter=painter,
+            )
             if flight.reuse is not None:
                 world = FiniteWorld(world, grown(world, flight.reuse))
             loop = choose_loop(world, flight.levels, flight.path)

@@ -136,9 +136,15 @@ def _centred(quad: Quad, photo: Size, half: float) -> np.ndarray:
 
 def _directions(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rectangle's sides as Zhang and He's ``n2`` and ``n3``, from ``(4, 2)`` clockwise."""
-    m1, m2, m4, m3 = np.column_stack([points, np.ones(4)])
-    k2 = np.cross(m1, m4) @ m3 / (np.cross(m2, m4) @ m3)
-    k3 = np.cross(m1, m4) @ m2 / (np.cross(m3, m4) @ m2)
+    m1, m2, _, m3 = np.column_stack([points, np.ones(4)])
+    (x1, y1), (x2, y2), (x4, y4), (x3, y3) = points.tolist()
+
+    def turn(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> float:
+        """The triple product of three homogeneous points: (a x b) . c."""
+        return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+
+    k2 = turn(x1, y1, x4, y4, x3, y3) / turn(x2, y2, x4, y4, x3, y3)
+    k3 = turn(x1, y1, x4, y4, x2, y2) / turn(x3, y3, x4, y4, x2, y2)
     return k2 * m2 - m1, k3 * m3 - m1
 
 

@@ -14,6 +14,12 @@ _SLACK = 5.0  # pixels that an edge may stop short of its corner
 _SUPPORT = 0.4  # the share of each side that must be seen
 _ENDING = 0.7  # how clearly a side must end at its corners, both together
 _SMALLEST = 24.0  # pixels of a side
+_SAME = 3.0  # pixels that corners of one quad may be apart
+_ONE_PLACE = 0.6  # intersection over union of boxes from which quads lie in one place
+_OF_ONE_PLACE = 6  # quads that are kept of it
+_GRAIN = 0.25  # pixels between samples across a side
+_PLAIN = 3.0  # grey levels a pixel that are an edge, however much steeper it is elsewhere
+_PROFILES = 72  # samples along a side, at most
 
 
 class Candidates(NamedTuple):
@@ -110,16 +116,27 @@ def _support(seen: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.where(length > 0, np.minimum(share, 1.0), 0.0)
 
 
-def _apart(corners: np.ndarray, most: int, pixels: float = 3.0) -> np.ndarray:
-    """Indices of the first of all quads that agree to within some pixels."""
+def _apart(corners: np.ndarray, most: int) -> np.ndarray:
+    """Indices of the first of all quads that agree to within some pixels.
+
+    Of one place in the photo no more than some: moulding, shadow and mat make dozens of quads of
+    one frame, which would leave no room for a fainter one.
+    """
     kept: list[int] = []
+    low, high = corners.min(1), corners.max(1)
+    size = (high - low).prod(1)
+    crowd = np.zeros(len(corners), int)
     free = np.ones(len(corners), bool)
     for index in range(len(corners)):
-        if free[index]:
-            kept.append(index)
-            if len(kept) == most:
-                break
-            free &= np.abs(corners - corners[index]).max((1, 2)) > pixels
+        if not free[index] or crowd[index] >= _OF_ONE_PLACE:
+            continue
+        kept.append(index)
+        if len(kept) == most:
+            break
+        free &= np.abs(corners - corners[index]).max((1, 2)) > _SAME
+        shared = np.minimum(high, high[index]) - np.maximum(low, low[index])
+        both = shared.clip(0).prod(1)
+        crowd += both > _ONE_PLACE * (size + size[index] - both)
     return np.array(kept, int)
 
 
@@ -147,104 +164,99 @@ def sharpened(image: np.ndarray, corners: np.ndarray, reach: float) -> Sharp:
         corners: ``(4, 2)``, off by less than ``reach`` pixels.
         reach: Pixels to look to either side.
     """
-    quarter = 0.25
-    offsets = np.arange(-reach - 1, reach + 1 + quarter / 2, quarter)
-    sides = []
-    for index in range(4):
-        start, end = corners[index], corners[(index + 1) % 4]
-        length = float(np.linalg.norm(end - start))
-        margin = min(0.15, (reach + 3) / length)
-        count = int(np.clip(length / 3, 16, 100))
-        share = np.linspace(margin, 1 - margin, count)
-        along = (end - start) / length
-        inward = np.array([-along[1], along[0]])
-        points = start + share[:, None] * (end - start)
-        sides.append((points, along, inward))
-    lines, support, strength, off = [], [], [], []
-    for points, along, inward in sides:
-        places = points[:, None] + offsets[None, :, None] * inward
-        profile = cv2.remap(
-            image,
-            places[..., 0].astype(np.float32),
-            places[..., 1].astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        step = round(0.75 / quarter)
-        change = (profile[:, 2 * step :] - profile[:, : -2 * step]) / (2 * step * quarter)
-        centres = offsets[step:-step]
-        rise = _along_one_colour(change, centres)
-        line, inside, spread, steep = _line_of(rise, centres, points, along, inward, reach)
-        lines.append(line if inside >= _SUPPORT else (points[0], along))  # hidden: as it was
-        support.append(inside)
-        off.append(spread)
-        strength.append(steep)
-    met = np.array([_meet(lines[index - 1], lines[index]) for index in range(4)])
+    offsets = np.arange(-reach - 1, reach + 1 + _GRAIN / 2, _GRAIN)
+    sides = np.roll(corners, -1, 0) - corners
+    length = np.linalg.norm(sides, axis=1)
+    along = sides / length[:, None]
+    inward = np.stack([-along[:, 1], along[:, 0]], 1)
+    margin = np.minimum(0.15, (reach + 3) / length)
+    share = np.linspace(margin, 1 - margin, int(np.clip(length.max() / 3, 16, _PROFILES)), axis=1)
+    at = share * length[:, None]  # (4, N): where along each side
+    points = corners[:, None] + at[..., None] * along[:, None]
+    places = points[:, :, None] + offsets[:, None] * inward[:, None, None]
+    profile = cv2.remap(
+        image,
+        places[..., 0].reshape(-1, len(offsets)).astype(np.float32),
+        places[..., 1].reshape(-1, len(offsets)).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).reshape(*places.shape[:3], 3)
+    step = round(0.75 / _GRAIN)
+    change = (profile[:, :, 2 * step :] - profile[:, :, : -2 * step]) / (2 * step * _GRAIN)
+    centres = offsets[step:-step]
+    level, slope, support, off, strength = _edges(
+        _along_one_colour(change, centres), centres, at, reach
+    )
+    seen = support >= _SUPPORT  # else hidden: left as it was
+    level, slope = np.where(seen, level, 0.0), np.where(seen, slope, 0.0)
+    starts = corners + level[:, None] * inward
+    directions = along + slope[:, None] * inward
+    met = np.array(
+        [_meet(starts[i - 1], directions[i - 1], starts[i], directions[i]) for i in range(4)]
+    )
     if not np.isfinite(met).all() or np.abs(met - corners).max() > 3 * reach:
         return Sharp(corners, np.zeros(4), reach, np.zeros(4))
-    return Sharp(
-        met, np.array(support), float(np.sqrt(np.mean(np.square(off)))), np.array(strength)
-    )
+    return Sharp(met, support, float(np.sqrt(np.mean(np.square(off)))), strength)
 
 
 def _along_one_colour(change: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Changes of colour ``(N, M, 3)`` to ``(N, M)``: in the direction that most of them share.
+    """Changes of colour ``(4, N, M, 3)`` to ``(4, N, M)``: the way that most of a side's go.
 
-    Where the direction turns from point to point, as beside a painting, its length.
+    Where it turns from point to point, as beside a painting, how large they are.
     """
-    middle = change * np.exp(-0.5 * centres**2)[None, :, None]
-    flat = middle.reshape(-1, 3)
-    _, axes = np.linalg.eigh(flat.T @ flat)
-    along = change @ axes[:, -1]
-    total = middle @ axes[:, -1]
-    if abs(total.sum()) > 0.5 * np.abs(total).sum():
-        return along * np.sign(total.sum())
-    return np.linalg.norm(change, axis=-1)
+    middle = change * np.exp(-0.5 * centres**2).astype(np.float32)[:, None]
+    flat = middle.reshape(4, -1, 3)
+    axes = np.linalg.eigh(flat.transpose(0, 2, 1) @ flat)[1][..., -1]  # (4, 3)
+    total = np.einsum("snc,sc->sn", flat, axes)
+    balance = total.sum(1)
+    rise = np.einsum("snmc,sc->snm", change, axes * np.sign(balance)[:, None])
+    turning = np.abs(balance) <= 0.5 * np.abs(total).sum(1)
+    if turning.any():
+        rise[turning] = np.linalg.norm(change[turning], axis=-1)
+    return rise
 
 
-def _line_of(
-    rise: np.ndarray,
-    centres: np.ndarray,
-    points: np.ndarray,
-    along: np.ndarray,
-    inward: np.ndarray,
-    reach: float,
-) -> tuple[tuple[np.ndarray, np.ndarray], float, float, float]:
-    """A line through the steepest places of profiles ``(N, M)``: the edge that most of them share.
+def _edges(
+    rise: np.ndarray, centres: np.ndarray, at: np.ndarray, reach: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Lines through the steepest places of profiles ``(4, N, M)``: what most of a side share.
 
     The mean profile says where the edge is; each profile is then searched near it, so that
     another edge close by does not draw the line to itself.
+
+    Returns:
+        Of each side: level and slope inward, the share that lies on that line, how far off the
+        line that is (root mean square), and how steep.
     """
-    distance = np.abs(centres)
-    weight = np.exp(-0.5 * (distance / (0.6 * reach)) ** 2)
-    best = (rise * weight).argmax(1).clip(1, rise.shape[1] - 2)
-    rows = np.arange(len(rise))
-    low, mid, high = rise[rows, best - 1], rise[rows, best], rise[rows, best + 1]
+    weight = np.exp(-0.5 * (centres / (0.6 * reach)) ** 2)
+    best = (rise * weight).argmax(2).clip(1, rise.shape[2] - 2)
+    low, mid, high = (
+        np.take_along_axis(rise, (best + by)[..., None], 2)[..., 0] for by in (-1, 0, 1)
+    )
     bend = low - 2 * mid + high
     shift = np.where(bend < -1e-6, 0.5 * (low - high) / np.minimum(bend, -1e-6), 0.0).clip(-1, 1)
-    place = centres[best] + shift * (centres[1] - centres[0])
-    t = (points - points[0]) @ along
+    place = centres[best] + shift * _GRAIN
     weights = np.maximum(mid, 0.0) + 1e-6
-    weights = np.minimum(weights, np.median(weights) * 2)
-    keep = weights.copy()
-    level, slope = 0.0, 0.0
+    weights = np.minimum(weights, 2 * np.median(weights, 1, keepdims=True))
+    keep = weights
     for width in (reach, 0.5 * reach, 0.35 * reach, 0.35 * reach):
-        total = keep.sum()
-        middle, mean = keep @ t / total, keep @ place / total
-        slope = float((keep * (t - middle)) @ (place - mean) / (keep @ (t - middle) ** 2))
-        level = float(mean - slope * middle)
-        residual = place - level - slope * t
+        total = keep.sum(1)
+        middle, mean = (keep * at).sum(1) / total, (keep * place).sum(1) / total
+        away, off = at - middle[:, None], place - mean[:, None]
+        slope = (keep * away * off).sum(1) / (keep * away**2).sum(1)
+        level = mean - slope * middle
+        residual = off - slope[:, None] * away
         keep = weights / (1 + (residual / width) ** 2) ** 2
     near = np.abs(residual) < max(0.35 * reach, 0.7)
-    steady = near & (mid > 0.25 * np.median(mid[near]) if near.any() else near)
-    spread = float(np.sqrt(np.mean(residual[near] ** 2))) if near.any() else reach
-    start = points[0] + level * inward
-    return (start, along + slope * inward), float(steady.mean()), spread, float(np.median(mid))
+    usual = np.array([np.median(m[n]) if n.any() else 0.0 for m, n in zip(mid, near, strict=True)])
+    steady = near & (mid > np.minimum(0.25 * usual, _PLAIN)[:, None])
+    squares = (residual**2 * near).sum(1) / np.maximum(near.sum(1), 1)
+    spread = np.where(near.any(1), np.sqrt(squares), reach)
+    return level, slope, steady.mean(1), spread, np.median(mid, 1)
 
 
-def _meet(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Where two lines, each a point and a direction, cross."""
-    (p, u), (q, v) = one, other
+def _meet(p: np.ndarray, u: np.ndarray, q: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Where the line through ``p`` along ``u`` crosses the one through ``q`` along ``v``."""
     cross = u[0] * v[1] - u[1] * v[0]
     if abs(cross) < 1e-9:
         return np.array([np.nan, np.nan])

@@ -17,9 +17,13 @@ from .rings import pixel_corners, rings, upright_size
 _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
 _LOOKED_AT = 70  # candidates
 _REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
+_LEAST_REACH = 1.5
 _EXISTS = 0.25  # the score of a quad that is reported
-_AROUND = 0.8  # how sure a quad must be to win over one inside it, as a share of that one's
+_AROUND = 0.65  # how sure a quad must be to win over one inside it, as a share of that one's
 _CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
+_NESTED = 0.75  # of a side of moulding or mat that must be seen, on three sides
+_SHADOW = 0.35  # how much fainter two sides of a ring are than the others if it is a shadow
+_FAINT = 3.0  # grey levels a pixel: what is plainer is an edge anyhow
 _CORNER_ERROR = 0.7  # pixels of the fine copy
 
 
@@ -141,9 +145,13 @@ def _looked_at(
     ends = float(np.clip(np.sort(begins)[1:].mean(), 0, 1))
     nested = rings(image, outer, rough_aspect(outer, size, focal_35))
     opening, inner, even = outer, sharp, 0.0
-    for quad, evenness in reversed(nested):  # the innermost that can be measured
-        measured = sharpened(image, quad.array, _REACH * 0.75)
-        if np.sort(measured.support)[1] > 0.6:
+    around = [outer, *(quad for quad, _ in nested)]
+    for index in range(len(nested) - 1, -1, -1):  # the innermost that can be measured
+        quad, evenness = nested[index]
+        # Not so far that a stronger edge beside it is in reach: the outside of a thin moulding.
+        reach = min(0.75 * _REACH, max(_LEAST_REACH, 0.6 * _gap(around[index], quad)))
+        measured = sharpened(image, quad.array, reach)
+        if _all_around(measured):
             opening, inner, even = Quad.trusted(measured.corners), measured, evenness
             break
     empty = _emptiness(image, opening)
@@ -156,6 +164,24 @@ def _looked_at(
         "empty": empty,
     }
     return Frame(opening, outer, _score(reasons), reasons, Aspect(1.0, 0.0))
+
+
+def _gap(around: Quad, quad: Quad) -> float:
+    """The least distance in pixels of a side's middle from the side around it."""
+    start, middle = around.array, (quad.array + np.roll(quad.array, -1, 0)) / 2
+    side = np.roll(start, -1, 0) - start
+    away = side[:, 0] * (middle - start)[:, 1] - side[:, 1] * (middle - start)[:, 0]
+    return float((away / np.linalg.norm(side, axis=1)).min())
+
+
+def _all_around(ring: Sharp) -> bool:
+    """Whether moulding or mat ends here, and not the shadow that two of its sides throw.
+
+    A shadow's end is plain on two sides; on the others something faint lies there at most.
+    """
+    weak, strong = np.sort(ring.strength)[1:3]
+    shadow = weak < _SHADOW * strong and weak < _FAINT
+    return bool(np.sort(ring.support)[1] > _NESTED and not shadow)
 
 
 def _edges(sharp: Sharp, inner: Sharp) -> float:

@@ -165,7 +165,10 @@ def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarra
     smooth = np.exp(terms(xs, ys) @ fitted.astype(np.float32)) - 1e-3
     level = float(np.percentile(smooth[inside], 95))
     smooth = np.clip(smooth, 0.1 * level, 1.5 * level)[..., None]
-    shadow = np.minimum(brightness[..., None] / smooth, 1)
+    # Smoothed inside the opening, and no shadow where it may be noise: on a dark backing that is
+    # strong, and would lie on the picture as black specks.
+    calm = _smoothed(brightness, inside)[..., None]
+    shadow = np.minimum(calm / smooth * np.exp(spread), 1)
     softened = cv2.GaussianBlur(part, (0, 0), 1.0)
     tint = np.median(part[inside], axis=0)
     tint = tint / max(float(tint.mean()), 1e-4)
@@ -175,6 +178,12 @@ def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarra
     bright = level if paper else _PRINT * white
     colour = tint if paper else np.ones(3, np.float32)
     return bright * smooth / level * shadow * colour, gloss
+
+
+def _smoothed(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Values ``(h, w)`` blurred by a pixel, of those inside alone."""
+    weights = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)
+    return cv2.GaussianBlur(values * inside, (0, 0), 1.0) / np.maximum(weights, 1e-6)
 
 
 def _white(photo: np.ndarray) -> float:

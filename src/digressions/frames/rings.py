@@ -9,10 +9,12 @@ from ..geometry import Quad, homography, project
 
 _LONGEST = 420  # pixels of the upright copy that is looked at
 _MIDDLE = (0.3, 0.7)  # the part of each side that is looked at
+_SAMPLES = 64  # places along it
 _DEEPEST = 0.36  # share of the shorter side that moulding and mat may take
 _FAINTEST = 1.0  # grey levels a pixel
 _UNEVEN = 8.0  # grey levels that moulding may vary along a side
 _FLANK = 2  # pixels beside a peak that belong to it
+_SEEN = 0.5  # how clear an edge must be to be there at all, where 1 is clear
 _OVER = 4.0  # times what is usual at other depths
 
 
@@ -46,18 +48,11 @@ def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[tuple[Quad, floa
     """
     width, height = upright_size(quad, aspect, _LONGEST)
     upright = homography(pixel_corners(width, height), quad.array)
-    patch = cv2.warpPerspective(
-        image,
-        upright,
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
     deepest = int(_DEEPEST * min(width, height))
     if deepest < 6:
         return []
-    turned = [patch.transpose(1, 0, 2), patch[:, ::-1], patch[::-1].transpose(1, 0, 2), patch]
-    edges = np.stack([_edges(side, deepest) for side in turned])  # top, right, bottom, left
+    sides = _sides(image, upright, width, height, deepest + 2)
+    edges = _edges(sides, deepest)
     usual = np.median(edges, 1, keepdims=True)
     clear = _peaks(edges) / np.maximum(_OVER * usual, _FAINTEST)
     found: list[np.ndarray] = []
@@ -72,12 +67,12 @@ def rings(image: np.ndarray, quad: Quad, aspect: float) -> list[tuple[Quad, floa
         seen = clear[np.arange(4), at]
         if (seen >= 1).sum() < 3:
             continue
-        if seen.min() < 0.5:  # hidden: as deep as the others
+        if seen.min() < _SEEN:  # hidden: as deep as the others
             at[seen.argmin()] = round(float(at[seen >= 1].mean()))
         if not any((at == other).all() for other in found):
             found.append(at)
     nested = []
-    for depths in _uniform(_distinct(found, clear), turned):
+    for depths in _uniform(_distinct(found, clear), sides):
         top, right, bottom, left = depths
         x0, x1, y0, y1 = left - 0.5, width - 0.5 - right, top - 0.5, height - 0.5 - bottom
         corners = project(upright, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
@@ -95,22 +90,45 @@ def _spread(depths: np.ndarray) -> float:
     return float(depths.std() / (2 + 0.05 * depths.mean()))
 
 
-def _edges(side: np.ndarray, deepest: int) -> np.ndarray:
-    """How much the colour changes at each depth, ``(deepest,)`` grey levels a pixel.
+def _sides(
+    image: np.ndarray, upright: np.ndarray, width: int, height: int, depth: int
+) -> np.ndarray:
+    """What lies inward of the middle of each side, ``(4, L, depth, 3)``: top, right, bottom, left.
 
     Args:
-        side: ``(L, D, 3)``: a patch turned so that the side is its first column.
+        upright: From a picture of ``width`` by ``height`` pixels to the image.
     """
-    start, stop = (round(share * len(side)) for share in _MIDDLE)
-    part = side[start:stop, : deepest + 2]
-    change = np.zeros((len(part), deepest, 3), np.float32)
-    change[:, 1:] = (part[:, 2 : deepest + 1] - part[:, : deepest - 1]) / 2
+    share = np.linspace(*_MIDDLE, _SAMPLES)[:, None]
+    inward = np.arange(depth)[None]
+    right, below = (width - 1) * share + 0 * inward, (height - 1) * share + 0 * inward
+    deep = inward + 0 * share
+    x = np.stack([right, width - 1 - deep, right, deep])
+    y = np.stack([deep, below, height - 1 - deep, below])
+    at = project(upright, np.stack([x.ravel(), y.ravel()], 1)).astype(np.float32)
+    found = cv2.remap(
+        image,
+        at[:, 0].reshape(-1, depth),
+        at[:, 1].reshape(-1, depth),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return found.reshape(4, _SAMPLES, depth, 3)
+
+
+def _edges(sides: np.ndarray, deepest: int) -> np.ndarray:
+    """How much the colour changes at each depth of each side, ``(4, deepest)`` grey levels a pixel.
+
+    Args:
+        sides: ``(4, L, deepest + 2, 3)``.
+    """
+    change = (sides[:, :, 2 : deepest + 1] - sides[:, :, : deepest - 1]) / 2
     # The middle half of the values: what stands before the frame does not count.
-    ordered = np.sort(change, axis=0)
-    quarter = len(ordered) // 4
-    mean = ordered[quarter : max(len(ordered) - quarter, quarter + 1)].mean(0)
-    edge = np.linalg.norm(mean, axis=-1)
-    return np.append(0.0, edge[1:]).astype(np.float32)
+    ordered = np.sort(change, axis=1)
+    quarter = _SAMPLES // 4
+    mean = ordered[:, quarter:-quarter].mean(1)
+    edge = np.zeros((4, deepest), np.float32)
+    edge[:, 1:] = np.linalg.norm(mean, axis=-1)
+    return edge
 
 
 def _peaks(edges: np.ndarray) -> np.ndarray:
@@ -123,17 +141,20 @@ def _distinct(found: list[np.ndarray], clear: np.ndarray) -> list[np.ndarray]:
     """Depths ``(4,)`` of each ring once.
 
     Rings that share two sides are one ring, of which the other two are doubtful: the moulding, or
-    the end of its shadow. Moulding is as wide on all sides, and its edge is clear.
+    the end of its shadow. Moulding is as wide on all sides, and its edge is clear. The shadow ends
+    on two sides, so of two rings with a side that is not seen, one side shared is enough.
     """
     kept: list[np.ndarray] = []
+    each = np.arange(4)
 
     def worth(depths: np.ndarray) -> float:
-        edge = np.log(np.clip(clear[np.arange(4), depths], 0.05, 3.0)).mean()
+        edge = np.log(np.clip(clear[each, depths], 0.05, 3.0)).mean()
         return float(edge) - 2 * _spread(depths)
 
     for depths in found:
         gap = np.abs(depths - kept[-1]) if kept else np.full(4, np.inf)
-        if (gap <= 2).sum() >= 2 or gap.mean() < 3:
+        unseen = bool(kept) and min(clear[each, depths].min(), clear[each, kept[-1]].min()) < _SEEN
+        if (gap <= 2).sum() >= (1 if unseen else 2) or gap.mean() < 3:
             if worth(depths) > worth(kept[-1]):
                 kept[-1] = depths
         else:
@@ -141,21 +162,20 @@ def _distinct(found: list[np.ndarray], clear: np.ndarray) -> list[np.ndarray]:
     return kept
 
 
-def _uniform(found: list[np.ndarray], turned: list[np.ndarray]) -> list[np.ndarray]:
+def _uniform(found: list[np.ndarray], sides: np.ndarray) -> list[np.ndarray]:
     """The rings up to the first with a picture before it: moulding and mat look alike all along.
 
     Args:
-        turned: ``(L, D, 3)`` each: the patch turned so that each side is the first column.
+        sides: As `_sides` gives them.
     """
     kept: list[np.ndarray] = []
     before = np.zeros(4, int)
+    along = np.linspace(-1, 1, _SAMPLES, dtype=np.float32)
     for depths in found:
         rough = []
-        for side, start, stop in zip(turned, before, depths, strict=True):
-            first, last = (round(share * len(side)) for share in _MIDDLE)
-            band = side[first:last, start + 2 : max(stop - 1, start + 3)]
+        for side, start, stop in zip(sides, before, depths, strict=True):
+            band = side[:, start + 2 : max(stop - 1, start + 3)]
             rest = band - np.median(band, axis=0, keepdims=True)
-            along = np.linspace(-1, 1, len(band), dtype=np.float32)
             slope = np.tensordot(along, rest, 1) / (along @ along)  # light that falls off
             rough.append(float(np.median(np.abs(rest - along[:, None, None] * slope))))
         if np.sort(rough)[2] > _UNEVEN:

@@ -36,3 +36,13 @@ def sketch(photo: np.ndarray, frames: Sequence[Frame], longest: int = 1600) -> n
         draw.rectangle(draw.multiline_textbbox(where, label, font), _GROUND)
         draw.multiline_text(where, label, _INK, font)
     return np.asarray(image)
+
+
+def around(frame: Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a photo that show a frame with some of its wall."""
+    corners = frame.outer.array
+    low, high = corners.min(0), corners.max(0)
+    margin = 0.35 * float((high - low).min())
+    left, top = np.clip(np.floor(low - margin).astype(int), 0, None)
+    right, bottom = np.ceil(high + margin).astype(int) + 1
+    return slice(top, min(bottom, shape[0])), slice(left, min(right, shape[1]))

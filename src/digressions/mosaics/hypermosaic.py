@@ -19,6 +19,8 @@ import numpy as np
 import torch
 
 from .. import __version__
+from ..batching import BatchSize
+from ..engines.engine import Engine
 from ..errors import OutputError
 from ..job import check, job_of
 from ..models import Model
@@ -27,12 +29,15 @@ from ..pictures.images import read_image, to_tensor, write_image
 from ..pictures.metadata import Settings, to_text
 from ..pictures.texts import xmp_packet
 from ..upscale import check_upscaler
+from .factory import Tally, fill
+from .far import BATCH, fill_far
 from .fidelity import Fidelity, Gauge
 from .manifest import difference, read_manifest, write_manifest
-from .mosaic import CELL_SIDE, Mosaic, check_cells, fill, strips
+from .mosaic import CELL_SIDE, Mosaic, cell_seed, check_cells, exact_cells, strips
 from .preview import Preview
 from .primary import Primary, make_primary
 from .pyramid import write_deep_zoom, write_single
+from .sharing import Sharing, Variety, pieces_of
 from .store import Store
 from .viewer import write_viewer
 
@@ -45,35 +50,54 @@ class Estimate:
     """What a mosaic will take.
 
     Attributes:
-        pictures: In all, and how many of them are done already.
+        pictures: In all.
+        done: How many of them are done already.
+        to_paint: How many the network has to paint for the rest: fewer where cells share.
         pixels: Of the whole mosaic.
         disk: Bytes.
     """
 
     pictures: int
     done: int
+    to_paint: int
     pixels: int
     disk: int
 
 
 class Work(NamedTuple):
-    """What a stretch of painting came to: pictures, seconds, and seconds inside the model."""
+    """What a stretch of painting came to.
 
-    pictures: int
+    Attributes:
+        seconds: In all.
+        inside: Seconds inside the model's networks.
+        tally: Of the pictures.
+    """
+
     seconds: float
     inside: float
+    tally: Tally
+
+    @classmethod
+    def none(cls) -> Work:
+        """Nothing yet."""
+        return cls(0.0, 0.0, Tally())
+
+    @property
+    def pictures(self) -> int:
+        """Cells that got their picture."""
+        return self.tally.placed
 
     @property
     def rate(self) -> float:
-        """Pictures a second."""
-        return self.pictures / self.seconds
+        """Pictures painted a second."""
+        return self.tally.painted / self.seconds
 
     def plus(self, other: Work) -> Work:
         """Both stretches together."""
         return Work(
-            self.pictures + other.pictures,
             self.seconds + other.seconds,
             self.inside + other.inside,
+            self.tally.plus(other.tally),
         )
 
 
@@ -84,12 +108,23 @@ class Hypermosaic:
     until `start`.
     """
 
-    def __init__(self, model: Model, mosaic: Mosaic, primary: Primary, folder: Path) -> None:
-        """Raises:
+    def __init__(
+        self,
+        model: Model,
+        mosaic: Mosaic,
+        primary: Primary,
+        folder: Path,
+        sharing: Sharing | None = None,
+    ) -> None:
+        """``sharing`` says which cells show the same picture; none do if not given.
+
+        Raises:
         InputError: Settings that cannot be.
         OutputError: The folder belongs to another job or holds other files.
         """
         check_cells(model, mosaic)
+        self.sharing = sharing or Sharing()
+        self.sharing.check()
         if primary.image is None:
             check(model, job_of(dataclasses.replace(primary.settings, image=None)))
         check_upscaler(primary.upscaler)
@@ -102,13 +137,15 @@ class Hypermosaic:
                 "choose another -o, or delete it"
             )
         self.resumed = found is not None
+        self._sizes = BatchSize(model.device)
 
     def _describe(self) -> dict[str, object]:
-        job = {
+        job: dict[str, object] = {
             "mosaic": json.loads(self.mosaic.job()),
             "primary": asdict(self.primary.settings) | {"upscaler": self.primary.upscaler},
             "model": self.model.hash,
         }
+        job |= self._shared()
         return {
             "format": 1,
             "kind": "digressions mosaic",
@@ -127,37 +164,83 @@ class Hypermosaic:
             image = make_primary(self.model, self.primary, self.mosaic)
             write_image(self.folder / "primary.png", image, to_text(self._primary_settings()))
         with self._store() as store:
-            done = len(store.done())
+            done = store.done()
+        self._leads = self._cells_leads()
+        missing = [cell for cell in range(self.mosaic.grid.cells) if cell not in done]
         pixels = self.mosaic.size.pixels
-        return Estimate(self.mosaic.grid.cells, done, pixels, int(pixels * BYTES_PER_PIXEL))
+        return Estimate(
+            self.mosaic.grid.cells,
+            len(done),
+            len(pieces_of(self._leads, missing)),
+            pixels,
+            int(pixels * BYTES_PER_PIXEL),
+        )
 
     def paint(
         self,
         *,
-        batch_size: int = 32,
-        most: int | None = None,
+        batch_size: int | None = None,
+        enough: Callable[[int], bool] = lambda _: False,
         on_batch: Callable[[int], None] | None = None,
+        engine: Engine[Model] | None = None,
     ) -> Work:
-        """Paints what is missing, ``most`` pictures at most."""
-        painted, begun, inside = 0, time.perf_counter(), self.model.seconds
+        """Paints what is missing.
 
-        def count(pictures: int) -> None:
-            nonlocal painted
-            painted += pictures
-            if on_batch is not None:
-                on_batch(pictures)
-
+        Args:
+            batch_size: Pictures painted at once; found by measuring if not given, `far.BATCH` for
+                an engine.
+            enough, on_batch: As in `factory.fill`.
+            engine: Whose workers paint; this process if not given.
+        """
+        begun = time.perf_counter()
         with self._store() as store:
-            fill(
+            done = store.done()
+            missing = [cell for cell in range(self.mosaic.grid.cells) if cell not in done]
+            pieces = pieces_of(self._leads, missing)
+            if engine is not None:
+                tally, inside = fill_far(
+                    store,
+                    engine,
+                    self.mosaic,
+                    self._pixels(),
+                    pieces,
+                    batch_size=batch_size or BATCH,
+                    on_batch=on_batch,
+                )
+                return Work(time.perf_counter() - begun, inside / engine.workers, tally)
+            before = self.model.seconds
+            sizes = self._sizes if batch_size is None else BatchSize(self.model.device, batch_size)
+            tally = fill(
                 store,
                 self.model,
                 self.mosaic,
                 self._pixels(),
-                batch_size=batch_size,
-                most=most,
-                on_batch=count,
+                pieces,
+                sizes=sizes,
+                enough=enough,
+                on_batch=on_batch,
             )
-        return Work(painted, time.perf_counter() - begun, self.model.seconds - inside)
+        return Work(time.perf_counter() - begun, self.model.seconds - before, tally)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the best batch size is known."""
+        return self._sizes.settled
+
+    @property
+    def batch_size(self) -> int:
+        """As far as it is known."""
+        return self._sizes.now
+
+    def variety(self) -> Variety:
+        """What the cells' sharing leaves."""
+        return self.sharing.variety(self._leads, self._exact(), self.mosaic.grid)
+
+    def _cells_leads(self) -> np.ndarray:
+        return self.sharing.leads(self._exact(), self.mosaic.grid, self.mosaic.seed)
+
+    def _exact(self) -> torch.Tensor:
+        return exact_cells(self._pixels(), self.mosaic, range(self.mosaic.grid.cells))
 
     def assemble(self, *, single: str | None = None) -> Fidelity:
         """Writes pyramid, page, preview and, if asked, one big image; measures the fidelity.
@@ -187,17 +270,16 @@ class Hypermosaic:
             facts=self._facts(),
             rows=mosaic.grid.rows,
             columns=mosaic.grid.columns,
-            seeds=mosaic.seeds(),
+            seeds=[cell_seed(mosaic.seed, cell) for cell in self._leads.tolist()],
         )
         results = {"fidelity": {k: _finite(v) for k, v in fidelity._asdict().items()}}
         write_manifest(self.folder, self._manifest | results)
         return fidelity
 
     def _facts(self) -> list[str]:
-        pixels = self.mosaic.size.pixels / 1e6
         return [
             f"{self.mosaic.grid.cells:,} pictures",
-            f"{pixels:,.1f} Mpx",
+            self.mosaic.size.megapixels,
             f"model {self.model.name}",
             f"seed {self.mosaic.seed}",
         ]
@@ -219,8 +301,12 @@ class Hypermosaic:
             self.primary.settings,
             command="mosaic",
             upscaler=self.primary.upscaler,
-            extra={"mosaic": mosaic, "cell_side": CELL_SIDE},
+            extra={"mosaic": mosaic, "cell_side": CELL_SIDE, **self._shared()},
         )
+
+    def _shared(self) -> dict[str, object]:
+        shared = self.sharing.job()
+        return {"sharing": shared} if shared else {}
 
     def _make_folder(self) -> None:
         with writing(self.folder):

@@ -1,6 +1,6 @@
 """The hypermosaic: a picture, and a picture painted over each of its cells.
 
-    primary  ->  cells, enlarged  ->  painted over  ->  band corrected  ->  store
+    primary  ->  cells, enlarged  ->  painted over  ->  band corrected  ->  store   (`factory`)
     store  ->  rows of pictures  ->  pyramid, preview, one big file, fidelity
 
 The level is never held in memory: pictures go to the store batch by batch, and come back as rows.
@@ -8,11 +8,10 @@ The level is never held in memory: pictures go to the store batch by batch, and 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -20,13 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..batching import Painter
 from ..errors import InputError
 from ..geometry import Grid, Size
 from ..job import MAX_SEED, Job, check
 from ..models import Model
-from ..paint import Painter, paint_batch
-from ..pictures.images import from_png, to_array, to_png, to_tensor
-from ..upscale import Upscaler, check_upscaler, enlarge, load_upscaler
+from ..pictures.images import from_png
+from ..upscale import check_upscaler
 from .band import band_of, correct_band, to_bytes
 from .store import Store
 
@@ -194,46 +193,6 @@ def check_cells(model: Model, mosaic: Mosaic) -> None:
     """Raises what painting the cells would raise, without painting."""
     mosaic.check()
     check(model, cell_job(mosaic, mosaic.seed, torch.zeros(3, mosaic.side, mosaic.side)))
-
-
-def fill(
-    store: Store,
-    model: Model,
-    mosaic: Mosaic,
-    primary: Tensor,
-    *,
-    batch_size: int = 32,
-    most: int | None = None,
-    on_batch: Callable[[int], None] | None = None,
-) -> None:
-    """Paints the cells that the store does not have yet, ``most`` at most, a batch at a time.
-
-    Args:
-        primary: ``(3, H, W)`` float32 in 0..1, of ``mosaic.primary_size``.
-        on_batch: Called with the number of pictures after each commit.
-    """
-    painter: Painter = functools.partial(paint_batch, model)
-    if mosaic.enlarge > 1:
-        painter = enlarging(painter, mosaic.enlarge, load_upscaler(mosaic.upscaler))
-    done = store.done()
-    missing = [cell for cell in range(mosaic.grid.cells) if cell not in done][:most]
-    for start in range(0, len(missing), batch_size):
-        cells = missing[start : start + batch_size]
-        images = paint_cells(painter, mosaic, primary, cells).permute(0, 2, 3, 1).numpy()
-        store.put({cell: to_png(image) for cell, image in zip(cells, images, strict=True)})
-        if on_batch is not None:
-            on_batch(len(cells))
-
-
-def enlarging(painter: Painter, times: int, upscaler: Upscaler) -> Painter:
-    """A painter whose pictures come out ``times`` as wide and as high."""
-
-    def painted(jobs: Sequence[Job]) -> Tensor:
-        pictures = [to_array(image) for image in painter(jobs)]
-        large = [enlarge(p, times * p.shape[1], times * p.shape[0], upscaler) for p in pictures]
-        return torch.stack([to_tensor(picture) for picture in large])
-
-    return painted
 
 
 def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:

@@ -23,7 +23,7 @@ create table if not exists pictures (cell integer primary key, png blob not null
 
 
 class Store:
-    """Pictures of one job, keyed by cell."""
+    """Pictures of one job, keyed by cell. Any thread may use it, one at a time."""
 
     def __init__(self, path: Path, job: str) -> None:
         """Opens or makes the store of a job.
@@ -39,7 +39,9 @@ class Store:
         self.path = path
         with explained(self.path):
             # Autocommit: transactions are opened by hand, one a batch.
-            self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
+            self._db = sqlite3.connect(
+                path, timeout=5, isolation_level=None, check_same_thread=False
+            )
             try:
                 self._db.execute("pragma journal_mode = wal")
                 self._db.execute("pragma synchronous = full")

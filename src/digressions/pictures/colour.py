@@ -35,3 +35,14 @@ def oklab(image: np.ndarray) -> np.ndarray:
     values = np.asarray(image, np.float32) / 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     return np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
+
+
+def from_oklab(lab: np.ndarray) -> np.ndarray:
+    """The way back from `oklab`: ``(..., 3)`` to sRGB, float32; clipped to what 0..255 holds."""
+    cones = (np.asarray(lab, np.float32) @ _FROM_LAB.T) ** 3
+    linear = np.clip(cones @ _FROM_CONES.T, 0, 1)
+    curved = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return (curved * 255).astype(np.float32)
+
+
+_FROM_LAB, _FROM_CONES = np.linalg.inv(_TO_LAB), np.linalg.inv(_TO_CONES)

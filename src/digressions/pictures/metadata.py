@@ -36,6 +36,9 @@ class Settings:
         image, mask: Start picture and mask as ``{"path": ..., "sha256": ...}``, or ``None``.
         upscaler: What enlarged it, or ``None``.
         how: How several prompts become one picture; a name in `ensemble.HOW`.
+        hole, rescale: See `Job`.
+        timing: See `timing.retimed`.
+        palette: What the hole was filled with before it was painted (see `palette`), or ``None``.
         regions, soft: Where each prompt counts (see `regions`), or ``None``; its edges' width.
         extra: What only one command knows, such as the grid of a mosaic.
     """
@@ -58,6 +61,10 @@ class Settings:
     how: str = "mean"
     regions: list[dict[str, str]] | None = None
     soft: float = 0.0
+    hole: str | None = None
+    rescale: float = 0.0
+    timing: str = "published"
+    palette: dict[str, Any] | None = None
     version: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -81,6 +88,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "how": (str,),
     "regions": (list, type(None)),
     "soft": (int, float),
+    "hole": (str, type(None)),
+    "rescale": (int, float),
+    "timing": (str,),
+    "palette": (dict, type(None)),
     "version": (str,),
     "extra": (dict,),
 }
@@ -90,6 +101,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "width": (1, 16_384),
     "height": (1, 16_384),
     "strength": (0, 1),
+    "rescale": (0, 1),
 }
 _NEGATIVE = "Negative prompt:"
 _NEEDED = ("Steps", "Sampler", "CFG scale", "Seed", "Size")
@@ -123,6 +135,8 @@ def a1111(settings: Settings) -> str:
         "Model": _quoted(settings.model),
         "Denoising strength": settings.strength,
         "Hires upscaler": settings.upscaler,
+        "CFG rescale": settings.rescale or None,
+        "Timing": None if settings.timing == "published" else settings.timing,
         "Ensemble": None if settings.how == "mean" else settings.how,
         "Regions": None if settings.regions is None else len(settings.regions),
         "Version": f"digressions {settings.version}",
@@ -229,6 +243,8 @@ def _from_parameters(text: str, source: str) -> dict[str, Any]:
             "width": width,
             "height": height,
             "how": pairs.get("Ensemble", "mean") if ours else "mean",
+            "rescale": float(pairs.get("CFG rescale", 0)) if ours else 0.0,
+            "timing": pairs.get("Timing", "published") if ours else "published",
             "version": version,
         }
     except ValueError as error:

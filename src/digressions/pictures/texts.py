@@ -67,7 +67,7 @@ def texts_of(image: Image.Image) -> dict[str, str]:
     if image.format == "GIF":
         return _from_json(image.info.get("comment", b""))
     exif = image.getexif()
-    return _from_exif(exif) | _from_xmp(image.info.get("xmp") or exif.get(_XMP_TAG))
+    return _from_exif(exif) | texts_of_xmp(image.info.get("xmp") or exif.get(_XMP_TAG))
 
 
 def gif_comment(text: Mapping[str, str]) -> bytes:
@@ -105,7 +105,8 @@ def _from_json(words: str | bytes) -> dict[str, str]:
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
-def _from_xmp(packet: object) -> dict[str, str]:
+def texts_of_xmp(packet: object) -> dict[str, str]:
+    """The texts in a packet of `xmp_packet`; empty where it is none, or somebody else's."""
     if not isinstance(packet, bytes) or b"<!" in packet:  # no DTD, no entities of its own
         return {}
     try:

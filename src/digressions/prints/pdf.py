@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
+from pikepdf import Array, Dictionary, Name, Object, PasswordError, Pdf, PdfError, Stream, String
 
 from .. import __version__
-from ..pictures.texts import xmp_packet
+from ..errors import ImageError
+from ..pictures.texts import texts_of_xmp, xmp_packet
 from .inks import Profile
 from .lengths import points
 from .paper import MARK_WIDTH, Sheet
@@ -56,6 +57,23 @@ def write_pdf(
         pdf.Root.Metadata = Stream(pdf, _packet(text), Type=Name.Metadata, Subtype=Name.XML)
         pdf.docinfo["/Producer"] = f"digressions {__version__}"
         pdf.save(path, min_version="1.7", deterministic_id=True)
+
+
+def read_pdf_text(path: Path) -> dict[str, str]:
+    """The texts that `write_pdf` left in a file; empty where there are none.
+
+    Raises:
+        ImageError: It is not there, or no PDF.
+    """
+    try:
+        with Pdf.open(path) as pdf:
+            packet = pdf.Root.get("/Metadata")
+            return {} if packet is None else texts_of_xmp(packet.read_bytes())
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file") from error
+    except (OSError, PdfError, PasswordError) as error:
+        reason = " ".join(str(error).split())
+        raise ImageError(f"{path} is not a PDF that can be read ({reason})") from error
 
 
 def _box(sheet: Sheet, inset: float) -> Array:

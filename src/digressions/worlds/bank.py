@@ -21,12 +21,11 @@ from ..errors import InputError
 from ..geometry import CellPath, Grid
 from ..mosaics.band import band_of, correct_band, to_bytes
 from ..mosaics.mosaic import CELL_SIDE, Mosaic
-from ..pictures.colour import oklab
+from ..mosaics.sharing import drawn, nearest, points_of, varied
 from ..pictures.images import to_tensor
 from .world import World
 
 CLOSE = 0.05  # in OKLab: a bend of the tones by so much is hardly seen
-CHOICE = 4  # nearest pictures of which the first is taken that no neighbour is
 _ROUND = 32  # pictures that are chosen before their own cells are looked at
 _BOXES = 2  # values a side of a picture that colours are compared in
 
@@ -71,7 +70,7 @@ def colours_of(pictures: np.ndarray) -> np.ndarray:
     """Pictures ``(B, H, W, 3)`` uint8 as points: OKLab of 2 x 2 boxes, ``(B, 12)``."""
     images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float()
     boxes = band_of(images, _BOXES).permute(0, 2, 3, 1).numpy()
-    return oklab(boxes).reshape(len(pictures), -1)
+    return points_of(boxes)
 
 
 def cells_colours(canvas: np.ndarray, grid: Grid) -> np.ndarray:
@@ -83,10 +82,9 @@ def cells_colours(canvas: np.ndarray, grid: Grid) -> np.ndarray:
 def grow_bank(world: World, count: int, on_grown: Callable[[int], None] | None = None) -> Bank:
     """Chooses and paints a bank of ``count`` pictures of a world.
 
-    New pictures are painted over the bank's own cells. Which, is drawn as the first centres of
-    k-means are (k-means++, Arthur and Vassilvitskii 2007): a cell is the likelier the farther it is
-    from what there is, so common colours and rare ones both get theirs. Because a picture is exact
-    in the band, its colours are known before it is painted, and a batch can be chosen at once.
+    New pictures are painted over the bank's own cells. Which, is drawn as in `sharing.spread`.
+    Because a picture is exact in the band, its colours are known before it is painted, and a batch
+    can be chosen at once.
 
     Args:
         world: Endless.
@@ -107,7 +105,7 @@ def grow_bank(world: World, count: int, on_grown: Callable[[int], None] | None =
     while len(paths) < count:
         fresh: list[CellPath] = []
         for _ in range(min(_ROUND, count - len(paths))):
-            chosen = _drawn(distance, chance)
+            chosen = drawn(distance, chance)
             fresh.append(places[chosen])
             distance = np.minimum(distance, _distances(cells, cells[chosen]))
         fresh = [path for path in dict.fromkeys(fresh) if path not in paths]
@@ -117,8 +115,8 @@ def grow_bank(world: World, count: int, on_grown: Callable[[int], None] | None =
         paths += fresh
         found = [cells_colours(world.canvas(path), grid) for path in fresh]
         centres = colours_of(np.stack(list(world.pictures(paths).values())))
-        nearest = [_nearest(points, centres)[1][:, 0] for points in found]
-        cells, distance = np.concatenate([cells, *found]), np.concatenate([distance, *nearest])
+        gaps = [nearest(points, centres, 1)[1][:, 0] for points in found]
+        cells, distance = np.concatenate([cells, *found]), np.concatenate([distance, *gaps])
         places += [(*path, cell) for path in fresh for cell in range(grid.cells)]
         if on_grown is not None:
             on_grown(len(fresh))
@@ -132,8 +130,8 @@ def _mapped(world: World, paths: list[CellPath]) -> Bank:
     centres = colours_of(pictures)
     leads, errors = [], []
     for path in paths:
-        order, distances = _nearest(cells_colours(world.canvas(path), grid), centres)
-        picked = _varied(order, grid)
+        order, distances = nearest(cells_colours(world.canvas(path), grid), centres)
+        picked = varied(order, grid)
         leads.append(order[np.arange(grid.cells), picked])
         errors.append(distances[np.arange(grid.cells), picked])
     error = np.concatenate(errors)
@@ -141,39 +139,8 @@ def _mapped(world: World, paths: list[CellPath]) -> Bank:
     return Bank(paths, pictures, np.stack(leads), coverage)
 
 
-def _varied(order: np.ndarray, grid: Grid) -> np.ndarray:
-    """For each cell the first of its candidates ``(cells, K)`` that no neighbour before it took."""
-    picked = np.zeros(grid.cells, int)
-    for cell in range(grid.cells):
-        row, column = grid.place(cell)
-        around = [(row, column - 1), *((row - 1, column + shift) for shift in (-1, 0, 1))]
-        taken = {
-            int(order[r * grid.columns + c, picked[r * grid.columns + c]])
-            for r, c in around
-            if r >= 0 and 0 <= c < grid.columns
-        }
-        free = [k for k, picture in enumerate(order[cell]) if int(picture) not in taken]
-        picked[cell] = free[0] if free else 0
-    return picked
-
-
-def _nearest(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The `CHOICE` nearest centres of each point and their distances, nearest first."""
-    squares = (points**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * points @ centres.T
-    order = np.argsort(squares, axis=1, kind="stable")[:, :CHOICE]
-    near = np.take_along_axis(squares, order, 1).clip(0)
-    return order, np.sqrt(near) / _BOXES  # a mean over the boxes
-
-
 def _distances(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(points - centre, axis=1) / _BOXES
-
-
-def _drawn(distance: np.ndarray, chance: np.random.Generator) -> int:
-    weight = distance.astype(np.float64) ** 2
-    if weight.sum() == 0:
-        return int(chance.integers(len(weight)))
-    return int(chance.choice(len(weight), p=weight / weight.sum()))
+    return np.linalg.norm(points - centre, axis=1)
 
 
 class FiniteWorld(World):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 
+from ..batching import Painter
 from ..job import check, job_of
 from ..models import Model
 from ..mosaics.mosaic import Mosaic, check_cells
 from ..mosaics.primary import Primary, make_primary
-from ..paint import paint_batch
+from ..paint import painter_of
 from ..pictures.images import from_png, to_png
 from ..upscale import check_upscaler, load_upscaler
 from .cache import Cache
@@ -47,9 +47,13 @@ def open_world(
     cache: Cache,
     *,
     batch_size: int = 32,
+    painter: Painter | None = None,
     on_painted: Callable[[int], None] | None = None,
 ) -> World:
-    """The world of a manifest that `manifest_of` made; makes its root unless the cache has it."""
+    """The world of a manifest that `manifest_of` made; makes its root unless the cache has it.
+
+    ``painter`` paints its pictures; the model itself if not given.
+    """
     key = hashlib.sha256(
         f"{model.hash}:{manifest.canvas_side}:{manifest.root}".encode()
     ).hexdigest()
@@ -58,10 +62,14 @@ def open_world(
         return {key: to_png(make_primary(model, primary, manifest.cells)) for key in keys}
 
     root = from_png(cache.obtain([key], make)[key])
-    painter = functools.partial(paint_batch, model)
-    upscaler = load_upscaler(primary.upscaler)
     return World(
-        manifest, root, painter, upscaler, cache, batch_size=batch_size, on_painted=on_painted
+        manifest,
+        root,
+        painter or painter_of(model),
+        load_upscaler(primary.upscaler),
+        cache,
+        batch_size=batch_size,
+        on_painted=on_painted,
     )
 
 

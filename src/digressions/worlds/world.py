@@ -29,11 +29,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..batching import Painter
 from ..errors import InputError
 from ..geometry import CellPath
 from ..mosaics.band import band_of
 from ..mosaics.mosaic import CELL_SIDE, Mosaic, cell_seed, cells_of, exact_cells, paint_over
-from ..paint import Painter
 from ..pictures.images import from_png, to_array, to_png, to_tensor
 from ..upscale import Upscaler
 from .cache import Cache

@@ -1,0 +1,312 @@
+"""Why pictures in frames come out grey: what pulls their colours, right ways and wrong ways.
+
+    python -m benchmarks.grey --out out/grey --update docs/why-grey.md
+
+Paints the experiment of ``digress frame --explain`` into rooms that are rendered by seed, and the
+wrong ways of `wrongways.py` beside it. A picture is kept when it is painted; the same command goes
+on after a stop, also with more rooms or seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.fidelity import update
+from benchmarks.machine import cpu_name, dtype_name
+from benchmarks.render import photograph
+from benchmarks.rooms import room
+from benchmarks.wrongways import WAYS
+from digressions.frames.experiment import Experiment, Measured, measure
+from digressions.frames.findings import Effect, Pull, compared, findings
+from digressions.frames.pullchart import Bar, panel
+from digressions.frames.pulls import Estimate, estimate, slope
+from digressions.frames.scene import Scene, cut, scene
+from digressions.frames.trials import LEAK, PHOTO, Plan, Subject, Trial, plan
+from digressions.geometry import Quad
+from digressions.models import Model, load
+from digressions.pictures.colour import from_oklab
+from digressions.pictures.contactsheet import comparison_sheet
+from digressions.pictures.images import read_image, to_array, write_image
+from digressions.pictures.palette import of_colours
+
+PROMPTS = ("painting of a fox", "drawing of a frog", "photo of a parrot", "cartoon of a rose")
+PALETTE = ("navy", "orange", "darkred")
+ROOM = 0.25
+PARTS = ("chroma", "contrast", "lighter", "distance")
+FULL = "from the blank, strength 1, both"  # the wrong way whose pull is measured
+
+
+class Study(NamedTuple):
+    """One room and what is painted into it."""
+
+    seed: int
+    plan: Plan
+    experiment: Experiment
+
+
+def blank_rooms(count: int) -> list[int]:
+    """Seeds of the first rooms whose first hanging is a blank frame that nothing stands before."""
+    seeds: list[int] = []
+    seed = 0
+    while len(seeds) < count:
+        found = room(seed, 800).hangings[0]
+        if found.content == "blank" and found.kind in ("frame", "mat"):
+            photo = photograph(room(seed, 800))
+            if photo.visible[0] > 0.99:
+                seeds.append(seed)
+        seed += 1
+    return seeds
+
+
+def study(model: Model, seed: int, prompt: str, seeds: Sequence[int], folder: Path) -> Study:
+    """The experiment in a room."""
+    found = room(seed, 800)
+    photo, hanging = photograph(found).pixels, found.hangings[0]
+    opening = Quad.trusted(found.corners(hanging))
+
+    @functools.cache
+    def seen(much: float) -> Scene:
+        size = {"side": model.size, "factor": model.factor}
+        return scene(photo, opening, hanging.aspect, room=much, **size)
+
+    likes = model.defaults
+    subject = Subject(seen, prompt, likes.guidance, likes.sampler, palette=of_colours(PALETTE))
+    ways = plan(
+        model,
+        steps=likes.steps,
+        guidance=likes.guidance,
+        room=ROOM,
+        sampler=likes.sampler,
+        palette=True,
+    )
+    about: dict[str, object] = {"room": seed, "prompt": prompt, "dtype": dtype_name(model.dtype)}
+    return Study(
+        seed, ways, Experiment(model, subject, ways.trials, seeds, folder / f"room{seed}", about)
+    )
+
+
+def wrong_trial(base: Trial, name: str, fill: str | None = None) -> Trial:
+    """The trial that a wrong way paints; its steps are the way's own affair."""
+    start, own, strength, _ = WAYS[name]
+    return dataclasses.replace(base, start=start, fill=fill or own, strength=strength)
+
+
+def paint_wrong(done: Study, name: str, fill: str | None = None) -> list[np.ndarray]:
+    """The openings that a wrong way paints, one a seed; kept beside the experiment's."""
+    experiment, trial = done.experiment, wrong_trial(done.plan.base, name, fill)
+    stem = name.replace(" ", "-").replace(",", "") + (f"-{fill}" if fill else "")
+    paths = [experiment.folder / "wrong" / f"{stem}-seed{s}.png" for s in experiment.seeds]
+    missing = [i for i, path in enumerate(paths) if not path.exists()]
+    if missing:
+        jobs = [experiment.job(trial, experiment.seeds[i]) for i in missing]
+        images = WAYS[name][3](experiment.model, jobs)
+        for i, image in zip(missing, images, strict=True):
+            write_image(paths[i], to_array(image))
+    ready = experiment.subject.scene(trial.room)
+    return [cut(ready, read_image(path)) for path in paths]
+
+
+def over_rooms(values: Sequence[Estimate]) -> Estimate:
+    """The mean of what the rooms gave, and its error over the rooms."""
+    return estimate([value.value for value in values])
+
+
+class Row(NamedTuple):
+    """A way of painting, over all rooms."""
+
+    name: str
+    effect: Effect
+    colour: np.ndarray
+
+
+def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
+    """Every way against painting freely, and what pulls how strongly."""
+    rights: dict[str, list[tuple[Effect, np.ndarray]]] = {}
+    pulls: dict[str, list[Pull]] = {}
+    for done in studies:
+        measured = done.experiment.measured()
+        found = findings(done.plan, done.experiment.subject, measured)
+        free = measured[done.plan.free]
+        for name, trial in named(done.plan):
+            own = compared(free, measured[trial]), measured[trial].colour.mean(0)
+            rights.setdefault(name, []).append(own)
+        for name in WAYS:
+            wrong = measure(paint_wrong(done, name))
+            rights.setdefault(name, []).append((compared(free, wrong), wrong.colour.mean(0)))
+        own_pulls = {f"hole, from it at strength {s:g}": p for s, p in found.hole.items()}
+        own_pulls[f"hole, {FULL.removeprefix('from the blank, ')}"] = wrong_pull(done)
+        own_pulls["hole, from noise, not closed"] = found.through
+        own_pulls |= {f"room, --room {much:g}": p for much, p in found.wall.items()}
+        for name, pull in own_pulls.items():
+            pulls.setdefault(name, []).append(pull)
+    rows = [
+        Row(
+            name,
+            Effect(*(over_rooms([getattr(e, part) for e, _ in each]) for part in PARTS)),
+            np.mean([colour for _, colour in each], axis=0),
+        )
+        for name, each in rights.items()
+    ]
+    joined = {
+        name: Pull(over_rooms([p.lightness for p in each]), over_rooms([p.colour for p in each]))
+        for name, each in pulls.items()
+    }
+    return rows, joined
+
+
+def wrong_pull(done: Study) -> Pull:
+    """How much of the hole comes through at full strength, with what Stable Diffusion came with."""
+    fills = (PHOTO, "white", "green")
+    given = np.array(
+        [
+            done.experiment.subject.colours(wrong_trial(done.plan.base, FULL, fill))[0]
+            for fill in fills
+        ]
+    )
+    painted: list[Measured] = [
+        measure(paint_wrong(done, FULL, None if fill == PHOTO else fill)) for fill in fills
+    ]
+    colours = np.array([each.colour for each in painted])
+    return Pull(slope(given[:, :1], colours[:, :, :1]), slope(given[:, 1:], colours[:, :, 1:]))
+
+
+def named(ways: Plan) -> list[tuple[str, Trial]]:
+    """The right ways that the page shows."""
+    rows = [("freely, without a room", ways.free), ("from noise (the default)", ways.base)]
+    rows += [(name, trial) for name, trial in ways.cures.items()]
+    rows.append(("from noise, hole not closed", ways.unclosed[PHOTO]))
+    rows += [
+        (f"from the blank, strength {strength:g}", fills[PHOTO])
+        for strength, fills in sorted(ways.fills.items(), reverse=True)
+    ]
+    rows.append((f"from noise, strength {LEAK:g}", ways.noise))
+    rows += [(f"--room {trial.room:g}", trial) for trial in ways.rooms if trial != ways.base]
+    rows += [(f"{trial.steps} steps", trial) for trial in ways.steps if trial != ways.base]
+    return rows
+
+
+def table(rows: Sequence[Row], pulls: dict[str, Pull]) -> str:
+    """Two Markdown tables."""
+    lines = ["| what pulls | of its lightness | of its colour |", "| --- | ---: | ---: |"]
+    for name, pull in pulls.items():
+        lines.append(f"| {name} | {_percent(pull.lightness)} | {_percent(pull.colour)} |")
+    lines += ["", "| way | chroma | contrast | lighter by |", "| --- | ---: | ---: | ---: |"]
+    for row in rows:
+        effect = row.effect
+        lines.append(
+            f"| {row.name} | {_percent(effect.chroma)} | {_percent(effect.contrast)} | "
+            f"{effect.lighter.value:+.3f} ± {effect.lighter.error:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _percent(value: Estimate) -> str:
+    return f"{100 * value.value:.0f} % ± {100 * value.error:.0f}"
+
+
+def chart(rows: Sequence[Row], pulls: dict[str, Pull]) -> np.ndarray:
+    """The same as two panels."""
+    return np.concatenate(
+        [
+            panel(
+                "How much of its colour comes through in the picture",
+                [Bar(name, (pull.lightness, pull.colour)) for name, pull in pulls.items()],
+                0.0,
+                ("of lightness", "of colour"),
+            ),
+            panel(
+                "How colourful the pictures are, against painting freely (squares: mean colour)",
+                [Bar(row.name, (row.effect.chroma,), from_oklab(row.colour)) for row in rows],
+                1.0,
+            ),
+        ]
+    )
+
+
+def sheet(studies: Sequence[Study]) -> np.ndarray:
+    """The first seed of every way in every room."""
+    names, pictures = [], []
+
+    def add(name: str, of: Callable[[Study], np.ndarray]) -> None:
+        shown = [Image.fromarray(of(done)).resize((72, 72)) for done in studies]
+        names.append(name)
+        pictures.append([np.asarray(image) for image in shown])
+
+    def blank(done: Study) -> np.ndarray:
+        ready = done.experiment.subject.scene(ROOM)
+        return np.rint(ready.pixels * 255).astype(np.uint8)
+
+    add("the room", blank)
+    for index, (name, _) in enumerate(named(studies[0].plan)):
+        add(name, lambda d, index=index: d.experiment.painted(named(d.plan)[index][1])[0])
+    for name in WAYS:
+        add(name, lambda d, name=name: paint_wrong(d, name)[0])
+    across = [f"room {d.seed}: {d.experiment.subject.prompt}" for d in studies]
+    return comparison_sheet(pictures, across, names, gap=4, least=72)
+
+
+def section(studies: Sequence[Study], rows: Sequence[Row], pulls: dict[str, Pull]) -> str:
+    """The generated part of the page."""
+    first = studies[0].experiment
+    prompts = ", ".join(f'"{done.experiment.subject.prompt}"' for done in studies)
+    return (
+        f"{len(studies)} rooms (seeds {', '.join(str(done.seed) for done in studies)}; {prompts}), "
+        f"{len(first.seeds)} pictures of each kind in each; the bundled model, "
+        f"{studies[0].plan.base.steps} steps, {dtype_name(first.model.dtype)}, on {cpu_name()}. "
+        "± is a 95 % interval over the rooms.\n\n"
+        f"{table(rows, pulls)}\n\n![The figures as a chart](images/grey-chart.png)\n\n"
+        "The first picture of every way in every room:\n\n"
+        "![Pictures of all ways](images/grey.jpg)\n"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> str:
+    """Runs the study, and gives back the generated part of the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/grey"))
+    parser.add_argument("--update", type=Path, help="page to write the result into")
+    parser.add_argument("--rooms", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=4, help="pictures of each kind in each room")
+    asked = parser.parse_args(arguments)
+    if asked.rooms < 2 or asked.seeds < 3:
+        parser.error("--rooms must be at least 2, --seeds at least 3")
+    model = load("bundled", "cpu", "float32")
+    studies = []
+    for index, seed in enumerate(blank_rooms(asked.rooms)):
+        prompt = PROMPTS[index % len(PROMPTS)]
+        done = study(model, seed, prompt, range(1, asked.seeds + 1), asked.out)
+        painted = done.experiment.run(on_step=lambda count: None)
+        print(f"room {seed}: {painted} pictures painted", flush=True)
+        studies.append(done)
+    rows, pulls = rows_of(studies)
+    text = section(studies, rows, pulls)
+    print(text)
+    images = (asked.update.parent if asked.update else asked.out) / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(chart(rows, pulls)).save(images / "grey-chart.png", optimize=True)
+    Image.fromarray(sheet(studies)).save(images / "grey.jpg", quality=85, optimize=True)
+    figures = {
+        "threads": torch.get_num_threads(),
+        "pulls": {name: dataclasses.asdict(pull) for name, pull in pulls.items()},
+        "ways": {row.name: dataclasses.asdict(row.effect) for row in rows},
+    }
+    (asked.out / "grey.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    if asked.update:
+        update(asked.update, text)
+    return text
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""Networks of real size (SD 1.5, SDXL) on this machine: pictures a second, memory, the limit.
+
+    python -m benchmarks.scale --networks sd15 sdxl --update docs/speed.md
+
+Weights are random, since only the time matters. Every side takes the same few steps without
+guidance, from start pictures in memory:
+
+- a: diffusers' image-to-image pipeline, called cell by cell;
+- b: the same pipeline, called with batches of the size that side c found;
+- c: this package, from the primary to committed pictures in a store, with the batch size it finds;
+- d: the bare networks' forward passes on tensors of that batch size: the limit.
+
+Sides run one after the other, each alone in memory, since two such networks seldom fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoPipelineForImage2Image
+from torch import Tensor
+
+from benchmarks.machine import cpu_name, dtype_name, machine
+from benchmarks.networks import NAMES, write_checkpoint
+from benchmarks.page import update
+from digressions.batching import BatchSize
+from digressions.device import device_for, dtype_for
+from digressions.geometry import Grid
+from digressions.models import NETWORK_STAGES, Model, load
+from digressions.mosaics.factory import fill
+from digressions.mosaics.mosaic import Mosaic, cells_of
+from digressions.mosaics.sharing import Piece
+from digressions.mosaics.store import Store
+from digressions.sample import steps_to_run
+
+PROMPT = "photo of a turtle"
+CELLS = 4096  # of a full level
+
+
+@dataclass
+class Row:
+    """One side's figures.
+
+    Attributes:
+        network, side, what: As in the table.
+        batch: Pictures a call.
+        seconds: A picture; the median over repeats.
+        peak: Bytes held at once, on the device's memory.
+        inside: Share of the time inside the networks; ``None`` where nobody counts.
+    """
+
+    network: str
+    side: str
+    what: str
+    batch: int
+    seconds: float
+    peak: int
+    inside: float | None = None
+
+
+class Peak:
+    """The most memory that a block holds: the device's own count, or samples of this process."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.bytes = 0
+
+    def __enter__(self) -> Peak:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return self
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._device.type == "cuda":
+            self.bytes = torch.cuda.max_memory_allocated(self._device)
+            return
+        self._over.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while True:
+            resident = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+            self.bytes = max(self.bytes, resident * page)
+            if self._over.wait(0.02):
+                return
+
+
+@dataclass
+class Bench:
+    """What all sides of one network share."""
+
+    name: str
+    folder: Path
+    mosaic: Mosaic
+    primary: Tensor
+    device: torch.device
+    dtype: torch.dtype
+    repeats: int
+
+    def starts(self, count: int) -> Tensor:
+        """The first cells, enlarged: ``(count, 3, side, side)``."""
+        return cells_of(self.primary, self.mosaic, range(count))
+
+
+def timed(bench: Bench, work: Callable[[], int]) -> tuple[float, int]:
+    """Median seconds a picture, and the most memory, of work that says how many it painted."""
+    found = []
+    with Peak(bench.device) as peak:
+        for _ in range(bench.repeats):
+            begun = time.perf_counter()
+            pictures = work()
+            if bench.device.type == "cuda":
+                torch.cuda.synchronize(bench.device)
+            found.append((time.perf_counter() - begun) / pictures)
+    return statistics.median(found), peak.bytes
+
+
+def ours(bench: Bench, cells: int, batch: int | None) -> tuple[Row, Row]:
+    """Sides c and d."""
+    model = load(str(bench.folder), str(bench.device), dtype_name(bench.dtype))
+    sizes = BatchSize(bench.device, batch, most=cells)
+    while not sizes.settled:  # the search is paid once a job, so it does not count here
+        run(bench, model, sizes, cells)
+    run(bench, model, sizes, sizes.now)
+    before, begun = model.clock.spent(), time.perf_counter()
+    seconds, peak = timed(bench, lambda: run(bench, model, sizes, cells))
+    whole, spent = time.perf_counter() - begun, model.clock.spent()
+    inside = sum(spent[stage] - before.get(stage, 0.0) for stage in NETWORK_STAGES) / whole
+    name = NAMES[bench.name]
+    row = Row(name, "c", "digressions, to the store", sizes.now, seconds, peak, inside)
+    bare(bench, model, sizes.now)
+    limit, held = timed(bench, lambda: bare(bench, model, sizes.now))
+    return row, Row(name, "d", "the bare networks", sizes.now, limit, held)
+
+
+def run(bench: Bench, model: Model, sizes: BatchSize, cells: int) -> int:
+    """Paints cells into a store of its own."""
+    pieces = [Piece(cell, (cell,)) for cell in range(cells)]
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s", "scale") as store:
+        return fill(store, model, bench.mosaic, bench.primary, pieces, sizes=sizes).placed
+
+
+@torch.inference_mode()
+def bare(bench: Bench, model: Model, batch: int) -> int:
+    """Encoder, the steps of the denoising network and decoder, on one batch, nothing between."""
+    mosaic, unet = bench.mosaic, model._unet
+    latents = model.encode(bench.starts(batch)).to(model.dtype)
+    text = model.encode_prompts([PROMPT] * batch)
+    t = torch.full((batch,), 499.0, device=model.device)
+    added = None
+    ids = model.time_ids(mosaic.side, mosaic.side, batch)
+    if ids is not None:
+        added = {"text_embeds": text.pooled, "time_ids": ids}
+    for _ in range(steps_to_run(mosaic.steps, mosaic.strength)):
+        unet(latents, t, encoder_hidden_states=text.tokens, added_cond_kwargs=added)
+    model.decode(latents.float())
+    return batch
+
+
+def theirs(bench: Bench, batch: int, single: int) -> Iterator[Row]:
+    """Sides a and b."""
+    pipe = AutoPipelineForImage2Image.from_pretrained(bench.folder, torch_dtype=bench.dtype)
+    pipe = pipe.to(bench.device)
+    pipe.set_progress_bar_config(disable=True)
+    mosaic = bench.mosaic
+
+    def call(starts: Tensor) -> int:
+        pipe(
+            [PROMPT] * len(starts),
+            image=starts,
+            num_inference_steps=mosaic.steps,
+            strength=mosaic.strength,
+            guidance_scale=1.0,
+            generator=torch.Generator().manual_seed(0),
+        )
+        return len(starts)
+
+    def one_by_one() -> int:
+        return sum(call(start[None]) for start in bench.starts(single))
+
+    call(bench.starts(1))
+    name = NAMES[bench.name]
+    seconds, peak = timed(bench, one_by_one)
+    yield Row(name, "a", "diffusers, cell by cell", 1, seconds, peak)
+    if batch > 1:
+        call(bench.starts(batch))
+    seconds, peak = timed(bench, lambda: call(bench.starts(batch)))
+    yield Row(name, "b", "diffusers, batched by hand", batch, seconds, peak)
+
+
+def measure(name: str, asked: argparse.Namespace) -> list[Row]:
+    """All sides of one network."""
+    device = device_for(asked.device)
+    dtype = dtype_for(asked.dtype, device)
+    grid = Grid(64, 64)
+    with tempfile.TemporaryDirectory() as place:
+        folder = write_checkpoint(Path(place) / name, name, torch.float16, asked.tiny)
+        side = 64 if asked.tiny else {"sd15": 512, "sdxl": 1024}[name]
+        mosaic = Mosaic(PROMPT, grid, side, asked.strength, asked.steps, 1.0, "lcm", seed=1)
+        drawn = torch.Generator().manual_seed(1)
+        primary = torch.rand(3, *reversed(mosaic.primary_size), generator=drawn)
+        bench = Bench(name, folder, mosaic, primary, device, dtype, asked.repeats)
+        rows = list(ours(bench, asked.cells, asked.batch))
+        _release(device)
+        rows += theirs(bench, rows[0].batch, asked.single)
+        _release(device)
+    return sorted(rows, key=lambda row: row.side)
+
+
+def _release(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The figures as a table in Markdown."""
+    lines = [
+        "| network | | side | batch | s a picture | pictures/s | of the limit | in the networks "
+        "| peak memory | 4,096 pictures |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    limits = {row.network: row.seconds for row in rows if row.side == "d"}
+    for row in rows:
+        inside = "" if row.inside is None else f"{row.inside:.0%}"
+        cells = (
+            *(row.network, row.side, row.what, str(row.batch), f"{row.seconds:.3g}"),
+            *(f"{1 / row.seconds:.3g}", f"{limits[row.network] / row.seconds:.0%}", inside),
+            *(f"{row.peak / 1e9:.1f} GB", _long(row.seconds * CELLS)),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+
+
+def section(rows: Sequence[Row], asked: argparse.Namespace) -> str:
+    """The table with what it was measured on."""
+    device = device_for(asked.device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    seen = machine(("diffusers", "transformers"))
+    numbers = ", ".join(f"{name} {number}" for name, number in dict(seen["versions"]).items())  # type: ignore[call-overload]
+    run_steps = steps_to_run(asked.steps, asked.strength)
+    size = "networks of a few channels, for a dry run, " if asked.tiny else ""
+    return (
+        f"{table(rows)}\n\n{size}{where}, {seen['cores']} cores, {seen['threads']} threads, "
+        f"{dtype_name(dtype_for(asked.dtype, device))}; {run_steps} of {asked.steps} steps, no "
+        f"guidance; medians of {asked.repeats} repeats; {numbers}.\n"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Measures, prints, and writes JSON and a page where asked; returns the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=NAMES, default=["sd15"])
+    parser.add_argument("--tiny", action="store_true", help="few channels: a dry run")
+    parser.add_argument("--cells", type=int, default=64, help="painted in a repeat by side c")
+    parser.add_argument("--single", type=int, default=4, help="painted in a repeat by side a")
+    parser.add_argument("--batch", type=int, help="pictures a batch; found by side c if not said")
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--strength", type=float, default=0.5)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device")
+    parser.add_argument("--dtype")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--update", type=Path, help="page with a section between scale marks")
+    asked = parser.parse_args(arguments)
+    if min(asked.cells, asked.single, asked.repeats, asked.batch or 1) < 1:
+        parser.error("--cells, --single, --batch and --repeats must be at least 1")
+    rows = [row for name in asked.networks for row in measure(name, asked)]
+    text = section(rows, asked)
+    print(text)
+    report = {"machine": machine(("diffusers", "transformers")), "rows": [asdict(r) for r in rows]}
+    if asked.out is not None:
+        asked.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if asked.update is not None:
+        update(asked.update, text, "scale")
+    return report
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Batches mapped over this process or over many machines."""

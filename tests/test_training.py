@@ -1,0 +1,211 @@
+"""How the bundled model is measured and distilled: at tiny sizes, on drawings made up here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("pyvips")
+TRAINING = Path(__file__).parents[1] / "training"
+MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
+MODULES += ("figures_with_starts",)
+
+
+@pytest.fixture(scope="module")
+def training():
+    """The scripts of `training/`, which import one another by bare names."""
+    sys.path.insert(0, str(TRAINING))
+    yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    sys.path.remove(str(TRAINING))
+
+
+def drawing(concept: str, shade: int) -> np.ndarray:
+    """A disc, a bar or a ring, (96, 96, 4) uint8."""
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    radius = np.hypot(x, y)
+    shape = {"turtle": radius < 0.9, "frog": abs(x) < 0.3, "pizza": (radius > 0.6) & (radius < 0.9)}
+    rgba = np.zeros((96, 96, 4), np.uint8)
+    rgba[shape[concept]] = (shade, 255 - shade, 90, 255)
+    return rgba
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of three concepts by four artists, as `data.py` writes it."""
+    pictures, records = [], []
+    kinds = {"turtle": ["animal"], "frog": ["animal"], "pizza": ["food"]}
+    artists = {"3d": "photo", "twemoji": "drawing", "ink": "ink", "kept": "cartoon"}
+    for concept, categories in kinds.items():
+        for i, (art, style) in enumerate(artists.items()):
+            pictures.append(drawing(concept, 60 * i))
+            record: dict[str, Any] = {"concept": concept, "categories": categories, "art": art}
+            record |= {"names": [concept, f"small {concept}"], "tags": [f"{concept}ish"]}
+            record |= {"style": style, "favourite": True, "held_out": art == "kept", "weight": 1.0}
+            records.append(record)
+    path = tmp_path_factory.mktemp("dataset") / "data.npz"
+    words = json.dumps([])
+    np.savez(path, pictures=np.stack(pictures), records=json.dumps(records), vocabulary=words)
+    return path
+
+
+def train_judge(training, dataset: Path, out: Path, monkeypatch, steps: int) -> None:
+    settings = f"--width 8 --pool 256 --batch 32 --renew 8 --lr 0.01 --no-bf16 --steps {steps}"
+    words = ["judge.py", "--data", str(dataset), "--out", str(out), *settings.split()]
+    monkeypatch.setattr(sys, "argv", words)
+    training.judge.main()
+
+
+@pytest.fixture(scope="module")
+def judged(training, dataset, tmp_path_factory) -> Path:
+    """A folder with a judge that has learnt the three shapes."""
+    out = tmp_path_factory.mktemp("judge")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        train_judge(training, dataset, out, monkeypatch, 120)
+    return out
+
+
+def test_the_judge_recognises_an_artist_that_it_never_saw(training, dataset, judged):
+    judge = training.judge.load_judge(judged)
+    shapes = torch.from_numpy(np.stack([drawing(name, 60) for name in judge.names] * 16))
+    g = torch.Generator().manual_seed(1)
+    said = judge.judged(training.bench.plain_composites(shapes, g)).concepts.argmax(1)
+    assert (said == torch.arange(3).repeat(16)).float().mean() > 0.66
+
+
+def test_the_judge_is_not_shown_the_artist_kept_from_it(training, judged):
+    assert json.loads((judged / "judge.json").read_text())["drawings"] == 9
+
+
+def test_a_stopped_judge_goes_on_from_its_checkpoint(training, dataset, judged, monkeypatch):
+    before = torch.load(judged / "judge.pt", weights_only=True)
+    train_judge(training, dataset, judged, monkeypatch, 120)  # finished: nothing is left to learn
+    after = torch.load(judged / "judge.pt", weights_only=True)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_judge_that_was_not_finished_is_refused(training, tmp_path):
+    with pytest.raises(SystemExit, match="no finished judge"):
+        training.judge.load_judge(tmp_path)
+
+
+def test_a_seam_shows_at_a_box_and_not_elsewhere(training):
+    pictures = torch.full((2, 3, 16, 16), 0.2)
+    pictures[..., 4:12, 4:12] = 0.7
+    assert training.measures.edge_step(pictures, (4, 4, 12, 12)) == pytest.approx(0.5)
+    assert training.measures.edge_step(pictures, (5, 5, 11, 11)) == 0
+
+
+def test_a_hole_covers_its_part_and_leaves_a_ring(training):
+    for part in (0.2, 0.5, 0.8, 1.0):
+        left, top, right, bottom = training.figures_with_starts.hole(64, part, 8)
+        assert 0 < left == top
+        assert right == bottom < 64
+        assert right - left >= min(64 * part, 48)
+        assert left % 8 == right % 8 == 0
+
+
+def test_colours_are_compared_box_by_box(training):
+    start = torch.zeros(1, 3, 8, 8)
+    picture = start.clone()
+    picture[..., :4] = 0.5  # as much light, in another place
+    start[..., 4:] = 0.5
+    assert training.measures.colour_error(picture, start, 1) == pytest.approx(0)
+    assert training.measures.colour_error(picture, start, 2) == pytest.approx(0.5)
+
+
+def test_the_nearest_picture_of_a_copy_is_its_original(training, judged):
+    judge = training.judge.load_judge(judged)
+    pool = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    rows = training.measures.embedding(judge, pool)
+    assert training.measures.nearest(rows[3:4], rows).item() == pytest.approx(0, abs=1e-5)
+    assert training.measures.nearest(rows[3:4], rows[:3]).item() > 1e-3
+
+
+def test_pairwise_distance_of_pixels_is_the_mean_squared_error(training):
+    pictures = torch.stack([torch.zeros(3, 4, 4), torch.ones(3, 4, 4) / 2])
+    rows = training.measures.pixels(pictures)
+    assert training.measures.mean_pairwise(rows) == pytest.approx(0.25)
+
+
+def test_names_with_brackets_and_colons_are_no_syntax(training):
+    from digressions.job import text_of
+    from digressions.prompts import parse
+
+    name = "a car (1999) at 10:30 [new|old] \\ @home"
+    assert text_of(parse(training.bench.literal(name))) == ((name, 1.0),)
+
+
+def test_every_section_is_measured_and_lands_in_the_card(
+    training, dataset, judged, tmp_path, monkeypatch, bundled
+):
+    monkeypatch.setattr(training.evaluate.digressions, "load", lambda name: bundled)
+    words = f"evaluate.py bundled --data {dataset} --judge {judged} --out {tmp_path}"
+    monkeypatch.setattr(sys, "argv", [*words.split(), "--pictures", "2", "--per-concept", "1"])
+    training.evaluate.main()
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert set(training.evaluate.SECTIONS) < set(figures)
+    card = training.card.with_figures(f"before\n{training.card.section()}\nafter", figures)
+    assert card.startswith("before\n")
+    assert card.endswith("\nafter")
+    assert "Not measured" not in card
+    assert "recognised, animals" in card
+    assert training.card.with_figures(card, figures) == card
+
+
+def test_figures_of_other_settings_are_not_mixed_in(training, tmp_path, judged, bundled):
+    path = tmp_path / "figures.json"
+    path.write_text(json.dumps({"about": {"steps": 50}}))
+    judge = training.judge.load_judge(judged)
+    named = [{"concept": name, "categories": [], "names": [name]} for name in judge.names]
+    bench = training.bench.Bench(bundled, judge, torch.zeros(3, 96, 96, 4), named, tmp_path)
+    with pytest.raises(SystemExit, match="another model, judge or settings"):
+        training.evaluate.measure(bench, path, [])
+
+
+def test_a_card_without_its_section_is_refused(training):
+    with pytest.raises(SystemExit, match="no section"):
+        training.card.with_figures("# A card", {"about": {"steps": 4, "judge": []}})
+
+
+@pytest.mark.parametrize(("steps", "substeps"), [(1, 1), (2, 3), (4, 2)])
+def test_a_teacher_that_knows_the_answer_teaches_it(training, steps, substeps):
+    """With one picture in the world every step leads straight to it, however many are taken."""
+    levels = training.diffusion.make_scheduler().alphas_cumprod
+    g = torch.Generator().manual_seed(0)
+    z, noise = torch.randn(5, 4, 2, 2, generator=g), torch.randn(5, 4, 2, 2, generator=g)
+    t = torch.tensor([999, 700, 250, 40, 3])
+    x_t, v = training.diffusion.noisy_and_velocity(z, noise, levels[t].view(-1, 1, 1, 1))
+
+    def velocity(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        alpha_bar = levels[times].view(-1, 1, 1, 1)
+        return (alpha_bar.sqrt() * x - z) / (1 - alpha_bar).sqrt()
+
+    jump = training.distil.jump_velocity(velocity, x_t, t, levels, steps, substeps)
+    torch.testing.assert_close(jump, v, atol=2e-3, rtol=1e-3)
+
+
+def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
+    levels = training.diffusion.make_scheduler().alphas_cumprod
+    g = torch.Generator().manual_seed(0)
+    x_t, t = torch.randn(3, 4, 2, 2, generator=g), torch.tensor([999, 600, 300])
+
+    def velocity(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x) * (times.view(-1, 1, 1, 1) / 1000)
+
+    def step(x, v, now, then):
+        a, b = (levels[i].view(-1, 1, 1, 1) for i in (now, then))
+        clean, noise = a.sqrt() * x - (1 - a).sqrt() * v, (1 - a).sqrt() * x + a.sqrt() * v
+        return b.sqrt() * clean + (1 - b).sqrt() * noise
+
+    middle = step(x_t, velocity(x_t, t), t, t - 125)
+    wanted = step(middle, velocity(middle, t - 125), t - 125, t - 250)
+    jump = training.distil.jump_velocity(velocity, x_t, t, levels, 4, 2)
+    torch.testing.assert_close(step(x_t, jump, t, t - 250), wanted, atol=1e-4, rtol=1e-4)

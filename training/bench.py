@@ -1,0 +1,159 @@
+"""What every figure needs: the model that paints, the judge, and real drawings to set beside."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from captions import TEMPLATES, with_article
+from compose import compose
+from judge import UNSEEN, Judge
+from PIL import Image
+from torch import Tensor
+
+from digressions import Job, Model
+from digressions.paint import paint
+
+Whose = Literal["unseen", "judge", "generator"]
+
+
+def literal(text: str) -> str:
+    """A name as a prompt that means just that: brackets and colons are syntax otherwise."""
+    return re.sub(r"([\\()\[\]:|@])", r"\\\1", text)
+
+
+def prompt(style: str, name: str) -> str:
+    """``("ink", "owl")`` -> ``"ink drawing of an owl"``."""
+    return TEMPLATES[style][0].format(with_article(literal(name)))
+
+
+def plain_composites(drawings: Tensor, g: torch.Generator) -> Tensor:
+    """Composites (B, 3, H, W) of one thing by day: what a prompt with nothing but a name means."""
+    pictures, scenes = compose(drawings, g)
+    while again := [i for i, scene in enumerate(scenes) if scene.night or scene.count > 1]:
+        redone, changed = compose(drawings[again], g)
+        pictures[again] = redone
+        for i, scene in zip(again, changed, strict=True):
+            scenes[i] = scene
+    return pictures
+
+
+@dataclass
+class Bench:
+    """Everything that the figures are measured with.
+
+    Attributes:
+        model: What is measured.
+        judge: Says what a picture shows.
+        drawings: (N, S, S, 4), uint8, of the concepts that the judge knows.
+        records: What they are.
+        out: Where sheets go.
+        steps: Network passes of a picture; there is no guidance.
+        pictures: How many a cell of the table is measured on, as a rule.
+        per_concept: How many of each concept are painted.
+        batch: Pictures painted at once.
+    """
+
+    model: Model
+    judge: Judge
+    drawings: Tensor
+    records: list[dict]
+    out: Path
+    steps: int = 4
+    pictures: int = 64
+    per_concept: int = 4
+    batch: int = 32
+
+    def __post_init__(self) -> None:
+        self.place = {name: i for i, name in enumerate(self.judge.names)}
+        self.known = {record["concept"]: record for record in reversed(self.records)}
+        self.animals = [c for c in self.place if "animal" in self.known[c]["categories"]]
+
+    def seed(self, offset: int) -> torch.Generator:
+        """Where chance comes from; each figure has an offset of its own."""
+        return torch.Generator().manual_seed(1000 + offset)
+
+    def paint(
+        self,
+        prompts: Sequence[str],
+        first_seed: int = 0,
+        starts: Tensor | None = None,
+        strength: float = 1.0,
+        masks: Tensor | None = None,
+    ) -> Tensor:
+        """A picture (3, H, W) a prompt; with a start picture `steps` of a longer grid are run."""
+        side = self.model.size
+        jobs = [
+            Job(
+                text,
+                seed=first_seed + i,
+                width=side,
+                height=side,
+                steps=math.ceil(self.steps / strength),
+                guidance=1.0,
+                sampler="ddim",
+                image=None if starts is None else starts[i],
+                strength=strength,
+                mask=None if masks is None else masks[i],
+            )
+            for i, text in enumerate(prompts)
+        ]
+        painted = dict(paint(self.model, jobs, batch_size=self.batch))
+        return torch.stack([painted[i] for i in range(len(jobs))])
+
+    def wanted(self, concepts: Sequence[str]) -> Tensor:
+        """The judge's numbers of concepts."""
+        return torch.tensor([self.place[concept] for concept in concepts])
+
+    def some_concepts(self, n: int, g: torch.Generator, animals: bool = False) -> list[str]:
+        """`n` concepts drawn at random, each as often as any other."""
+        choice = self.animals if animals else list(self.place)
+        return [choice[i] for i in torch.randint(0, len(choice), (n,), generator=g).tolist()]
+
+    def name(self, concept: str) -> str:
+        """What captions call a concept most often."""
+        return self.known[concept]["names"][0]
+
+    def real(self, whose: Whose, limit: int, g: torch.Generator) -> tuple[Tensor, list[dict]]:
+        """At most `limit` real drawings composited, with their records.
+
+        Of the artist `unseen` by the judge, of those that the `judge` learnt from, or of those
+        that the `generator` did.
+        """
+        belongs = {
+            "unseen": lambda record: record["art"] == UNSEEN,
+            "judge": lambda record: record["art"] != UNSEEN,
+            "generator": lambda record: not record["held_out"],
+        }[whose]
+        fits = [i for i, record in enumerate(self.records) if belongs(record)]
+        chosen = [fits[i] for i in torch.randperm(len(fits), generator=g)[:limit].tolist()]
+        pictures = plain_composites(self.drawings[chosen], g)
+        return self.fitted(pictures), [self.records[i] for i in chosen]
+
+    def fitted(self, pictures: Tensor) -> Tensor:
+        """Pictures at the size that the model paints."""
+        side = self.model.size
+        if pictures.shape[-1] == side:
+            return pictures
+        return F.interpolate(pictures, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+
+    def through_autoencoder(self, pictures: Tensor) -> Tensor:
+        """What the autoencoder alone makes of pictures: the most that the denoiser can reach."""
+        parts = pictures.split(self.batch)
+        return torch.cat([self.model.decode(self.model.encode(part)).cpu() for part in parts])
+
+    def sheet(self, name: str, pictures: Tensor, columns: int = 16, limit: int = 128) -> None:
+        """Write the first pictures side by side, to be looked at."""
+        pictures = pictures[:limit]
+        height, width = pictures.shape[-2:]
+        rows = math.ceil(len(pictures) / columns)
+        sheet = torch.ones(3, rows * height, columns * width)
+        for i, picture in enumerate(pictures):
+            y, x = i // columns * height, i % columns * width
+            sheet[:, y : y + height, x : x + width] = picture
+        pixels = (sheet.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        Image.fromarray(pixels).save(self.out / f"{name}.png")
