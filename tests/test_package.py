@@ -197,6 +197,12 @@ def test_every_public_name_is_there(name: str) -> None:
     assert name in dir(digressions)
 
 
+def test_no_public_name_is_a_module() -> None:
+    """Importing the module would put it in the name's place, from the second use on."""
+    modules = {path.stem for path in SOURCES.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert not modules & set(digressions.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         digressions.nonsense  # noqa: B018

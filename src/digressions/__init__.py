@@ -1,12 +1,14 @@
 """Pictures made of pictures, and other digressions with diffusion models.
 
 >>> import digressions
+>>> from digressions.paint import paint
 >>> model = digressions.load()  # the bundled one
 >>> job = digressions.Job("photo of a turtle", seed=1, width=64, height=64,
 ...                       steps=12, guidance=4.0, sampler="ddim")
->>> picture = next(digressions.paint(model, [job])).image  # (3, 64, 64) float32 in 0..1
+>>> picture = next(paint(model, [job])).image  # (3, 64, 64) float32 in 0..1
 
-Names are fetched on first use, so that importing the package is quick and pulls in no torch.
+Names are fetched on first use, so that importing the package is quick and pulls in no torch. None
+is the name of a module: once imported, the module would stand in its place.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ _HOMES = {
     "Model": "models",
     "load": "models",
     "Job": "job",
-    "paint": "paint",
     "Mosaic": "mosaics.mosaic",
     "Hypermosaic": "mosaics.hypermosaic",
     "Manifest": "worlds.world",
