@@ -16,11 +16,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 from torch import Tensor
 
+from digressions.batching import Painter
 from digressions.errors import InputError
 from digressions.geometry import CellPath, Grid
 from digressions.job import Job
 from digressions.mosaics.mosaic import Mosaic
-from digressions.paint import Painter, paint_noise
+from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
 from digressions.worlds.page import Facts
