@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.fidelity import update
 from benchmarks.machine import cpu_name, dtype_name
+from benchmarks.page import update
 from benchmarks.render import photograph
 from benchmarks.rooms import room
 from benchmarks.wrongways import WAYS
