@@ -166,9 +166,8 @@ def mosaic(
     if fleet is None:
         run_mosaic(job, batch_size, single, profile=profile)
         return
-    with far_engine(
-        fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
-    ) as hands:
+    special = {"compiled": compiled, "tiny_vae": tiny_vae, "openvino": openvino}
+    with far_engine(fleet, loaded, device, dtype, **special) as hands:
         run_mosaic(job, batch_size, single, engine=hands)
 
 

@@ -163,9 +163,8 @@ def zoom(
         return
     from ..engines.painter import far_painter, part_painter
 
-    with far_engine(
-        fleet, loaded, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
-    ) as hands:
+    special = {"compiled": compiled, "tiny_vae": tiny_vae, "openvino": openvino}
+    with far_engine(fleet, loaded, device, dtype, **special) as hands:
         with err.status("waiting for the first worker"):
             hands.begin(part_painter)
         together = batch_size * hands.wanted  # asked for at once, so that all have something to do
