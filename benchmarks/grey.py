@@ -211,7 +211,7 @@ def chart(rows: Sequence[Row], pulls: dict[str, Pull]) -> np.ndarray:
                 ("of lightness", "of colour"),
             ),
             panel(
-                "How colourful the pictures are, against painting from noise (squares: mean colour)",
+                "How colourful pictures are, against painting from noise (squares: mean colour)",
                 [Bar(row.name, (row.against_noise,), from_oklab(row.colour)) for row in rows[1:]],
                 1.0,
             ),
