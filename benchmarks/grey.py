@@ -117,27 +117,29 @@ def over_rooms(values: Sequence[Estimate]) -> Estimate:
 
 
 class Row(NamedTuple):
-    """A way of painting, over all rooms."""
+    """A way of painting, over all rooms: against painting freely, its chroma against painting from
+    noise in the same room, and its mean colour."""
 
     name: str
     effect: Effect
+    against_noise: Estimate
     colour: np.ndarray
 
 
 def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
     """Every way against painting freely, and what pulls how strongly."""
-    rights: dict[str, list[tuple[Effect, np.ndarray]]] = {}
+    rights: dict[str, list[tuple[Effect, Estimate, np.ndarray]]] = {}
     pulls: dict[str, list[Pull]] = {}
     for done in studies:
         measured = done.experiment.measured()
         found = findings(done.plan, done.experiment.subject, measured)
         free = measured[done.plan.free]
-        for name, trial in named(done.plan):
-            own = compared(free, measured[trial]), measured[trial].colour.mean(0)
-            rights.setdefault(name, []).append(own)
-        for name in WAYS:
-            wrong = measure(paint_wrong(done, name))
-            rights.setdefault(name, []).append((compared(free, wrong), wrong.colour.mean(0)))
+        base = measured[done.plan.base]
+        ways = [(name, measured[trial]) for name, trial in named(done.plan)]
+        ways += [(name, measure(paint_wrong(done, name))) for name in WAYS]
+        for name, own in ways:
+            row = compared(free, own), compared(base, own).chroma, own.colour.mean(0)
+            rights.setdefault(name, []).append(row)
         own_pulls = {f"hole, from it at strength {s:g}": p for s, p in found.hole.items()}
         own_pulls["hole, from noise, not closed"] = found.through
         own_pulls |= {f"room, --room {much:g}": p for much, p in found.wall.items()}
@@ -146,8 +148,9 @@ def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
     rows = [
         Row(
             name,
-            Effect(*(over_rooms([getattr(e, part) for e, _ in each]) for part in PARTS)),
-            np.mean([colour for _, colour in each], axis=0),
+            Effect(*(over_rooms([getattr(e, part) for e, _, _ in each]) for part in PARTS)),
+            over_rooms([ratio for _, ratio, _ in each]),
+            np.mean([colour for _, _, colour in each], axis=0),
         )
         for name, each in rights.items()
     ]
@@ -178,11 +181,16 @@ def table(rows: Sequence[Row], pulls: dict[str, Pull]) -> str:
     lines = ["| what pulls | of its lightness | of its colour |", "| --- | ---: | ---: |"]
     for name, pull in pulls.items():
         lines.append(f"| {name} | {_percent(pull.lightness)} | {_percent(pull.colour)} |")
-    lines += ["", "| way | chroma | contrast | lighter by |", "| --- | ---: | ---: | ---: |"]
+    lines += [
+        "",
+        "| way | chroma | against from noise | contrast | lighter by |",
+        "| --- |" + " ---: |" * 4,
+    ]
     for row in rows:
         effect = row.effect
         lines.append(
-            f"| {row.name} | {_percent(effect.chroma)} | {_percent(effect.contrast)} | "
+            f"| {row.name} | {_percent(effect.chroma)} | {_percent(row.against_noise)} | "
+            f"{_percent(effect.contrast)} | "
             f"{effect.lighter.value:+.3f} ± {effect.lighter.error:.3f} |"
         )
     return "\n".join(lines)
@@ -203,8 +211,8 @@ def chart(rows: Sequence[Row], pulls: dict[str, Pull]) -> np.ndarray:
                 ("of lightness", "of colour"),
             ),
             panel(
-                "How colourful the pictures are, against painting freely (squares: mean colour)",
-                [Bar(row.name, (row.effect.chroma,), from_oklab(row.colour)) for row in rows],
+                "How colourful pictures are, against painting from noise (squares: mean colour)",
+                [Bar(row.name, (row.against_noise,), from_oklab(row.colour)) for row in rows[1:]],
                 1.0,
             ),
         ]
