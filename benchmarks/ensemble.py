@@ -242,13 +242,14 @@ def table(figures: Sequence[dict[str, Any]]) -> str:
 
 
 def write_sheet(study: Study, folder: Path, most: int = 6) -> str:
-    """A sheet of the first pairs, seed 0, in every way: ``ensemble.jpg``; gives its name."""
+    """A sheet of the first pairs, seed 0, in every way; gives its file's name."""
     pairs = study.job["pairs"][:most]
     shown = [[study.pictures(pair, way)[0] for way in WAYS] for pair in pairs]
     sheet = comparison_sheet(shown, [way.words for way in WAYS], [" + ".join(p) for p in pairs])
     folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(folder / "ensemble.jpg", quality=85, optimize=True)
-    return "ensemble.jpg"
+    name = "ensemble-ways.jpg"
+    Image.fromarray(sheet).save(folder / name, quality=85, optimize=True)
+    return name
 
 
 def section(study: Study, figures: Sequence[dict[str, Any]], image: str) -> str:

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.fidelity import update
 from benchmarks.machine import cpu_name, dtype_name
+from benchmarks.page import update
 from benchmarks.render import photograph
 from benchmarks.rooms import room
 from benchmarks.wrongways import WAYS
-from digressions.frames.experiment import Experiment, Measured, measure
+from digressions.frames.experiment import Experiment, measure
 from digressions.frames.findings import Effect, Pull, compared, findings
 from digressions.frames.pullchart import Bar, panel
-from digressions.frames.pulls import Estimate, estimate, slope
+from digressions.frames.pulls import Estimate, estimate
 from digressions.frames.scene import Scene, cut, scene
 from digressions.frames.trials import LEAK, PHOTO, Plan, Subject, Trial, plan
 from digressions.geometry import Quad
@@ -43,7 +43,6 @@ PROMPTS = ("painting of a fox", "drawing of a frog", "photo of a parrot", "carto
 PALETTE = ("navy", "orange", "darkred")
 ROOM = 0.25
 PARTS = ("chroma", "contrast", "lighter", "distance")
-FULL = "from the blank, strength 1, both"  # the wrong way whose pull is measured
 
 
 class Study(NamedTuple):
@@ -95,21 +94,17 @@ def study(model: Model, seed: int, prompt: str, seeds: Sequence[int], folder: Pa
     )
 
 
-def wrong_trial(base: Trial, name: str, fill: str | None = None) -> Trial:
-    """The trial that a wrong way paints; its steps are the way's own affair."""
-    start, own, strength, _ = WAYS[name]
-    return dataclasses.replace(base, start=start, fill=fill or own, strength=strength)
-
-
-def paint_wrong(done: Study, name: str, fill: str | None = None) -> list[np.ndarray]:
+def paint_wrong(done: Study, name: str) -> list[np.ndarray]:
     """The openings that a wrong way paints, one a seed; kept beside the experiment's."""
-    experiment, trial = done.experiment, wrong_trial(done.plan.base, name, fill)
-    stem = name.replace(" ", "-").replace(",", "") + (f"-{fill}" if fill else "")
+    start, fill, strength, way = WAYS[name]
+    experiment = done.experiment
+    trial = dataclasses.replace(done.plan.base, start=start, fill=fill, strength=strength)
+    stem = name.replace(" ", "-").replace(",", "")
     paths = [experiment.folder / "wrong" / f"{stem}-seed{s}.png" for s in experiment.seeds]
     missing = [i for i, path in enumerate(paths) if not path.exists()]
     if missing:
         jobs = [experiment.job(trial, experiment.seeds[i]) for i in missing]
-        images = WAYS[name][3](experiment.model, jobs)
+        images = way(experiment.model, jobs)
         for i, image in zip(missing, images, strict=True):
             write_image(paths[i], to_array(image))
     ready = experiment.subject.scene(trial.room)
@@ -144,7 +139,6 @@ def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
             wrong = measure(paint_wrong(done, name))
             rights.setdefault(name, []).append((compared(free, wrong), wrong.colour.mean(0)))
         own_pulls = {f"hole, from it at strength {s:g}": p for s, p in found.hole.items()}
-        own_pulls[f"hole, {FULL.removeprefix('from the blank, ')}"] = wrong_pull(done)
         own_pulls["hole, from noise, not closed"] = found.through
         own_pulls |= {f"room, --room {much:g}": p for much, p in found.wall.items()}
         for name, pull in own_pulls.items():
@@ -162,22 +156,6 @@ def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
         for name, each in pulls.items()
     }
     return rows, joined
-
-
-def wrong_pull(done: Study) -> Pull:
-    """How much of the hole comes through at full strength, with what Stable Diffusion came with."""
-    fills = (PHOTO, "white", "green")
-    given = np.array(
-        [
-            done.experiment.subject.colours(wrong_trial(done.plan.base, FULL, fill))[0]
-            for fill in fills
-        ]
-    )
-    painted: list[Measured] = [
-        measure(paint_wrong(done, FULL, None if fill == PHOTO else fill)) for fill in fills
-    ]
-    colours = np.array([each.colour for each in painted])
-    return Pull(slope(given[:, :1], colours[:, :, :1]), slope(given[:, 1:], colours[:, :, 1:]))
 
 
 def named(ways: Plan) -> list[tuple[str, Trial]]:

@@ -98,17 +98,17 @@ def with_model(change: Callable[[Model], Model]) -> Way:
 WAYS: dict[str, tuple[str, str, float, Way]] = {
     "from noise, leading time steps": ("noise", "closed", 1.0, with_model(leading)),
     "from noise, non-zero SNR": ("noise", "closed", 1.0, with_model(rescaled_never)),
-    "from the blank, strength 1, both": (
+    "from the blank, strength 1, both wrong": (
         *("picture", "photo", 1.0),
         with_model(lambda model: leading(rescaled_never(model))),
     ),
-    "2022 loop, 42 steps, one index": (
+    "2022 loop, 10 steps, one index": (
         *("picture", "photo", 0.8),
-        first_public(42, 0.8, one_index=True, on_time=True),
+        first_public(10, 0.8, one_index=True, on_time=True),
     ),
-    "2022 loop, 42 steps, as it was": (
+    "2022 loop, 10 steps, as it was": (
         *("picture", "photo", 0.8),
-        first_public(42, 0.8, one_index=False, on_time=False),
+        first_public(10, 0.8, one_index=False, on_time=False),
     ),
 }
 """Name: what the hole starts from and holds, the strength, and the way."""

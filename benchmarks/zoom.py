@@ -34,7 +34,8 @@ from digressions.pictures.images import to_array
 from digressions.upscale import load_upscaler
 from digressions.worlds.bank import grow_bank
 from digressions.worlds.cache import Cache
-from digressions.worlds.world import Manifest, World
+from digressions.worlds.manifest import Manifest
+from digressions.worlds.world import World
 from digressions.worlds.zoom import Zoom, choose_loop
 
 FPS = 25

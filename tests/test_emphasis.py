@@ -17,7 +17,7 @@ def plain(prompt: str) -> Plain:
 
 def words(model: Model, prompt: str) -> dict[str, float]:
     """Attention by token, without the marks."""
-    tokenizer, text = model._tokenizers[0], "".join(s.text for s in plain(prompt))
+    tokenizer, text = model._text.tokenizers[0], "".join(s.text for s in plain(prompt))
     found = tokenizer(text, return_offsets_mapping=True)
     attention = token_attention(plain(prompt), found.offset_mapping)
     pieces = tokenizer.convert_ids_to_tokens(found.input_ids)

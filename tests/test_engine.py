@@ -307,6 +307,8 @@ def test_workers_paint_the_same_mosaic(
     assert one["job"] == other["job"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_killed_driver_is_taken_up_again(
     cluster: Any, digress: Callable[..., Ran], tmp_path: Path, photo: np.ndarray
 ) -> None:

@@ -65,7 +65,7 @@ def test_it_runs_updates_its_page_and_goes_on(bundled, monkeypatch, tmp_path, ca
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert (page.parent / "images" / "ensemble.jpg").stat().st_size > 1000
+    assert (page.parent / "images" / "ensemble-ways.jpg").stat().st_size > 1000
     lost = tmp_path / "study" / "giraffe-frog-mean.json"
     lost.unlink()
     capsys.readouterr()

@@ -24,11 +24,12 @@ from digressions.mosaics.mosaic import Mosaic
 from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
+from digressions.worlds.manifest import Manifest
 from digressions.worlds.page import Facts
 from digressions.worlds.serve import DEEPEST, listening, world_app
 from digressions.worlds.studio import Opener, Studio
 from digressions.worlds.turns import FullError, Turns
-from digressions.worlds.world import Manifest, World
+from digressions.worlds.world import World
 
 CELLS = Mosaic("frog", Grid(4, 4), 16, 0.6, 2, 1.0, "ddim", seed=5)
 FACTS = Facts("a frog <script>", 4, 16, 32)

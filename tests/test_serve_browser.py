@@ -22,10 +22,11 @@ from digressions.mosaics.mosaic import CELL_SIDE, Mosaic
 from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
+from digressions.worlds.manifest import Manifest
 from digressions.worlds.page import Facts
 from digressions.worlds.serve import listening, world_app
 from digressions.worlds.studio import Studio
-from digressions.worlds.world import Manifest, World
+from digressions.worlds.world import World
 
 from .test_viewer_browser import Page
 

@@ -31,7 +31,8 @@ from digressions.pictures.images import to_tensor
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
 from digressions.worlds.canvas import matched
-from digressions.worlds.world import Manifest, World
+from digressions.worlds.manifest import Manifest
+from digressions.worlds.world import World
 
 CELLS = Mosaic("frog", Grid(4, 4), 16, 0.6, 2, 1.0, "ddim", seed=5)
 MANIFEST = Manifest("no model", "smooth", CELLS)

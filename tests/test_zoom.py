@@ -16,7 +16,8 @@ from digressions.paint import paint_noise
 from digressions.upscale import Lanczos
 from digressions.worlds.cache import Cache
 from digressions.worlds.camera import APPEARS
-from digressions.worlds.world import Manifest, World
+from digressions.worlds.manifest import Manifest
+from digressions.worlds.world import World
 from digressions.worlds.zoom import Zoom, choose_cell, choose_loop, inner_cells
 
 from .test_world import CELLS, MANIFEST, biased, smooth

@@ -30,7 +30,7 @@ _HOMES = {
     "Job": "job",
     "Mosaic": "mosaics.mosaic",
     "Hypermosaic": "mosaics.hypermosaic",
-    "Manifest": "worlds.world",
+    "Manifest": "worlds.manifest",
     "World": "worlds.world",
 }
 __all__ = ["__version__", *_HOMES]

@@ -24,13 +24,13 @@ from .combine import Combine, mean
 from .condition import Condition, Text
 from .denoise import Denoiser, Directions, Schedule, anchored, denoiser, ensembled, masked, tiled
 from .device import check_compiler, device_for, dtype_for
-from .emphasis import emphasized, token_attention
-from .errors import InputError, ModelError, PromptError
+from .errors import InputError, ModelError
 from .fingerprint import Fingerprint
 from .openvino_networks import BATCH, Contest, check_openvino, convert
 from .sample import Spacing, time_grid
 from .stopwatch import Stopwatch
-from .terms import Plain, Segment
+from .terms import Plain
+from .textencoder import TextEncoder
 from .vocabulary import Vocabulary
 
 NETWORK_STAGES = ("encode", "denoise", "decode")
@@ -66,11 +66,8 @@ class Model:
     inpainting: bool
     _unet: Any
     _vae: Autoencoder
-    _tokenizers: list[Any]
-    _text_encoders: list[Any]
-    _zero_empty: bool
+    _text: TextEncoder
     _tiny: Fingerprint | None = None
-    _encoded: dict[Plain, Text] = field(default_factory=dict)
     contests: list[Contest] = field(default_factory=list)
 
     @functools.cached_property
@@ -104,7 +101,8 @@ class Model:
 
     @property
     def sdxl(self) -> bool:
-        return len(self._text_encoders) > 0 and bool(self._unet.config.addition_embed_type)
+        """Whether it is of SDXL's family: two text encoders, and sizes as conditions."""
+        return self._text.sdxl
 
     @property
     def guidance_in_network(self) -> bool:
@@ -133,60 +131,8 @@ class Model:
         return sigma if exact else torch.ones_like(sigma)
 
     def encode_prompts(self, prompts: Sequence[str | Plain]) -> Text:
-        """Encodes prompts; each is encoded once in a model's life.
-
-        Args:
-            prompts: Plain texts, which mean themselves (no syntax is read), or texts in segments
-                that get more or less attention (`terms.Plain`).
-
-        Raises:
-            PromptError: A prompt is longer than the text encoder takes; says what would be cut.
-        """
-        wanted = [(Segment(p, 1.0),) if isinstance(p, str) else p for p in prompts]
-        for prompt in set(wanted) - self._encoded.keys():
-            self._encoded[prompt] = self._encode_prompt(prompt)
-        return Text.cat([self._encoded[prompt] for prompt in wanted])
-
-    @torch.inference_mode()
-    def _encode_prompt(self, prompt: Plain) -> Text:
-        text = "".join(segment.text for segment in prompt)
-        weighted = any(segment.attention != 1 for segment in prompt)
-        tokens, pooled = [], None
-        for tokenizer, encoder in zip(self._tokenizers, self._text_encoders, strict=True):
-            found = tokenizer(
-                text,
-                padding="max_length",
-                max_length=tokenizer.model_max_length,
-                truncation=True,
-                return_offsets_mapping=weighted,
-                return_tensors="pt",
-            )
-            ids = found.input_ids
-            self._check_length(tokenizer, text, ids.shape[1])
-            output = encoder(ids.to(self.device), output_hidden_states=self.sdxl)
-            if self.sdxl:  # the penultimate layer of both, and the second one's projection
-                tokens.append(output.hidden_states[-2])
-                pooled = output[0]
-            else:
-                tokens.append(output[0])
-            if weighted:
-                attention = token_attention(prompt, found.offset_mapping[0].tolist())
-                tokens[-1] = emphasized(tokens[-1], attention)
-        encoded = Text(torch.cat(tokens, dim=-1), pooled)
-        if text == "" and self._zero_empty:
-            encoded = encoded._map(torch.zeros_like)
-        return encoded
-
-    @staticmethod
-    def _check_length(tokenizer: Any, prompt: str, limit: int) -> None:
-        # The text again without the limit: the tokens past it, as words.
-        ids = tokenizer(prompt, truncation=False, verbose=False).input_ids
-        if len(ids) > limit:
-            cut = tokenizer.decode(ids[limit - 1 : -1], skip_special_tokens=True).strip()
-            raise PromptError(
-                f"the prompt is {len(ids)} tokens long and the text encoder takes {limit}: "
-                f"shorten it by {cut!r}, which would be cut"
-            )
+        """As `TextEncoder.encode`."""
+        return self._text.encode(prompts)
 
     def time_ids(self, width: int, height: int, count: int) -> Tensor | None:
         """SDXL's size conditioning, ``(count, 6)``: original size, no crop, target size."""
@@ -312,9 +258,13 @@ def load(
         inpainting=unet.config.in_channels == 2 * vae.channels + 1,
         _unet=unet,
         _vae=vae,
-        _tokenizers=checkpoint.tokenizers(),
-        _text_encoders=encoders,
-        _zero_empty=checkpoint.zero_empty,
+        _text=TextEncoder(
+            checkpoint.tokenizers(),
+            encoders,
+            where,
+            sdxl=bool(unet.config.addition_embed_type),
+            zero_empty=checkpoint.zero_empty,
+        ),
         _tiny=tiny,
     )
     if openvino:

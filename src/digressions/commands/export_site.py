@@ -36,8 +36,8 @@ from .zoom import DEFAULT_CACHE
 if TYPE_CHECKING:
     from ..models import Model
     from ..mosaics.primary import Primary
+    from ..worlds.manifest import Manifest
     from ..worlds.site import Site
-    from ..worlds.world import Manifest
 
 
 def export_site(

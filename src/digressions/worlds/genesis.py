@@ -16,7 +16,8 @@ from ..paint import painter_of
 from ..pictures.images import from_png, to_png
 from ..upscale import check_upscaler, load_upscaler
 from .cache import Cache
-from .world import Manifest, World
+from .manifest import Manifest
+from .world import World
 
 # Of a root that is painted: the model and the upscaler stand in the manifest themselves.
 _NO_MATTER = {"command", "model", "model_hash", "version", "image", "mask", "upscaler", "extra"}

@@ -30,8 +30,9 @@ from ..mosaics.manifest import difference, read_manifest, write_manifest
 from ..output import workshop, writing
 from ..pictures.images import to_webp
 from .bank import Bank
+from .manifest import Manifest
 from .page import Facts, page_files
-from .world import Manifest, World
+from .world import World
 
 KIND = "finite world"
 QUALITIES = (95, 90, 80, 70, 60, 50)  # of WebP, the best first
