@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,6 +100,25 @@ class Mosaic:
         check_upscaler(self.upscaler)
         if self.band and self.side % self.band:
             raise InputError(f"--size {self.side} is not a multiple of --band {self.band}")
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("prompt", "sampler", "negative", "upscaler", "how", "grid"), (str,)),
+    **dict.fromkeys(("side", "steps", "seed", "band", "enlarge"), (int,)),
+    **dict.fromkeys(("strength", "guidance", "anchor"), (int, float)),
+}
+
+
+def mosaic_from(found: Mapping[str, Any]) -> Mosaic:
+    """The settings that `Mosaic.job` wrote, from its JSON. `Mosaic.check` asks whether they can be.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are damaged.
+    """
+    for name, value in found.items():
+        if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r:.80}")
+    return Mosaic(**{**found, "grid": Grid.parse(found["grid"])})
 
 
 def cell_seed(root: int, *path: int) -> int:
@@ -198,4 +218,5 @@ def check_cells(model: Model, mosaic: Mosaic) -> None:
 def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
     """The mosaic, a row of pictures at a time: ``(side, columns * side, 3)`` uint8."""
     for row in range(mosaic.grid.rows):
-        yield np.concatenate([from_png(png) for png in store.get(mosaic.grid.row(row))], axis=1)
+        pngs = store.get(mosaic.grid.row(row))
+        yield np.concatenate([from_png(png, store.path) for png in pngs], axis=1)
