@@ -493,42 +493,42 @@ def _checkpoint_reader(folder: Path) -> tuple[dict[str, bytes], Callable[[Path],
     return seeds, read
 
 
-def readers(folder: Path) -> dict[str, Reader]:
-    """Everything that reads files, by name."""
-    store, cache = _databases(folder)
-    mosaic = {"format": 1, "kind": "digressions mosaic", "job": {"grid": "8x8", "world": {}}}
-    site = mosaic | {"kind": "digressions finite world"}
-    checkpoint, load = _checkpoint_reader(folder)
-    return {
-        "picture": Reader(_pictures(folder), _read_picture, damaged),
-        "settings": Reader(_remembered(), _settings_reader(folder), damaged_json),
-        "notes": Reader(_notes(), _read_notes, damaged_json),
-        "mosaic": Reader(
-            {"m.json": json.dumps(mosaic).encode()}, _folder_reader(folder, "mosaic"), damaged_json
-        ),
-        "site": Reader(
-            {"s.json": json.dumps(site).encode()},
-            _folder_reader(folder, "finite world"),
-            damaged_json,
-        ),
-        "prompt": Reader(
-            {"p.txt": b"(a frog:1.2) AND [a fox:a [red|blue] hat:0.4] :0.7 @0.3-1 AND x"},
-            _read_prompt,
-            damaged_text,
-        ),
-        "store": Reader(store, _read_store, damaged_database),
-        "cache": Reader(cache, _read_cache, damaged_database),
-        "film": Reader(_films(folder), _read_film, damaged),
-        "pdf": Reader(_pdfs(folder), _read_pdf, damaged),
-        "profile": Reader(_profiles(), _read_profile, damaged),
-        "checkpoint": Reader(checkpoint, load, damaged_json),
-    }
+def _store(folder: Path) -> Reader:
+    return Reader(_databases(folder)[0], _read_store, damaged_database)
+
+
+def _cache(folder: Path) -> Reader:
+    return Reader(_databases(folder)[1], _read_cache, damaged_database)
+
+
+def _manifest(kind: str) -> Callable[[Path], Reader]:
+    note = {"format": 1, "kind": f"digressions {kind}", "job": {"grid": "8x8", "world": {}}}
+    seeds = {"manifest.json": json.dumps(note).encode()}
+    return lambda folder: Reader(seeds, _folder_reader(folder, kind), damaged_json)
+
+
+PROMPTS = {"p.txt": b"(a frog:1.2) AND [a fox:a [red|blue] hat:0.4] :0.7 @0.3-1 AND x"}
+READERS: dict[str, Callable[[Path], Reader]] = {
+    "picture": lambda folder: Reader(_pictures(folder), _read_picture, damaged),
+    "settings": lambda folder: Reader(_remembered(), _settings_reader(folder), damaged_json),
+    "notes": lambda _: Reader(_notes(), _read_notes, damaged_json),
+    "mosaic": _manifest("mosaic"),
+    "site": _manifest("finite world"),
+    "prompt": lambda _: Reader(PROMPTS, _read_prompt, damaged_text),
+    "store": _store,
+    "cache": _cache,
+    "film": lambda folder: Reader(_films(folder), _read_film, damaged),
+    "pdf": lambda folder: Reader(_pdfs(folder), _read_pdf, damaged),
+    "profile": lambda _: Reader(_profiles(), _read_profile, damaged),
+    "checkpoint": lambda folder: Reader(*_checkpoint_reader(folder), damaged_json),
+}
+"""Everything that reads files, by name; made in a folder of its own."""
 
 
 # --- the run -----------------------------------------------------------------------------------
 
 
-def _case(reader: Reader, name: str, seed: int, case: int, folder: Path) -> Path:
+def case_file(reader: Reader, name: str, seed: int, case: int, folder: Path) -> Path:
     """The file of a case: a function of its seed and its number."""
     chance = random.Random(f"{seed}:{name}:{case}")
     file = chance.choice(sorted(reader.seeds))
@@ -547,12 +547,15 @@ def _work(pipe: Any, kept: Path, names: list[str], seed: int, first: int) -> Non
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "cases").mkdir()
-        every = readers(folder)
+        every = {}
+        for name in names or READERS:
+            (folder / name).mkdir()
+            every[name] = READERS[name](folder / name)
         for case in itertools.count(first):
-            for name in names or every:
+            for name in every:
                 if name == "checkpoint" and case % 20:  # slow
                     continue
-                path = _case(every[name], name, seed, case, folder / "cases")
+                path = case_file(every[name], name, seed, case, folder / "cases")
                 copied = shutil.copyfile(path, kept / f"{name}-{seed}-{case}-{path.name}")
                 pipe.send(("begin", name, case, str(copied)))
                 outcome, words = "read", ""
@@ -581,7 +584,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--only", action="append", default=[], help="a reader's name; repeatable")
+    parser.add_argument("--only", action="append", choices=READERS, help="repeatable")
     parser.add_argument("--kept", type=Path, default=Path("out/fuzz"), help="for the files of bugs")
     given = parser.parse_args()
     given.kept.mkdir(parents=True, exist_ok=True)
@@ -592,7 +595,9 @@ def main() -> None:
     while time.monotonic() < end:
         mine, theirs = spawn.Pipe(duplex=False)
         worker = spawn.Process(
-            target=_work, args=(theirs, given.kept, given.only, given.seed, first), daemon=True
+            target=_work,
+            args=(theirs, given.kept, given.only or [], given.seed, first),
+            daemon=True,
         )
         worker.start()
         theirs.close()
