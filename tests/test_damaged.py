@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 from pathlib import Path
@@ -18,10 +19,11 @@ from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
 from digressions.mosaics.store import Store
 from digressions.pictures.film import read_film_text
 from digressions.pictures.images import from_png, to_png
+from digressions.pictures.metadata import Settings
 from digressions.pictures.palette import read_palette
 from digressions.prints.order import print_again
 from digressions.prints.pdf import read_pdf_text
-from digressions.replay import upscaled_again
+from digressions.replay import mosaic_again, upscaled_again
 from digressions.worlds.cache import Cache
 
 from .fuzz import READERS, case_file
@@ -121,6 +123,20 @@ def test_settings_of_a_mosaic_are_of_their_kinds(change: dict[str, object]) -> N
     assert mosaic_from(found) == MOSAIC
     with pytest.raises((KeyError, TypeError)):
         mosaic_from(found | change)
+
+
+@pytest.mark.parametrize("side", [0, 5000, 10**30])
+def test_a_cell_has_a_size_that_can_be(side: int) -> None:
+    with pytest.raises(InputError, match="of a cell's picture is out of range"):
+        dataclasses.replace(MOSAIC, side=side).check()
+
+
+@pytest.mark.parametrize("sharing", [{"reuse": "3"}, {"reuse": 1.5}, {"merge_similar": []}])
+def test_settings_of_sharing_are_numbers(sharing: dict[str, object], tmp_path: Path) -> None:
+    extra = {"mosaic": json.loads(MOSAIC.job()), "sharing": sharing}
+    settings = Settings("mosaic", "a frog", "", "", 0, 4, "ddim", 1.0, 64, 64, extra=extra)
+    with pytest.raises(InputError, match="the settings of the mosaic are damaged"):
+        mosaic_again(None, settings, tmp_path / "none")  # type: ignore[arg-type]
 
 
 def test_a_picture_from_nowhere_is_refused() -> None:

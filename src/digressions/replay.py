@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,13 +106,22 @@ def mosaic_again(model: Model, settings: Settings, folder: Path) -> Hypermosaic:
     try:
         plan = mosaic_from(settings.extra["mosaic"])
         shared = dict(settings.extra.get("sharing", {}))
-        sharing = Sharing(shared.get("reuse"), shared.get("merge_similar"))
+        sharing = Sharing(
+            _number(shared.get("reuse"), int), _number(shared.get("merge_similar"), float)
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the settings of the mosaic are damaged: {error}") from error
     image, _ = started_from(settings)
     first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
     primary = Primary(first, image, settings.upscaler or "lanczos")
     return Hypermosaic(model, plan, primary, folder, sharing)
+
+
+def _number(value: object, kind: type) -> Any:
+    """A number of a kind, or ``None``. Raises `TypeError` for anything else."""
+    if value is None or (isinstance(value, (int, kind)) and not isinstance(value, bool)):
+        return value
+    raise TypeError(f"{value!r:.80} is no number")
 
 
 def upscaled_again(text: str, enlarge: Callable[[np.ndarray, Size, str], np.ndarray]) -> np.ndarray:

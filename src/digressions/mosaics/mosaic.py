@@ -34,6 +34,7 @@ CELL_SIDE = 8  # pixels of the primary in a cell, as in a 512 px picture of 64 x
 BANDS = (0, 1, 2, 4, 8)
 MOST_CELLS = 256
 MOST_ENLARGED = 8
+MOST_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,10 @@ class Mosaic:
             raise InputError(f"--band {self.band} is not one of {', '.join(map(str, BANDS))}")
         if max(self.grid) > MOST_CELLS:
             raise InputError(f"--grid {self.grid} does not fit: at most {MOST_CELLS} cells a side")
-        if self.side < 1:
-            raise InputError(f"--size {self.side} must be at least 1")
+        if not 1 <= self.side <= MOST_SIDE:
+            raise InputError(
+                f"the size {self.side:.8g} of a cell's picture is out of range: 1 to {MOST_SIDE}"
+            )
         if not 1 <= self.enlarge <= MOST_ENLARGED:
             raise InputError(f"--enlarge {self.enlarge} is out of range: 1 to {MOST_ENLARGED}")
         check_upscaler(self.upscaler)
