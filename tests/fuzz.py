@@ -376,7 +376,7 @@ def _read_store(path: Path) -> None:
     with Store(path, "job") as store:
         cells = store.done()
         store.put({3: b"another"})
-        for png in store.get([*sorted(cells)[:4], 99]):
+        for png in store.get(sorted(cells)[:4]):
             from_png(png)
 
 
