@@ -14,6 +14,7 @@ import digressions
 SOURCES = Path(digressions.__file__).parent
 ORDER = [
     "errors",
+    "jsontext",
     "stopwatch",
     "device",
     "fingerprint",

@@ -181,7 +181,9 @@ def test_every_answer_keeps_other_sites_out(client: TestClient, url: str) -> Non
     ],
 )
 def test_only_known_host_names_are_answered(client: TestClient, host: str, status: int) -> None:
-    assert client.get("/world.json", headers={"host": host}).status_code == status
+    answer = client.get("/world.json", headers={"host": host})
+    assert answer.status_code == status
+    assert ("see --name" in answer.text) == (status == 421)
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

@@ -61,6 +61,7 @@ def frames(folder: Path) -> list[np.ndarray]:
         (["--into", "one"], "--into 'one'"),
         (["--into", "16"], "cell 16 is not in a grid of 4x4"),
         (["--max-mb", "0"], "--max-mb 0"),
+        (["--max-mb", "2", "-o", "film.mp4"], "--max-mb is for a GIF"),
         (["--batch-size", "0"], "--batch-size 0"),
         (["--cache-size", "-1"], "--cache-size -1"),
         (["--upscaler", "magic"], "'magic'"),

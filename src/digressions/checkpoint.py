@@ -7,7 +7,6 @@ A folder is taken as it is: its parts are loaded from safetensors, its scheduler
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from .denoise import Schedule
 from .errors import ModelError
 from .fingerprint import NETWORKS, TWINS, Fingerprint
+from .jsontext import parsed
 from .vocabulary import Vocabulary
 
 BUNDLED = "bundled"
@@ -205,7 +205,7 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"the checkpoint {folder} has no {name}: a part of it is missing")
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = parsed(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):

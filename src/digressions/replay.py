@@ -7,18 +7,19 @@ must still be what they were.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .ensembles.regions import region_masks
 from .errors import InputError
-from .geometry import Grid, Size
+from .geometry import Size
+from .jsontext import parsed
 from .models import Model
 from .mosaics.hypermosaic import Hypermosaic
-from .mosaics.mosaic import Mosaic
+from .mosaics.mosaic import mosaic_from
 from .mosaics.primary import Primary, enlarged_primary
 from .mosaics.sharing import Sharing
 from .pictures.metadata import Settings
@@ -94,7 +95,7 @@ def primary_again(model: Model, settings: Settings) -> np.ndarray:
     """The primary picture ``(H, W, 3)`` uint8 of a mosaic."""
     try:
         size = Size(*(int(side) for side in settings.extra["enlarged"]))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the size of the primary is damaged: {error}") from error
     image, _ = started_from(settings)
     return enlarged_primary(model, settings, image, size, settings.upscaler or "lanczos")
@@ -103,16 +104,24 @@ def primary_again(model: Model, settings: Settings) -> np.ndarray:
 def mosaic_again(model: Model, settings: Settings, folder: Path) -> Hypermosaic:
     """A mosaic, to be made in another folder."""
     try:
-        found = dict(settings.extra["mosaic"])
-        plan = Mosaic(**found | {"grid": Grid.parse(found["grid"])})
+        plan = mosaic_from(settings.extra["mosaic"])
         shared = dict(settings.extra.get("sharing", {}))
-        sharing = Sharing(shared.get("reuse"), shared.get("merge_similar"))
+        sharing = Sharing(
+            _number(shared.get("reuse"), int), _number(shared.get("merge_similar"), float)
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the settings of the mosaic are damaged: {error}") from error
     image, _ = started_from(settings)
     first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
     primary = Primary(first, image, settings.upscaler or "lanczos")
     return Hypermosaic(model, plan, primary, folder, sharing)
+
+
+def _number(value: object, kind: type) -> Any:
+    """A number of a kind, or ``None``. Raises `TypeError` for anything else."""
+    if value is None or (isinstance(value, (int, kind)) and not isinstance(value, bool)):
+        return value
+    raise TypeError(f"{value!r:.80} is no number")
 
 
 def upscaled_again(text: str, enlarge: Callable[[np.ndarray, Size, str], np.ndarray]) -> np.ndarray:
@@ -125,8 +134,8 @@ def upscaled_again(text: str, enlarge: Callable[[np.ndarray, Size, str], np.ndar
         InputError: It is damaged, or the picture is not there or another by now.
     """
     try:
-        note = json.loads(text)
+        note = parsed(text)
         size = Size(*(int(side) for side in note["size"]))
         return enlarge(read_again(note["image"]).pixels, size, str(note["upscaler"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"the settings of the enlargement are damaged: {error!r}") from error

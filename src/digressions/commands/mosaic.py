@@ -133,7 +133,9 @@ def mosaic(
         raise InputError(f"--batch-size {batch_size} must be at least 1")
     fleet = check_engine(engine, address, workers, cpus_per_worker, gpus_per_worker)
     if profile and fleet is not None:
-        raise InputError("--profile looks at this process: leave it out, or --engine ray")
+        raise InputError(
+            "--profile looks at this process, and --engine ray paints in others: choose one"
+        )
     sharing = Sharing(reuse, merge_similar)
     sharing.check()
     start = None if image is None else read_original(image)

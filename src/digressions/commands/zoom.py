@@ -133,6 +133,8 @@ def zoom(
     count = _frame_count(levels, seconds, fps)
     _check(screen, batch_size, cache_size, max_mb, reuse)
     check_film(target, screen)
+    if max_mb is not None and target.suffix.lower() != ".gif":
+        raise InputError(f"--max-mb is for a GIF: leave it out, or give -o {target.stem}.gif")
     fleet = check_engine(engine, address, workers, cpus_per_worker, gpus_per_worker)
     start = None if image is None else read_original(image)
     loaded = load_model(
@@ -231,11 +233,13 @@ def _paint(film: Zoom) -> None:
     """Says what the film costs, and paints it."""
     needed = film.needed()
     cost, levels = film.cost(needed), len(film.world.manifest.loop)
-    cells = film.world.manifest.cells.grid.cells
+    whole = levels * film.world.manifest.cells.grid.cells
+    # Where pictures have few cells, deeper ones show as well.
+    of_whole = f" of {whole:,} in whole levels" if cost.pictures < whole else ""
     out.print(
         f"{levels} levels in {film.count:,} frames of {film.size} ({film.count / film.fps:.1f} s): "
-        f"{cost.pictures:,} pictures of {levels * cells:,} in whole levels, {cost.canvases:,} of "
-        f"them enlarged, about {duration(cost.seconds)}"
+        f"{cost.pictures:,} pictures{of_whole}, {cost.canvases:,} of them enlarged, "
+        f"about {duration(cost.seconds)}"
     )
     if cost.done:
         out.print(f"painted already: {cost.done:,}; going on with the rest")

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..job import Job, check
+from ..jsontext import parsed
 from ..models import Model
 from ..output import writing
 from ..paint import paint
@@ -138,7 +139,7 @@ class Experiment:
                 )
             return False
         try:
-            found = json.loads(note.read_text("utf-8"))
+            found = parsed(note.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{note} cannot be read: {error}") from error
         if not isinstance(found, dict):

@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import ImageError, InputError
 from ..geometry import Quad, Size
 from ..job import Job
+from ..jsontext import parsed
 from ..models import Model
 from ..pictures.images import read_image, read_text, to_array
 from ..pictures.metadata import KEY, Settings, from_text
@@ -210,7 +211,7 @@ def place_of(settings: Settings) -> Place:
         return Place(
             Quad.trusted(corners), float(note["aspect"]), bool(note["lit"]), float(note["room"])
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(error) from error
 
 
@@ -270,7 +271,7 @@ def make_again(
             return Again(hung(photo, mask, [Filled(picture(own), own) for own in each]), None)
         order = from_note(note["print"]) if note["made"] == "print" else None
         return Again(picture(settings), order)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(error) from error
 
 
@@ -285,7 +286,7 @@ def hang_again(text: str) -> np.ndarray:
         InputError: It is damaged, or a file is not there or another by now.
     """
     try:
-        note = json.loads(text)
+        note = parsed(text)
         room = read_again(note["photo"]).pixels
         mask = None if note["mask"] is None else read_again(note["mask"], mask=True).pixels
         for one in note["hung"]:
@@ -293,7 +294,7 @@ def hang_again(text: str) -> np.ndarray:
             picture = read_again(one["picture"]).pixels
             lit, aspect = bool(one["lit"]), float(one["aspect"])
             room = insert(room, opening, picture, aspect, mask=mask, lit=lit)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(error) from error
     return room
 

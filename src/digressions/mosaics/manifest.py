@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from ..errors import OutputError
+from ..jsontext import parsed
 from ..output import writing
 
 
@@ -26,7 +27,7 @@ def read_manifest(folder: Path, kind: str = "mosaic") -> dict[str, object] | Non
             raise OutputError(f"{folder} holds other files and no {kind}: choose another -o")
         return None
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        manifest = parsed(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(f"{path} cannot be read: {error}") from error
     ours = isinstance(manifest, dict) and "job" in manifest

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ CELL_SIDE = 8  # pixels of the primary in a cell, as in a 512 px picture of 64 x
 BANDS = (0, 1, 2, 4, 8)
 MOST_CELLS = 256
 MOST_ENLARGED = 8
+MOST_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,34 @@ class Mosaic:
             raise InputError(f"--band {self.band} is not one of {', '.join(map(str, BANDS))}")
         if max(self.grid) > MOST_CELLS:
             raise InputError(f"--grid {self.grid} does not fit: at most {MOST_CELLS} cells a side")
-        if self.side < 1:
-            raise InputError(f"--size {self.side} must be at least 1")
+        if not 1 <= self.side <= MOST_SIDE:
+            raise InputError(
+                f"the size {self.side:.8g} of a cell's picture is out of range: 1 to {MOST_SIDE}"
+            )
         if not 1 <= self.enlarge <= MOST_ENLARGED:
             raise InputError(f"--enlarge {self.enlarge} is out of range: 1 to {MOST_ENLARGED}")
         check_upscaler(self.upscaler)
         if self.band and self.side % self.band:
             raise InputError(f"--size {self.side} is not a multiple of --band {self.band}")
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("prompt", "sampler", "negative", "upscaler", "how", "grid"), (str,)),
+    **dict.fromkeys(("side", "steps", "seed", "band", "enlarge"), (int,)),
+    **dict.fromkeys(("strength", "guidance", "anchor"), (int, float)),
+}
+
+
+def mosaic_from(found: Mapping[str, Any]) -> Mosaic:
+    """The settings that `Mosaic.job` wrote, from its JSON. `Mosaic.check` asks whether they can be.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are damaged.
+    """
+    for name, value in found.items():
+        if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r:.80}")
+    return Mosaic(**{**found, "grid": Grid.parse(found["grid"])})
 
 
 def cell_seed(root: int, *path: int) -> int:
@@ -198,4 +221,5 @@ def check_cells(model: Model, mosaic: Mosaic) -> None:
 def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
     """The mosaic, a row of pictures at a time: ``(side, columns * side, 3)`` uint8."""
     for row in range(mosaic.grid.rows):
-        yield np.concatenate([from_png(png) for png in store.get(mosaic.grid.row(row))], axis=1)
+        pngs = store.get(mosaic.grid.row(row))
+        yield np.concatenate([from_png(png, store.path) for png in pngs], axis=1)

@@ -20,6 +20,7 @@ _SCHEMA = """
 create table if not exists job (key text primary key, value text not null);
 create table if not exists pictures (cell integer primary key, png blob not null);
 """
+_NO_STORE = "not a store of pictures, or a damaged one: choose another, or delete the file"
 
 
 class Store:
@@ -114,6 +115,8 @@ def explained(path: Path) -> Iterator[None]:
     """What SQLite raises in the block becomes one `OutputError` that says what to do."""
     try:
         yield
+    except UnicodeDecodeError as error:  # a damaged file's own words, in SQLite's message
+        raise OutputError(f"{path}: {_NO_STORE}") from error
     except sqlite3.Error as error:
         raise OutputError(f"{path}: {_reason(error)}") from error
 
@@ -125,5 +128,5 @@ def _reason(error: sqlite3.Error) -> str:
     if "locked" in text:
         return "another process is writing to it: wait for that to end"
     if "not a database" in text or "malformed" in text:
-        return f"not a store of pictures ({text}): choose another folder, or delete the file"
+        return f"{_NO_STORE} ({text})"
     return text

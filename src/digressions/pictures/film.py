@@ -118,7 +118,8 @@ def read_film_text(path: Path) -> dict[str, str]:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        # What another program wrote need not be UTF-8.
+        with av.open(str(path), metadata_errors="replace") as container:
             found = dict(container.metadata)
     except av.FFmpegError as error:
         reason = "there is no such file" if not path.exists() else "is no film that can be read"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from ..errors import OutputError
+from ..errors import ImageError, OutputError
 from .opening import MAX_PIXELS, opened, refusing
 from .profiles import to_srgb
 from .texts import save_options, texts_of
@@ -225,9 +225,22 @@ def to_webp(image: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def from_png(png: bytes) -> np.ndarray:
-    """What `to_png` was given."""
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+def from_png(png: bytes, store: Path | None = None) -> np.ndarray:
+    """What `to_png` was given.
+
+    Args:
+        store: The file that keeps it, for the message.
+
+    Raises:
+        ImageError: It is damaged.
+    """
+    try:
+        return np.asarray(Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB"))
+    except Exception as error:  # as in `opening.refusing`
+        raise ImageError(
+            f"{store or 'a store'} holds a damaged picture: delete the file, and what it held is "
+            "painted anew"
+        ) from error
 
 
 def to_tensor(image: np.ndarray) -> Tensor:

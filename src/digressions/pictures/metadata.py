@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ImageError
+from ..jsontext import parsed
 
 KEY = "digressions"
 
@@ -160,8 +161,8 @@ def from_text(text: Mapping[str, str], source: str = "the file") -> Settings:
     if KEY not in text:
         return _checked(_from_parameters(text.get("parameters", ""), source), source)
     try:
-        found = json.loads(text[KEY])
-    except (ValueError, RecursionError) as error:
+        found = parsed(text[KEY])
+    except ValueError as error:
         raise ImageError(f"{source} has damaged settings: {error}") from error
     if not isinstance(found, dict):
         raise ImageError(f"{source} has damaged settings: not an object")
@@ -257,6 +258,6 @@ def _quoted(value: str) -> str:
 
 def _unquoted(value: str) -> str:
     try:
-        return str(json.loads(value)) if value.startswith('"') else value.strip()
+        return str(parsed(value)) if value.startswith('"') else value.strip()
     except ValueError:
         return value

@@ -69,6 +69,14 @@ def _pillow_limit(pixels: int) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; there is none whose name no system takes."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def refusing(path: Path) -> Iterator[None]:
     """What fails in the block is an `ImageError` about this file, and one line."""

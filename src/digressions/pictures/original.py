@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from .images import read_image_and_hash, read_mask_and_hash
+from .opening import is_file
 
 
 class Original(NamedTuple):
@@ -45,7 +46,7 @@ def read_again(origin: Mapping[str, str], *, mask: bool = False) -> Original:
         InputError: It is not there, or another picture by now.
     """
     path = Path(str(origin.get("path", "")))
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}, which this was started from, is not there")
     found = read_original(path, mask=mask)
     if found.origin["sha256"] != origin.get("sha256"):

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from ..errors import InputError
+from .opening import is_file
 from .original import read_again, read_original
 
 BAND = 4  # values along a side that are taken from a picture
@@ -60,7 +61,7 @@ def read_palette(text: str) -> tuple[np.ndarray, Origin]:
         ImageError: The picture cannot be read.
         InputError: It is neither a file nor colours.
     """
-    if Path(text).is_file():
+    if is_file(Path(text)):
         found = read_original(Path(text))
         return of_picture(found.pixels), dict(found.origin)
     colours = [colour.strip() for colour in text.split(",")]

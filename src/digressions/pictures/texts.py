@@ -16,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 from PIL import ExifTags, Image, PngImagePlugin
 
 from ..errors import OutputError
+from ..jsontext import parsed
 
 _UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
 _OURS = "https://digressions.dev/ns/"
@@ -99,7 +100,7 @@ def _from_exif(exif: Image.Exif) -> dict[str, str]:
 
 def _from_json(words: str | bytes) -> dict[str, str]:
     try:
-        found = json.loads(words or "{}")
+        found = parsed(words or "{}")
     except ValueError:
         return {}  # a description in somebody's words
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
@@ -112,7 +113,7 @@ def texts_of_xmp(packet: object) -> dict[str, str]:
     try:
         root = ET.fromstring(packet.rstrip(b"\x00"))
         return {
-            name.removeprefix(f"{{{_OURS}}}"): str(json.loads(value))
+            name.removeprefix(f"{{{_OURS}}}"): str(parsed(value))
             for description in root.iter(f"{{{_RDF}}}Description")
             for name, value in description.attrib.items()
             if name.startswith(f"{{{_OURS}}}")

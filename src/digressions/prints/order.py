@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..errors import InputError
 from ..geometry import Size
+from ..jsontext import parsed
 from ..pictures.images import resample
 from ..pictures.original import read_again
 from .inks import INTENTS, Profile, read_profile, srgb, to_inks
@@ -177,7 +177,7 @@ def from_note(note: object) -> Order:
             raise InputError(f"{note['icc']['path']} is not the profile that it was")
         upscaler, intent = note["upscaler"] or "lanczos", note["intent"] or "relative"
         return Order(sheet, str(note["fit"]), str(note["edge"]), str(upscaler), ink, str(intent))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the settings of the print are damaged: {error!r}") from error
 
 
@@ -189,9 +189,9 @@ def print_again(target: Path, text: Mapping[str, str], enlarge: Enlarge) -> None
         OutputError: It cannot be written there.
     """
     try:
-        note = json.loads(text["print"])
+        note = parsed(text["print"])
         image = read_again(note["image"]).pixels
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"the settings of the print are damaged: {error!r}") from error
     order = from_note(note)
     order.check(target)

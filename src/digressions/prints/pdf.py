@@ -68,7 +68,7 @@ def read_pdf_text(path: Path) -> dict[str, str]:
     try:
         with Pdf.open(path) as pdf:
             packet = pdf.Root.get("/Metadata")
-            return {} if packet is None else texts_of_xmp(packet.read_bytes())
+            return texts_of_xmp(packet.read_bytes()) if isinstance(packet, Stream) else {}
     except FileNotFoundError as error:
         raise ImageError(f"{path}: there is no such file") from error
     except (OSError, PdfError, PasswordError) as error:

@@ -178,6 +178,8 @@ class Cache:
         if row is None:
             return True
         host, pid, expires = row
+        if not (isinstance(pid, int) and isinstance(expires, float)):
+            return True  # damaged: no claim of anybody's
         return expires < now or (host == self._me[0] and not _is_alive(pid))
 
     def put(self, pictures: Mapping[str, bytes]) -> None:
@@ -258,7 +260,7 @@ def _is_alive(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

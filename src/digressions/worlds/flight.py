@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..geometry import CellPath, Grid, Size
-from ..mosaics.mosaic import Mosaic
+from ..geometry import CellPath, Size
+from ..mosaics.mosaic import Mosaic, mosaic_from
 from ..mosaics.primary import Primary
 from ..pictures.metadata import Settings
 from .bank import FiniteWorld
@@ -72,12 +72,12 @@ def flight_from(settings: Settings, image: np.ndarray | None) -> Flight:
     """
     try:
         found: dict[str, Any] = dict(settings.extra["zoom"])
-        cells = Mosaic(**found["cells"] | {"grid": Grid.parse(found["cells"]["grid"])})
+        cells = mosaic_from(found["cells"])
         loop = tuple(int(cell) for cell in found["loop"])
         reuse = None if found["reuse"] is None else int(found["reuse"])
         deeper = tuple(str(prompt) for prompt in found["deeper"])
         size, fps, count = Size.parse(found["size"]), int(found["fps"]), int(found["count"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"the settings of the film are damaged: {error}") from error
     if not loop or fps < 1 or count < 1 or max(size) > 4096:
         raise InputError("the settings of the film are damaged: numbers that no film has")

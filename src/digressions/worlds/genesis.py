@@ -62,7 +62,7 @@ def open_world(
     def make(keys: list[str]) -> Mapping[str, bytes]:
         return {key: to_png(make_primary(model, primary, manifest.cells)) for key in keys}
 
-    root = from_png(cache.obtain([key], make)[key])
+    root = from_png(cache.obtain([key], make)[key], cache.path)
     return World(
         manifest,
         root,

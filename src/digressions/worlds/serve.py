@@ -96,7 +96,7 @@ def world_app(studio: Studio, facts: Facts, hosts: Collection[str] = ()) -> Star
     async def painted(request: Request, form: Form, paths: list[CellPath]) -> Response:
         token = request.query_params.get("page", "")
         if not re.fullmatch("[a-z0-9]{0,16}", token):
-            raise HTTPException(400, "a page's token is up to 16 letters and digits")
+            raise HTTPException(400, "a page's token is up to 16 small letters and digits")
         address = request.client.host if request.client else ""
         try:
             png = await _while_there(request, asyncio.wrap_future(studio.look(form, paths)))
@@ -153,7 +153,7 @@ class Guard:
         headers = Headers(scope=scope)
         refused = None
         if not self.is_known(headers.get("host", "")):
-            refused = PlainTextResponse("this host name is not served: see --host", 421)
+            refused = PlainTextResponse("this host name is not served: see --name", 421)
         elif scope["path"] not in ("/", "/screensaver") and headers.get(
             "sec-fetch-site", "none"
         ) not in ("same-origin", "none"):

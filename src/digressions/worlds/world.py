@@ -128,7 +128,11 @@ class World:
         places = self._places(paths)
         keys = {place: self._key("canvas", place) for place in places.values()}
         pngs = self.cache.get(keys.values())
-        found = {place: from_png(pngs[key]) for place, key in keys.items() if key in pngs}
+        found = {
+            place: from_png(pngs[key], self.cache.path)
+            for place, key in keys.items()
+            if key in pngs
+        }
         self.pictures(place for place in keys if place not in found)  # in batches
         for place in keys.keys() - found.keys():
             found[place] = self._canvas(place)
@@ -169,7 +173,8 @@ class World:
         for depth in range(len(path), 0, -1):
             found = self.cache.get([self._key("canvas", path[:depth])])
             if found:
-                canvas, known = from_png(*found.values()), depth
+                (png,) = found.values()
+                canvas, known = from_png(png, self.cache.path), depth
                 break
         for depth in range(known + 1, len(path) + 1):
             here = path[:depth]
@@ -193,7 +198,7 @@ class World:
             return {key: to_png(image) for key, image in zip(wanted, made, strict=True)}
 
         pngs = self.cache.obtain(keys, make_pngs, most)
-        return {path: from_png(pngs[key]) for key, path in keys.items()}
+        return {path: from_png(pngs[key], self.cache.path) for key, path in keys.items()}
 
     def _key(self, form: Form, path: CellPath) -> str:
         text = f"{self.manifest.id}:{form}:{':'.join(map(str, path))}"

@@ -1,0 +1,144 @@
+"""Damaged files: a refusal in one line, whatever is in them. What `fuzz.py` found, and a taste."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pikepdf
+import pytest
+
+from digressions.errors import DigressionsError, ImageError, InputError, OutputError
+from digressions.frames.filling import hang_again
+from digressions.geometry import Grid
+from digressions.mosaics.manifest import read_manifest
+from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
+from digressions.mosaics.store import Store
+from digressions.pictures.film import read_film_text
+from digressions.pictures.images import from_png, to_png
+from digressions.pictures.metadata import Settings
+from digressions.pictures.palette import read_palette
+from digressions.prints.order import print_again
+from digressions.prints.pdf import read_pdf_text
+from digressions.replay import mosaic_again, upscaled_again
+from digressions.worlds.cache import Cache
+
+from .fuzz import READERS, case_file
+from .test_film import Sweep
+
+NESTED = "[" * 100_000
+MOSAIC = Mosaic("a frog", Grid(2, 2), 8, 0.8, 4, 1.0, "ddim", 0)
+
+
+@pytest.mark.parametrize("name", sorted(READERS.keys() - {"settings", "checkpoint"}))
+def test_a_few_damaged_files_of_every_kind(name: str, tmp_path: Path) -> None:
+    reader = READERS[name](tmp_path)
+    (tmp_path / "cases").mkdir()
+    for case in range(5 if name == "profile" else 25):  # LittleCMS takes its time
+        path = case_file(reader, name, 7, case, tmp_path / "cases")
+        try:
+            reader.read(path)
+        except DigressionsError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - most cases raise nothing
+
+
+def test_json_nested_beyond_reason_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(NESTED)
+    with pytest.raises(OutputError, match=r"manifest\.json cannot be read: nested too deeply"):
+        read_manifest(tmp_path)
+    for read in (hang_again, lambda text: upscaled_again(text, lambda image, *_: image)):
+        with pytest.raises(InputError, match="damaged"):
+            read(NESTED)
+    with pytest.raises(InputError, match="damaged"):
+        print_again(tmp_path / "a.pdf", {"print": NESTED}, lambda image, *_: image)
+
+
+def test_a_size_without_end_is_refused() -> None:
+    note = json.dumps({"image": {}, "size": [float("inf"), 1], "upscaler": "lanczos"})
+    with pytest.raises(InputError, match="damaged"):
+        upscaled_again(note, lambda image, *_: image)
+
+
+@pytest.mark.parametrize("picture", [b"no PNG", 1.5, "text"])
+def test_a_damaged_picture_in_a_store_names_the_store(tmp_path: Path, picture: object) -> None:
+    path = tmp_path / "pictures.sqlite"
+    with Store(path, "job") as store:
+        store.put({cell: to_png(np.zeros((8, 8, 3), np.uint8)) for cell in range(4)})
+        store.put({2: picture})  # type: ignore[dict-item]
+        with pytest.raises(ImageError, match=rf"{path} holds a damaged picture"):
+            list(strips(store, MOSAIC))
+
+
+def test_a_cache_damaged_in_its_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "worlds.sqlite"
+    Cache(path).close()
+    with sqlite3.connect(path) as base:
+        base.execute("pragma journal_mode = delete")
+    base.close()
+    content = path.read_bytes().replace(b"create", b"\xbfre\xc1te").replace(b"CREATE", b"\xbfREATE")
+    path.write_bytes(content)
+    with pytest.raises(OutputError, match=rf"{path}: not a store of pictures, or a damaged one"):
+        Cache(path)
+
+
+def test_a_damaged_claim_is_nobodys(tmp_path: Path) -> None:
+    with Cache(tmp_path / "c") as cache:
+        cache.claim(["a", "b", "c"], 3)
+        cache._db.execute("update claims set pid = 'x' where key = 'a'")
+        cache._db.execute("update claims set expires = 'x' where key = 'b'")
+        cache._db.execute("update claims set pid = 1 << 62 where key = 'c'")
+        assert cache.claim(["a", "b", "c"], 3).mine == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_texts_of_a_film_need_not_be_utf_8(tmp_path: Path, suffix: str) -> None:
+    from digressions.pictures.film import write_film
+
+    path = tmp_path / f"film{suffix}"
+    write_film(path, Sweep(2, 5), text={"parameters": "a frog"})
+    path.write_bytes(path.read_bytes().replace(b"a frog", b"a \xe7\xe7\xe7g"))
+    assert read_film_text(path)["parameters"].startswith("a ")
+
+
+def test_a_pdf_whose_metadata_is_none_has_no_texts(tmp_path: Path) -> None:
+    with pikepdf.new() as pdf:
+        pdf.Root["/Metadata"] = 3
+        pdf.save(tmp_path / "a.pdf")
+    assert read_pdf_text(tmp_path / "a.pdf") == {}
+
+
+def test_a_name_that_no_system_takes_is_no_palette() -> None:
+    with pytest.raises(InputError, match="--palette"):
+        read_palette("a" * 5000)
+
+
+@pytest.mark.parametrize(
+    "change", [{"how": {}}, {"guidance": None}, {"side": True}, {"grid": 8}, {"later": 1}]
+)
+def test_settings_of_a_mosaic_are_of_their_kinds(change: dict[str, object]) -> None:
+    found = json.loads(MOSAIC.job())
+    assert mosaic_from(found) == MOSAIC
+    with pytest.raises((KeyError, TypeError)):
+        mosaic_from(found | change)
+
+
+@pytest.mark.parametrize("side", [0, 5000, 10**30])
+def test_a_cell_has_a_size_that_can_be(side: int) -> None:
+    with pytest.raises(InputError, match="of a cell's picture is out of range"):
+        dataclasses.replace(MOSAIC, side=side).check()
+
+
+@pytest.mark.parametrize("sharing", [{"reuse": "3"}, {"reuse": 1.5}, {"merge_similar": []}])
+def test_settings_of_sharing_are_numbers(sharing: dict[str, object], tmp_path: Path) -> None:
+    extra = {"mosaic": json.loads(MOSAIC.job()), "sharing": sharing}
+    settings = Settings("mosaic", "a frog", "", "", 0, 4, "ddim", 1.0, 64, 64, extra=extra)
+    with pytest.raises(InputError, match="the settings of the mosaic are damaged"):
+        mosaic_again(None, settings, tmp_path / "none")  # type: ignore[arg-type]
+
+
+def test_a_picture_from_nowhere_is_refused() -> None:
+    with pytest.raises(ImageError, match="a store holds a damaged picture"):
+        from_png(b"")
