@@ -12,7 +12,8 @@ from .. import __version__
 from ..console import out, plain
 from ..errors import InputError
 from ..geometry import Size
-from .options import DEFAULT_UPSCALER, Device, UpscalerName, enlarged
+from .chosen import enlarged
+from .options import DEFAULT_UPSCALER, Device, UpscalerName
 
 
 def upscale(
