@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +29,7 @@ def jobs(count: int, side: int = SIDE, guidance: float = 3.0) -> list[Job]:
 
 
 def test_without_openvino_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'digressions\[openvino\]'"):
         load("bundled", "cpu", "float32", openvino=True)
 
@@ -37,6 +39,22 @@ def test_it_is_for_a_cpu_and_not_together_with_torch_compile() -> None:
         check_openvino(torch.device("meta"))
     with pytest.raises(InputError, match="choose one"):
         load("bundled", "cpu", "float32", openvino=True, compiled=True)
+
+
+def test_it_reports_to_nobody() -> None:
+    """OpenVINO asks for leave to send usage data as soon as it is imported, if it can."""
+    pytest.importorskip("openvino")
+    program = (
+        "import sys, torch\n"
+        "from digressions.openvino_networks import check_openvino\n"
+        "check_openvino(torch.device('cpu'))\n"
+        "import openvino\n"
+        "print([name for name, module in sys.modules.items() if 'telemetry' in name and module])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "openvino_telemetry" not in ran.stdout.splitlines()[-1]
+    assert "permission" not in ran.stdout + ran.stderr
 
 
 def test_a_tie_is_torchs() -> None:

@@ -14,118 +14,21 @@ from pathlib import Path
 
 import torch
 from autoencoder import has_fast_bf16
-from captions import Scene, caption, every_caption, surroundings
-from compose import compose
+from captions import Scene, caption
 from data import load
-from diffusers import (
-    AutoencoderTiny,
-    DDIMScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from latents import LatentCache, noisy_and_velocity, sample_times
+from pipeline import (
+    contact_sheet,
+    load_models,
+    load_tokenizer,
+    make_models,
+    make_pipeline,
+    make_scheduler,
 )
-from PIL import Image
-from text import WIDTH, make_text_encoder, tokenize, train_tokenizer
+from text import tokenize
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import CLIPTextModel, PreTrainedTokenizerFast
-
-SHEET_PROMPTS = (
-    "photo of a turtle",
-    "photo of a frog",
-    "photo of a giraffe",
-    "drawing of a turtle",
-    "drawing of a deer",
-    "ink drawing of an elephant",
-    "cartoon of a giraffe",
-    "photo of a tiger",
-    "painting of a parrot",
-    "photo of a butterfly",
-    "cartoon of a fox",
-    "cartoon of an octopus",
-)
-
-
-def make_unet(widths: tuple[int, int]) -> UNet2DConditionModel:
-    """An untrained denoiser of (B, 16, 8, 8) latents; it attends to the text at 4 x 4 only."""
-    return UNet2DConditionModel(
-        sample_size=8,
-        in_channels=16,
-        out_channels=16,
-        block_out_channels=widths,
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=WIDTH,
-        attention_head_dim=tuple(width // 64 for width in widths),
-    )
-
-
-def make_scheduler() -> DDIMScheduler:
-    """The noise schedule, in the form the exported pipeline uses it."""
-    return DDIMScheduler(
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        timestep_spacing="trailing",
-        steps_offset=1,
-        clip_sample=False,
-    )
-
-
-class LatentCache:
-    """Scaled latents (N, 16, 8, 8) of random composites, renewed a few at a time.
-
-    `index[i]` says which drawing latent `i` shows, `scenes[i]` what stands around it.
-    """
-
-    def __init__(self, vae, drawings: Tensor, weights: Tensor, args, g: torch.Generator):
-        self.vae, self.drawings, self.weights, self.g = vae, drawings, weights, g
-        self.bf16, size = args.bf16, args.cache
-        self.latents = torch.empty(size, 16, 8, 8)
-        self.index = torch.empty(size, dtype=torch.long)
-        self.scenes = [Scene()] * size
-        self.cursor = 0
-        while self.cursor + 64 <= size:
-            self.renew(64)
-        self.cursor = 0
-
-    @torch.no_grad()
-    def renew(self, n: int) -> None:
-        """Replace the `n` oldest latents."""
-        if self.cursor + n > len(self.index):
-            self.cursor = 0
-        index = torch.multinomial(self.weights, n, replacement=True, generator=self.g)
-        pictures, scenes = compose(self.drawings[index], self.g)
-        pictures = pictures.contiguous(memory_format=torch.channels_last)
-        slot = slice(self.cursor, self.cursor + n)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            latents = self.vae.encoder(pictures * 2 - 1)
-        self.latents[slot] = latents.float() * self.vae.config.scaling_factor
-        self.index[slot] = index
-        self.scenes[slot] = scenes
-        self.cursor += n
-
-    def draw(self, n: int) -> tuple[Tensor, list[tuple[int, Scene]]]:
-        """`n` random latents, the drawings they show and their scenes."""
-        choice = torch.randint(0, len(self.index) // 64 * 64, (n,), generator=self.g)
-        shown = zip(self.index[choice].tolist(), choice.tolist(), strict=True)
-        return self.latents[choice], [(drawing, self.scenes[i]) for drawing, i in shown]
-
-
-def sample_times(n: int, g: torch.Generator) -> Tensor:
-    """Time steps 0..999 (n,): logit-normal, where shapes are decided, with a fifth uniform."""
-    normal = torch.sigmoid(1.1 * torch.randn(n, generator=g) + 0.2)
-    uniform = torch.rand(n, generator=g)
-    u = torch.where(torch.rand(n, generator=g) < 0.2, uniform, normal)
-    return (u * 1000).long().clamp(0, 999)
-
-
-def noisy_and_velocity(z: Tensor, noise: Tensor, alpha_bar: Tensor) -> tuple[Tensor, Tensor]:
-    """``x_t = sqrt(a) z + sqrt(1 - a) e`` and ``v = sqrt(a) e - sqrt(1 - a) z``."""
-    signal, spread = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-    return signal * z + spread * noise, signal * noise - spread * z
 
 
 def encode_unique(text_encoder, ids: Tensor) -> Tensor:
@@ -227,43 +130,6 @@ class Trainer:
         self.step, self.minutes = state["step"], state["minutes"]
 
 
-def make_pipeline(vae, tokenizer, text_encoder, unet, scheduler) -> StableDiffusionPipeline:
-    """Assemble the parts; the pipeline paints 64 x 64 px by default."""
-    return StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
-        unet=unet,
-        scheduler=copy.deepcopy(scheduler),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-
-
-def contact_sheet(
-    pipeline: StableDiffusionPipeline,
-    prompts=SHEET_PROMPTS,
-    seeds=range(4),
-    steps: int = 10,
-    guidance: float = 3.5,
-) -> Image.Image:
-    """Paint every prompt (columns) with every seed (rows) and paste the pictures into one."""
-    pipeline.set_progress_bar_config(disable=True)
-    sheet = Image.new("RGB", (64 * len(prompts), 64 * len(seeds)))
-    for row, seed in enumerate(seeds):
-        generators = [torch.Generator().manual_seed(seed) for _ in prompts]
-        images = pipeline(
-            list(prompts),
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generators,
-        ).images
-        for column, image in enumerate(images):
-            sheet.paste(image, (64 * column, 64 * row))
-    return sheet
-
-
 def train(trainer: Trainer, cache: LatentCache, args) -> None:
     """Train until `args.minutes` of training have passed, all restarts together."""
     last_save = last_sheet = trainer.minutes
@@ -295,25 +161,6 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
             last_sheet = trainer.minutes
     trainer.save(args.out / "checkpoint.pt")
     contact_sheet(trainer.pipeline()).save(args.out / "sheet-final.png")
-
-
-def load_tokenizer(records: list[dict], vocabulary: list[str]):
-    """The tokenizer of a dataset: the same every time, so it needs no file of its own."""
-    texts = [text for record in records for text in every_caption(record)]
-    return train_tokenizer(texts + surroundings() + vocabulary)
-
-
-def make_models(widths: tuple[int, int], pieces: int) -> nn.ModuleDict:
-    """Untrained: the denoiser and a text encoder for a vocabulary of `pieces`."""
-    return nn.ModuleDict({"unet": make_unet(tuple(widths)), "text": make_text_encoder(pieces)})
-
-
-def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
-    """The tokenizer, and the denoiser and text encoder in float32, of an exported folder."""
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
-    text = CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
-    return tokenizer, nn.ModuleDict({"unet": unet.train(), "text": text.train()})
 
 
 def parser(description: str) -> argparse.ArgumentParser:

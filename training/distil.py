@@ -18,7 +18,8 @@ the length of the step, which diffusers' does not take.
 from collections.abc import Callable
 
 import torch
-from diffusion import Trainer, encode_unique, load_models, parser, run
+from diffusion import Trainer, encode_unique, parser, run
+from pipeline import load_models
 from text import tokenize
 from torch import Tensor
 

@@ -9,7 +9,7 @@ import torch
 from captions import every_caption, surroundings
 from data import load
 from diffusers import AutoencoderTiny
-from diffusion import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
+from pipeline import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
 from torch import nn
 
 CARD = """\

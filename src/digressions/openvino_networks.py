@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import statistics
+import sys
 import threading
 import time
 import warnings
@@ -47,6 +48,8 @@ def check_openvino(device: torch.device) -> Any:
     """
     if device.type != "cpu":
         raise InputError(f"--openvino is for a CPU and the device is {device}: leave it out")
+    # It would ask on the console for leave to report to Intel and Google: it goes without.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError:

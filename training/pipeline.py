@@ -1,0 +1,112 @@
+"""The denoiser, its noise schedule and the whole pipeline: made, loaded, and looked at."""
+
+import copy
+from pathlib import Path
+
+import torch
+from captions import every_caption, surroundings
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
+from text import WIDTH, make_text_encoder, train_tokenizer
+from torch import nn
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
+
+SHEET_PROMPTS = (
+    "photo of a turtle",
+    "photo of a frog",
+    "photo of a giraffe",
+    "drawing of a turtle",
+    "drawing of a deer",
+    "ink drawing of an elephant",
+    "cartoon of a giraffe",
+    "photo of a tiger",
+    "painting of a parrot",
+    "photo of a butterfly",
+    "cartoon of a fox",
+    "cartoon of an octopus",
+)
+
+
+def make_unet(widths: tuple[int, int]) -> UNet2DConditionModel:
+    """An untrained denoiser of (B, 16, 8, 8) latents; it attends to the text at 4 x 4 only."""
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=16,
+        out_channels=16,
+        block_out_channels=widths,
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=tuple(width // 64 for width in widths),
+    )
+
+
+def make_scheduler() -> DDIMScheduler:
+    """The noise schedule, in the form the exported pipeline uses it."""
+    return DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        steps_offset=1,
+        clip_sample=False,
+    )
+
+
+def load_tokenizer(records: list[dict], vocabulary: list[str]):
+    """The tokenizer of a dataset: the same every time, so it needs no file of its own."""
+    texts = [text for record in records for text in every_caption(record)]
+    return train_tokenizer(texts + surroundings() + vocabulary)
+
+
+def make_models(widths: tuple[int, int], pieces: int) -> nn.ModuleDict:
+    """Untrained: the denoiser and a text encoder for a vocabulary of `pieces`."""
+    return nn.ModuleDict({"unet": make_unet(tuple(widths)), "text": make_text_encoder(pieces)})
+
+
+def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
+    """The tokenizer, and the denoiser and text encoder in float32, of an exported folder."""
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+    text = CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    return tokenizer, nn.ModuleDict({"unet": unet.train(), "text": text.train()})
+
+
+def make_pipeline(vae, tokenizer, text_encoder, unet, scheduler) -> StableDiffusionPipeline:
+    """Assemble the parts; the pipeline paints 64 x 64 px by default."""
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=copy.deepcopy(scheduler),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def contact_sheet(
+    pipeline: StableDiffusionPipeline,
+    prompts=SHEET_PROMPTS,
+    seeds=range(4),
+    steps: int = 10,
+    guidance: float = 3.5,
+) -> Image.Image:
+    """Paint every prompt (columns) with every seed (rows) and paste the pictures into one."""
+    pipeline.set_progress_bar_config(disable=True)
+    sheet = Image.new("RGB", (64 * len(prompts), 64 * len(seeds)))
+    for row, seed in enumerate(seeds):
+        generators = [torch.Generator().manual_seed(seed) for _ in prompts]
+        images = pipeline(
+            list(prompts),
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=generators,
+        ).images
+        for column, image in enumerate(images):
+            sheet.paste(image, (64 * column, 64 * row))
+    return sheet
