@@ -187,7 +187,9 @@ def _candidates(model: Model, folder: Path, room: Original, wish: Wish) -> list[
     seen = scene_of(model, room.pixels, wish.settings)
     jobs = [job_of_scene(seen, wanted[i]) for i in missing]
     with progress() as bar:
-        task = bar.add_task(f"painting frame {wish.number}", total=sum(job.run for job in jobs))
+        task = bar.add_task(
+            f"painting frame {wish.number}", total=sum(job.run for job in jobs), visible=bool(jobs)
+        )
         for index, image in paint(
             retimed(model, wish.settings.timing),
             jobs,

@@ -59,6 +59,7 @@ def print_(
     device: Device = None,
 ) -> None:
     """Make a file for a printer, of an exact size."""
+    from ..output import spare
     from ..pictures.images import read_text
     from ..pictures.original import read_original
     from ..prints.inks import INTENTS
@@ -85,6 +86,7 @@ def print_(
     order = Order(sheet, fit, edge, upscaler, ink, intent)
     order.place(own)
     target = output or picture.with_suffix(".pdf")
+    spare(picture, target)
     order.check(target)
     proof_target = target.with_name(f"{target.stem}-proof.png")
     if proof and picture.resolve() == proof_target.resolve():
