@@ -263,6 +263,7 @@ BAD = [
     (["--size", "A4", "-o", "a.webp"], "printers take no .webp"),
     (["--size", "A4", "-o", "a.doc"], "cannot print to '.doc': use .pdf"),
     (["--size", "A4", "-o", "a"], "cannot print to 'no suffix'"),
+    (["--size", "A4", "-o", "picture.png"], "written over"),
     (["--size", "A4", "--upscaler", "magic"], "'magic'"),
     (["--size", "A4", "--upscaler", "x.pth"], "x.pth is a pickle"),
     ([], "--size"),
