@@ -385,10 +385,15 @@ def test_what_was_made_of_files_is_made_again(
         (["wall.png", "a fox", "--size", "A4", "--dpi", "0"], "--dpi 0"),
         (["wall.png", "a fox", "--size", "A4", "--print-as", "doc"], "--print-as"),
         (["wall.png", "a fox", "--refine", "x", "--refine-scale", "9"], "--refine-scale 9"),
-        (["wall.png", "a fox", "--refine", "x", "--refine-strength", "2"], "--strength 2"),
+        (["wall.png", "a fox", "--refine", "x", "--refine-strength", "2"], "--refine-strength 2"),
         (["wall.png", "a (fox"], "never closed"),
         (["wall.png", "a fox", "--mask", "small.png"], "200 x 100"),
         (["wall.png", "a fox", "--corners", "0,0", "9,0", "2,1", "0,9"], "convex"),
+        (["wall.png", "a fox", "--corners", "9000,0", "9100,0", "9100,90", "9000,90"], "0 pixels"),
+        (["wall.png", "a fox", "--corners", "50,50", "51,50", "51,51", "50,51"], "1 pixels"),
+        (["wall.png", "--insert", "picture.png", "--size", "A4"], "--size"),
+        (["wall.png", "--find", "--refine", "a fox"], "--refine"),
+        (["wall.png", "a fox", "--explain", "--size", "A4"], "--explain"),
         (["wall.png", "a fox", "--model", "nowhere"], "nowhere"),
         (["wall.png", "a fox", "--upscaler", "no"], "unknown upscaler"),
     ],
@@ -411,6 +416,7 @@ def test_the_photo_is_never_written_over(
 ) -> None:
     Image.fromarray(wall).save(tmp_path / name)
     assert "written over" in refused("frame", name, "a fox", "-o", tmp_path)
+    assert "written over" in refused("frame", "wall.png", "a fox", "--palette", name, "-o", ".")
     link = tmp_path / "here"
     link.symlink_to(tmp_path)
     assert "written over" in refused("frame", name, "a fox", "-o", "here")

@@ -157,7 +157,7 @@ def test_the_picked_frame_is_filled_and_no_other(
     assert digress("frame", "wall.png", "--find", "-o", "found").code == 0
     places = [Quad.trusted(np.array(f["opening"])) for f in noted(tmp_path / "found")["frames"]]
     number = 1 + max(range(len(places)), key=lambda i: places[i].overlap(POSTER))
-    picked = ["--insert", "picture.png", "--pick", str(number)]
+    picked = ["--insert", "picture.png", "--frame", str(number)]
     assert digress("frame", "wall.png", *picked, "-o", "hung").code == 0
     changed = (read_image(tmp_path / "hung" / "room.png") != wall).any(-1)
     assert changed[150:240, 70:150].mean() > 0.9

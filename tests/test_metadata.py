@@ -212,6 +212,7 @@ one_line = st.text(st.characters(exclude_characters="\n\r", exclude_categories=[
     one_line.map(lambda name: name.strip() or "bundled"),
     st.text("0123456789abcdef", min_size=64, max_size=64),
     st.sampled_from(["mean", "sum", "superpose"]),
+    st.sampled_from(["", "published", "trailing", "zero-snr"]),
 )
 def test_our_own_form_is_enough_without_the_json(
     settings: Settings,
@@ -222,11 +223,13 @@ def test_our_own_form_is_enough_without_the_json(
     model: str,
     model_hash: str,
     how: str,
+    timing: str,
 ) -> None:
     settings = dataclasses.replace(
         settings,
         command="paint",
         how=how,
+        timing=timing,
         regions=None,
         soft=0.0,
         prompt=prompt,
@@ -239,6 +242,8 @@ def test_our_own_form_is_enough_without_the_json(
         image=None,
         mask=None,
         upscaler=None,
+        hole=None,
+        palette=None,
         version="1.0",
         extra={},
     )

@@ -63,6 +63,7 @@ def test_texts_go_along_and_the_enlargement_is_recorded(
         (["--upscaler", "net.pth"], "net.pth is a pickle"),
         (["--upscaler", "net.safetensors"], "no such file of weights"),
         (["-o", "b.gif"], ".gif"),
+        (["-o", "a.png"], "written over"),
     ],
     ids=lambda value: "".join(value),
 )

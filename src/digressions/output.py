@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import InputError, OutputError
 
 
 @contextmanager
@@ -45,3 +45,13 @@ def writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
+def spare(source: Path, target: Path) -> None:
+    """Makes sure that a file that something is made of is not written over.
+
+    Raises:
+        InputError: It is the target.
+    """
+    if source.resolve() == target.resolve():
+        raise InputError(f"{source} would be written over: choose another -o")

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from ..geometry import Size
+from .chosen import drawn, load_model, settings_for, slug, start_settings
 from .options import (
     Device,
     Dtype,
@@ -21,11 +22,6 @@ from .options import (
     Seed,
     Steps,
     Strength,
-    drawn,
-    load_model,
-    settings_for,
-    slug,
-    start_settings,
 )
 from .side_by_side import Shared, show_pictures, show_table
 

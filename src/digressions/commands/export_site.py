@@ -11,6 +11,7 @@ import typer
 from ..console import out, progress, size_of
 from ..errors import InputError, StoppedError
 from ..geometry import Grid
+from .chosen import check_reuse, grown, load_model, slug, world_from
 from .options import (
     DEFAULT_UPSCALER,
     Device,
@@ -25,11 +26,6 @@ from .options import (
     Steps,
     Strength,
     UpscalerName,
-    check_reuse,
-    grown,
-    load_model,
-    slug,
-    world_from,
 )
 from .zoom import DEFAULT_CACHE
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..console import out, plain, progress
 from ..geometry import Size
+from .chosen import enlarged, note_idle_negative, note_unknown, slug
 from .hanging import write_before_after
-from .options import enlarged, note_idle_negative, note_unknown, slug
 from .print import say_pixels, say_sheet
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _say_cost(model: Model, room: np.ndarray, wishes: Sequence[Wish], finish: Fi
             )
         if wish.order is not None:
             say_sheet(wish.order.sheet)
-            say_pixels(own, wish.order)
+            say_pixels(own, wish.order, whole="digress print picture.png --fit whole")
 
 
 def _own_size(model: Model, wish: Wish, finish: Finish) -> Size:
@@ -187,7 +187,9 @@ def _candidates(model: Model, folder: Path, room: Original, wish: Wish) -> list[
     seen = scene_of(model, room.pixels, wish.settings)
     jobs = [job_of_scene(seen, wanted[i]) for i in missing]
     with progress() as bar:
-        task = bar.add_task(f"painting frame {wish.number}", total=sum(job.run for job in jobs))
+        task = bar.add_task(
+            f"painting frame {wish.number}", total=sum(job.run for job in jobs), visible=bool(jobs)
+        )
         for index, image in paint(
             retimed(model, wish.settings.timing),
             jobs,

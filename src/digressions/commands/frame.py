@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from ..geometry import Size
+from .chosen import hole_settings, load_model, settings_for
 from .explain import PICTURES, explain_frame
 from .hanging import (
     BLANK,
@@ -38,9 +39,6 @@ from .options import (
     Steps,
     Timing,
     UpscalerName,
-    hole_settings,
-    load_model,
-    settings_for,
 )
 
 if TYPE_CHECKING:
@@ -162,7 +160,9 @@ def frame(
     if corners is not None and mask is not None:
         raise InputError("--corners and --mask both say where the opening is: give one of them")
     folder = output or Path("out") / f"{photo.stem}-frame"
-    spare([photo, mask, *(insert or [])], folder, painting=bool(prompts))
+    _check_idle(bool(prompts), explain, size=size, refine=refine, pick=pick or None, n=n)
+    colour_source = None if palette is None else Path(palette)
+    spare([photo, mask, colour_source, *(insert or [])], folder, painting=bool(prompts))
     finish = _finish(refine, refine_strength, refine_scale, upscaler, print_as)
     numbers = picked(pick, max(len(prompts or []), len(frames or []), 1), n)
     if n is not None and not 1 <= n <= MOST:
@@ -223,6 +223,27 @@ def frame(
         explain_frame(loaded, folder / "explain", wall, wishes[0], n or PICTURES)
         return
     fill_frames(loaded, folder, wall, cut, wishes, finish, device)
+
+
+def _check_idle(
+    painting: bool,
+    explain: bool,
+    *,
+    size: str | None,
+    refine: str | None,
+    pick: list[int] | None,
+    n: int | None,
+) -> None:
+    """Refuses options that would do nothing."""
+    options = {"--size": size, "--refine": refine, "--pick": pick}
+    for name in (name for name, value in options.items() if value is not None):
+        if explain:
+            raise InputError(f"{name} does nothing with --explain: give one of them")
+        if not painting:
+            print_it = ": digress print PICTURE prints one of yours" if name == "--size" else ""
+            raise InputError(f"{name} is about painted pictures, and needs a prompt{print_it}")
+    if n is not None and not painting:
+        raise InputError("-n is about painted pictures, and needs a prompt")
 
 
 class _Paper(NamedTuple):

@@ -143,7 +143,7 @@ def write_hung(
     hole: Original | None,
 ) -> None:
     """``room.png``, which is the photo outside the openings, and both side by side."""
-    from ..frames.filling import hang_again
+    from ..frames.again import hang_again
     from ..pictures.images import write_image
 
     hung = [

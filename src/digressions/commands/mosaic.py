@@ -12,6 +12,7 @@ import typer
 from ..console import duration, err, out, progress, size_of
 from ..errors import InputError, StoppedError
 from ..geometry import Grid
+from .chosen import load_model, note_idle_negative, note_unknown, slug, world_from
 from .far import (
     Address,
     CpusPerWorker,
@@ -38,11 +39,6 @@ from .options import (
     Strength,
     TinyVae,
     UpscalerName,
-    load_model,
-    note_idle_negative,
-    note_unknown,
-    slug,
-    world_from,
 )
 
 if TYPE_CHECKING:

@@ -11,6 +11,15 @@ import typer
 from ..console import out, progress
 from ..errors import InputError
 from ..geometry import Size
+from .chosen import (
+    drawn,
+    load_model,
+    note_idle_negative,
+    note_unknown,
+    settings_for,
+    slug,
+    start_settings,
+)
 from .options import (
     DEFAULT_UPSCALER,
     Compiled,
@@ -32,13 +41,6 @@ from .options import (
     Timing,
     TinyVae,
     UpscalerName,
-    drawn,
-    load_model,
-    note_idle_negative,
-    note_unknown,
-    settings_for,
-    slug,
-    start_settings,
 )
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..geometry import Size
 from ..prints.lengths import millimetres, parse_length
 from ..prints.papersizes import nearest_frame, parse_size
-from .options import DEFAULT_UPSCALER, Device, UpscalerName, enlarged
+from .chosen import enlarged
+from .options import DEFAULT_UPSCALER, Device, UpscalerName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +59,7 @@ def print_(
     device: Device = None,
 ) -> None:
     """Make a file for a printer, of an exact size."""
+    from ..output import spare
     from ..pictures.images import read_text
     from ..pictures.original import read_original
     from ..prints.inks import INTENTS
@@ -84,6 +86,7 @@ def print_(
     order = Order(sheet, fit, edge, upscaler, ink, intent)
     order.place(own)
     target = output or picture.with_suffix(".pdf")
+    spare(picture, target)
     order.check(target)
     proof_target = target.with_name(f"{target.stem}-proof.png")
     if proof and picture.resolve() == proof_target.resolve():
@@ -116,8 +119,12 @@ def say_sheet(sheet: Sheet) -> None:
     out.print(plain(", ".join(parts)))
 
 
-def say_pixels(picture: Size, order: Order) -> None:
-    """How many DPI a picture of a size has of its own, and what becomes of it."""
+def say_pixels(picture: Size, order: Order, *, whole: str = "--fit whole") -> None:
+    """How many DPI a picture of a size has of its own, and what becomes of it.
+
+    Args:
+        whole: How to keep all of it where some is cut off.
+    """
     effective = order.effective_dpi(picture)
     placement, upscaler = order.place(picture), order.upscaler_for(picture)
     line = f"the picture's own {picture.width:,} x {picture.height:,} px are {effective:.0f} DPI"
@@ -125,7 +132,7 @@ def say_pixels(picture: Size, order: Order) -> None:
         line += f": enlarged {placement.enlargement:.2f} times with {upscaler}"
     lost = 1 - placement.crop.size.pixels / picture.pixels
     if lost >= 0.005:
-        line += f"; {100 * lost:.0f} % of it is cut off to fit (--fit whole keeps it)"
+        line += f"; {100 * lost:.0f} % of it is cut off to fit ({whole} keeps it)"
     out.print(plain(line))
     if effective < LOW_DPI:
         err.print(

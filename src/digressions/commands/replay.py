@@ -11,8 +11,9 @@ import typer
 from ..console import err, out, plain, progress
 from ..errors import InputError
 from ..geometry import Size
+from .chosen import enlarged, load_model
 from .mosaic import run_mosaic
-from .options import Device, Dtype, TinyVae, enlarged, load_model
+from .options import Device, Dtype, TinyVae
 from .paint import paint_all
 from .zoom import run_flight
 
@@ -114,7 +115,7 @@ def _made_of_files(text: dict[str, str], target: Path, device: str | None) -> bo
         check_suffix(target)
         write_image(target, upscaled_again(text["upscale"], large), text)
     elif "frame" in text:
-        from ..frames.filling import hang_again
+        from ..frames.again import hang_again
 
         check_suffix(target)
         write_image(target, hang_again(text["frame"]), text)
@@ -124,7 +125,7 @@ def _made_of_files(text: dict[str, str], target: Path, device: str | None) -> bo
 
 
 def _frame_again(model: Model, settings: Settings, target: Path, device: str | None) -> None:
-    from ..frames.filling import make_again
+    from ..frames.again import make_again
     from ..paint import paint
     from ..pictures.images import check_suffix, write_image
     from ..pictures.metadata import to_text

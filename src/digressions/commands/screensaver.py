@@ -16,17 +16,8 @@ import typer
 
 from ..errors import DigressionsError
 from ..geometry import Grid
-from .options import (
-    Device,
-    Dtype,
-    ModelName,
-    Prompt,
-    Reuse,
-    RootSeed,
-    check_reuse,
-    load_model,
-    world_from,
-)
+from .chosen import check_reuse, load_model, world_from
+from .options import Device, Dtype, ModelName, Prompt, Reuse, RootSeed
 from .serve import check_installed, serve_world
 from .zoom import DEFAULT_CACHE
 

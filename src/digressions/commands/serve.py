@@ -13,6 +13,7 @@ import typer
 from ..console import out
 from ..errors import InputError, MissingExtraError
 from ..geometry import Grid
+from .chosen import check_reuse, grown, load_model, world_from
 from .options import (
     DEFAULT_UPSCALER,
     Device,
@@ -28,10 +29,6 @@ from .options import (
     Steps,
     Strength,
     UpscalerName,
-    check_reuse,
-    grown,
-    load_model,
-    world_from,
 )
 from .zoom import DEFAULT_CACHE
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..console import out, plain, progress
 from ..errors import InputError
-from .options import slug
+from .chosen import slug
 
 if TYPE_CHECKING:
     import numpy as np

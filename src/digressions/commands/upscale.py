@@ -12,7 +12,8 @@ from .. import __version__
 from ..console import out, plain
 from ..errors import InputError
 from ..geometry import Size
-from .options import DEFAULT_UPSCALER, Device, UpscalerName, enlarged
+from .chosen import enlarged
+from .options import DEFAULT_UPSCALER, Device, UpscalerName
 
 
 def upscale(
@@ -30,6 +31,7 @@ def upscale(
     device: Device = None,
 ) -> None:
     """Enlarge a picture."""
+    from ..output import spare
     from ..pictures.images import check_suffix, read_image_and_hash, read_text, write_image
     from ..pictures.opening import MAX_PIXELS
     from ..upscale import check_upscaler
@@ -38,6 +40,7 @@ def upscale(
         raise InputError("--times and --size are two ways to say one thing: give one of them")
     check_upscaler(upscaler)
     target = output or picture.with_name(f"{picture.stem}-upscaled.png")
+    spare(picture, target)
     image, digest = read_image_and_hash(picture)
     here = Size(image.shape[1], image.shape[0])
     there = _wanted(here, times, size)

@@ -11,6 +11,7 @@ import typer
 from ..console import duration, err, out, progress
 from ..errors import InputError, StoppedError
 from ..geometry import CellPath, Grid, Size
+from .chosen import check_reuse, grown, load_model, slug, world_from
 from .far import (
     Address,
     CpusPerWorker,
@@ -38,11 +39,6 @@ from .options import (
     Strength,
     TinyVae,
     UpscalerName,
-    check_reuse,
-    grown,
-    load_model,
-    slug,
-    world_from,
 )
 
 if TYPE_CHECKING:

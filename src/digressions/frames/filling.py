@@ -1,5 +1,5 @@
 """What goes into the openings of a photo: each picture as a function of settings, so that it can be
-made again.
+made again (`again.py`).
 
     candidate   painted at the model's size, upright
     picture     the candidate repainted if asked, and enlarged
@@ -12,7 +12,6 @@ All four remember the same settings, with ``extra["frame"]`` saying which of the
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,18 +22,16 @@ import numpy as np
 from ..errors import ImageError, InputError
 from ..geometry import Quad, Size
 from ..job import Job
-from ..jsontext import parsed
 from ..models import Model
-from ..pictures.images import read_image, read_text, to_array
-from ..pictures.metadata import KEY, Settings, from_text
-from ..pictures.original import read_again
+from ..pictures.images import read_image, read_text
+from ..pictures.metadata import Settings, from_text
 from ..pictures.palette import palette_again, started
-from ..prints.order import Order, from_note
-from ..upscale import enlarge, load_upscaler
+from ..prints.order import Order
+from ..upscale import load_upscaler
 from .hang import insert
 from .refine import Refinement, refined
 from .rings import upright_size
-from .scene import Scene, cut, job_in, layout, scene
+from .scene import Scene, job_in, layout, scene
 
 _LONGEST = 8192  # pixels of a finished picture that is for the photo alone
 
@@ -212,7 +209,7 @@ def place_of(settings: Settings) -> Place:
             Quad.trusted(corners), float(note["aspect"]), bool(note["lit"]), float(note["room"])
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
 
 
 def kept(path: Path, settings: Settings) -> np.ndarray | None:
@@ -226,78 +223,6 @@ def kept(path: Path, settings: Settings) -> np.ndarray | None:
         return None
 
 
-class Again(NamedTuple):
-    """A file to be made once more.
-
-    Attributes:
-        pixels: ``(H, W, 3)`` uint8.
-        order: How to print them, or ``None`` for a picture file.
-    """
-
-    pixels: np.ndarray
-    order: Order | None
-
-
-def make_again(
-    model: Model,
-    photo: np.ndarray,
-    mask: np.ndarray | None,
-    settings: Settings,
-    paint: Callable[[Job], Any],
-) -> Again:
-    """Any of the four, from the photo on.
-
-    Args:
-        paint: A job to a picture ``(3, H, W)`` in 0..1.
-
-    Raises:
-        InputError: The settings are damaged.
-    """
-
-    def picture(settings: Settings) -> np.ndarray:
-        seen = scene_of(model, photo, settings)
-        painted = cut(seen, to_array(paint(job_of_scene(seen, settings))))
-        note = settings.extra["frame"]
-        if note["made"] == "candidate":
-            return painted
-        size = Size(*(int(side) for side in note["size"]))
-        upscaler = load_upscaler(settings.upscaler or "lanczos")
-        return enlarge(repainted(model, painted, settings), *size, upscaler)
-
-    try:
-        note = settings.extra["frame"]
-        if note["made"] == "room":
-            each = [from_text({KEY: json.dumps(found)}) for found in note["pictures"]]
-            return Again(hung(photo, mask, [Filled(picture(own), own) for own in each]), None)
-        order = from_note(note["print"]) if note["made"] == "print" else None
-        return Again(picture(settings), order)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _damaged(error) from error
-
-
-def hang_again(text: str) -> np.ndarray:
-    """A photo that the user's own pictures were hung into, once more: ``(H, W, 3)`` uint8.
-
-    Args:
-        text: The JSON that it remembers: ``photo``, ``mask`` and ``hung``, a list of openings with
-            their aspect, whether they are ``lit``, and the picture; files with their SHA-256.
-
-    Raises:
-        InputError: It is damaged, or a file is not there or another by now.
-    """
-    try:
-        note = parsed(text)
-        room = read_again(note["photo"]).pixels
-        mask = None if note["mask"] is None else read_again(note["mask"], mask=True).pixels
-        for one in note["hung"]:
-            opening = Quad.trusted(np.array(one["opening"], float).reshape(4, 2))
-            picture = read_again(one["picture"]).pixels
-            lit, aspect = bool(one["lit"]), float(one["aspect"])
-            room = insert(room, opening, picture, aspect, mask=mask, lit=lit)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _damaged(error) from error
-    return room
-
-
-def _damaged(error: Exception) -> InputError:
+def damaged(error: Exception) -> InputError:
+    """What is said of settings that do not hold what they should."""
     return InputError(f"the settings of the frame are damaged: {error!r:.120}")

@@ -24,6 +24,7 @@ _CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
 _NESTED = 0.75  # of a side of moulding or mat that must be seen, on three sides
 _SHADOW = 0.35  # how much fainter two sides of a ring are than the others if it is a shadow
 _FAINT = 3.0  # grey levels a pixel: what is plainer is an edge anyhow
+_LEAST_SEEN = 16.0  # pixels of the photo that lie in an opening
 _CORNER_ERROR = 0.7  # pixels of the fine copy
 
 
@@ -89,8 +90,19 @@ def find(
 
 
 def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Frame:
-    """A frame whose opening is known, with its true aspect and whether it is empty."""
+    """A frame whose opening is known, with its true aspect and whether it is empty.
+
+    Raises:
+        InputError: Next to nothing of the opening lies in the photo.
+    """
     size = Size(photo.shape[1], photo.shape[0])
+    edges = Quad.trusted(pixel_corners(*size))
+    seen = edges.covers(opening) * opening.area
+    if seen < _LEAST_SEEN:
+        raise InputError(
+            f"{seen:.0f} pixels of the photo's {size.width} x {size.height} lie in the opening "
+            f"{opening}: give corners in pixels of the photo"
+        )
     fine = _shrunk(photo, _FINE)
     factor = max(fine.shape[:2]) / max(size)
     error = _CORNER_ERROR / factor

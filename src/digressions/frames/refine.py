@@ -39,8 +39,10 @@ class Refinement:
 
     def __post_init__(self) -> None:
         """Raises:
-        InputError: A scale that is out of range.
+        InputError: A strength or scale that is out of range.
         """
+        if not 0 <= self.strength <= 1:
+            raise InputError(f"--refine-strength {self.strength:g} is out of range: 0 to 1")
         if not 1 <= self.scale <= MOST:
             raise InputError(
                 f"--refine-scale {self.scale:g} is out of range: 1 to {MOST:g} times the model's "
