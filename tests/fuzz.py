@@ -319,7 +319,7 @@ def _settings_reader(folder: Path) -> Callable[[Path], None]:
 
 def _read_notes(path: Path) -> None:
     """The notes of what was made of files."""
-    from digressions.frames.filling import hang_again
+    from digressions.frames.again import hang_again
     from digressions.prints.order import from_note
     from digressions.replay import upscaled_again
 

@@ -12,7 +12,7 @@ import pikepdf
 import pytest
 
 from digressions.errors import DigressionsError, ImageError, InputError, OutputError
-from digressions.frames.filling import hang_again
+from digressions.frames.again import hang_again
 from digressions.geometry import Grid
 from digressions.mosaics.manifest import read_manifest
 from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
