@@ -46,7 +46,7 @@ def filled(folder: Path) -> Image.Image:
 
     folder.mkdir(parents=True, exist_ok=True)
     Image.fromarray(photograph(room(1003, 1600)).pixels).save(folder / "wall.png")
-    prompts, picks = ("drawing of a fox", "photo of a sunflower"), ("--pick", "7", "--pick", "4")
+    prompts, picks = ("photo of a fox", "photo of a parrot"), ("--pick", "5", "--pick", "4")
     command = (sys.executable, "-m", "digressions", "frame", folder / "wall.png", *prompts, *picks)
     subprocess.run((*command, "--dtype", "float32", "-o", folder), check=True)
     both = Image.open(folder / "before-after.jpg")
