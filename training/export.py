@@ -21,8 +21,8 @@ pipeline_tag: text-to-image
 # digressions-mini
 
 A very small text-to-image latent diffusion model, 64 x 64 px, trained from scratch on two CPU
-cores. It is made for the {concepts} things listed below, in five styles: photo, painting, drawing,
-cartoon, ink drawing. It is meant for mosaics: image-to-image from a patch of colour paints the
+cores. It has seen the {concepts} things listed below, in five styles: photo, painting, drawing,
+cartoon, ink drawing; the figures say how few of them it paints well. It is meant for mosaics: image-to-image from a patch of colour paints the
 thing in those colours.{guidance}
 
 ## Parts
@@ -51,9 +51,9 @@ The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
 ## Weak points
 
 It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
-some things can be told by their shape; `training/LOG.md` says which. "Photo" means a glossy 3D
-render. One thing per picture, nothing but the listed things. The autoencoder blurs; the log gives
-its decibels.
+some things can be told by their shape; `training/LOG.md` says which, and why the figures are far from
+what is wanted. "Photo" means a glossy 3D render. Nothing but the listed things. The autoencoder blurs;
+the log gives its decibels. 128 px was not tried: what the figures lack first is training.
 
 ## Things
 
