@@ -22,8 +22,8 @@ pipeline_tag: text-to-image
 
 A very small text-to-image latent diffusion model, 64 x 64 px, trained from scratch on two CPU
 cores. It has seen the {concepts} things listed below, in five styles: photo, painting, drawing,
-cartoon, ink drawing; the figures say how few of them it paints well. It is meant for mosaics: image-to-image from a patch of colour paints the
-thing in those colours.{guidance}
+cartoon, ink drawing; the figures say how few of them it paints well. It is meant for mosaics:
+image-to-image from a patch of colour paints the thing in those colours.{guidance}
 
 ## Parts
 
