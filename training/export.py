@@ -53,7 +53,8 @@ The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
 It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
 some things can be told by their shape; `training/LOG.md` says which, and why the figures are far
 from what is wanted. "Photo" means a glossy 3D render. Nothing but the listed things. The
-autoencoder blurs; the log gives its decibels. 128 px was not tried: what the figures lack first is training.
+autoencoder blurs; the log gives its decibels. 128 px was not tried: what the figures lack first is
+training.
 
 ## Things
 
