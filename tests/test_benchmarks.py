@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fidelity, mosaic, scale, serve, zoom
+from benchmarks import depth, fidelity, mosaic, scale, serve, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.page import marked
 from benchmarks.peers import PEERS, Peer, Placed
@@ -292,7 +292,7 @@ def test_a_longer_film_takes_longer_but_not_more_memory(tmp_path: Path) -> None:
     assert "| 8 |" in text
 
 
-@pytest.mark.parametrize("name", ["zoom", "serve"])
+@pytest.mark.parametrize("name", ["zoom", "serve", "depth"])
 def test_the_page_of_worlds_has_a_place_for_figures(name: str) -> None:
     assert len(marked(name).findall((DOCS / "zoom.md").read_text("utf-8"))) == 1
 
@@ -369,3 +369,15 @@ def test_the_page_of_speed_has_a_place_for_every_table() -> None:
     for name in ("mosaic", "kernels", "sharing", "scale"):
         (section,) = marked(name).findall(text)
         assert section
+
+
+def test_depths_are_judged_and_exact(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- generated: depth -->\nold\n<!-- /generated: depth -->\n", "utf-8")
+    report = depth.main(
+        [*("--paths", "2", "--depths", "1", "3"), "--grid", "8", "--update", str(page)]
+    )
+    assert [row["depth"] for row in report["rows"]] == [1, 3]
+    assert all(row["residual"] <= 1 for row in report["rows"])
+    assert all(0 < row["lightness"] < 1 and row["contrast"] > 1 for row in report["rows"])
+    assert "| 3 |" in page.read_text("utf-8")
