@@ -236,7 +236,7 @@ def alone(bundled: Model, tmp_path_factory: pytest.TempPathFactory) -> Hypermosa
     return job
 
 
-@pytest.mark.parametrize("sharing", [Sharing(reuse=3), Sharing(merge=0.06)], ids=str)
+@pytest.mark.parametrize("sharing", [Sharing(reuse=3), Sharing(merge=0.02)], ids=str)
 def test_shared_pictures_are_exact_in_every_place(
     alone: Hypermosaic, bundled: Model, tmp_path: Path, sharing: Sharing
 ) -> None:

@@ -126,7 +126,7 @@ def test_a_file_that_is_no_store_is_refused_and_untouched(tmp_path: Path, conten
     path.write_bytes(content)
     with pytest.raises(OutputError) as refused:
         Store(path, "job")
-    assert "choose another folder" in one_line(refused, path)
+    assert "choose another, or delete the file" in one_line(refused, path)
     assert path.read_bytes() == content
 
 

@@ -53,7 +53,7 @@ function frame(now) {
   const { wishes, fading } = drawing.draw(view, now);
   loader.want(wishes, pilot.middle, view);
   tell(moving || fading || wishes.length > 0 || loader.busy);
-  awake = moving || fading;
+  awake = moving || fading || pilot.due;
   if (awake) requestAnimationFrame(frame);
 }
 

@@ -70,11 +70,15 @@ export class Pilot {
     this.target = null;
   }
 
-  /* Chooses where to go on whenever a place is reached and its canvas is there. */
+  /* Whether it is time to choose: a place is reached and its canvas is there. */
+  get due() {
+    return this.flying && !this.motion.goal && Boolean((this.target || this.view.base).canvas);
+  }
+
+  /* Chooses where to go on, when it is time to. */
   step() {
-    if (!this.flying || this.motion.goal) return;
+    if (!this.due) return;
     const from = this.target || this.view.base;
-    if (!from.canvas) return;
     this.target = from.into(chooseCell(from.canvas.image, from.columns));
     const { view } = this;
     const target = () => {
