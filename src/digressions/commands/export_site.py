@@ -14,18 +14,26 @@ from ..geometry import Grid
 from .chosen import check_reuse, grown, load_model, slug, world_from
 from .options import (
     DEFAULT_UPSCALER,
+    Anchor,
+    Band,
+    CacheFile,
+    CacheSize,
+    CellPrompts,
     Device,
     Dtype,
     Guidance,
     How,
     ModelName,
     Negative,
+    PictureSize,
     Prompt,
     RootSeed,
     SamplerName,
+    StartImage,
     Steps,
     Strength,
     UpscalerName,
+    WorldGrid,
 )
 from .zoom import DEFAULT_CACHE
 
@@ -48,17 +56,10 @@ def export_site(
     max_mb: Annotated[
         float, typer.Option(help="What the folder may take; the pictures' quality goes by it.")
     ] = 20,
-    image: Annotated[
-        Path | None, typer.Option(help="Start from this picture, not a painted one.")
-    ] = None,
-    grid: Annotated[str, typer.Option(help="Cells across and down.")] = "64",
-    cell_prompt: Annotated[
-        list[str] | None,
-        typer.Option(help="What the cells show; again for the next depth, and then round."),
-    ] = None,
-    picture_size: Annotated[
-        int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
-    ] = None,
+    image: StartImage = None,
+    grid: WorldGrid = "64",
+    cell_prompt: CellPrompts = None,
+    picture_size: PictureSize = None,
     strength: Strength = None,
     steps: Steps = None,
     guidance: Guidance = None,
@@ -66,17 +67,11 @@ def export_site(
     how: How = "mean",
     sampler: SamplerName = None,
     seed: RootSeed = 0,
-    band: Annotated[
-        int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
-    ] = 2,
-    anchor: Annotated[
-        float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
-    ] = 0.3,
+    band: Band = 2,
+    anchor: Anchor = 0.3,
     upscaler: UpscalerName = DEFAULT_UPSCALER,
-    cache: Annotated[
-        Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
-    ] = DEFAULT_CACHE[0],
-    cache_size: Annotated[int, typer.Option(help="Megabytes that the cache may take.")] = 1000,
+    cache: CacheFile = DEFAULT_CACHE[0],
+    cache_size: CacheSize = 1000,
     batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
     model: ModelName = "bundled",
     device: Device = None,

@@ -24,6 +24,8 @@ from .far import (
 )
 from .options import (
     DEFAULT_UPSCALER,
+    Anchor,
+    Band,
     Compiled,
     Device,
     Dtype,
@@ -32,6 +34,7 @@ from .options import (
     ModelName,
     Negative,
     OpenVino,
+    PictureSize,
     Prompt,
     RootSeed,
     SamplerName,
@@ -68,9 +71,7 @@ def mosaic(
     cell_prompt: Annotated[
         str | None, typer.Option(help="What the cells show; the prompt if not said.")
     ] = None,
-    size: Annotated[
-        int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
-    ] = None,
+    size: PictureSize = None,
     strength: Strength = None,
     steps: Steps = None,
     guidance: Guidance = None,
@@ -78,12 +79,8 @@ def mosaic(
     how: How = "mean",
     sampler: SamplerName = None,
     seed: RootSeed = 0,
-    band: Annotated[
-        int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
-    ] = 2,
-    anchor: Annotated[
-        float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
-    ] = 0.3,
+    band: Band = 2,
+    anchor: Anchor = 0.3,
     enlarge: Annotated[
         int, typer.Option(help="Enlarge each picture this many times, with --upscaler.")
     ] = 1,

@@ -98,3 +98,27 @@ Reuse = Annotated[
     int | None,
     typer.Option(help="Paint only so many pictures, and use them again wherever they fit."),
 ]
+StartImage = Annotated[
+    Path | None, typer.Option("--image", help="Start from this picture, not a painted one.")
+]
+CellPrompts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cell-prompt", help="What the cells show; again for the next depth, and then round."
+    ),
+]
+PictureSize = Annotated[
+    int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
+]
+WorldGrid = Annotated[str, typer.Option("--grid", help="Cells across and down.")]
+Band = Annotated[
+    int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
+]
+Anchor = Annotated[
+    float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
+]
+CacheFile = Annotated[
+    Path,
+    typer.Option("--cache", help="File that keeps what is painted, for any number of worlds."),
+]
+CacheSize = Annotated[int, typer.Option(help="Megabytes that the cache may take.")]

@@ -9,15 +9,22 @@ import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from ..errors import DigressionsError
 from ..geometry import Grid
 from .chosen import check_reuse, load_model, world_from
-from .options import Device, Dtype, ModelName, Prompt, Reuse, RootSeed
+from .options import (
+    CacheFile,
+    CellPrompts,
+    Device,
+    Dtype,
+    ModelName,
+    Prompt,
+    Reuse,
+    RootSeed,
+    StartImage,
+    WorldGrid,
+)
 from .serve import check_installed, serve_world
 from .zoom import DEFAULT_CACHE
 
@@ -27,19 +34,12 @@ _FILLING = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 def screensaver(
     prompt: Prompt,
-    image: Annotated[
-        Path | None, typer.Option(help="Start from this picture, not a painted one.")
-    ] = None,
-    grid: Annotated[str, typer.Option(help="Cells across and down.")] = "64",
-    cell_prompt: Annotated[
-        list[str] | None,
-        typer.Option(help="What the cells show; again for the next depth, and then round."),
-    ] = None,
+    image: StartImage = None,
+    grid: WorldGrid = "64",
+    cell_prompt: CellPrompts = None,
     reuse: Reuse = None,
     seed: RootSeed = 0,
-    cache: Annotated[
-        Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
-    ] = DEFAULT_CACHE[0],
+    cache: CacheFile = DEFAULT_CACHE[0],
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,

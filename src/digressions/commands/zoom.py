@@ -23,6 +23,11 @@ from .far import (
 )
 from .options import (
     DEFAULT_UPSCALER,
+    Anchor,
+    Band,
+    CacheFile,
+    CacheSize,
+    CellPrompts,
     Compiled,
     Device,
     Dtype,
@@ -31,6 +36,7 @@ from .options import (
     ModelName,
     Negative,
     OpenVino,
+    PictureSize,
     Prompt,
     Reuse,
     RootSeed,
@@ -39,6 +45,7 @@ from .options import (
     Strength,
     TinyVae,
     UpscalerName,
+    WorldGrid,
 )
 
 if TYPE_CHECKING:
@@ -79,15 +86,10 @@ def zoom(
     max_mb: Annotated[
         float | None, typer.Option(help="A GIF is made smaller until it takes less.")
     ] = None,
-    grid: Annotated[str, typer.Option(help="Cells across and down.")] = "64",
-    cell_prompt: Annotated[
-        list[str] | None,
-        typer.Option(help="What the cells show; again for the next depth, and then round."),
-    ] = None,
+    grid: WorldGrid = "64",
+    cell_prompt: CellPrompts = None,
     reuse: Reuse = None,
-    picture_size: Annotated[
-        int | None, typer.Option(help="Width and height of each picture; the model's if not said.")
-    ] = None,
+    picture_size: PictureSize = None,
     strength: Strength = None,
     steps: Steps = None,
     guidance: Guidance = None,
@@ -95,17 +97,11 @@ def zoom(
     how: How = "mean",
     sampler: SamplerName = None,
     seed: RootSeed = 0,
-    band: Annotated[
-        int, typer.Option(help="Values a cell and side that equal the picture; 0 for none.")
-    ] = 2,
-    anchor: Annotated[
-        float, typer.Option(help="0..1: how strongly each step is steered to the cell's colours.")
-    ] = 0.3,
+    band: Band = 2,
+    anchor: Anchor = 0.3,
     upscaler: UpscalerName = DEFAULT_UPSCALER,
-    cache: Annotated[
-        Path, typer.Option(help="File that keeps what is painted, for any number of worlds.")
-    ] = DEFAULT_CACHE[0],
-    cache_size: Annotated[int, typer.Option(help="Megabytes that the cache may take.")] = 1000,
+    cache: CacheFile = DEFAULT_CACHE[0],
+    cache_size: CacheSize = 1000,
     batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
     model: ModelName = "bundled",
     device: Device = None,
