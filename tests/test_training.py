@@ -16,7 +16,7 @@ import torch
 pytest.importorskip("pyvips")
 TRAINING = Path(__file__).parents[1] / "training"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
-MODULES += ("figures_with_starts",)
+MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +209,60 @@ def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
     wanted = step(middle, velocity(middle, t - 125), t - 125, t - 250)
     jump = training.distil.jump_velocity(velocity, x_t, t, levels, 4, 2)
     torch.testing.assert_close(step(x_t, jump, t, t - 250), wanted, atol=1e-4, rtol=1e-4)
+
+
+# --- other sizes -------------------------------------------------------------------------------
+
+
+def shapes() -> torch.Tensor:
+    """Sixteen drawings, (16, 96, 96, 4) uint8."""
+    names = ("turtle", "frog", "pizza", "turtle") * 4
+    return torch.from_numpy(np.stack([drawing(name, 16 * i) for i, name in enumerate(names)]))
+
+
+def test_a_seed_is_the_same_scene_at_every_size(training):
+    small, scenes = training.compose.compose(shapes(), torch.Generator().manual_seed(2))
+    large, same = training.compose.compose(shapes(), torch.Generator().manual_seed(2), 128)
+    assert [(s.night, s.count) for s in scenes] == [(s.night, s.count) for s in same]
+    assert large.shape == (16, 3, 128, 128)
+    assert (torch.nn.functional.avg_pool2d(large, 2) - small).abs().mean() < 0.01
+
+
+def test_what_a_seed_means_at_64_px_does_not_change(training):
+    """Figures of the log stay comparable: these were taken before there were other sizes."""
+    pictures = training.compose.composite(shapes(), torch.Generator().manual_seed(2))
+    assert pictures[:4].mean((1, 2, 3)).tolist() == pytest.approx(
+        [0.46093, 0.30149, 0.74188, 0.46798], abs=1e-4
+    )
+
+
+def test_drawings_too_coarse_for_a_size_are_refused(training):
+    coarse = np.zeros((1, 96, 96, 4), np.uint8)
+    with pytest.raises(SystemExit, match=r"drawings of 96 px are too coarse.*data.py --size 128"):
+        training.data.check_size(128, coarse)
+    with pytest.raises(SystemExit, match="a multiple of 16"):
+        training.data.check_size(72, np.zeros((1, 192, 192, 4), np.uint8))
+    training.data.check_size(64, coarse)
+
+
+def test_a_model_trained_at_another_size_paints_that_size(training, dataset, tmp_path, monkeypatch):
+    import digressions
+
+    _, records, vocabulary = training.data.load(dataset)
+    training.autoencoder.make_autoencoder(8).save_pretrained(tmp_path / "vae")
+    words = f"--data {dataset} --vae {tmp_path / 'vae'} --out {tmp_path} --size 128 --no-bf16"
+    args = training.diffusion.parser("").parse_args([*words.split(), "--widths", "64", "64"])
+    trainer = training.diffusion.Trainer(None, records, vocabulary, args)
+    trainer.train_step(
+        torch.randn(2, 16, 16, 16), [(i, training.captions.Scene()) for i in range(2)]
+    )
+    trainer.save(tmp_path / "checkpoint.pt")
+    words = f"export.py --data {dataset} --vae {tmp_path / 'vae'} --out {tmp_path / 'model'}"
+    monkeypatch.setattr(sys, "argv", [*words.split(), "--checkpoint", f"{tmp_path}/checkpoint.pt"])
+    training.export.main()
+    assert digressions.load(str(tmp_path / "model")).size == 128
+    words = f"--data {dataset} --vae {tmp_path / 'vae'} --out {tmp_path} --no-bf16"
+    args = training.diffusion.parser("").parse_args(
+        [*words.split(), "--start", str(tmp_path / "model")]
+    )
+    assert training.diffusion.Trainer(None, records, vocabulary, args).args.size == 128

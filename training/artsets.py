@@ -1,8 +1,8 @@
 """Openly licensed sets of drawings: fetched from npm, their licences checked, rendered to RGBA.
 
 Each set is a package of a pinned version. Its licence field is checked before anything is read
-from it. A drawing is 96 x 96 px, uint8, straight (not premultiplied) alpha, trimmed to what it
-shows.
+from it. A drawing is uint8 with straight (not premultiplied) alpha, trimmed to what it shows, and
+half as large again as the pictures it is meant for: 96 x 96 px for 64.
 """
 
 import json
@@ -15,9 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-SIZE = 96
-MARGIN = 3
-RENDERED = 256  # before trimming
+SIDE = 96
 ALLOWED_LICENSES = {
     "MIT",
     "Apache-2.0",
@@ -106,8 +104,13 @@ def slug(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"[’']", "", label.lower())).strip("-")
 
 
-def to_rgba(image: pyvips.Image) -> np.ndarray:
-    """Trim what is transparent and fit the rest into a (SIZE, SIZE, 4) uint8 canvas.
+def drawing_side(size: int) -> int:
+    """How many pixels a side drawings have that pictures of `size` px are composed of."""
+    return 3 * size // 2
+
+
+def to_rgba(image: pyvips.Image, side: int) -> np.ndarray:
+    """Trim what is transparent and fit the rest into a (side, side, 4) uint8 canvas.
 
     Sets differ in their margins; trimmed, every drawing is as large as its picture allows and
     stands in its middle.
@@ -116,16 +119,18 @@ def to_rgba(image: pyvips.Image) -> np.ndarray:
         image = image.colourspace("srgb").bandjoin(255)
     left, top, width, height = image[3].find_trim(threshold=8, background=[0])
     if width == 0 or height == 0:
-        return np.zeros((SIZE, SIZE, 4), np.uint8)
+        return np.zeros((side, side, 4), np.uint8)
     image = image.crop(left, top, width, height)
-    image = image.thumbnail_image(SIZE - 2 * MARGIN, height=SIZE - 2 * MARGIN)
-    return image.gravity("centre", SIZE, SIZE).numpy()
+    within = side - 2 * (side // 32)
+    image = image.thumbnail_image(within, height=within)
+    return image.gravity("centre", side, side).numpy()
 
 
 class IconifySet:
-    """The drawings of one iconify package, found by emoji label."""
+    """The drawings of one iconify package, found by emoji label, `side` pixels large."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, side: int):
+        self.side = side
         self.icons = json.loads((folder / "icons.json").read_text())
 
     def render(self, emoji: dict) -> np.ndarray | None:
@@ -138,18 +143,20 @@ class IconifySet:
         width = icon.get("width", self.icons.get("width", 16))
         height = icon.get("height", self.icons.get("height", 16))
         box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
+        rendered = 256 * self.side // SIDE  # before trimming
         svg = (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">'
+            f'viewBox="{box}" width="{rendered}" height="{rendered}" color="#111">'
             f"{icon['body']}</svg>"
         )
-        return to_rgba(pyvips.Image.svgload_buffer(svg.encode()))
+        return to_rgba(pyvips.Image.svgload_buffer(svg.encode()), self.side)
 
 
 class PictureSet:
-    """Pictures in ``assets/``, named by the emoji's code points."""
+    """Pictures in ``assets/``, named by the emoji's code points, brought to `side` pixels."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, side: int):
+        self.side = side
         self.assets = folder / "assets"
 
     def render(self, emoji: dict) -> np.ndarray | None:
@@ -158,10 +165,11 @@ class PictureSet:
         for name in (code, f"{code}-fe0f", code.removesuffix("-fe0f")):
             path = self.assets / f"{name}.webp"
             if path.exists():
-                return to_rgba(pyvips.Image.new_from_file(str(path)))
+                return to_rgba(pyvips.Image.new_from_file(str(path)), self.side)
         return None
 
 
-def open_art_set(folder: Path) -> IconifySet | PictureSet:
-    """Open an unpacked package by what it contains."""
-    return IconifySet(folder) if (folder / "icons.json").exists() else PictureSet(folder)
+def open_art_set(folder: Path, side: int = SIDE) -> IconifySet | PictureSet:
+    """Open an unpacked package by what it contains; its drawings will be `side` pixels large."""
+    kind = IconifySet if (folder / "icons.json").exists() else PictureSet
+    return kind(folder, side)

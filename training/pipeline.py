@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from captions import every_caption, surroundings
+from compose import SIZE
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
 from text import WIDTH, make_text_encoder, train_tokenizer
@@ -27,10 +28,13 @@ SHEET_PROMPTS = (
 )
 
 
-def make_unet(widths: tuple[int, int]) -> UNet2DConditionModel:
-    """An untrained denoiser of (B, 16, 8, 8) latents; it attends to the text at 4 x 4 only."""
+def make_unet(widths: tuple[int, int], size: int = SIZE) -> UNet2DConditionModel:
+    """An untrained denoiser of (B, 16, size / 8, size / 8) latents.
+
+    It attends to the text at half that side only.
+    """
     return UNet2DConditionModel(
-        sample_size=8,
+        sample_size=size // 8,
         in_channels=16,
         out_channels=16,
         block_out_channels=widths,
@@ -40,6 +44,11 @@ def make_unet(widths: tuple[int, int]) -> UNet2DConditionModel:
         cross_attention_dim=WIDTH,
         attention_head_dim=tuple(width // 64 for width in widths),
     )
+
+
+def picture_size(unet: UNet2DConditionModel) -> int:
+    """How many pixels a side a denoiser's pictures have."""
+    return 8 * int(unet.config.sample_size)
 
 
 def make_scheduler() -> DDIMScheduler:
@@ -62,9 +71,10 @@ def load_tokenizer(records: list[dict], vocabulary: list[str]):
     return train_tokenizer(texts + surroundings() + vocabulary)
 
 
-def make_models(widths: tuple[int, int], pieces: int) -> nn.ModuleDict:
+def make_models(widths: tuple[int, int], pieces: int, size: int = SIZE) -> nn.ModuleDict:
     """Untrained: the denoiser and a text encoder for a vocabulary of `pieces`."""
-    return nn.ModuleDict({"unet": make_unet(tuple(widths)), "text": make_text_encoder(pieces)})
+    unet = make_unet(tuple(widths), size)
+    return nn.ModuleDict({"unet": unet, "text": make_text_encoder(pieces)})
 
 
 def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
@@ -76,7 +86,7 @@ def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
 
 
 def make_pipeline(vae, tokenizer, text_encoder, unet, scheduler) -> StableDiffusionPipeline:
-    """Assemble the parts; the pipeline paints 64 x 64 px by default."""
+    """Assemble the parts; the pipeline paints what the denoiser's config says."""
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
@@ -98,7 +108,8 @@ def contact_sheet(
 ) -> Image.Image:
     """Paint every prompt (columns) with every seed (rows) and paste the pictures into one."""
     pipeline.set_progress_bar_config(disable=True)
-    sheet = Image.new("RGB", (64 * len(prompts), 64 * len(seeds)))
+    side = picture_size(pipeline.unet)
+    sheet = Image.new("RGB", (side * len(prompts), side * len(seeds)))
     for row, seed in enumerate(seeds):
         generators = [torch.Generator().manual_seed(seed) for _ in prompts]
         images = pipeline(
@@ -108,5 +119,5 @@ def contact_sheet(
             generator=generators,
         ).images
         for column, image in enumerate(images):
-            sheet.paste(image, (64 * column, 64 * row))
+            sheet.paste(image, (side * column, side * row))
     return sheet
