@@ -188,8 +188,11 @@ def test_a_teacher_that_knows_the_answer_teaches_it(training, steps, substeps):
         alpha_bar = levels[times].view(-1, 1, 1, 1)
         return (alpha_bar.sqrt() * x - z) / (1 - alpha_bar).sqrt()
 
-    jump = training.distil.jump_velocity(velocity, x_t, t, levels, steps, substeps)
+    schedule = training.distil.Levels(levels)
+    jump = training.distil.jump_velocity(velocity, x_t, t, schedule, steps, substeps)
     torch.testing.assert_close(jump, v, atol=2e-3, rtol=1e-3)
+    same = training.distil.consistency_velocity(velocity, velocity, x_t, t, schedule, steps)
+    torch.testing.assert_close(same, v, atol=2e-3, rtol=1e-3)
 
 
 def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
@@ -207,8 +210,48 @@ def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
 
     middle = step(x_t, velocity(x_t, t), t, t - 125)
     wanted = step(middle, velocity(middle, t - 125), t - 125, t - 250)
-    jump = training.distil.jump_velocity(velocity, x_t, t, levels, 4, 2)
+    jump = training.distil.jump_velocity(velocity, x_t, t, training.distil.Levels(levels), 4, 2)
     torch.testing.assert_close(step(x_t, jump, t, t - 250), wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_consistency_student_learns_what_it_sees_one_step_of_the_teacher_further_on(training):
+    """Also from pure noise, where the schedule leaves no signal."""
+    levels = training.diffusion.make_scheduler()
+    x_t = torch.randn(3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([999, 600, 300])
+
+    def teacher(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x) * (times.view(-1, 1, 1, 1) / 1000)
+
+    def student(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return x.sin() + times.view(-1, 1, 1, 1) / 500
+
+    levels.set_timesteps(50)  # diffusers' own DDIM, 20 times a step
+    for i in range(3):
+        now, x = int(t[i]), x_t[i : i + 1]
+        there = levels.step(teacher(x, t[i : i + 1]), now, x).prev_sample
+        seen = levels.step(student(there, t[i : i + 1] - 20), now - 20, there).pred_original_sample
+        schedule = training.distil.Levels(levels.alphas_cumprod)
+        learnt = training.distil.consistency_velocity(
+            teacher, student, x, t[i : i + 1], schedule, 50
+        )
+        told = levels.step(learnt, now, x).pred_original_sample
+        torch.testing.assert_close(told, seen, atol=1e-4, rtol=1e-4)
+
+
+def test_the_last_step_of_a_consistency_student_is_the_teachers_alone(training):
+    """The boundary condition: what is clean stays as it is, whatever the student says of it."""
+    schedule = training.distil.Levels(training.diffusion.make_scheduler().alphas_cumprod)
+    x_t, t = torch.randn(3, 4, 2, 2), torch.tensor([0, 7, 19])
+
+    def teacher(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return x.cos()
+
+    def student(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(x, 1e6)
+
+    learnt = training.distil.consistency_velocity(teacher, student, x_t, t, schedule, 50)
+    torch.testing.assert_close(learnt, teacher(x_t, t), atol=1e-3, rtol=1e-3)
 
 
 # --- other sizes -------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class Bench:
         pictures: How many a cell of the table is measured on, as a rule.
         per_concept: How many of each concept are painted.
         batch: Pictures painted at once.
+        sampler: The package's: lcm for a consistency model.
     """
 
     model: Model
@@ -66,6 +67,7 @@ class Bench:
     pictures: int = 64
     per_concept: int = 4
     batch: int = 32
+    sampler: str = "ddim"
 
     def __post_init__(self) -> None:
         self.place = {name: i for i, name in enumerate(self.judge.names)}
@@ -94,7 +96,7 @@ class Bench:
                 height=side,
                 steps=math.ceil(self.steps / strength),
                 guidance=1.0,
-                sampler="ddim",
+                sampler=self.sampler,
                 image=None if starts is None else starts[i],
                 strength=strength,
                 mask=None if masks is None else masks[i],

@@ -121,6 +121,7 @@ class Trainer:
             "widths": list(self.args.widths),
             "size": self.args.size,
             "guidance": vars(self.args).get("guidance"),
+            "consistency": vars(self.args).get("consistency"),
         }
         part = path.with_suffix(".part")
         torch.save(state, part)

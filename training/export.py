@@ -103,15 +103,17 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
     return text + notice.replace("# Where", "## Where", 1)
 
 
-def likes(distilled: float | None) -> dict[str, object]:
+def likes(distilled: float | None, consistent: bool = False) -> dict[str, object]:
     """How the model likes to be used, for `digressions.json`; the guidance distilled into it.
 
     A whole picture is painted once, so it may cost twice the time: a little guidance on top of
-    what was distilled makes its shapes firmer.
+    what was distilled makes its shapes firmer. Consistency models have a sampler of their own, and
+    more than a few steps of it do harm.
     """
     guidance = {"whole": 1.5, "cell": 1.0} if distilled else {"whole": 3.0, "cell": 3.0}
     inside = {"distilled_guidance": distilled} if distilled else {}
-    whole = {"sampler": "ddim", "steps": 12, "guidance": guidance["whole"], "strength": 0.8}
+    sampler, steps = ("lcm", 4) if consistent else ("ddim", 12)
+    whole = {"sampler": sampler, "steps": steps, "guidance": guidance["whole"], "strength": 0.8}
     return (
         whole | {"cell_steps": 4, "cell_guidance": guidance["cell"], "cell_strength": 0.8} | inside
     )
@@ -184,7 +186,7 @@ def main() -> None:
     pipeline.save_pretrained(args.out)
     forget_paths(args.out)
     guidance = distilled_guidance(state, args.start)
-    liked = likes(guidance)
+    liked = likes(guidance, state.get("consistency") is not None)
     (args.out / "digressions.json").write_text(json.dumps(liked, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
