@@ -17,6 +17,7 @@ pytest.importorskip("pyvips")
 TRAINING = Path(__file__).parents[1] / "training"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
 MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
+MODULES += ("artsets",)
 
 
 @pytest.fixture(scope="module")
@@ -309,3 +310,43 @@ def test_a_model_trained_at_another_size_paints_that_size(training, dataset, tmp
         [*words.split(), "--start", str(tmp_path / "model")]
     )
     assert training.diffusion.Trainer(None, records, vocabulary, args).args.size == 128
+
+
+# --- where drawings come from ------------------------------------------------------------------
+
+
+def clipart(folder: Path, licence: str) -> Path:
+    """An unpacked package with one drawing, named as `openclipart.json` names the turtle's."""
+    chosen = json.loads((TRAINING / "openclipart.json").read_text())
+    path = folder / "usr/share/openclipart/svg" / chosen["turtle"]
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"'
+        ' xmlns:cc="http://web.resource.org/cc/" xmlns:rdf="http://www.w3.org/rdf#">'
+        f'<metadata><cc:license rdf:resource="{licence}"/></metadata>'
+        '<rect x="10" y="5" width="20" height="10" fill="#0a0"/></svg>'
+    )
+    return folder
+
+
+def test_a_drawing_from_clip_art_fills_its_picture(training, tmp_path):
+    folder = clipart(tmp_path, "http://web.resource.org/cc/PublicDomain")
+    art = training.artsets.open_art_set(folder, 96)
+    picture = art.render({"label": "turtle"})
+    assert picture.shape == (96, 96, 4)
+    assert picture[48, 4].tolist() == [0, 170, 0, 255]
+    assert art.render({"label": "no such thing"}) is None
+
+
+def test_clip_art_that_does_not_say_it_is_public_domain_is_refused(training, tmp_path):
+    folder = clipart(tmp_path, "http://creativecommons.org/licenses/GPL/2.0/")
+    with pytest.raises(ValueError, match="not among the allowed ones"):
+        training.artsets.open_art_set(folder, 96).render({"label": "turtle"})
+
+
+def test_a_debian_package_that_is_not_public_domain_is_refused(training, tmp_path):
+    copyright_file = tmp_path / "stamps_1_all/usr/share/doc/stamps/copyright"
+    copyright_file.parent.mkdir(parents=True)
+    copyright_file.write_text("License: GPL-2\n")
+    with pytest.raises(ValueError, match="stamps: its copyright file"):
+        training.artsets.check_license(tmp_path / "stamps_1_all")

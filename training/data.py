@@ -123,14 +123,19 @@ def write_notice(path: Path, notices: list[dict], side: int) -> None:
 
 
 def build(
-    cache: Path, told: dict, side: int
+    cache: Path, told: dict, side: int, favourites: bool = False
 ) -> tuple[np.ndarray, list[Record], list[str], list[dict]]:
-    """Fetch, check and render everything: pictures, records, vocabulary, attributions."""
+    """Fetch, check and render everything: pictures, records, vocabulary, attributions.
+
+    `favourites`: only the things that `told` tells of.
+    """
     folders = {art_set: fetch(art_set, cache) for art_set in (*ART_SETS, HELD_OUT, LABELS)}
     notices = [check_license(folder) for folder in folders.values()]
     emojis = json.loads((folders[LABELS] / "en" / "data.json").read_text())
     by_label = {emoji["label"]: emoji for emoji in emojis}
     concepts, rendered = choose(emojis, told), []
+    if favourites:
+        concepts = [concept for concept in concepts if concept.label in told]
     for art_set in (*ART_SETS, HELD_OUT):
         art = open_art_set(folders[art_set], side)
         found = (render(c, c.label in told, by_label, art, art_set) for c in concepts)
@@ -169,18 +174,19 @@ def check_size(size: int, pictures: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path, required=True, help="folder for the npm packages")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for the packages")
     parser.add_argument("--out", type=Path, required=True, help="the dataset file (.npz)")
     parser.add_argument(
         "--size", type=int, default=SIZE, help="pixels a side of the pictures made of them"
     )
+    parser.add_argument("--favourites", action="store_true", help="the things in concepts.json")
     parser.add_argument("--concepts", type=Path, default=DIRECTORY / "concepts.json")
     parser.add_argument("--notice", type=Path, default=DIRECTORY / "NOTICE.md")
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
     told = read(args.concepts)
     side = drawing_side(args.size)
-    pictures, records, vocabulary, notices = build(args.cache, told, side)
+    pictures, records, vocabulary, notices = build(args.cache, told, side, args.favourites)
     np.savez_compressed(
         args.out,
         pictures=pictures,

@@ -48,13 +48,13 @@ image-to-image from a patch of colour paints the thing in those colours.{guidanc
 
 ## Training
 
-{pictures} drawings from nine art sets, composited over generated colour fields; no photographs.
+{pictures} drawings from {sets} art sets, composited over generated colour fields; no photographs.
 `training/` of the project has the code, `training/LOG.md` every run with its time and figures, and
 what did not work.
 
 ## Licences of the training pictures
 
-The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
+The table at the end of this card names them all.
 
 ## Weak points
 
@@ -97,6 +97,7 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
         text=millions(pipeline.text_encoder),
         pieces=len(pipeline.tokenizer),
         pictures=len(records),
+        sets=len({record["art"] for record in records}),
         figures=card.section(),
         guidance="" if guidance is None else DISTILLED.format(guidance=guidance),
     )
