@@ -16,7 +16,7 @@ import torch
 pytest.importorskip("pyvips")
 TRAINING = Path(__file__).parents[1] / "training"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
-MODULES += ("figures_with_starts", "pipeline")
+MODULES += ("figures_with_starts", "pipeline", "concepts", "data", "artsets")
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +218,16 @@ def test_a_denoiser_without_pooled_text_goes_on_where_it_was(training):
     after = training.pipeline.with_pooled_text(before).eval()
     inputs = torch.randn(2, 16, 8, 8), torch.tensor([3, 700]), torch.randn(2, 24, 256)
     torch.testing.assert_close(after(*inputs).sample, before(*inputs).sample)
+
+
+def test_a_drawing_may_stand_in_for_a_photo(training):
+    told = {"turtle": {"skip": ["twemoji"], "photo": ["noto"]}}
+    emojis = [{"label": "turtle", "subgroup": 37}]
+    (turtle,) = training.concepts.choose(emojis, told)
+    art = SimpleNamespace(render=lambda emoji: drawing("turtle", 90))
+    styles = {}
+    for name, style in (("noto", "cartoon"), ("noto-v1", "cartoon"), ("twemoji", "drawing")):
+        art_set = training.artsets.ArtSet(f"@iconify-json/{name}", "1.0.0", style)
+        found = training.data.render(turtle, True, {"turtle": {}}, art, art_set)
+        styles[name] = found and found[1].style
+    assert styles == {"noto": "photo", "noto-v1": "cartoon", "twemoji": None}
