@@ -17,7 +17,7 @@ pytest.importorskip("pyvips")
 TRAINING = Path(__file__).parents[1] / "training"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
 MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
-MODULES += ("artsets",)
+MODULES += ("artsets", "pipeline", "concepts")
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +255,15 @@ def test_the_last_step_of_a_consistency_student_is_the_teachers_alone(training):
     torch.testing.assert_close(learnt, teacher(x_t, t), atol=1e-3, rtol=1e-3)
 
 
+def test_a_denoiser_without_pooled_text_goes_on_where_it_was(training):
+    told = training.pipeline.make_unet((64, 128)).eval()
+    settings = {k: v for k, v in told.config.items() if not k.startswith(("_", "addition_embed"))}
+    before = type(told)(**settings).eval()
+    after = training.pipeline.with_pooled_text(before).eval()
+    inputs = torch.randn(2, 16, 8, 8), torch.tensor([3, 700]), torch.randn(2, 24, 256)
+    torch.testing.assert_close(after(*inputs).sample, before(*inputs).sample)
+
+
 # --- other sizes -------------------------------------------------------------------------------
 
 
@@ -350,3 +359,16 @@ def test_a_debian_package_that_is_not_public_domain_is_refused(training, tmp_pat
     copyright_file.write_text("License: GPL-2\n")
     with pytest.raises(ValueError, match="stamps: its copyright file"):
         training.artsets.check_license(tmp_path / "stamps_1_all")
+
+
+def test_a_drawing_may_stand_in_for_a_photo(training):
+    told = {"turtle": {"skip": ["twemoji"], "photo": ["noto"]}}
+    emojis = [{"label": "turtle", "subgroup": 37}]
+    (turtle,) = training.concepts.choose(emojis, told)
+    art = SimpleNamespace(render=lambda emoji: drawing("turtle", 90))
+    styles = {}
+    for name, style in (("noto", "cartoon"), ("noto-v1", "cartoon"), ("twemoji", "drawing")):
+        art_set = training.artsets.ArtSet(f"@iconify-json/{name}", "1.0.0", style)
+        found = training.data.render(turtle, True, {"turtle": {}}, art, art_set)
+        styles[name] = found and found[1].style
+    assert styles == {"noto": "photo", "noto-v1": "cartoon", "twemoji": None}
