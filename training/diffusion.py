@@ -19,6 +19,7 @@ from compose import SIZE
 from data import check_size, load
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from latents import LatentCache, noisy_and_velocity, sample_times
+from PIL import Image
 from pipeline import (
     contact_sheet,
     load_models,
@@ -110,6 +111,10 @@ class Trainer:
             self.vae, self.tokenizer, self.average["text"], self.average["unet"], self.scheduler
         )
 
+    def sheet(self) -> Image.Image:
+        """Pictures to look at."""
+        return contact_sheet(self.pipeline())
+
     def save(self, path: Path) -> None:
         """Write a checkpoint that training can go on from."""
         state = {
@@ -165,10 +170,10 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
             trainer.save(args.out / "checkpoint.pt")
             last_save = trainer.minutes
         if trainer.minutes - last_sheet > args.sheet_every:
-            contact_sheet(trainer.pipeline()).save(args.out / f"sheet-{trainer.step:06d}.png")
+            trainer.sheet().save(args.out / f"sheet-{trainer.step:06d}.png")
             last_sheet = trainer.minutes
     trainer.save(args.out / "checkpoint.pt")
-    contact_sheet(trainer.pipeline()).save(args.out / "sheet-final.png")
+    trainer.sheet().save(args.out / "sheet-final.png")
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -28,8 +28,10 @@ kind of checkpoint and a denoiser that knows where the sampler goes next.
 from collections.abc import Callable
 
 import torch
+from diffusers import LCMScheduler
 from diffusion import Trainer, encode_unique, parser, run
-from pipeline import load_models
+from PIL import Image
+from pipeline import contact_sheet, load_models
 from text import tokenize
 from torch import Tensor, nn
 
@@ -121,6 +123,13 @@ class Distiller(Trainer):
         self.teacher = teacher.requires_grad_(False).eval()
         if not args.bf16:
             self.teacher = self.teacher.to(memory_format=torch.channels_last)
+
+    def sheet(self) -> Image.Image:
+        """Pictures without guidance, in as few steps as are taught, by the sampler that suits."""
+        pipeline, steps = self.pipeline(), self.args.few_steps or 10
+        if self.args.consistency:
+            pipeline.scheduler, steps = LCMScheduler.from_config(self.scheduler.config), 4
+        return contact_sheet(pipeline, steps=steps, guidance=1.0)
 
     @torch.no_grad()
     def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
