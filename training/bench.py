@@ -72,7 +72,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.place = {name: i for i, name in enumerate(self.judge.names)}
         self.known = {record["concept"]: record for record in reversed(self.records)}
-        self.animals = [c for c in self.place if "animal" in self.known[c]["categories"]]
+        there = [c for c in self.place if c in self.known]  # a dataset may hold fewer things
+        self.animals = [c for c in there if "animal" in self.known[c]["categories"]]
 
     def seed(self, offset: int) -> torch.Generator:
         """Where chance comes from; each figure has an offset of its own."""

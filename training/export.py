@@ -61,7 +61,7 @@ The table at the end of this card names them all.
 It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
 some things can be told by their shape; `training/LOG.md` says which, and why the figures are far
 from what is wanted. "Photo" means a glossy 3D render. Nothing but the listed things. The
-autoencoder blurs; the log gives its decibels.
+autoencoder blurs; the log gives its decibels, and what 128 px would cost.
 
 ## Things
 

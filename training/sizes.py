@@ -50,7 +50,8 @@ def main() -> None:
         Bench(digressions.load(name), judge, torch.from_numpy(drawings), records, args.out)
         for name in (args.large, args.small)
     ]
-    side, concepts = benches[0].model.size, list(benches[0].place) * args.per_concept
+    side, known = benches[0].model.size, benches[0].known
+    concepts = [c for c in benches[0].place if c in known] * args.per_concept
     large, small = (painted(bench, concepts) for bench in benches)
     small = enlarged(small, side, load_upscaler(args.upscaler))
     for name, pictures in (("larger", large), ("smaller, enlarged", small)):
