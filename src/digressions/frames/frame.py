@@ -40,9 +40,10 @@ class Frame:
         outer: The outside of the moulding; the same as the opening where there is none.
         score: 0..1: how sure it is that this is an opening, less if it is not empty.
         reasons: What the score is made of, each 0..1: ``opening`` (how much more it is like one
-            than other quads of the photo, see `choice.py`), ``edges`` (the share of the sides that is
-            seen), ``straight``, ``corners`` (edges begin there), ``rectangle`` (right angles fit
-            the lens), ``nested`` (moulding or mat evenly around it) and ``empty`` (nothing in it).
+            than other quads of the photo, see `choice.py`), ``edges`` (the share of the sides
+            that is seen), ``straight``, ``corners`` (edges begin there), ``rectangle`` (right
+            angles fit the lens), ``nested`` (moulding or mat evenly around it) and ``empty``
+            (nothing in it).
         aspect: True width / height of the opening.
     """
 
