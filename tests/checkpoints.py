@@ -103,7 +103,7 @@ def scheduler(kind: type = DDIMScheduler, **changes: object) -> DDIMScheduler:
 
 
 def build(folder: Path, family: str) -> Path:
-    """Writes a checkpoint: sd, sd-v, sd-kl, inpainting, sdxl, lcm or turbo."""
+    """Writes a checkpoint: sd, sd-v, sd-pooled, sd-kl, inpainting, sdxl, lcm or turbo."""
     torch.manual_seed(7)
     parts: dict[str, object] = {
         "tokenizer": tokenizer(),
@@ -117,6 +117,8 @@ def build(folder: Path, family: str) -> Path:
         parts["scheduler"] = scheduler(
             prediction_type="v_prediction", rescale_betas_zero_snr=True, set_alpha_to_one=True
         )
+    elif family == "sd-pooled":
+        parts["unet"] = unet(addition_embed_type="text", addition_embed_type_num_heads=8)
     elif family == "sd-kl":
         parts["vae"] = kl_vae()
     elif family == "inpainting":

@@ -20,7 +20,7 @@ from digressions.models import Model, load
 from digressions.paint import paint_batch
 from digressions.stopwatch import Stopwatch
 
-from .checkpoints import SIDE, build, kl_vae, tiny_vae
+from .checkpoints import SIDE, build, kl_vae, tiny_vae, unet
 
 CPU = torch.device("cpu")
 
@@ -145,6 +145,15 @@ def test_what_is_no_tiny_autoencoder_or_does_not_fit_is_refused(
     tiny_vae().save_pretrained(tmp_path / "four")  # the bundled model's latents have 16 channels
     with pytest.raises(ModelError, match="do not belong together"):
         load("bundled", "cpu", "float32", tiny_vae=tmp_path / "four")
+
+
+def test_a_network_that_wants_to_see_a_picture_too_is_refused(
+    folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(folder_of("sd"), tmp_path / "seeing")
+    unet(addition_embed_type="image", encoder_hid_dim=8).save_pretrained(folder / "unet")
+    with pytest.raises(ModelError, match=r"wants to be told more \(image\)"):
+        load(str(folder), "cpu", "float32")
 
 
 # --- half precision --------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def steps_for(sampler: str) -> tuple[int, ...]:
 CASES = [(sampler, steps) for sampler in SCHEDULERS for steps in steps_for(sampler)]
 
 
-@pytest.mark.parametrize("family", ["sd", "sd-v", "sd-kl", "bundled"])
+@pytest.mark.parametrize("family", ["sd", "sd-v", "sd-pooled", "sd-kl", "bundled"])
 @pytest.mark.parametrize(("sampler", "steps"), CASES)
 def test_text_to_image(ours, theirs, family, sampler, steps):
     if family == "bundled" and steps == 80:

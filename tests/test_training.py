@@ -16,7 +16,7 @@ import torch
 pytest.importorskip("pyvips")
 TRAINING = Path(__file__).parents[1] / "training"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
-MODULES += ("figures_with_starts",)
+MODULES += ("figures_with_starts", "pipeline", "concepts", "data", "artsets")
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +209,25 @@ def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
     wanted = step(middle, velocity(middle, t - 125), t - 125, t - 250)
     jump = training.distil.jump_velocity(velocity, x_t, t, levels, 4, 2)
     torch.testing.assert_close(step(x_t, jump, t, t - 250), wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_denoiser_without_pooled_text_goes_on_where_it_was(training):
+    told = training.pipeline.make_unet((64, 128)).eval()
+    settings = {k: v for k, v in told.config.items() if not k.startswith(("_", "addition_embed"))}
+    before = type(told)(**settings).eval()
+    after = training.pipeline.with_pooled_text(before).eval()
+    inputs = torch.randn(2, 16, 8, 8), torch.tensor([3, 700]), torch.randn(2, 24, 256)
+    torch.testing.assert_close(after(*inputs).sample, before(*inputs).sample)
+
+
+def test_a_drawing_may_stand_in_for_a_photo(training):
+    told = {"turtle": {"skip": ["twemoji"], "photo": ["noto"]}}
+    emojis = [{"label": "turtle", "subgroup": 37}]
+    (turtle,) = training.concepts.choose(emojis, told)
+    art = SimpleNamespace(render=lambda emoji: drawing("turtle", 90))
+    styles = {}
+    for name, style in (("noto", "cartoon"), ("noto-v1", "cartoon"), ("twemoji", "drawing")):
+        art_set = training.artsets.ArtSet(f"@iconify-json/{name}", "1.0.0", style)
+        found = training.data.render(turtle, True, {"turtle": {}}, art, art_set)
+        styles[name] = found and found[1].style
+    assert styles == {"noto": "photo", "noto-v1": "cartoon", "twemoji": None}

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FAVOURITES = 0.7  # share of the training pictures that shows the things in concepts.json
+FAVOURITES = 0.55  # share of the training pictures that shows the things in concepts.json
 GENDERED = ("man", "woman", "men", "women", "Mrs", "Mx")
 
 # Emojibase's subgroups by number, and the words that a caption may use instead of the name.
@@ -71,6 +71,7 @@ class Concept:
         tags: What it has to do with; rarely in a caption.
         categories: What kind of thing it is; rarely in a caption.
         skip: Art sets whose drawing of it is not wanted.
+        photo: Art sets whose drawing of it stands in for a photo.
         weight: How often it is shown, beside others.
     """
 
@@ -80,6 +81,7 @@ class Concept:
     tags: tuple[str, ...]
     categories: tuple[str, ...]
     skip: tuple[str, ...] = field(default=())
+    photo: tuple[str, ...] = field(default=())
     weight: float = 1.0
 
     @property
@@ -117,6 +119,7 @@ def choose(emojis: list[dict], told: dict[str, dict]) -> list[Concept]:
                 tuple(tags),
                 CATEGORIES[emoji["subgroup"]],
                 tuple(spec.get("skip", ())),
+                tuple(spec.get("photo", ())),
                 spec.get("weight", 1.0),
             )
         )

@@ -63,10 +63,11 @@ def render(concept: Concept, favourite: bool, emojis: dict, art, art_set):
     for label in concept.drawings:
         picture = art.render(emojis[label]) if label in emojis else None
         if picture is not None and picture[..., 3].mean() > 8:
-            weight = concept.weight * STYLE_WEIGHTS.get(art_set.style, 1)
+            style = "photo" if art_set.name in concept.photo else art_set.style
+            weight = concept.weight * STYLE_WEIGHTS.get(style, 1)
             told = (concept.label, concept.names, concept.tags, concept.categories)
             return picture, Record(
-                *told, art_set.style, art_set.name, favourite, art_set == HELD_OUT, weight
+                *told, style, art_set.name, favourite, art_set == HELD_OUT, weight
             )
     return None
 

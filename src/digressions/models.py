@@ -262,7 +262,7 @@ def load(
             checkpoint.tokenizers(),
             encoders,
             where,
-            sdxl=bool(unet.config.addition_embed_type),
+            sdxl=unet.config.addition_embed_type == "text_time",
             zero_empty=checkpoint.zero_empty,
         ),
         _tiny=tiny,
@@ -298,7 +298,10 @@ def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> N
         )
     if not encoders:
         raise ModelError(f"the checkpoint {folder} has no text encoder")
-    if unet.config.addition_embed_type and len(encoders) != 2:
+    added = unet.config.addition_embed_type
+    if added not in (None, "text", "text_time"):
+        raise ModelError(f"the unet of {folder} wants to be told more ({added}): not supported")
+    if added == "text_time" and len(encoders) != 2:
         raise ModelError(f"{folder} is an SDXL refiner or lacks a text encoder: not supported")
 
 
@@ -306,7 +309,8 @@ def _wants_float32(checkpoint: Checkpoint, unet: Any) -> bool:
     """Whether the autoencoder overflows in float16: SDXL's says so, and others have it by default
     without needing it."""
     config = checkpoint.config("vae")
-    return bool(unet.config.addition_embed_type) and bool(config.get("force_upcast", True))
+    sdxl = unet.config.addition_embed_type == "text_time"
+    return sdxl and bool(config.get("force_upcast", True))
 
 
 def _sample_side(unet: Any) -> int:
