@@ -53,32 +53,32 @@ class Seen(NamedTuple):
 
 # Name: usual value, weight.
 WEIGHTS: dict[str, tuple[float, float]] = {
-    "step, least": (2.768, 0.36),
-    "step, most but one": (3.83, -0.186),
-    "sharp, least": (0.232, 3.573),
+    "step, least": (2.771, 0.361),
+    "step, most but one": (3.831, -0.185),
+    "sharp, least": (0.232, 3.589),
     "sharp, most but one": (0.303, -2.404),
-    "uneven outside": (1.781, -0.442),
-    "uneven inside": (0.665, 0.871),
-    "edge, least": (0.706, 0.007),
-    "edge": (0.867, 1.577),
-    "off": (0.355, -0.931),
-    "strength, least": (1.469, -0.087),
-    "square": (0.679, 0.765),
-    "corner, worst": (0.248, 1.476),
-    "corner, second": (0.441, 1.535),
-    "corner, third": (0.847, 1.194),
-    "even": (0.154, 1.583),
-    "empty": (0.516, 0.814),
-    "level": (0.311, 1.779),
-    "closed": (0.943, 0.92),
-    "rough edge, least": (0.733, 1.649),
-    "rough edge": (0.884, 2.933),
-    "as often": (0.163, 6.925),
-    "exists": (0.502, 1.718),
-    "log exists": (-0.947, 0.468),
+    "uneven outside": (1.78, -0.443),
+    "uneven inside": (0.664, 0.871),
+    "edge, least": (0.707, 0.003),
+    "edge": (0.868, 1.577),
+    "off": (0.354, -0.962),
+    "strength, least": (1.472, -0.089),
+    "square": (0.679, 0.764),
+    "corner, worst": (0.248, 1.479),
+    "corner, second": (0.441, 1.53),
+    "corner, third": (0.847, 1.198),
+    "even": (0.153, 1.582),
+    "empty": (0.517, 0.815),
+    "level": (0.31, 1.783),
+    "closed": (0.944, 0.92),
+    "rough edge, least": (0.733, 1.643),
+    "rough edge": (0.884, 2.916),
+    "as often": (0.163, 6.918),
+    "exists": (0.502, 1.713),
+    "log exists": (-0.947, 0.466),
 }
 # How sure an opening is: of nothing, of the sum of weights, of the logarithm of `exists`.
-SURE = (-2.957, 0.821, 0.591)
+SURE = (-2.914, 0.815, 0.522)
 
 
 def features(seen: list[Seen], beside: Borders) -> dict[str, np.ndarray]:
