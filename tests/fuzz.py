@@ -302,7 +302,7 @@ def _settings_reader(folder: Path) -> Callable[[Path], None]:
             palette_again(settings.palette)
         if "zoom" in settings.extra:
             flight = flight_from(settings, None)
-            manifest_of(model, flight.primary, flight.cells, flight.deeper)
+            manifest_of(model, flight.world)
         elif "mosaic" in settings.extra:
             mosaic_again(model, settings, folder / "none")
         elif "frame" in settings.extra:

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..models import Model
-    from ..mosaics.mosaic import Mosaic
-    from ..mosaics.primary import Primary
     from ..pictures.metadata import Settings
     from ..pictures.original import Original
     from ..pictures.palette import Origin
     from ..worlds.bank import Bank
+    from ..worlds.genesis import WorldSettings
     from ..worlds.world import World
 
 
@@ -132,12 +131,11 @@ def world_from(
     anchor: float = 0.3,
     enlarge: int = 1,
     upscaler: str = DEFAULT_UPSCALER,
-) -> tuple[Primary, Mosaic, tuple[str, ...]]:
-    """What a mosaic or a world grows from, as `genesis.manifest_of` wants it: the primary, the
-    cells of depth 1 and the prompts of deeper ones; with the model's likes where the user said
-    nothing."""
+) -> WorldSettings:
+    """What a mosaic or a world grows from, with the model's likes where the user said nothing."""
     from ..mosaics.mosaic import Mosaic
     from ..mosaics.primary import Primary
+    from ..worlds.genesis import WorldSettings
 
     likes = model.defaults.for_cells()
     prompts = cell_prompts or [prompt]
@@ -160,7 +158,7 @@ def world_from(
     size = Size(model.size, model.size)
     settings = settings_for(model, prompt, seed, size, negative=negative, how=how, image=image)
     primary = Primary(settings, None if image is None else image.pixels, upscaler)
-    return primary, cells, tuple(prompts[1:])
+    return WorldSettings(primary, cells, tuple(prompts[1:]))
 
 
 def check_reuse(reuse: int | None) -> None:

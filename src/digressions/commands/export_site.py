@@ -92,7 +92,7 @@ def export_site(
     shape = Grid.parse(grid)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
-    primary, cells, deeper = world_from(
+    world = world_from(
         loaded,
         prompt,
         shape,
@@ -110,11 +110,11 @@ def export_site(
         anchor=anchor,
         upscaler=upscaler,
     )
-    manifest = manifest_of(loaded, primary, cells, deeper)
+    manifest = manifest_of(loaded, world)
     target = output or Path("out") / f"{slug(prompt)}-site"
     site = Site(target, prompt, manifest, reuse, int(max_mb * 1_000_000))
     store = (cache, cache_size * 1_000_000)
-    write_site(site, loaded, manifest, primary, store, batch_size)
+    write_site(site, loaded, manifest, world.primary, store, batch_size)
 
 
 def write_site(

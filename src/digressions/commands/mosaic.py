@@ -136,7 +136,7 @@ def mosaic(
     loaded = load_model(
         model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
     )
-    primary, cells, _ = world_from(
+    world = world_from(
         loaded,
         prompt,
         shape,
@@ -155,9 +155,11 @@ def mosaic(
         enlarge=enlarge,
         upscaler=upscaler,
     )
-    job = Hypermosaic(loaded, cells, primary, output or Path("out") / slug(prompt), sharing)
+    job = Hypermosaic(
+        loaded, world.cells, world.primary, output or Path("out") / slug(prompt), sharing
+    )
     note_unknown(loaded, prompt, cell_prompt or "")
-    note_idle_negative(negative, cells.guidance)
+    note_idle_negative(negative, world.cells.guidance)
     if fleet is None:
         run_mosaic(job, batch_size, single, profile=profile)
         return

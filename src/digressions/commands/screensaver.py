@@ -52,16 +52,14 @@ def screensaver(
     shape = Grid.parse(grid)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
-    primary, cells, deeper = world_from(
-        loaded, prompt, shape, seed, cell_prompts=cell_prompt, image=start
-    )
+    world = world_from(loaded, prompt, shape, seed, cell_prompts=cell_prompt, image=start)
     store = (cache, DEFAULT_CACHE[1])
     with ExitStack() as stack:
 
         def show(address: str, end: Callable[[], None]) -> None:
             stack.enter_context(opened(f"{address}screensaver", end))
 
-        serve_world(loaded, primary, cells, deeper, reuse, store, "127.0.0.1", 0, [], on_ready=show)
+        serve_world(loaded, world, reuse, store, "127.0.0.1", 0, [], on_ready=show)
 
 
 @contextmanager

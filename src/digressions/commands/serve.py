@@ -42,8 +42,7 @@ from .zoom import DEFAULT_CACHE
 
 if TYPE_CHECKING:
     from ..models import Model
-    from ..mosaics.mosaic import Mosaic
-    from ..mosaics.primary import Primary
+    from ..worlds.genesis import WorldSettings
     from ..worlds.world import World
 
 
@@ -91,7 +90,7 @@ def serve(
     shape = Grid.parse(grid)
     start = None if image is None else read_original(image)
     loaded = load_model(model, device, dtype)
-    primary, cells, deeper = world_from(
+    world = world_from(
         loaded,
         prompt,
         shape,
@@ -110,7 +109,7 @@ def serve(
         upscaler=upscaler,
     )
     store = (cache, cache_size * 1_000_000)
-    serve_world(loaded, primary, cells, deeper, reuse, store, host, port, name or [])
+    serve_world(loaded, world, reuse, store, host, port, name or [])
 
 
 def check_installed() -> None:
@@ -124,9 +123,7 @@ def check_installed() -> None:
 
 def serve_world(
     model: Model,
-    primary: Primary,
-    cells: Mosaic,
-    deeper: tuple[str, ...],
+    settings: WorldSettings,
     reuse: int | None,
     cache: tuple[Path, int],
     host: str,
@@ -137,7 +134,7 @@ def serve_world(
     """Serves a world until Ctrl-C.
 
     Args:
-        model, primary, cells, deeper: What the world is (see `genesis.manifest_of`).
+        model, settings: What the world is.
         reuse: Pictures of its bank if it is to be finite.
         cache: The file that keeps what is painted, and its limit in bytes.
         host, port: To listen on.
@@ -157,12 +154,12 @@ def serve_world(
     from ..worlds.serve import listening, world_app
     from ..worlds.studio import Studio
 
-    manifest = manifest_of(model, primary, cells, deeper)
+    manifest = manifest_of(model, settings)
 
     @contextmanager
     def endless() -> Iterator[World]:
         with Cache(*cache) as pictures:
-            yield open_world(manifest, model, primary, pictures)
+            yield open_world(manifest, model, settings.primary, pictures)
 
     with listening(host, port) as listener:
         with endless() as world:  # the root is painted before anybody comes, and errors are seen
@@ -173,7 +170,8 @@ def serve_world(
             with endless() as world:
                 yield world if bank is None else FiniteWorld(world, bank)
 
-        facts = Facts(primary.settings.prompt, cells.grid.columns, cells.side, manifest.canvas_side)
+        prompt, cells = settings.primary.settings.prompt, settings.cells
+        facts = Facts(prompt, cells.grid.columns, cells.side, manifest.canvas_side)
         app = world_app(Studio(opened), facts, [host, *names])
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)

@@ -132,7 +132,7 @@ def zoom(
     loaded = load_model(
         model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
     )
-    primary, cells, deeper = world_from(
+    world = world_from(
         loaded,
         prompt,
         shape,
@@ -150,7 +150,7 @@ def zoom(
         anchor=anchor,
         upscaler=upscaler,
     )
-    flight = Flight(primary, cells, deeper, reuse, levels, first_cells, screen, fps, count)
+    flight = Flight(world, reuse, levels, first_cells, screen, fps, count)
     store = (cache, cache_size * 1_000_000)
     if fleet is None:
         run_flight(loaded, flight, target, store, batch_size=batch_size, max_mb=max_mb)
@@ -197,14 +197,14 @@ def run_flight(
     from ..worlds.genesis import manifest_of, open_world
     from ..worlds.zoom import Zoom, choose_loop
 
-    manifest = manifest_of(model, flight.primary, flight.cells, flight.deeper)
+    manifest = manifest_of(model, flight.world)
     manifest.check_path(flight.path)
     try:
         with Cache(*cache) as pictures:
             world = open_world(
                 manifest,
                 model,
-                flight.primary,
+                flight.world.primary,
                 pictures,
                 batch_size=batch_size,
                 painter=painter,

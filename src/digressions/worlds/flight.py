@@ -11,10 +11,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import CellPath, Size
-from ..mosaics.mosaic import Mosaic, mosaic_from
+from ..mosaics.mosaic import mosaic_from
 from ..mosaics.primary import Primary
 from ..pictures.metadata import Settings
 from .bank import FiniteWorld
+from .genesis import WorldSettings
 from .zoom import Zoom
 
 
@@ -23,16 +24,14 @@ class Flight:
     """A film to be made.
 
     Attributes:
-        primary, cells, deeper: Of the world (see `genesis.manifest_of`).
+        world: Where it flies.
         reuse: Pictures of the bank that the world is made of, or ``None`` for an endless one.
         levels: To fall through in a round.
         path: The first cells, as far as they are chosen; all ``levels`` of them is the loop.
         size, fps, count: Of the film's frames.
     """
 
-    primary: Primary
-    cells: Mosaic
-    deeper: tuple[str, ...]
+    world: WorldSettings
     reuse: int | None
     levels: int
     path: CellPath
@@ -44,8 +43,8 @@ class Flight:
 def settings_of(flight: Flight, film: Zoom) -> Settings:
     """What the file of a film remembers: everything that `flight_from` asks for."""
     extra = {
-        "cells": json.loads(flight.cells.job()),
-        "deeper": list(flight.deeper),
+        "cells": json.loads(flight.world.cells.job()),
+        "deeper": list(flight.world.deeper),
         # A bank may have come out smaller than asked for, and would do so again.
         "reuse": flight.reuse if isinstance(film.world, FiniteWorld) else None,
         "loop": list(film.world.manifest.loop),
@@ -54,9 +53,9 @@ def settings_of(flight: Flight, film: Zoom) -> Settings:
         "count": film.count,
     }
     return dataclasses.replace(
-        flight.primary.settings,
+        flight.world.primary.settings,
         command="zoom",
-        upscaler=flight.primary.upscaler,
+        upscaler=flight.world.primary.upscaler,
         extra={"zoom": extra},
     )
 
@@ -83,4 +82,5 @@ def flight_from(settings: Settings, image: np.ndarray | None) -> Flight:
         raise InputError("the settings of the film are damaged: numbers that no film has")
     first = dataclasses.replace(settings, command="paint", upscaler=None, extra={})
     primary = Primary(first, image, settings.upscaler or "lanczos")
-    return Flight(primary, cells, deeper, reuse, len(loop), loop, size, fps, count)
+    world = WorldSettings(primary, cells, deeper)
+    return Flight(world, reuse, len(loop), loop, size, fps, count)

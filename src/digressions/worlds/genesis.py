@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from ..batching import Painter
 from ..job import check, job_of
@@ -23,15 +24,29 @@ from .world import World
 _NO_MATTER = {"command", "model", "model_hash", "version", "image", "mask", "upscaler", "extra"}
 
 
-def manifest_of(
-    model: Model, primary: Primary, cells: Mosaic, deeper: tuple[str, ...] = ()
-) -> Manifest:
-    """The manifest of the world that grows from a primary.
+@dataclass(frozen=True)
+class WorldSettings:
+    """What a world grows from, besides the model.
+
+    Attributes:
+        primary: The picture at its root.
+        cells: How its cells are painted.
+        deeper: Prompts of depth 2, 3, ...; after the last comes that of `cells` again.
+    """
+
+    primary: Primary
+    cells: Mosaic
+    deeper: tuple[str, ...] = ()
+
+
+def manifest_of(model: Model, settings: WorldSettings) -> Manifest:
+    """The manifest of the world that grows from settings.
 
     Raises:
         InputError: What painting its pictures would raise, before anything is painted or written.
     """
-    manifest = Manifest(model.hash, _root_of(primary), cells, deeper, primary.upscaler)
+    primary, deeper = settings.primary, settings.deeper
+    manifest = Manifest(model.hash, _root_of(primary), settings.cells, deeper, primary.upscaler)
     manifest.check()
     for depth in range(1, len(deeper) + 2):
         check_cells(model, manifest.cells_at(depth))
