@@ -24,7 +24,8 @@ from torch import Tensor
 from benchmarks.machine import clock_for, clock_name, cpu_name, machine
 from benchmarks.page import update
 from digressions.device import DTYPES, device_for, dtype_for
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.openvino_networks import Converted, Step
 
 

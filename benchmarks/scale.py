@@ -43,7 +43,8 @@ from benchmarks.page import update
 from digressions.batching import BatchSize
 from digressions.device import device_for, dtype_for
 from digressions.geometry import Grid
-from digressions.models import NETWORK_STAGES, Model, load
+from digressions.loading import load
+from digressions.models import NETWORK_STAGES, Model
 from digressions.mosaics.factory import fill
 from digressions.mosaics.mosaic import Mosaic, cells_of
 from digressions.mosaics.sharing import Piece

@@ -20,7 +20,8 @@ from torch import Tensor
 from benchmarks.machine import clock_for, dtype_name
 from benchmarks.subject import PROMPT, default_mosaic, painted_primary
 from digressions.geometry import Grid
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.mosaics.mosaic import Mosaic, cells_of, paint_cells
 from digressions.paint import paint_batch
 from digressions.sample import steps_to_run

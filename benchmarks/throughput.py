@@ -19,7 +19,7 @@ from benchmarks.machine import machine
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.engines.ray_engine import RayEngine
 from digressions.geometry import Grid
-from digressions.models import load
+from digressions.loading import load
 from digressions.mosaics.mosaic import paint_cells
 from digressions.mosaics.sharing import Piece
 from digressions.mosaics.store import Store

@@ -27,7 +27,7 @@ from benchmarks.machine import machine
 from benchmarks.page import update
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.geometry import Grid, Size
-from digressions.models import load
+from digressions.loading import load
 from digressions.paint import paint_batch, paint_noise
 from digressions.pictures.film import write_film
 from digressions.pictures.images import to_array

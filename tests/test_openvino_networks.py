@@ -13,7 +13,8 @@ import torch
 from digressions import models, openvino_networks
 from digressions.errors import InputError, MissingExtraError
 from digressions.job import Job
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.openvino_networks import Contest, Converted, check_openvino, convert
 from digressions.paint import paint_batch
 

@@ -49,6 +49,7 @@ ORDER = [
     "emphasis",
     "textencoder",
     "models",
+    "loading",
     "timing",
     "ensembles.ensemble",
     "ensembles.together",
