@@ -23,10 +23,8 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -40,6 +38,7 @@ from torch import Tensor
 from benchmarks.machine import clock_for, clock_name, cpu_name, dtype_name, machine
 from benchmarks.networks import NAMES, write_checkpoint
 from benchmarks.page import update
+from benchmarks.peak import Peak
 from digressions.batching import BatchSize
 from digressions.device import device_for, dtype_for
 from digressions.geometry import Grid
@@ -74,38 +73,6 @@ class Row:
     seconds: float
     peak: int
     inside: float | None = None
-
-
-class Peak:
-    """The most memory that a block holds: the device's own count, or samples of this process."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.bytes = 0
-
-    def __enter__(self) -> Peak:
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
-            return self
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._device.type == "cuda":
-            self.bytes = torch.cuda.max_memory_allocated(self._device)
-            return
-        self._over.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
-        while True:
-            resident = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-            self.bytes = max(self.bytes, resident * page)
-            if self._over.wait(0.02):
-                return
 
 
 @dataclass

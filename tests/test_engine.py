@@ -23,6 +23,7 @@ from PIL import Image
 from digressions.engines import ray_engine
 from digressions.engines.cluster import Share
 from digressions.engines.engine import Here
+from digressions.engines.line import Line
 from digressions.engines.painter import far_painter
 from digressions.engines.ray_engine import AHEAD, RayEngine
 from digressions.engines.source import Source
@@ -81,6 +82,18 @@ def test_here_is_in_order() -> None:
     assert [made for made, _ in Here(7).map(functools.partial(slow, 0.0), range(5))] == [
         7 * batch for batch in range(5)
     ]
+
+
+def test_what_comes_back_is_done_first_and_no_more_is_taken_than_needed() -> None:
+    batches = Counted(4)
+    line = Line(batches)
+    first, second = (line.take() for _ in range(2) if not line.empty)
+    line.put_back([first, second])
+    assert batches.taken == 2
+    found = []
+    while not line.empty:
+        found.append(line.take().content)
+    assert found == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(

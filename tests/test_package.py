@@ -59,6 +59,7 @@ ORDER = [
     "engines.engine",
     "engines.worker",
     "engines.cluster",
+    "engines.line",
     "engines.ray_engine",
     "engines.source",
     "engines.painter",

@@ -18,7 +18,13 @@ ModelName = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="cuda, mps or cpu; the best there is if not said.")
 ]
-Dtype = Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        help="float32, float16 or bfloat16. If not said: float16 on a GPU, bfloat16 on a CPU with "
+        "units for it, else float32."
+    ),
+]
 Compiled = Annotated[
     bool,
     typer.Option(
