@@ -37,15 +37,10 @@ from digressions.device import device_for
 REFERENCE = "d"  # what the ratios are relative to
 
 
-def measure(sides: Sequence[Side], repeats: int, search: bool = False) -> None:
-    """Warms every side, then lets them take turns.
-
-    ``search``: with batches of all the sizes that the search for the best one tries, since each may
-    be compiled anew.
-    """
+def measure(sides: Sequence[Side], repeats: int) -> None:
+    """Warms every side, then lets them take turns."""
     for side in sides:
-        doubled = [2**power for power in range(side.batch.bit_length()) if 2**power < side.batch]
-        side.warm([*doubled, side.batch] if search else [side.batch])
+        side.warm()
     for _ in range(repeats):
         for side in sides:
             side.run()
@@ -117,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         found = sides(asked.cells, asked.single, asked.batch)
     with tempfile.TemporaryDirectory() as empty:  # what was compiled before does not count
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = empty
-        measure(found, asked.repeats, search=asked.compile)
+        measure(found, asked.repeats)
     report = {
         "machine": machine(("diffusers", "transformers")),
         "prompt": PROMPT,
@@ -173,10 +168,7 @@ def paid(sides: Sequence[dict[str, Any]]) -> str:
     cost = compiled[0]["warming"] - plain["warming"]
     saved = plain["median_seconds"] - compiled[0]["median_seconds"]
     after = f"that has paid after {cost / saved:,.0f} pictures" if saved > 0 else "it never pays"
-    return (
-        f"\nCompiling for the batches of the search for the best size, 1 to {plain['batch']}, took "
-        f"{cost:.0f} s: {after}."
-    )
+    return f"\nCompiling, with batches of {plain['batch']} alone, took {cost:.0f} s: {after}."
 
 
 def show(report: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ class Side:
         seconds: A picture, one value for each repeat.
         inside: Share 0..1 of the time inside the networks, one value for each repeat.
         clock: What tells the seconds.
-        warming: Seconds of the batches that do not count.
+        warming: Seconds of the batch that does not count.
     """
 
     key: str
@@ -69,12 +69,11 @@ class Side:
         self.seconds.append((self.clock() - begun) / len(self.cells))
         self.inside.append((self.network() - inside) / (time.perf_counter() - started))
 
-    def warm(self, sizes: Sequence[int]) -> None:
-        """Paints batches of some sizes that do not count, and notes their time."""
+    def warm(self) -> None:
+        """Paints one batch that does not count, and notes its time."""
         clock = with_children if self.clock is time.process_time else self.clock
         begun = clock()
-        for size in sizes:
-            self.paint(self.cells[:size])
+        self.paint(self.cells[: self.batch])
         self.warming = clock() - begun
 
     def figures(self) -> dict[str, Any]:
