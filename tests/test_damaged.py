@@ -93,6 +93,17 @@ def test_a_damaged_claim_is_nobodys(tmp_path: Path) -> None:
         assert cache.claim(["a", "b", "c"], 3).mine == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("size", [b"\x00\xff", "x", float("inf"), 1 << 62])
+def test_a_cache_whose_sizes_are_damaged_is_still_bounded(tmp_path: Path, size: object) -> None:
+    with Cache(tmp_path / "c", limit=1000) as cache:
+        cache.put({"a": bytes(300), "b": bytes(300)})
+        cache._db.execute("update pictures set size = ? where key = 'a'", (size,))
+        for name in "cdefg":
+            cache.put({name: bytes(300)})
+            assert cache.size() <= 1000
+        assert set(cache.get("abcdefg")) <= set("defg")
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_texts_of_a_film_need_not_be_utf_8(tmp_path: Path, suffix: str) -> None:
     from digressions.pictures.film import write_film
@@ -123,6 +134,12 @@ def test_settings_of_a_mosaic_are_of_their_kinds(change: dict[str, object]) -> N
     assert mosaic_from(found) == MOSAIC
     with pytest.raises((KeyError, TypeError)):
         mosaic_from(found | change)
+
+
+@pytest.mark.parametrize("found", [2**31, [1], "64x64", None])
+def test_settings_of_a_mosaic_are_a_group(found: object) -> None:
+    with pytest.raises(TypeError, match="no group of settings"):
+        mosaic_from(found)
 
 
 @pytest.mark.parametrize("side", [0, 5000, 10**30])
