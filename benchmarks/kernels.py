@@ -21,7 +21,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import Tensor
 
-from benchmarks.machine import clock_for, clock_name, cpu_name, machine
+from benchmarks.machine import clock_for, clock_name, cpu_name, machine, threads_of
 from benchmarks.page import update
 from digressions.device import DTYPES, device_for, dtype_for
 from digressions.loading import load
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     text = (
         f"{table(found, asked.batch)}\n\nOne step and one decoding of {asked.batch} pictures, "
-        f"{asked.model}; {where}, {seen['threads']} thread(s); torch {torch.__version__}; medians "
+        f"{asked.model}; {where}, {threads_of(seen)}; torch {torch.__version__}; medians "
         f"of {asked.repeats} interleaved repeats, {clock_name(clock)}. Taken when nothing is said: "
         f"{str(dtype_for(None, device)).removeprefix('torch.')}.\n"
     )

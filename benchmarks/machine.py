@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -27,6 +27,11 @@ def machine(packages: tuple[str, ...] = ()) -> dict[str, object]:
 def versions(packages: tuple[str, ...] = ()) -> dict[str, str]:
     """Of digressions, torch and ``packages``."""
     return {name: version_of(name) for name in ("digressions", "torch", *packages)}
+
+
+def threads_of(seen: Mapping[str, object]) -> str:
+    """The threads of a `machine`, counted in words."""
+    return f"{seen['threads']} thread" + "s" * (seen["threads"] != 1)
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -28,7 +28,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import clock_for, clock_name, machine
+from benchmarks.machine import clock_for, clock_name, machine, threads_of
 from benchmarks.page import update
 from benchmarks.sides import GRID, Side, compiled_sides, sides
 from benchmarks.subject import PROMPT
@@ -153,7 +153,7 @@ def section(report: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in seen["versions"].items())
     return "\n".join(lines) + (
         f'\n\n"{report["prompt"]}", strength {last["settings"]["strength"]:g}, '
-        f"{last['dtype']}, {seen['cpu']}, {seen['cores']} cores, {seen['threads']} threads; "
+        f"{last['dtype']}, {seen['cpu']}, {seen['cores']} cores, {threads_of(seen)}; "
         f"{versions}; medians of {report['repeats']} interleaved repeats, "
         f"{clock_name(clock_for(device_for('cpu')))}.{paid(report['sides'])}\n"
     )
@@ -178,7 +178,7 @@ def show(report: dict[str, Any]) -> None:
     seen = report["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in seen["versions"].items())
     console.print(
-        f"{seen['cpu']}, {seen['cores']} cores, {seen['threads']} threads; {versions}; "
+        f"{seen['cpu']}, {seen['cores']} cores, {threads_of(seen)}; {versions}; "
         f"Python {seen['python']}; medians of {report['repeats']} interleaved repeats"
     )
 

@@ -35,7 +35,14 @@ import torch
 from diffusers import AutoPipelineForImage2Image
 from torch import Tensor
 
-from benchmarks.machine import clock_for, clock_name, cpu_name, dtype_name, machine
+from benchmarks.machine import (
+    clock_for,
+    clock_name,
+    cpu_name,
+    dtype_name,
+    machine,
+    threads_of,
+)
 from benchmarks.networks import NAMES, write_checkpoint
 from benchmarks.page import update
 from benchmarks.peak import Peak
@@ -242,13 +249,12 @@ def section(rows: Sequence[Row], asked: argparse.Namespace) -> str:
     numbers = ", ".join(f"{name} {number}" for name, number in dict(seen["versions"]).items())  # type: ignore[call-overload]
     run_steps = steps_to_run(asked.steps, asked.strength)
     size = "networks of a few channels, for a dry run, " if asked.tiny else ""
-    threads = "1 thread" if seen["threads"] == 1 else f"{seen['threads']} threads"
     repeats = f"medians of {asked.repeats} repeats" if asked.repeats > 1 else "measured once"
     if asked.no_warm_up:
         repeats += ", the first pass"
     repeats += f", in {clock_name(clock_for(device))}"
     return (
-        f"{table(rows)}\n\n{size}{where}, {seen['cores']} cores, {threads}, "
+        f"{table(rows)}\n\n{size}{where}, {seen['cores']} cores, {threads_of(seen)}, "
         f"{dtype_name(dtype_for(asked.dtype, device))}; {run_steps} of {asked.steps} steps, no "
         f"guidance; {repeats}; {numbers}.\n"
     )
