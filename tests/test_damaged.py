@@ -11,7 +11,7 @@ import numpy as np
 import pikepdf
 import pytest
 
-from digressions.errors import DigressionsError, ImageError, InputError, OutputError
+from digressions.errors import DigressionsError, ImageError, InputError, ModelError, OutputError
 from digressions.frames.again import hang_again
 from digressions.geometry import Grid
 from digressions.mosaics.manifest import read_manifest
@@ -24,6 +24,7 @@ from digressions.pictures.palette import read_palette
 from digressions.prints.order import print_again
 from digressions.prints.pdf import read_pdf_text
 from digressions.replay import mosaic_again, upscaled_again
+from digressions.scheduler import check_scheduler, schedule_of
 from digressions.worlds.cache import Cache
 
 from .fuzz import READERS, case_file
@@ -140,6 +141,28 @@ def test_settings_of_a_mosaic_are_of_their_kinds(change: dict[str, object]) -> N
 def test_settings_of_a_mosaic_are_a_group(found: object) -> None:
     with pytest.raises(TypeError, match="no group of settings"):
         mosaic_from(found)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"num_train_timesteps": value} for value in (None, 0, -1, 2**63, "1000", True, 0.5)),
+        *({"steps_offset": value} for value in (None, -1, "x", [])),
+        *({"beta_end": value} for value in (None, "0.1", -1, 2, float("nan"))),
+        *({"trained_betas": value} for value in ([], [None], "0.1", [2])),
+        *({"beta_schedule": []}, {"prediction_type": {}}),
+    ],
+    ids=str,
+)
+def test_a_scheduler_whose_numbers_cannot_be_is_refused(damage: dict[str, object]) -> None:
+    def read(config: dict[str, object]) -> int:
+        check_scheduler(config, Path("scheduler_config.json"))
+        return len(schedule_of(config))
+
+    config = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012}
+    assert read(config) == 1000
+    with pytest.raises(ModelError):
+        read(config | damage)
 
 
 @pytest.mark.parametrize("side", [0, 5000, 10**30])

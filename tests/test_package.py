@@ -43,6 +43,7 @@ ORDER = [
     "denoise",
     "sample",
     "vocabulary",
+    "scheduler",
     "checkpoint",
     "autoencoder",
     "openvino_networks",

@@ -85,7 +85,7 @@ def load(
         defaults=checkpoint.defaults(unet),
         vocabulary=checkpoint.vocabulary(),
         spacing=scheduler.get("timestep_spacing", "leading"),
-        offset=int(scheduler.get("steps_offset", 0)),
+        offset=scheduler.get("steps_offset", 0),
         to_zero=bool(scheduler.get("set_alpha_to_one", True)),
         size=_sample_side(unet) * vae.factor,
         clock=clock,
