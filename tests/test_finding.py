@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from benchmarks.rooms import Camera, Rectangle, _turn
-from digressions.frames.aspect import aspects
+from benchmarks.render import photograph
+from benchmarks.rooms import Camera, Rectangle, _turn, room
+from digressions.frames.aspect import HALF_DIAGONAL_35, aspects, squareness
 from digressions.frames.frame import find
 from digressions.frames.hang import coverage
 from digressions.geometry import Quad, Size
@@ -66,6 +67,44 @@ def test_a_frame_of_many_edges_does_not_hide_a_faint_poster() -> None:
     colours = [(40, 30, 20), (120, 90, 60)] * 5
     wall = painted([*zip(rings, colours, strict=False), (POSTER, (196, 188, 170))])
     assert max(frame.opening.overlap(POSTER) for frame in find(wall)) > 0.95
+
+
+def test_what_a_picture_shows_is_no_opening() -> None:
+    """Plain rectangles with sharper edges than the frame's own."""
+    shown = [
+        (Quad((240.0, 120.0), (300.0, 118.0), (301.0, 200.0), (239.0, 198.0)), (240, 230, 20)),
+        (Quad((330.0, 200.0), (400.0, 203.0), (402.0, 300.0), (328.0, 296.0)), (20, 20, 200)),
+    ]
+    found = find(painted([(MOULDING, (60, 40, 30)), (OPENING, (120, 150, 130)), *shown]))
+    inside = [frame for frame in found if MOULDING.covers(frame.opening) > 0.9]
+    assert [round(frame.opening.overlap(OPENING), 1) for frame in inside] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("seed", "found"),
+    [(3018, 5), (1090, 3), (1062, 4)],
+    ids=["stripes make more lines than frames", "pictures in moulding", "the flank of a screen"],
+)
+def test_openings_of_rendered_rooms_are_told_from_what_is_beside_them(
+    seed: int, found: int
+) -> None:
+    scene = room(seed)
+    focal = float(round(scene.camera.focal_35)) if scene.exif else None
+    quads = [frame.opening for frame in find(photograph(scene).pixels, focal)]
+    truths = [Quad.trusted(scene.corners(hanging)) for hanging in scene.hangings]
+    best = [max(quad.overlap(truth) for quad in quads) for truth in truths]
+    assert sum(overlap >= 0.9 for overlap in best) >= found
+
+
+def test_a_small_frame_may_be_off_by_its_corners() -> None:
+    """Half a pixel turns a side of 40 pixels by a degree, and its corners by more."""
+    large, camera = seen_by(30.0, 8.0, 1.4, 1.5)
+    small = camera.straight(Rectangle(-24, -16, 24, 16).at(0))
+    off = np.array([[0.7, -0.5], [0.3, 0.7], [-0.7, 0.5], [0.5, -0.7]])
+    bent = large.array + np.array([[60, 0], [0, 0], [0, 0], [0, 0]])
+    size, focal = Size(1600, 1200), 1.4 * HALF_DIAGONAL_35
+    assert squareness(Quad.trusted(small + off), size, focal) > 0.3
+    assert squareness(Quad.trusted(bent), size, focal) < 0.1
 
 
 # --- the true aspect -----------------------------------------------------------------------------

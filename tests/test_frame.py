@@ -264,3 +264,13 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert len(ran.err.splitlines()) == 1, ran.err
     assert words in ran.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_painting(
+    digress: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(framed()).save(tmp_path / "wall.png")
+    monkeypatch.setattr("digressions.commands.frame.load_model", lambda *_: pytest.fail("too late"))
+    ran = digress("frame", "wall.png", "a cat", "-o", "wall.png/o")
+    assert ran.code == 2
+    assert ran.err.strip().endswith("wall.png is no folder: choose another -o")

@@ -107,6 +107,8 @@ ORDER = [
     "frames.lines",
     "frames.corners",
     "frames.rings",
+    "frames.borders",
+    "frames.choice",
     "frames.frame",
     "frames.hang",
     "frames.scene",

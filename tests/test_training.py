@@ -16,7 +16,8 @@ import torch
 pytest.importorskip("pyvips")
 TRAINING = Path(__file__).parents[1] / "training"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
-MODULES += ("figures_with_starts", "pipeline", "concepts", "data", "artsets")
+MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
+MODULES += ("artsets", "pipeline", "concepts")
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +189,11 @@ def test_a_teacher_that_knows_the_answer_teaches_it(training, steps, substeps):
         alpha_bar = levels[times].view(-1, 1, 1, 1)
         return (alpha_bar.sqrt() * x - z) / (1 - alpha_bar).sqrt()
 
-    jump = training.distil.jump_velocity(velocity, x_t, t, levels, steps, substeps)
+    schedule = training.distil.Levels(levels)
+    jump = training.distil.jump_velocity(velocity, x_t, t, schedule, steps, substeps)
     torch.testing.assert_close(jump, v, atol=2e-3, rtol=1e-3)
+    same = training.distil.consistency_velocity(velocity, velocity, x_t, t, schedule, steps)
+    torch.testing.assert_close(same, v, atol=2e-3, rtol=1e-3)
 
 
 def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
@@ -207,8 +211,48 @@ def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
 
     middle = step(x_t, velocity(x_t, t), t, t - 125)
     wanted = step(middle, velocity(middle, t - 125), t - 125, t - 250)
-    jump = training.distil.jump_velocity(velocity, x_t, t, levels, 4, 2)
+    jump = training.distil.jump_velocity(velocity, x_t, t, training.distil.Levels(levels), 4, 2)
     torch.testing.assert_close(step(x_t, jump, t, t - 250), wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_consistency_student_learns_what_it_sees_one_step_of_the_teacher_further_on(training):
+    """Also from pure noise, where the schedule leaves no signal."""
+    levels = training.diffusion.make_scheduler()
+    x_t = torch.randn(3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([999, 600, 300])
+
+    def teacher(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x) * (times.view(-1, 1, 1, 1) / 1000)
+
+    def student(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return x.sin() + times.view(-1, 1, 1, 1) / 500
+
+    levels.set_timesteps(50)  # diffusers' own DDIM, 20 times a step
+    for i in range(3):
+        now, x = int(t[i]), x_t[i : i + 1]
+        there = levels.step(teacher(x, t[i : i + 1]), now, x).prev_sample
+        seen = levels.step(student(there, t[i : i + 1] - 20), now - 20, there).pred_original_sample
+        schedule = training.distil.Levels(levels.alphas_cumprod)
+        learnt = training.distil.consistency_velocity(
+            teacher, student, x, t[i : i + 1], schedule, 50
+        )
+        told = levels.step(learnt, now, x).pred_original_sample
+        torch.testing.assert_close(told, seen, atol=1e-4, rtol=1e-4)
+
+
+def test_the_last_step_of_a_consistency_student_is_the_teachers_alone(training):
+    """The boundary condition: what is clean stays as it is, whatever the student says of it."""
+    schedule = training.distil.Levels(training.diffusion.make_scheduler().alphas_cumprod)
+    x_t, t = torch.randn(3, 4, 2, 2), torch.tensor([0, 7, 19])
+
+    def teacher(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return x.cos()
+
+    def student(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(x, 1e6)
+
+    learnt = training.distil.consistency_velocity(teacher, student, x_t, t, schedule, 50)
+    torch.testing.assert_close(learnt, teacher(x_t, t), atol=1e-3, rtol=1e-3)
 
 
 def test_a_denoiser_without_pooled_text_goes_on_where_it_was(training):
@@ -218,6 +262,103 @@ def test_a_denoiser_without_pooled_text_goes_on_where_it_was(training):
     after = training.pipeline.with_pooled_text(before).eval()
     inputs = torch.randn(2, 16, 8, 8), torch.tensor([3, 700]), torch.randn(2, 24, 256)
     torch.testing.assert_close(after(*inputs).sample, before(*inputs).sample)
+
+
+# --- other sizes -------------------------------------------------------------------------------
+
+
+def shapes() -> torch.Tensor:
+    """Sixteen drawings, (16, 96, 96, 4) uint8."""
+    names = ("turtle", "frog", "pizza", "turtle") * 4
+    return torch.from_numpy(np.stack([drawing(name, 16 * i) for i, name in enumerate(names)]))
+
+
+def test_a_seed_is_the_same_scene_at_every_size(training):
+    small, scenes = training.compose.compose(shapes(), torch.Generator().manual_seed(2))
+    large, same = training.compose.compose(shapes(), torch.Generator().manual_seed(2), 128)
+    assert [(s.night, s.count) for s in scenes] == [(s.night, s.count) for s in same]
+    assert large.shape == (16, 3, 128, 128)
+    assert (torch.nn.functional.avg_pool2d(large, 2) - small).abs().mean() < 0.01
+
+
+def test_what_a_seed_means_at_64_px_does_not_change(training):
+    """Figures of the log stay comparable: these were taken before there were other sizes."""
+    pictures = training.compose.composite(shapes(), torch.Generator().manual_seed(2))
+    assert pictures[:4].mean((1, 2, 3)).tolist() == pytest.approx(
+        [0.46093, 0.30149, 0.74188, 0.46798], abs=1e-4
+    )
+
+
+def test_drawings_too_coarse_for_a_size_are_refused(training):
+    coarse = np.zeros((1, 96, 96, 4), np.uint8)
+    with pytest.raises(SystemExit, match=r"drawings of 96 px are too coarse.*data.py --size 128"):
+        training.data.check_size(128, coarse)
+    with pytest.raises(SystemExit, match="a multiple of 16"):
+        training.data.check_size(72, np.zeros((1, 192, 192, 4), np.uint8))
+    training.data.check_size(64, coarse)
+
+
+def test_a_model_trained_at_another_size_paints_that_size(training, dataset, tmp_path, monkeypatch):
+    import digressions
+
+    _, records, vocabulary = training.data.load(dataset)
+    training.autoencoder.make_autoencoder(8).save_pretrained(tmp_path / "vae")
+    words = f"--data {dataset} --vae {tmp_path / 'vae'} --out {tmp_path} --size 128 --no-bf16"
+    args = training.diffusion.parser("").parse_args([*words.split(), "--widths", "64", "64"])
+    trainer = training.diffusion.Trainer(None, records, vocabulary, args)
+    trainer.train_step(
+        torch.randn(2, 16, 16, 16), [(i, training.captions.Scene()) for i in range(2)]
+    )
+    trainer.save(tmp_path / "checkpoint.pt")
+    words = f"export.py --data {dataset} --vae {tmp_path / 'vae'} --out {tmp_path / 'model'}"
+    monkeypatch.setattr(sys, "argv", [*words.split(), "--checkpoint", f"{tmp_path}/checkpoint.pt"])
+    training.export.main()
+    assert digressions.load(str(tmp_path / "model")).size == 128
+    words = f"--data {dataset} --vae {tmp_path / 'vae'} --out {tmp_path} --no-bf16"
+    args = training.diffusion.parser("").parse_args(
+        [*words.split(), "--start", str(tmp_path / "model")]
+    )
+    assert training.diffusion.Trainer(None, records, vocabulary, args).args.size == 128
+
+
+# --- where drawings come from ------------------------------------------------------------------
+
+
+def clipart(folder: Path, licence: str) -> Path:
+    """An unpacked package with one drawing, named as `openclipart.json` names the turtle's."""
+    chosen = json.loads((TRAINING / "openclipart.json").read_text())
+    path = folder / "usr/share/openclipart/svg" / chosen["turtle"]
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"'
+        ' xmlns:cc="http://web.resource.org/cc/" xmlns:rdf="http://www.w3.org/rdf#">'
+        f'<metadata><cc:license rdf:resource="{licence}"/></metadata>'
+        '<rect x="10" y="5" width="20" height="10" fill="#0a0"/></svg>'
+    )
+    return folder
+
+
+def test_a_drawing_from_clip_art_fills_its_picture(training, tmp_path):
+    folder = clipart(tmp_path, "http://web.resource.org/cc/PublicDomain")
+    art = training.artsets.open_art_set(folder, 96)
+    picture = art.render({"label": "turtle"})
+    assert picture.shape == (96, 96, 4)
+    assert picture[48, 4].tolist() == [0, 170, 0, 255]
+    assert art.render({"label": "no such thing"}) is None
+
+
+def test_clip_art_that_does_not_say_it_is_public_domain_is_refused(training, tmp_path):
+    folder = clipart(tmp_path, "http://creativecommons.org/licenses/GPL/2.0/")
+    with pytest.raises(ValueError, match="not among the allowed ones"):
+        training.artsets.open_art_set(folder, 96).render({"label": "turtle"})
+
+
+def test_a_debian_package_that_is_not_public_domain_is_refused(training, tmp_path):
+    copyright_file = tmp_path / "stamps_1_all/usr/share/doc/stamps/copyright"
+    copyright_file.parent.mkdir(parents=True)
+    copyright_file.write_text("License: GPL-2\n")
+    with pytest.raises(ValueError, match="stamps: its copyright file"):
+        training.artsets.check_license(tmp_path / "stamps_1_all")
 
 
 def test_a_drawing_may_stand_in_for_a_photo(training):

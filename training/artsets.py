@@ -1,12 +1,14 @@
-"""Openly licensed sets of drawings: fetched from npm, their licences checked, rendered to RGBA.
+"""Openly licensed sets of drawings: fetched by name, their licences checked, rendered to RGBA.
 
-Each set is a package of a pinned version. Its licence field is checked before anything is read
-from it. A drawing is 96 x 96 px, uint8, straight (not premultiplied) alpha, trimmed to what it
-shows.
+Each set is an npm or Debian package of a pinned version. Its licence is checked before anything
+is read from it, and where files state one of their own, theirs is too. A drawing is uint8 with
+straight (not premultiplied) alpha, trimmed to what it shows, and half as large again as the
+pictures it is meant for: 96 x 96 px for 64.
 """
 
 import json
 import re
+import shutil
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -15,9 +17,8 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-SIZE = 96
-MARGIN = 3
-RENDERED = 256  # before trimming
+SIDE = 96
+DIRECTORY = Path(__file__).parent
 ALLOWED_LICENSES = {
     "MIT",
     "Apache-2.0",
@@ -27,15 +28,20 @@ ALLOWED_LICENSES = {
     "CC-BY-3.0",
     "CC-BY-4.0",
 }
+PUBLIC_DOMAIN = {
+    "http://web.resource.org/cc/PublicDomain",
+    "http://creativecommons.org/licenses/publicdomain/",
+}
 
 
 @dataclass(frozen=True)
 class ArtSet:
-    """One npm package of drawings: its pinned version and the style its captions speak of."""
+    """One package of drawings: its pinned version and the style its captions speak of."""
 
     package: str
     version: str
     style: str
+    debian: bool = False
 
     @property
     def name(self) -> str:
@@ -52,6 +58,7 @@ ART_SETS = (
     ArtSet("@iconify-json/twemoji", "1.2.5", "drawing"),
     ArtSet("@iconify-json/emojione", "1.2.3", "drawing"),
     ArtSet("@iconify-json/fxemoji", "1.2.2", "drawing"),
+    ArtSet("openclipart-svg", "1:0.18+dfsg-19", "drawing", debian=True),
 )
 LABELS = ArtSet("emojibase-data", "17.0.0", "")
 HELD_OUT = ArtSet("@iconify-json/streamline-emojis", "1.2.4", "drawing")
@@ -59,6 +66,11 @@ HELD_OUT = ArtSet("@iconify-json/streamline-emojis", "1.2.4", "drawing")
 
 def fetch(art_set: ArtSet, cache: Path) -> Path:
     """Return the unpacked folder of a package, fetching it once into `cache`."""
+    return fetch_debian(art_set, cache) if art_set.debian else fetch_npm(art_set, cache)
+
+
+def fetch_npm(art_set: ArtSet, cache: Path) -> Path:
+    """As `fetch`, from npm."""
     stem = f"{art_set.package.lstrip('@').replace('/', '-')}-{art_set.version}"
     folder = cache / stem / "package"
     if not folder.exists():
@@ -71,8 +83,44 @@ def fetch(art_set: ArtSet, cache: Path) -> Path:
     return folder
 
 
+def fetch_debian(art_set: ArtSet, cache: Path) -> Path:
+    """As `fetch`, from Debian; nothing is installed.
+
+    Raises:
+        SystemExit: There is no `apt-get` here, and nobody has put the package into `cache`.
+    """
+    stem = f"{art_set.package}_{art_set.version.replace(':', '%3a')}_all"
+    folder, archive = cache / stem, cache / f"{stem}.deb"
+    if not folder.exists():
+        if not archive.exists():
+            if shutil.which("apt-get") is None:
+                raise SystemExit(f"{archive} is missing: get it from Debian, or run this there")
+            spec = f"{art_set.package}={art_set.version}"
+            subprocess.run(["apt-get", "download", spec], cwd=cache, check=True)
+        subprocess.run(["dpkg-deb", "--extract", archive, folder], check=True)
+    return folder
+
+
 def check_license(folder: Path) -> dict:
-    """Return author, licence and address of a package; raise ValueError if it is not allowed.
+    """Return author, licence and address of a package; raise ValueError if it is not allowed."""
+    if (folder / "package.json").exists():
+        return check_npm_license(folder)
+    (copyright_file,) = folder.glob("usr/share/doc/*/copyright")
+    package, text = copyright_file.parent.name, copyright_file.read_text("utf-8", "replace")
+    if "creative commons Public Domain Dedication" not in text:
+        raise ValueError(f"{package}: its copyright file does not say that it is public domain")
+    return {
+        "package": package,
+        "version": folder.name.split("_")[1].replace("%3a", ":"),
+        "author": "Open Clip Art Library, the authors named in its files",
+        "url": "http://www.openclipart.org",
+        "license": "public domain",
+        "license_url": "",
+    }
+
+
+def check_npm_license(folder: Path) -> dict:
+    """As `check_license`.
 
     Icon sets state the artwork's own licence in ``info.json``; it must be allowed as well as the
     package's.
@@ -106,8 +154,13 @@ def slug(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"[’']", "", label.lower())).strip("-")
 
 
-def to_rgba(image: pyvips.Image) -> np.ndarray:
-    """Trim what is transparent and fit the rest into a (SIZE, SIZE, 4) uint8 canvas.
+def drawing_side(size: int) -> int:
+    """How many pixels a side drawings have that pictures of `size` px are composed of."""
+    return 3 * size // 2
+
+
+def to_rgba(image: pyvips.Image, side: int) -> np.ndarray:
+    """Trim what is transparent and fit the rest into a (side, side, 4) uint8 canvas.
 
     Sets differ in their margins; trimmed, every drawing is as large as its picture allows and
     stands in its middle.
@@ -116,16 +169,18 @@ def to_rgba(image: pyvips.Image) -> np.ndarray:
         image = image.colourspace("srgb").bandjoin(255)
     left, top, width, height = image[3].find_trim(threshold=8, background=[0])
     if width == 0 or height == 0:
-        return np.zeros((SIZE, SIZE, 4), np.uint8)
+        return np.zeros((side, side, 4), np.uint8)
     image = image.crop(left, top, width, height)
-    image = image.thumbnail_image(SIZE - 2 * MARGIN, height=SIZE - 2 * MARGIN)
-    return image.gravity("centre", SIZE, SIZE).numpy()
+    within = side - 2 * (side // 32)
+    image = image.thumbnail_image(within, height=within)
+    return image.gravity("centre", side, side).numpy()
 
 
 class IconifySet:
-    """The drawings of one iconify package, found by emoji label."""
+    """The drawings of one iconify package, found by emoji label, `side` pixels large."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, side: int):
+        self.side = side
         self.icons = json.loads((folder / "icons.json").read_text())
 
     def render(self, emoji: dict) -> np.ndarray | None:
@@ -138,18 +193,20 @@ class IconifySet:
         width = icon.get("width", self.icons.get("width", 16))
         height = icon.get("height", self.icons.get("height", 16))
         box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
+        rendered = 256 * self.side // SIDE  # before trimming
         svg = (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{box}" width="{RENDERED}" height="{RENDERED}" color="#111">'
+            f'viewBox="{box}" width="{rendered}" height="{rendered}" color="#111">'
             f"{icon['body']}</svg>"
         )
-        return to_rgba(pyvips.Image.svgload_buffer(svg.encode()))
+        return to_rgba(pyvips.Image.svgload_buffer(svg.encode()), self.side)
 
 
 class PictureSet:
-    """Pictures in ``assets/``, named by the emoji's code points."""
+    """Pictures in ``assets/``, named by the emoji's code points, brought to `side` pixels."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, side: int):
+        self.side = side
         self.assets = folder / "assets"
 
     def render(self, emoji: dict) -> np.ndarray | None:
@@ -158,10 +215,41 @@ class PictureSet:
         for name in (code, f"{code}-fe0f", code.removesuffix("-fe0f")):
             path = self.assets / f"{name}.webp"
             if path.exists():
-                return to_rgba(pyvips.Image.new_from_file(str(path)))
+                return to_rgba(pyvips.Image.new_from_file(str(path)), self.side)
         return None
 
 
-def open_art_set(folder: Path) -> IconifySet | PictureSet:
-    """Open an unpacked package by what it contains."""
-    return IconifySet(folder) if (folder / "icons.json").exists() else PictureSet(folder)
+class ClipartSet:
+    """Drawings of many hands, by their places in the package, brought to `side` pixels.
+
+    ``openclipart.json`` names one for a label, each looked at: most of the package is symbols,
+    is cut off by its page, or shows something else than its name says.
+    """
+
+    def __init__(self, folder: Path, side: int):
+        self.side = side
+        self.drawings = folder / "usr/share/openclipart/svg"
+        self.chosen = json.loads((DIRECTORY / "openclipart.json").read_text())
+
+    def render(self, emoji: dict) -> np.ndarray | None:
+        """Render the drawing of an Emojibase entry, or return None if there is none.
+
+        Raises:
+            ValueError: The drawing does not say itself that it is in the public domain.
+        """
+        if emoji["label"] not in self.chosen:
+            return None
+        path = self.drawings / self.chosen[emoji["label"]]
+        svg = path.read_bytes()
+        stated = re.findall(rb'<(?:cc:)?license\b[^>]*?rdf:resource="([^"]*)"', svg)
+        if not stated or not {url.decode() for url in stated} <= PUBLIC_DOMAIN:
+            raise ValueError(f"{path}: its licence {stated} is not among the allowed ones")
+        return to_rgba(pyvips.Image.svgload_buffer(svg, unlimited=True), self.side)
+
+
+def open_art_set(folder: Path, side: int = SIDE) -> IconifySet | PictureSet | ClipartSet:
+    """Open an unpacked package by what it contains; its drawings will be `side` pixels large."""
+    if (folder / "usr").exists():
+        return ClipartSet(folder, side)
+    kind = IconifySet if (folder / "icons.json").exists() else PictureSet
+    return kind(folder, side)

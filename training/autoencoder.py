@@ -1,4 +1,4 @@
-"""Train the autoencoder: 64 x 64 pictures to 8 x 8 latents of 16 channels and back.
+"""Train the autoencoder: pictures to latents of 16 channels and an eighth of the side, and back.
 
 The network is diffusers' `AutoencoderTiny` without blocks at full resolution, where most of the
 usual decoder's arithmetic goes. A quarter of each batch are bare colour fields, because
@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import torch
-from compose import colour_field, composite
-from data import load
+from compose import SIZE, colour_field, composite
+from data import check_size, load
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
@@ -58,11 +58,13 @@ def learning_rate(elapsed: float, total: float, step: int, peak: float) -> float
     return peak * min(1, (step + 1) / 50, max(0.01, (1 - elapsed / total) / 0.55))
 
 
-def training_pictures(drawings: Tensor, weights: Tensor, n: int, g: torch.Generator) -> Tensor:
-    """(n, 3, 64, 64), 0..1: a quarter bare colour fields first, then composites."""
+def training_pictures(
+    drawings: Tensor, weights: Tensor, n: int, g: torch.Generator, side: int
+) -> Tensor:
+    """(n, 3, side, side), 0..1: a quarter bare colour fields first, then composites."""
     fields = n // 4
     index = torch.multinomial(weights, n - fields, replacement=True, generator=g)
-    return torch.cat([colour_field(fields, g), composite(drawings[index], g)])
+    return torch.cat([colour_field(fields, g, side), composite(drawings[index], g, side)])
 
 
 def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
@@ -76,7 +78,7 @@ def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None
     while (elapsed := (time.monotonic() - start) / 60) < args.minutes:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(elapsed, args.minutes, step, args.lr)
-        x = training_pictures(drawings, weights, args.batch, g)
+        x = training_pictures(drawings, weights, args.batch, g, args.size)
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
             with torch.set_grad_enabled(not args.decoder_only):
@@ -103,24 +105,24 @@ def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None
 
 
 @torch.no_grad()
-def set_scaling_factor(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, seed: int) -> None:
+def set_scaling_factor(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
     """Record 1 / (deviation of the latents of composites), so that scaled latents have unit std."""
-    g = torch.Generator().manual_seed(seed)
+    g = torch.Generator().manual_seed(args.seed + 1)
     index = torch.multinomial(weights, 1024, replacement=True, generator=g)
-    z = vae.encoder(composite(drawings[index], g) * 2 - 1)
+    z = vae.encoder(composite(drawings[index], g, args.size) * 2 - 1)
     vae.register_to_config(scaling_factor=1 / z.std().item())
 
 
 @torch.no_grad()
-def report(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, seed: int) -> None:
+def report(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
     """Print the PSNR on composites and fields and the colour error of flat and smooth fields."""
-    g = torch.Generator().manual_seed(seed)
+    g = torch.Generator().manual_seed(args.seed + 2)
     index = torch.multinomial(weights, 512, replacement=True, generator=g)
     for name, x in (
-        ("composites", composite(drawings[index], g)),
-        ("fields", colour_field(512, g)),
+        ("composites", composite(drawings[index], g, args.size)),
+        ("fields", colour_field(512, g, args.size)),
     ):
-        y = vae.decoder(vae.encoder(x * 2 - 1)) / 2 + 0.5
+        y = torch.cat([vae.decoder(vae.encoder(part * 2 - 1)) / 2 + 0.5 for part in x.split(64)])
         mean_error = (y.clamp(0, 1) - x).mean((2, 3)).abs()
         print(
             f"{name}: {psnr(y, x):.2f} dB, mean colour off by {mean_error.mean().item():.4f} "
@@ -139,6 +141,7 @@ def main() -> None:
         action="store_true",
         help="leave the encoder, and so a denoiser's latents, as they are",
     )
+    parser.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--batch", type=int, default=12)
@@ -150,6 +153,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     pictures, records, _ = load(args.data)
+    check_size(args.size, pictures)
     drawings = torch.from_numpy(pictures)
     weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
     if args.resume:
@@ -159,8 +163,8 @@ def main() -> None:
     vae = vae.to(memory_format=torch.channels_last)
     train(vae, drawings, weights, args)
     if not args.decoder_only:
-        set_scaling_factor(vae, drawings, weights, args.seed + 1)
-    report(vae, drawings, weights, args.seed + 2)
+        set_scaling_factor(vae, drawings, weights, args)
+    report(vae, drawings, weights, args)
     vae.save_pretrained(args.out)
     (args.out / "finished").touch()
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from captions import TEMPLATES, with_article
-from compose import compose
+from compose import SIZE, compose
 from judge import UNSEEN, Judge
 from PIL import Image
 from torch import Tensor
@@ -31,11 +30,11 @@ def prompt(style: str, name: str) -> str:
     return TEMPLATES[style][0].format(with_article(literal(name)))
 
 
-def plain_composites(drawings: Tensor, g: torch.Generator) -> Tensor:
-    """Composites (B, 3, H, W) of one thing by day: what a prompt with nothing but a name means."""
-    pictures, scenes = compose(drawings, g)
+def plain_composites(drawings: Tensor, g: torch.Generator, side: int = SIZE) -> Tensor:
+    """Composites (B, 3, side, side) of one thing by day: what a prompt of a name alone means."""
+    pictures, scenes = compose(drawings, g, side)
     while again := [i for i, scene in enumerate(scenes) if scene.night or scene.count > 1]:
-        redone, changed = compose(drawings[again], g)
+        redone, changed = compose(drawings[again], g, side)
         pictures[again] = redone
         for i, scene in zip(again, changed, strict=True):
             scenes[i] = scene
@@ -56,6 +55,7 @@ class Bench:
         pictures: How many a cell of the table is measured on, as a rule.
         per_concept: How many of each concept are painted.
         batch: Pictures painted at once.
+        sampler: The package's: lcm for a consistency model.
     """
 
     model: Model
@@ -67,11 +67,13 @@ class Bench:
     pictures: int = 64
     per_concept: int = 4
     batch: int = 32
+    sampler: str = "ddim"
 
     def __post_init__(self) -> None:
         self.place = {name: i for i, name in enumerate(self.judge.names)}
         self.known = {record["concept"]: record for record in reversed(self.records)}
-        self.animals = [c for c in self.place if "animal" in self.known[c]["categories"]]
+        there = [c for c in self.place if c in self.known]  # a dataset may hold fewer things
+        self.animals = [c for c in there if "animal" in self.known[c]["categories"]]
 
     def seed(self, offset: int) -> torch.Generator:
         """Where chance comes from; each figure has an offset of its own."""
@@ -95,7 +97,7 @@ class Bench:
                 height=side,
                 steps=math.ceil(self.steps / strength),
                 guidance=1.0,
-                sampler="ddim",
+                sampler=self.sampler,
                 image=None if starts is None else starts[i],
                 strength=strength,
                 mask=None if masks is None else masks[i],
@@ -131,15 +133,12 @@ class Bench:
         }[whose]
         fits = [i for i, record in enumerate(self.records) if belongs(record)]
         chosen = [fits[i] for i in torch.randperm(len(fits), generator=g)[:limit].tolist()]
-        pictures = plain_composites(self.drawings[chosen], g)
-        return self.fitted(pictures), [self.records[i] for i in chosen]
+        pictures = self.composites(self.drawings[chosen], g)
+        return pictures, [self.records[i] for i in chosen]
 
-    def fitted(self, pictures: Tensor) -> Tensor:
-        """Pictures at the size that the model paints."""
-        side = self.model.size
-        if pictures.shape[-1] == side:
-            return pictures
-        return F.interpolate(pictures, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+    def composites(self, drawings: Tensor, g: torch.Generator) -> Tensor:
+        """Plain composites at the size that the model paints."""
+        return plain_composites(drawings, g, self.model.size)
 
     def through_autoencoder(self, pictures: Tensor) -> Tensor:
         """What the autoencoder alone makes of pictures: the most that the denoiser can reach."""

@@ -2,7 +2,8 @@
 
 A mosaic asks a model for *this thing in these colours*, so every drawing is shown in every
 palette: over grounds of any colour, and in about half of the pictures coloured by the ground as
-well. All pictures are (B, 3, 64, 64), float32, 0..1.
+well. All pictures are (B, 3, side, side), float32, 0..1. Chance does not know the side: one seed
+means the same scene at every size.
 """
 
 import math
@@ -54,8 +55,8 @@ def horizon(n: int, g: torch.Generator) -> Tensor:
     return torch.lerp(above, below, (12 * (rows - line)).sigmoid()).expand(-1, -1, -1, GRID)
 
 
-def colour_field(n: int, g: torch.Generator) -> Tensor:
-    """Random grounds (n, 3, 64, 64): flat, ramps, soft noise, horizons, or sharper scraps."""
+def colour_field(n: int, g: torch.Generator, side: int = SIZE) -> Tensor:
+    """Random grounds (n, 3, side, side): flat, ramps, soft noise, horizons, or sharper scraps."""
     first, second = palette(n, g), palette(n, g)
     amplitude = torch.rand(n, 1, 1, 1, generator=g) ** 2 * 0.3
     noise = first + amplitude * smooth_noise(n, 3, g)
@@ -66,23 +67,28 @@ def colour_field(n: int, g: torch.Generator) -> Tensor:
     field = pick(kind > 0.60, first.expand(-1, -1, GRID, GRID), field)
     field = pick(kind > 0.84, horizon(n, g), field)
     field = pick(kind > 0.90, scrap, field)
-    field = F.interpolate(field.clamp(0, 1), (SIZE, SIZE), mode="bicubic", align_corners=False)
+    field = F.interpolate(field.clamp(0, 1), (side, side), mode="bicubic", align_corners=False)
     return field.clamp(0, 1)
 
 
 def place(
-    drawings: Tensor, g: torch.Generator, size: float = 1, where: Tensor | None = None
+    drawings: Tensor,
+    g: torch.Generator,
+    side: int,
+    size: float = 1,
+    where: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Scale, shift, mirror and tilt drawings a little.
 
     Args:
         drawings: (B, S, S, 4), uint8, straight alpha.
         g: Where chance comes from.
+        side: Of the pictures, in pixels.
         size: How large they become; 1 fills the picture.
         where: Their middles, (B, 2), x and y from -1 to 1; the picture's middle if None.
 
     Returns:
-        Premultiplied colour (B, 3, 64, 64) and alpha (B, 1, 64, 64), both 0..1.
+        Premultiplied colour (B, 3, side, side) and alpha (B, 1, side, side), both 0..1.
     """
     n = len(drawings)
     rgba = drawings.permute(0, 3, 1, 2).float() / 255
@@ -101,20 +107,22 @@ def place(
     shift = (torch.rand(n, 2, 1, generator=g) - 0.5) * 0.16
     if where is not None:
         shift = shift - matrix @ where.unsqueeze(2)
-    grid = F.affine_grid(torch.cat([matrix, shift], 2), (n, 4, SIZE, SIZE), align_corners=False)
+    grid = F.affine_grid(torch.cat([matrix, shift], 2), (n, 4, side, side), align_corners=False)
     placed = F.grid_sample(rgba, grid, align_corners=False)
     return placed[:, :3], placed[:, 3:]
 
 
-def place_several(drawings: Tensor, count: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
+def place_several(
+    drawings: Tensor, count: Tensor, g: torch.Generator, side: int
+) -> tuple[Tensor, Tensor]:
     """Place each drawing `count` times (B,), 2 or 3, small and side by side; as `place` returns."""
     n = len(drawings)
-    colour, alpha = torch.zeros(n, 3, SIZE, SIZE), torch.zeros(n, 1, SIZE, SIZE)
+    colour, alpha = torch.zeros(n, 3, side, side), torch.zeros(n, 1, side, side)
     for turn in range(int(count.max())):
         x = torch.where(count == 2, turn - 0.5, (turn % 2) - 0.5)
         y = torch.where(count == 2, 0.3 * (turn - 0.5), 0.5 if turn == 2 else -0.45)
         x = torch.where((count == 3) & (turn == 2), 0.0, x)
-        front, cover = place(drawings, g, 0.56, torch.stack([x, y], 1))
+        front, cover = place(drawings, g, side, 0.56, torch.stack([x, y], 1))
         shown = (turn < count).float().view(-1, 1, 1, 1)
         front, cover = front * shown, cover * shown
         colour, alpha = front + colour * (1 - cover), cover + alpha * (1 - cover)
@@ -122,9 +130,11 @@ def place_several(drawings: Tensor, count: Tensor, g: torch.Generator) -> tuple[
 
 
 def shadow(alpha: Tensor) -> Tensor:
-    """How much light a thing takes from the ground below it (B, 1, 64, 64), 0..1."""
-    soft = F.avg_pool2d(alpha, 9, 1, 4, count_include_pad=False)
-    return 0.6 * F.pad(soft, (0, 0, 6, 0))[..., :SIZE, :]
+    """How much light a thing takes from the ground below it (B, 1, side, side), 0..1."""
+    side = alpha.shape[-1]
+    reach, below = side // 16, 3 * side // 32
+    soft = F.avg_pool2d(alpha, 2 * reach + 1, 1, reach, count_include_pad=False)
+    return 0.6 * F.pad(soft, (0, 0, below, 0))[..., :side, :]
 
 
 def light(colour: Tensor, alpha: Tensor, ground: Tensor, strength: Tensor) -> Tensor:
@@ -133,25 +143,27 @@ def light(colour: Tensor, alpha: Tensor, ground: Tensor, strength: Tensor) -> Te
     At strength 1 the object keeps only its lightness and takes its hue from the blurred ground,
     about as bright on average as that; at 0 it is unchanged. `strength` is (B, 1, 1, 1).
     """
-    ambient = F.interpolate(F.avg_pool2d(ground, 16), (SIZE, SIZE), mode="bilinear")
+    side = ground.shape[-1]
+    ambient = F.interpolate(F.avg_pool2d(ground, side // 4), (side, side), mode="bilinear")
     tinted = ambient * (0.5 * alpha + colour.mean(1, keepdim=True))
     return torch.lerp(colour, tinted, strength)
 
 
-def compose(drawings: Tensor, g: torch.Generator) -> tuple[Tensor, list[Scene]]:
-    """Training pictures (B, 3, 64, 64), 0..1, from drawings (B, S, S, 4), uint8, and their scenes.
+def compose(drawings: Tensor, g: torch.Generator, side: int = SIZE) -> tuple[Tensor, list[Scene]]:
+    """Training pictures (B, 3, side, side), 0..1, from drawings (B, S, S, 4), uint8, and their
+    scenes.
 
     One in sixteen shows the thing two or three times, one in sixteen is night, one in six throws a
     shadow.
     """
     n = len(drawings)
-    colour, alpha = place(drawings, g)
+    colour, alpha = place(drawings, g, side)
     count = torch.where(torch.rand(n, generator=g) < 1 / 16, 2, 1)
     count = count + (count > 1) * (torch.rand(n, generator=g) < 0.5)
     many = count > 1
     if many.any():
-        colour[many], alpha[many] = place_several(drawings[many], count[many], g)
-    ground = colour_field(n, g)
+        colour[many], alpha[many] = place_several(drawings[many], count[many], g, side)
+    ground = colour_field(n, g, side)
     even = ground.flatten(2).std(2).amax(1) < 0.04
     mean = ground.mean((2, 3))
     shaded = (torch.rand(n, 1, 1, 1, generator=g) < 1 / 6) * shadow(alpha)
@@ -170,6 +182,6 @@ def compose(drawings: Tensor, g: torch.Generator) -> tuple[Tensor, list[Scene]]:
     return pictures, scenes
 
 
-def composite(drawings: Tensor, g: torch.Generator) -> Tensor:
+def composite(drawings: Tensor, g: torch.Generator, side: int = SIZE) -> Tensor:
     """As `compose`, without the scenes."""
-    return compose(drawings, g)[0]
+    return compose(drawings, g, side)[0]

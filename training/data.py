@@ -3,7 +3,7 @@
 The drawings of the things in `concepts.py` are fetched and rendered (`artsets.py`) and stored, with
 their captions' raw material, in one ``.npz`` file:
 
-* ``pictures``: (N, 96, 96, 4), uint8, straight (not premultiplied) alpha;
+* ``pictures``: (N, S, S, 4), uint8, straight (not premultiplied) alpha; S is 96 for 64 px;
 * ``records``: a JSON list of N objects, the fields of `Record`;
 * ``vocabulary``: a JSON list of strings, every emoji label and tag, for the tokenizer.
 
@@ -17,7 +17,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from artsets import ART_SETS, HELD_OUT, LABELS, check_license, fetch, open_art_set
+from artsets import (
+    ART_SETS,
+    HELD_OUT,
+    LABELS,
+    check_license,
+    drawing_side,
+    fetch,
+    open_art_set,
+)
+from compose import SIZE
 from concepts import FAVOURITES, Concept, choose, read
 
 DIRECTORY = Path(__file__).parent
@@ -93,14 +102,15 @@ def emoji_vocabulary(emojis: list[dict]) -> list[str]:
     return sorted({word.lower() for word in words})
 
 
-def write_notice(path: Path, notices: list[dict]) -> None:
+def write_notice(path: Path, notices: list[dict], side: int) -> None:
     """Write the attributions that the licences ask for."""
     lines = [
         "# Where the training pictures come from",
         "",
         "The model was trained on drawings from these packages, composited over generated colour",
         "fields. The drawings are not part of this repository; `training/data.py` fetches them.",
-        "Changes made: rendered to 96 x 96 px, recoloured, mirrored, scaled and composited.",
+        f"Changes made: rendered to {side} x {side} px, recoloured, mirrored, scaled and "
+        "composited.",
         f"{HELD_OUT.package} was kept from the model; only its judge saw it.",
         "",
         "| package | version | author | licence |",
@@ -113,15 +123,22 @@ def write_notice(path: Path, notices: list[dict]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def build(cache: Path, told: dict) -> tuple[np.ndarray, list[Record], list[str], list[dict]]:
-    """Fetch, check and render everything: pictures, records, vocabulary, attributions."""
+def build(
+    cache: Path, told: dict, side: int, favourites: bool = False
+) -> tuple[np.ndarray, list[Record], list[str], list[dict]]:
+    """Fetch, check and render everything: pictures, records, vocabulary, attributions.
+
+    `favourites`: only the things that `told` tells of.
+    """
     folders = {art_set: fetch(art_set, cache) for art_set in (*ART_SETS, HELD_OUT, LABELS)}
     notices = [check_license(folder) for folder in folders.values()]
     emojis = json.loads((folders[LABELS] / "en" / "data.json").read_text())
     by_label = {emoji["label"]: emoji for emoji in emojis}
     concepts, rendered = choose(emojis, told), []
+    if favourites:
+        concepts = [concept for concept in concepts if concept.label in told]
     for art_set in (*ART_SETS, HELD_OUT):
-        art = open_art_set(folders[art_set])
+        art = open_art_set(folders[art_set], side)
         found = (render(c, c.label in told, by_label, art, art_set) for c in concepts)
         rendered += [item for item in found if item is not None]
     pictures, records = zip(*rendered, strict=True)
@@ -132,7 +149,7 @@ def load(path: Path, held_out: bool = False) -> tuple[np.ndarray, list[dict], li
     """Read a dataset file.
 
     Returns:
-        Pictures (N, 96, 96, 4) uint8, their records, and the vocabulary; without what is held out
+        Pictures (N, S, S, 4) uint8, their records, and the vocabulary; without what is held out
         from the generator unless `held_out`.
     """
     with np.load(path) as file:
@@ -144,23 +161,40 @@ def load(path: Path, held_out: bool = False) -> tuple[np.ndarray, list[dict], li
     return pictures, records, vocabulary
 
 
+def check_size(size: int, pictures: np.ndarray) -> None:
+    """Raise SystemExit if no pictures of `size` px can be made of drawings (N, S, S, 4)."""
+    side = pictures.shape[1]
+    if size < 16 or size % 16:
+        raise SystemExit(f"--size {size}: a multiple of 16, since latents are halved once more")
+    if side < drawing_side(size):
+        raise SystemExit(
+            f"--size {size}: drawings of {side} px are too coarse for it; "
+            f"make them with data.py --size {size}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path, required=True, help="folder for the npm packages")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for the packages")
     parser.add_argument("--out", type=Path, required=True, help="the dataset file (.npz)")
+    parser.add_argument(
+        "--size", type=int, default=SIZE, help="pixels a side of the pictures made of them"
+    )
+    parser.add_argument("--favourites", action="store_true", help="the things in concepts.json")
     parser.add_argument("--concepts", type=Path, default=DIRECTORY / "concepts.json")
     parser.add_argument("--notice", type=Path, default=DIRECTORY / "NOTICE.md")
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
     told = read(args.concepts)
-    pictures, records, vocabulary, notices = build(args.cache, told)
+    side = drawing_side(args.size)
+    pictures, records, vocabulary, notices = build(args.cache, told, side, args.favourites)
     np.savez_compressed(
         args.out,
         pictures=pictures,
         records=json.dumps([asdict(record) for record in records]),
         vocabulary=json.dumps(vocabulary),
     )
-    write_notice(args.notice, notices)
+    write_notice(args.notice, notices, side)
     drawn = {record.concept for record in records if not record.held_out}
     animals = {record.concept for record in records if record.is_animal}
     missing = sorted(set(told) - drawn)

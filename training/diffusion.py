@@ -15,9 +15,11 @@ from pathlib import Path
 import torch
 from autoencoder import has_fast_bf16
 from captions import Scene, caption
-from data import load
+from compose import SIZE
+from data import check_size, load
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from latents import LatentCache, noisy_and_velocity, sample_times
+from PIL import Image
 from pipeline import (
     contact_sheet,
     load_models,
@@ -25,6 +27,7 @@ from pipeline import (
     make_models,
     make_pipeline,
     make_scheduler,
+    picture_size,
 )
 from text import tokenize
 from torch import Tensor, nn
@@ -49,10 +52,14 @@ class Trainer:
         self.vae, self.records, self.args = vae, records, args
         if args.start:
             self.tokenizer, self.models = load_models(args.start)
-            args.widths = self.models["unet"].config.block_out_channels
+            unet = self.models["unet"]
+            args.widths = unet.config.block_out_channels
+            args.size = args.size or picture_size(unet)
+            unet.register_to_config(sample_size=args.size // 8)
         else:
             self.tokenizer = load_tokenizer(records, vocabulary)
-            self.models = make_models(args.widths, len(self.tokenizer))
+            args.size = args.size or SIZE
+            self.models = make_models(args.widths, len(self.tokenizer), args.size)
         if not args.bf16:  # channels_last is quicker in float32 and slower in bfloat16
             self.models = self.models.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.models).requires_grad_(False).eval()
@@ -65,7 +72,7 @@ class Trainer:
         self.step, self.minutes = 0, 0.0
 
     def train_step(self, z: Tensor, drawn: list[tuple[int, Scene]]) -> float:
-        """One optimiser step on latents (B, 16, 8, 8) of drawings in scenes; the loss."""
+        """One optimiser step on latents (B, 16, h, w) of drawings in scenes; the loss."""
         texts = [caption(self.records[i], self.rng, scene) for i, scene in drawn]
         t = sample_times(len(z), self.g)
         alpha_bar = self.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
@@ -87,7 +94,7 @@ class Trainer:
         return loss.item()
 
     def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
-        """What the network should say (B, 16, 8, 8): here the velocity of the data."""
+        """What the network should say (B, 16, h, w): here the velocity of the data."""
         return v
 
     @torch.no_grad()
@@ -104,6 +111,10 @@ class Trainer:
             self.vae, self.tokenizer, self.average["text"], self.average["unet"], self.scheduler
         )
 
+    def sheet(self) -> Image.Image:
+        """Pictures to look at."""
+        return contact_sheet(self.pipeline())
+
     def save(self, path: Path) -> None:
         """Write a checkpoint that training can go on from."""
         state = {
@@ -113,7 +124,9 @@ class Trainer:
             "step": self.step,
             "minutes": self.minutes,
             "widths": list(self.args.widths),
+            "size": self.args.size,
             "guidance": vars(self.args).get("guidance"),
+            "consistency": vars(self.args).get("consistency"),
         }
         part = path.with_suffix(".part")
         torch.save(state, part)
@@ -157,10 +170,10 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
             trainer.save(args.out / "checkpoint.pt")
             last_save = trainer.minutes
         if trainer.minutes - last_sheet > args.sheet_every:
-            contact_sheet(trainer.pipeline()).save(args.out / f"sheet-{trainer.step:06d}.png")
+            trainer.sheet().save(args.out / f"sheet-{trainer.step:06d}.png")
             last_sheet = trainer.minutes
     trainer.save(args.out / "checkpoint.pt")
-    contact_sheet(trainer.pipeline()).save(args.out / "sheet-final.png")
+    trainer.sheet().save(args.out / "sheet-final.png")
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -170,6 +183,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     shared.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
     shared.add_argument("--out", type=Path, required=True, help="folder for checkpoint and sheets")
     shared.add_argument("--start", type=Path, help="exported folder to go on from")
+    shared.add_argument("--size", type=int, help=f"of the pictures; that of --start, or {SIZE}")
     shared.add_argument("--minutes", type=float, default=50)
     shared.add_argument("--widths", type=int, nargs=2, default=(128, 256))
     shared.add_argument("--batch", type=int, default=64)
@@ -195,6 +209,7 @@ def run(make_trainer: Callable[..., Trainer], args: argparse.Namespace) -> None:
     vae = AutoencoderTiny.from_pretrained(args.vae, torch_dtype=torch.float32)
     vae = vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     trainer = make_trainer(vae, records, vocabulary, args)
+    check_size(args.size, pictures)
     if (args.out / "checkpoint.pt").exists():
         trainer.restore(args.out / "checkpoint.pt")
     for name, model in trainer.models.items():

@@ -10,63 +10,108 @@ negative prompt.
 **Few steps** (``--few-steps``). The student learns to go in one step where the teacher goes in
 several: progressive distillation (Salimans and Ho 2022, https://arxiv.org/abs/2202.00512). The
 step is as long as one of that many, but starts anywhere in time and not on one grid only, because
-image-to-image starts between. What comes out is sampled by DDIM as before; a consistency model
-would need a sampler that adds noise after every step, and a shortcut model a network that is told
-the length of the step, which diffusers' does not take.
+image-to-image starts between. What comes out is sampled by DDIM as before.
+
+**Consistency** (``--consistency``). The student learns to say at any time what it says itself one
+short step of the teacher's further on, and so, step by step, what is at the end of the way: latent
+consistency distillation (Luo et al. 2023, https://arxiv.org/abs/2310.04378), with the student
+itself, not an average of it, as the one that is asked (Song and Dhariwal 2023,
+https://arxiv.org/abs/2310.14189). What comes out is sampled by ``lcm``, which adds noise after
+every step.
+
+Shortcut models (Frans et al. 2024, https://arxiv.org/abs/2410.12557) are not here. Their network
+is told the length of its step. diffusers' has a way in (``time_cond_proj_dim``), but checkpoints
+use it for the guidance scale, and that is what this package's loader gives it: it would take a new
+kind of checkpoint and a denoiser that knows where the sampler goes next.
 """
 
 from collections.abc import Callable
 
 import torch
+from diffusers import LCMScheduler
 from diffusion import Trainer, encode_unique, parser, run
-from pipeline import load_models
+from PIL import Image
+from pipeline import contact_sheet, load_models
 from text import tokenize
-from torch import Tensor
+from torch import Tensor, nn
+
+Velocity = Callable[[Tensor, Tensor], Tensor]  # noisy latents (B, C, H, W) and times (B,) to v
+
+
+class Levels:
+    """How much signal and noise there is at times (B,): 0 to T - 1, and -1, which is clean.
+
+    A velocity says the clean latents as ``signal z - spread v``. Where all is noise that is
+    ``-v``, and where all is clean it is ``z`` whatever the network says: so a consistency model
+    needs no other skip connection to agree with its boundary condition.
+    """
+
+    def __init__(self, alphas_cumprod: Tensor):
+        """`alphas_cumprod` is (T,); the last may be 0."""
+        self.total = len(alphas_cumprod)
+        alpha_bar = torch.cat([alphas_cumprod, alphas_cumprod.new_ones(1)])  # the last: index -1
+        self.signals, self.spreads = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+
+    def signal(self, t: Tensor) -> Tensor:
+        return self.signals[t].view(-1, 1, 1, 1)
+
+    def spread(self, t: Tensor) -> Tensor:
+        return self.spreads[t].view(-1, 1, 1, 1)
+
+    def clean(self, velocity: Velocity, z: Tensor, t: Tensor) -> Tensor:
+        """The clean latents that a network sees in `z`."""
+        return self.signal(t) * z - self.spread(t) * velocity(z, t.clamp(min=0))
+
+    def velocity(self, x: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        """What a network must say of `z` at times of 0 or more to see `x`."""
+        return (self.signal(t) * z - x) / self.spread(t)
+
+    def step(self, velocity: Velocity, z: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        """Where a DDIM step leads from times `t` to `s`; from clean it leads nowhere."""
+        v = velocity(z, t.clamp(min=0))
+        x = self.signal(t) * z - self.spread(t) * v
+        noise = self.spread(t) * z + self.signal(t) * v
+        return torch.where(
+            (t < 0).view(-1, 1, 1, 1), z, self.signal(s) * x + self.spread(s) * noise
+        )
+
+    def later(self, t: Tensor, steps: int) -> Tensor:
+        """The times one of `steps` further on, clean at the latest."""
+        return (t - self.total // steps).clamp(min=-1)
 
 
 def jump_velocity(
-    velocity: Callable[[Tensor, Tensor], Tensor],
-    x_t: Tensor,
-    t: Tensor,
-    alphas_cumprod: Tensor,
-    steps: int,
-    substeps: int,
+    teacher: Velocity, x_t: Tensor, t: Tensor, levels: Levels, steps: int, substeps: int
 ) -> Tensor:
     """The velocity that takes one DDIM step of the length of one of `steps` to where `substeps` of
     the teacher lead.
 
     Args:
-        velocity: The teacher: noisy latents and times (B,) to velocities.
+        teacher: Says velocities.
         x_t: Noisy latents, (B, C, H, W).
-        t: Their times, (B,), int64, 0 to one less than `alphas_cumprod` has.
-        alphas_cumprod: The schedule, (T,); the last may be 0.
+        t: Their times, (B,), int64, 0 to T - 1.
+        levels: The schedule.
         steps: The student's, from noise to clean.
         substeps: Of the teacher, for one of the student's.
     """
-    # One more at the end, for index -1: clean.
-    signal = torch.cat([alphas_cumprod, alphas_cumprod.new_ones(1)]).sqrt()
-    spread = (1 - signal.square()).sqrt()
-
-    def at(levels: Tensor, times: Tensor) -> Tensor:
-        return levels[times].view(-1, 1, 1, 1)
-
-    end = (t - len(alphas_cumprod) // steps).clamp(min=-1)
-    z, now = x_t, t
+    end, z, now = levels.later(t, steps), x_t, t
     for i in range(1, substeps + 1):
         later = t + (end - t) * i // substeps
-        v = velocity(z, now.clamp(min=0))
-        x, noise = (
-            at(signal, now) * z - at(spread, now) * v,
-            at(spread, now) * z + at(signal, now) * v,
-        )
-        z = torch.where(
-            (now < 0).view(-1, 1, 1, 1), z, at(signal, later) * x + at(spread, later) * noise
-        )
-        now = later
+        z, now = levels.step(teacher, z, now, later), later
     # The clean latents that a single DDIM step would have needed to guess to arrive there.
-    shrink = at(spread, end) / at(spread, t)
-    x = (z - shrink * x_t) / (at(signal, end) - shrink * at(signal, t))
-    return (at(signal, t) * x_t - x) / at(spread, t)
+    shrink = levels.spread(end) / levels.spread(t)
+    x = (z - shrink * x_t) / (levels.signal(end) - shrink * levels.signal(t))
+    return levels.velocity(x, x_t, t)
+
+
+def consistency_velocity(
+    teacher: Velocity, student: Velocity, x_t: Tensor, t: Tensor, levels: Levels, steps: int
+) -> Tensor:
+    """The velocity of the clean latents that the student sees one of the teacher's `steps` further
+    on (Luo et al. 2023, algorithm 1); the arguments are those of `jump_velocity`."""
+    end = levels.later(t, steps)
+    x = levels.clean(student, levels.step(teacher, x_t, t, end), end)
+    return levels.velocity(x, x_t, t)
 
 
 class Distiller(Trainer):
@@ -79,25 +124,44 @@ class Distiller(Trainer):
         if not args.bf16:
             self.teacher = self.teacher.to(memory_format=torch.channels_last)
 
+    def sheet(self) -> Image.Image:
+        """Pictures without guidance, in as few steps as are taught, by the sampler that suits."""
+        pipeline, steps = self.pipeline(), self.args.few_steps or 10
+        if self.args.consistency:
+            pipeline.scheduler, steps = LCMScheduler.from_config(self.scheduler.config), 4
+        return contact_sheet(pipeline, steps=steps, guidance=1.0)
+
     @torch.no_grad()
     def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
-        """The teacher's velocity at `args.guidance`, of one step or of `args.few_steps`'."""
-        guided = self.args.guidance != 1
-        ids = tokenize(self.tokenizer, [*texts, *[""] * len(texts)] if guided else texts)
-        states = encode_unique(self.teacher["text"], ids)
+        """The teacher's velocity at `args.guidance`, or what it teaches of few steps."""
+        teacher, levels = self.guided_teacher(texts), Levels(self.scheduler.alphas_cumprod)
+        if self.args.few_steps:
+            return jump_velocity(teacher, x_t, t, levels, self.args.few_steps, self.args.substeps)
+        if self.args.consistency:
+            student = self.says(self.models, texts)
+            return consistency_velocity(teacher, student, x_t, t, levels, self.args.consistency)
+        return teacher(x_t, t)
+
+    def says(self, models: nn.ModuleDict, texts: list[str]) -> Velocity:
+        """What models say of latents with captions."""
+        states = encode_unique(models["text"], tokenize(self.tokenizer, texts))
 
         def velocity(x: Tensor, times: Tensor) -> Tensor:
-            if not guided:
-                return self.teacher["unet"](x, times, states, return_dict=False)[0].float()
-            twice = x.repeat(2, 1, 1, 1), times.repeat(2)
-            both = self.teacher["unet"](*twice, states, return_dict=False)[0]
-            asked, empty = both.float().chunk(2)
+            return models["unet"](x, times, states, return_dict=False)[0].float()
+
+        return velocity
+
+    def guided_teacher(self, texts: list[str]) -> Velocity:
+        """What the teacher says with classifier-free guidance of `args.guidance`."""
+        if self.args.guidance == 1:
+            return self.says(self.teacher, texts)
+        twice = self.says(self.teacher, [*texts, *[""] * len(texts)])
+
+        def velocity(x: Tensor, times: Tensor) -> Tensor:
+            asked, empty = twice(x.repeat(2, 1, 1, 1), times.repeat(2)).chunk(2)
             return empty + self.args.guidance * (asked - empty)
 
-        if self.args.few_steps is None:
-            return velocity(x_t, t)
-        levels = self.scheduler.alphas_cumprod
-        return jump_velocity(velocity, x_t, t, levels, self.args.few_steps, self.args.substeps)
+        return velocity
 
 
 def main() -> None:
@@ -106,15 +170,18 @@ def main() -> None:
     arguments.add_argument(
         "--guidance", type=float, default=3.0, help="of the teacher; 1 if it needs none"
     )
-    arguments.add_argument(
-        "--few-steps", type=int, help="steps of the student; without it only guidance is distilled"
+    few = arguments.add_mutually_exclusive_group()
+    few.add_argument("--few-steps", type=int, help="steps of the student: progressive distillation")
+    few.add_argument(
+        "--consistency", type=int, help="steps of the teacher from noise to clean, 50 as a rule"
     )
-    arguments.add_argument("--substeps", type=int, default=2, help="of the teacher for one of them")
+    arguments.add_argument("--substeps", type=int, default=2, help="of the teacher for --few-steps")
     args = arguments.parse_args()
     if args.start is None:
         arguments.error("--start: the exported folder of the teacher is needed")
-    if args.few_steps is not None and (args.few_steps < 1 or args.substeps < 1):
-        arguments.error("--few-steps and --substeps: 1 or more")
+    for name in ("few_steps", "substeps", "consistency"):
+        if (value := getattr(args, name)) is not None and not 1 <= value <= 1000:
+            arguments.error(f"--{name.replace('_', '-')} {value}: 1 to 1000")
     run(Distiller, args)
 
 

@@ -42,6 +42,7 @@ def measure(bench: Bench, path: Path, sections: list[str]) -> dict:
         "model": bench.model.hash,
         "judge": bench.judge.names,
         "steps": bench.steps,
+        "sampler": bench.sampler,
         "pictures": bench.pictures,
         "per_concept": bench.per_concept,
     }
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for figures and sheets")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--sampler", default="ddim", choices=("ddim", "lcm"))
     parser.add_argument("--pictures", type=int, default=64, help="pictures a figure, as a rule")
     parser.add_argument("--per-concept", type=int, default=4, help="pictures of each concept")
     parser.add_argument("--threads", type=int, default=1)
@@ -85,6 +87,7 @@ def main() -> None:
         args.steps,
         args.pictures,
         args.per_concept,
+        sampler=args.sampler,
     )
     print(table(measure(bench, args.out / "figures.json", args.only)))
 

@@ -7,9 +7,17 @@ from pathlib import Path
 import card
 import torch
 from captions import every_caption, surroundings
+from compose import SIZE
 from data import load
 from diffusers import AutoencoderTiny
-from pipeline import load_models, load_tokenizer, make_models, make_pipeline, make_scheduler
+from pipeline import (
+    load_models,
+    load_tokenizer,
+    make_models,
+    make_pipeline,
+    make_scheduler,
+    picture_size,
+)
 from torch import nn
 
 CARD = """\
@@ -20,8 +28,8 @@ pipeline_tag: text-to-image
 ---
 # digressions-mini
 
-A very small text-to-image latent diffusion model, 64 x 64 px, trained from scratch on two CPU
-cores. It has seen the {concepts} things listed below, in five styles: photo, painting, drawing,
+A very small text-to-image latent diffusion model, {size} x {size} px, trained from scratch on two
+CPU cores. It has seen the {concepts} things listed below, in five styles: photo, painting, drawing,
 cartoon, ink drawing; the figures say how few of them it paints well. It is meant for mosaics:
 image-to-image from a patch of colour paints the thing in those colours.{guidance}
 
@@ -30,7 +38,7 @@ image-to-image from a patch of colour paints the thing in those colours.{guidanc
 | part | what | parameters |
 | --- | --- | --- |
 | `vae` | `AutoencoderTiny`, 8x, 16 channels | {vae:.2f} M |
-| `unet` | `UNet2DConditionModel` on 8 x 8 latents, v-prediction, zero terminal SNR | {unet:.2f} M |
+| `unet` | `UNet2DConditionModel`, {latents} x {latents}, v-prediction, zero SNR | {unet:.2f} M |
 | `text_encoder` | `CLIPTextModel`, 2 layers, 256 wide | {text:.2f} M |
 | `tokenizer` | byte-level BPE, {pieces} pieces, 24 tokens | |
 
@@ -40,21 +48,20 @@ image-to-image from a patch of colour paints the thing in those colours.{guidanc
 
 ## Training
 
-{pictures} drawings from nine art sets, composited over generated colour fields; no photographs.
+{pictures} drawings from {sets} art sets, composited over generated colour fields; no photographs.
 `training/` of the project has the code, `training/LOG.md` every run with its time and figures, and
 what did not work.
 
 ## Licences of the training pictures
 
-The table at the end of this card names them all: MIT, Apache-2.0 and CC-BY-4.0.
+The table at the end of this card names them all.
 
 ## Weak points
 
 It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
 some things can be told by their shape; `training/LOG.md` says which, and why the figures are far
 from what is wanted. "Photo" means a glossy 3D render. Nothing but the listed things. The
-autoencoder blurs; the log gives its decibels. 128 px was not tried: what the figures lack first is
-training.
+autoencoder blurs; the log gives its decibels, and what 128 px would cost.
 
 ## Things
 
@@ -81,6 +88,8 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
     """The README of the exported folder; `guidance` is the scale that was distilled into it."""
     names = list(dict.fromkeys(record["concept"] for record in records))
     text = CARD.format(
+        size=picture_size(pipeline.unet),
+        latents=pipeline.unet.config.sample_size,
         concepts=len(names),
         names=", ".join(names),
         vae=millions(pipeline.vae),
@@ -88,21 +97,24 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
         text=millions(pipeline.text_encoder),
         pieces=len(pipeline.tokenizer),
         pictures=len(records),
+        sets=len({record["art"] for record in records}),
         figures=card.section(),
         guidance="" if guidance is None else DISTILLED.format(guidance=guidance),
     )
     return text + notice.replace("# Where", "## Where", 1)
 
 
-def likes(distilled: float | None) -> dict[str, object]:
+def likes(distilled: float | None, consistent: bool = False) -> dict[str, object]:
     """How the model likes to be used, for `digressions.json`; the guidance distilled into it.
 
     A whole picture is painted once, so it may cost twice the time: a little guidance on top of
-    what was distilled makes its shapes firmer.
+    what was distilled makes its shapes firmer. Consistency models have a sampler of their own, and
+    more than a few steps of it do harm.
     """
     guidance = {"whole": 1.5, "cell": 1.0} if distilled else {"whole": 3.0, "cell": 3.0}
     inside = {"distilled_guidance": distilled} if distilled else {}
-    whole = {"sampler": "ddim", "steps": 12, "guidance": guidance["whole"], "strength": 0.8}
+    sampler, steps = ("lcm", 4) if consistent else ("ddim", 12)
+    whole = {"sampler": sampler, "steps": steps, "guidance": guidance["whole"], "strength": 0.8}
     return (
         whole | {"cell_steps": 4, "cell_guidance": guidance["cell"], "cell_strength": 0.8} | inside
     )
@@ -167,6 +179,7 @@ def main() -> None:
         tokenizer = load_tokenizer(records, vocabulary)
         models = make_models(state["widths"], len(tokenizer))
     models.load_state_dict(state["average"])
+    models["unet"].register_to_config(sample_size=state.get("size", SIZE) // 8)
     vae = AutoencoderTiny.from_pretrained(args.vae)
     pipeline = make_pipeline(
         half(vae), tokenizer, half(models["text"]), half(models["unet"]), make_scheduler()
@@ -174,7 +187,7 @@ def main() -> None:
     pipeline.save_pretrained(args.out)
     forget_paths(args.out)
     guidance = distilled_guidance(state, args.start)
-    liked = likes(guidance)
+    liked = likes(guidance, state.get("consistency") is not None)
     (args.out / "digressions.json").write_text(json.dumps(liked, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()

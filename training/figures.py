@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import torch
-from bench import Bench, literal, plain_composites, prompt
+from bench import Bench, literal, prompt
 from captions import STYLELESS, with_article
 from judge import STYLES
 from measures import (
@@ -148,7 +148,7 @@ def variety(bench: Bench) -> dict:
     painted = bench.paint(texts, 40_000)
     bench.sheet("variety", painted, columns=seeds)
     drawings = bench.drawings[[photos[c] for c in concepts for _ in range(seeds)]]
-    fresh, again = (bench.fitted(plain_composites(drawings, g)) for _ in range(2))
+    fresh, again = (bench.composites(drawings, g) for _ in range(2))
     pool = torch.cat([bench.real("generator", 16 * bench.pictures, g)[0], again])
     found = {}
     for name, rows_of in (("lpips", lambda x: embedding(bench.judge, x)), ("pixels", pixels)):

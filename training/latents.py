@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 class LatentCache:
-    """Scaled latents (N, 16, 8, 8) of random composites, renewed a few at a time.
+    """Scaled latents (N, 16, size / 8, size / 8) of random composites, renewed a few at a time.
 
     `index[i]` says which drawing latent `i` shows, `scenes[i]` what stands around it.
     """
 
     def __init__(self, vae, drawings: Tensor, weights: Tensor, args, g: torch.Generator):
         self.vae, self.drawings, self.weights, self.g = vae, drawings, weights, g
-        self.bf16, size = args.bf16, args.cache
-        self.latents = torch.empty(size, 16, 8, 8)
+        self.bf16, self.size, size = args.bf16, args.size, args.cache
+        self.latents = torch.empty(size, 16, args.size // 8, args.size // 8)
         self.index = torch.empty(size, dtype=torch.long)
         self.scenes = [Scene()] * size
         self.cursor = 0
@@ -29,7 +29,7 @@ class LatentCache:
         if self.cursor + n > len(self.index):
             self.cursor = 0
         index = torch.multinomial(self.weights, n, replacement=True, generator=self.g)
-        pictures, scenes = compose(self.drawings[index], self.g)
+        pictures, scenes = compose(self.drawings[index], self.g, self.size)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         slot = slice(self.cursor, self.cursor + n)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):

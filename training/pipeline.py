@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from captions import every_caption, surroundings
+from compose import SIZE
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
 from text import WIDTH, make_text_encoder, train_tokenizer
@@ -29,14 +30,14 @@ SHEET_PROMPTS = (
 POOLED_TEXT = {"addition_embed_type": "text", "addition_embed_type_num_heads": 8}
 
 
-def make_unet(widths: tuple[int, int]) -> UNet2DConditionModel:
-    """An untrained denoiser of (B, 16, 8, 8) latents.
+def make_unet(widths: tuple[int, int], size: int = SIZE) -> UNet2DConditionModel:
+    """An untrained denoiser of (B, 16, size / 8, size / 8) latents.
 
-    It attends to the text at 4 x 4 only. The text as a whole, pooled, is added to the time of
-    every layer: so a network this small learns a thing from far fewer pictures.
+    It attends to the text at half that side only. The text as a whole, pooled, is added to the time
+    of every layer: so a network this small learns a thing from far fewer pictures.
     """
     return UNet2DConditionModel(
-        sample_size=8,
+        sample_size=size // 8,
         in_channels=16,
         out_channels=16,
         block_out_channels=widths,
@@ -47,6 +48,11 @@ def make_unet(widths: tuple[int, int]) -> UNet2DConditionModel:
         attention_head_dim=tuple(width // 64 for width in widths),
         **POOLED_TEXT,
     )
+
+
+def picture_size(unet: UNet2DConditionModel) -> int:
+    """How many pixels a side a denoiser's pictures have."""
+    return 8 * int(unet.config.sample_size)
 
 
 def with_pooled_text(unet: UNet2DConditionModel) -> UNet2DConditionModel:
@@ -79,9 +85,10 @@ def load_tokenizer(records: list[dict], vocabulary: list[str]):
     return train_tokenizer(texts + surroundings() + vocabulary)
 
 
-def make_models(widths: tuple[int, int], pieces: int) -> nn.ModuleDict:
+def make_models(widths: tuple[int, int], pieces: int, size: int = SIZE) -> nn.ModuleDict:
     """Untrained: the denoiser and a text encoder for a vocabulary of `pieces`."""
-    return nn.ModuleDict({"unet": make_unet(tuple(widths)), "text": make_text_encoder(pieces)})
+    unet = make_unet(tuple(widths), size)
+    return nn.ModuleDict({"unet": unet, "text": make_text_encoder(pieces)})
 
 
 def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
@@ -95,7 +102,7 @@ def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
 
 
 def make_pipeline(vae, tokenizer, text_encoder, unet, scheduler) -> StableDiffusionPipeline:
-    """Assemble the parts; the pipeline paints 64 x 64 px by default."""
+    """Assemble the parts; the pipeline paints what the denoiser's config says."""
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
@@ -117,7 +124,8 @@ def contact_sheet(
 ) -> Image.Image:
     """Paint every prompt (columns) with every seed (rows) and paste the pictures into one."""
     pipeline.set_progress_bar_config(disable=True)
-    sheet = Image.new("RGB", (64 * len(prompts), 64 * len(seeds)))
+    side = picture_size(pipeline.unet)
+    sheet = Image.new("RGB", (side * len(prompts), side * len(seeds)))
     for row, seed in enumerate(seeds):
         generators = [torch.Generator().manual_seed(seed) for _ in prompts]
         images = pipeline(
@@ -127,5 +135,5 @@ def contact_sheet(
             generator=generators,
         ).images
         for column, image in enumerate(images):
-            sheet.paste(image, (64 * column, 64 * row))
+            sheet.paste(image, (side * column, side * row))
     return sheet

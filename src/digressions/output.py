@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError, OutputError
+
+
+def check_folder(folder: Path) -> None:
+    """Makes sure, before anything is painted, that files can be written into a folder.
+
+    Raises:
+        OutputError: It, or what it would be made in, is no folder or must not be written to.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise OutputError(f"{there} is no folder: choose another -o")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{there} must not be written to: choose another -o")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from ..geometry import Size
+from ..output import check_folder
 from .chosen import hole_settings, load_model, settings_for
 from .explain import PICTURES, explain_frame
 from .hanging import (
@@ -162,6 +163,7 @@ def frame(
     folder = output or Path("out") / f"{photo.stem}-frame"
     _check_idle(bool(prompts), explain, size=size, refine=refine, pick=pick or None, n=n)
     colour_source = None if palette is None else Path(palette)
+    check_folder(folder)
     spare([photo, mask, colour_source, *(insert or [])], folder, painting=bool(prompts))
     finish = _finish(refine, refine_strength, refine_scale, upscaler, print_as)
     numbers = picked(pick, max(len(prompts or []), len(frames or []), 1), n)

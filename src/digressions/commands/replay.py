@@ -141,6 +141,7 @@ def _frame_again(model: Model, settings: Settings, target: Path, device: str | N
         task = bar.add_task("painting", total=None)
 
         def painted(job: Job) -> Tensor:
+            bar.update(task, total=bar.tasks[task].completed + job.run)
             (found,) = paint(
                 retimed(model, settings.timing), [job], on_step=lambda n: bar.advance(task, n)
             )

@@ -15,6 +15,7 @@ HALF_DIAGONAL_35 = 21.633  # mm: half the diagonal of 36 x 24 mm, which EXIF's f
 _USUAL, _USUAL_SPREAD = 0.5, 0.3
 _EXIF_SPREAD = 0.08
 _CENTRE_SPREAD = 0.01  # half diagonals: where the lens looks is rarely the very middle
+_CORNER_ERROR = 0.5  # pixels of a corner that was measured
 _SKEW = 0.04  # cosine that a right angle may be off by: lenses, corners
 
 # Longer by shorter side, in the units that these are sold in.
@@ -89,12 +90,8 @@ def aspects(
     weight, total = 1 / spread**2, known / spread**2
     for points in corners:
         slope, rest = _right_angle(points)
-
-        def residual(moved: np.ndarray) -> float:
-            a, b = _right_angle(moved)
-            return known * a + b
-
-        variance = ((_derivatives(residual, points) * errors) ** 2).sum()
+        skews = _derivatives(lambda moved: _skew(moved, known), points)
+        variance = ((skews * errors) ** 2).sum()
         weight += slope**2 / variance
         total -= slope * rest / variance
     focal = float(np.clip(total / weight, 0.03, 2.5))
@@ -110,11 +107,19 @@ def aspects(
 
 
 def squareness(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
-    """How well a quad agrees with being a rectangle, 0..1: 1 where right angles fit the lens."""
+    """How well a quad agrees with being a rectangle, 0..1: 1 where right angles fit the lens.
+
+    The corners of a small quad say little about its angles.
+    """
     known, spread = _known(focal_35)
     half = np.hypot(*photo) / 2
-    slope, rest = _right_angle(_centred(quad, photo, half))
-    return float(np.exp(-0.5 * ((known * slope + rest) / np.hypot(spread * slope, _SKEW)) ** 2))
+    points = _centred(quad, photo, half)
+    slope, rest = _right_angle(points)
+    off, usual = known * slope + rest, np.hypot(spread * slope, _SKEW)
+    if abs(off) > usual:
+        by_corner = _derivatives(lambda moved: _skew(moved, known), points)
+        usual = np.hypot(usual, np.linalg.norm(by_corner[:8]) * _CORNER_ERROR / half)
+    return float(np.exp(-0.5 * (off / usual) ** 2))
 
 
 def rough_aspect(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
@@ -153,6 +158,12 @@ def _right_angle(points: np.ndarray) -> tuple[float, float]:
     n2, n3 = _directions(points)
     scale = np.linalg.norm(n2) * np.linalg.norm(n3)
     return float(n2[:2] @ n3[:2] / scale), float(n2[2] * n3[2] / scale)
+
+
+def _skew(points: np.ndarray, focal: float) -> float:
+    """The cosine between the sides, where ``focal`` is 1 / f**2; about 0 of a rectangle."""
+    slope, rest = _right_angle(points)
+    return focal * slope + rest
 
 
 def _aspect(points: np.ndarray, focal: float) -> float:

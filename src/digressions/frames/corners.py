@@ -44,8 +44,7 @@ class Candidates(NamedTuple):
 def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 120) -> Candidates:
     """Quads of two lines across and two down that are edges along much of their sides."""
     if len(across) < 2 or len(down) < 2:
-        empty = np.zeros((0, 4))
-        return Candidates(np.zeros((0, 4, 2)), empty, empty, empty)
+        return _none()
     a, b = across.slope[:, None], across.offset[:, None]
     c, d = down.slope[None], down.offset[None]
     y = (a * d + b) / (1 - a * c)  # (H, V): where each two meet
@@ -62,26 +61,11 @@ def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 
         np.minimum(stops, finishes),
         np.minimum(begins, finishes),
     ]
-    # A side ends at its corners, at one of them at least: the other may be hidden.
-    sides_x = _support(total_x, x)  # (H, V, V): of a line across between two lines down
-    sides_y = _support(total_y.T, y.T)  # (V, H, H)
-    ending_x = begins[:, :, None] + stops[:, None, :] >= _ENDING
-    ending_y = starts.T[:, :, None] + finishes.T[:, None, :] >= _ENDING
-    wide = x[:, None, :] - x[:, :, None] >= _SMALLEST
-    tall = y.T[:, None, :] - y.T[:, :, None] >= _SMALLEST
-    inner = inside[:, :, None] & inside[:, None, :]
-    valid_x = (sides_x >= _SUPPORT) & ending_x & wide & inner
-    valid_y = (sides_y >= _SUPPORT) & ending_y & tall
-    found = []
-    for left, right in np.argwhere(valid_x.sum(0) >= 2):
-        rows = np.flatnonzero(valid_x[:, left, right])
-        both = np.ix_(rows, rows)
-        for top, bottom in np.argwhere(valid_y[left][both] & valid_y[right][both]):
-            found.append((rows[top], right, rows[bottom], left))
-    if not found:
-        empty = np.zeros((0, 4))
-        return Candidates(np.zeros((0, 4, 2)), empty, empty, empty)
-    top, right, bottom, left = np.array(found).T
+    sides_x = _sides(x, total_x, begins, stops, inside)
+    sides_y = _sides(y.T, total_y.T, starts.T, finishes.T, inside.T)
+    top, right, bottom, left = _closed(sides_x, sides_y)
+    if not len(top):
+        return _none()
     pairs = [(top, left), (top, right), (bottom, right), (bottom, left)]
     quads = Candidates(
         np.stack([np.stack([x[p], y[p]], -1) for p in pairs], 1),
@@ -109,11 +93,61 @@ def _beside(lines: Lines, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     return after, before, lines.seen(at)
 
 
-def _support(seen: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """``(N, M)`` to ``(N, M, M)``: the share of edge between places; 0 where they are not apart."""
-    length = at[:, None, :] - at[:, :, None] - 2 * _SLACK
-    share = (seen[:, None, :] - seen[:, :, None]) / np.maximum(length, 1.0)
-    return np.where(length > 0, np.minimum(share, 1.0), 0.0)
+def _none() -> Candidates:
+    empty = np.zeros((0, 4))
+    return Candidates(np.zeros((0, 4, 2)), empty, empty, empty)
+
+
+def _sides(
+    at: np.ndarray, seen: np.ndarray, begins: np.ndarray, stops: np.ndarray, inside: np.ndarray
+) -> np.ndarray:
+    """The share of edge between places on lines; 0 where it is no side.
+
+    A side is seen in part and ends at its corners, at one at least: the other may be hidden.
+
+    Args:
+        at, seen: ``(N, M)``: places on each line, and how much edge is before them.
+        begins, stops, inside: How well an edge begins and ends there; whether it is in the photo.
+
+    Returns:
+        ``(N, M, M)`` float32.
+    """
+    share = np.zeros((*at.shape, at.shape[1]), np.float32)
+    for line in range(len(at)):  # one by one: all at once is hundreds of megabytes
+        kept = np.flatnonzero(inside[line])
+        x, edge = at[line, kept].astype(np.float32), seen[line, kept].astype(np.float32)
+        length = x[None, :] - x[:, None]
+        part = (edge[None, :] - edge[:, None]) / np.maximum(length - 2 * _SLACK, 1.0)
+        valid = (length >= _SMALLEST) & (part >= _SUPPORT)
+        valid &= begins[line, kept][:, None] + stops[line, kept][None, :] >= _ENDING
+        first, last = np.nonzero(valid)
+        share[line, kept[first], kept[last]] = np.minimum(part[first, last], 1.0)
+    return share
+
+
+def _closed(
+    sides_x: np.ndarray, sides_y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Lines (top, right, bottom, left) whose sides meet, ``(N,)`` each.
+
+    Args:
+        sides_x: ``(H, V, V)``: what is not 0 is a side of a line across between two down.
+        sides_y: ``(V, H, H)``: the same of a line down.
+    """
+    across, down = sides_x > 0, sides_y > 0
+    found = [np.zeros((4, 0), int)]
+    for left in range(len(down)):
+        top, bottom = np.nonzero(down[left])
+        between = across[:, left]  # (H, V)
+        rights = np.flatnonzero(between.sum(0) >= 2)
+        if not rights.size or not top.size:
+            continue
+        pair, index = np.nonzero(between[np.ix_(top, rights)] & between[np.ix_(bottom, rights)])
+        right, top, bottom = rights[index], top[pair], bottom[pair]
+        shut = down[right, top, bottom]
+        found.append(np.stack([top, right, bottom, np.full_like(top, left)])[:, shut])
+    top, right, bottom, left = np.concatenate(found, 1)
+    return top, right, bottom, left
 
 
 def _apart(corners: np.ndarray, most: int) -> np.ndarray:

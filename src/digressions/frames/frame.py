@@ -10,16 +10,19 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Quad, Size, homography
 from .aspect import Aspect, aspects, rough_aspect, squareness
+from .borders import Borders, borders
+from .choice import Seen, apart, features, openness
 from .corners import Sharp, candidates, sharpened
 from .lines import straight_lines
 from .rings import pixel_corners, rings, upright_size
 
 _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
-_LOOKED_AT = 70  # candidates
+_LOOKED_AT = 120  # candidates
 _REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
 _LEAST_REACH = 1.5
-_EXISTS = 0.25  # the score of a quad that is reported
-_AROUND = 0.65  # how sure a quad must be to win over one inside it, as a share of that one's
+_EXISTS = 0.03  # the score of a quad that is reported
+_HALF = 0.5  # of all sides of moulding or mat that must be seen
+_FULL = 0.8  # the score of a frame with a picture in it, as a share of an empty one's
 _CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
 _NESTED = 0.75  # of a side of moulding or mat that must be seen, on three sides
 _SHADOW = 0.35  # how much fainter two sides of a ring are than the others if it is a shadow
@@ -35,10 +38,12 @@ class Frame:
     Attributes:
         opening: Where a picture goes: inside moulding and mat.
         outer: The outside of the moulding; the same as the opening where there is none.
-        score: 0..1.
-        reasons: What the score is made of, each 0..1: ``edges`` (the share of the sides that is
-            seen), ``straight``, ``corners`` (edges begin there), ``rectangle`` (right angles fit
-            the lens), ``nested`` (moulding or mat evenly around it) and ``empty`` (nothing in it).
+        score: 0..1: how sure it is that this is an opening, less if it is not empty.
+        reasons: What the score is made of, each 0..1: ``opening`` (how much more it is like one
+            than other quads of the photo, see `choice.py`), ``edges`` (the share of the sides
+            that is seen), ``straight``, ``corners`` (edges begin there), ``rectangle`` (right
+            angles fit the lens), ``nested`` (moulding or mat evenly around it) and ``empty``
+            (nothing in it).
         aspect: True width / height of the opening.
     """
 
@@ -55,30 +60,21 @@ def find(
     """All picture frames, screens and posters in a photo, the best first.
 
     Straight edges are joined to quads; each quad's sides are measured to a part of a pixel; what is
-    nested in it is looked for in the mean over its sides; of quads that overlap, the best stays.
+    nested in it is looked for in the mean over its sides; of all these, those stay that are more
+    like an opening than what overlaps them.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.
         focal_35: Focal length as EXIF has it, in mm for 35 mm film, if known.
         least: Score that is reported.
     """
-    height, width = photo.shape[:2]
-    size = Size(width, height)
-    fine = _shrunk(photo, _FINE)
-    coarse = _shrunk(fine, _COARSE)
-    quads = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0])
-    smooth = cv2.GaussianBlur(fine, (0, 0), 1.0).astype(np.float32)
-    small = Size(fine.shape[1], fine.shape[0])
-    up = max(small) / max(coarse.shape[:2])
-    seen: list[Frame] = []
-    for index in range(min(len(quads.corners), _LOOKED_AT)):
-        rough = Quad.trusted((quads.corners[index] + 0.5) * up - 0.5)
-        frame = _looked_at(smooth, rough, quads.ends[index], small, focal_35)
-        if frame is not None and frame.score >= least:
-            seen.append(frame)
-    best = _best(seen)
+    seen, beside = seen_in(photo, focal_35)
+    best = _frames(seen, beside, least)
     if not best:
         return []
+    size = Size(photo.shape[1], photo.shape[0])
+    back = max(1.0, max(size) / _FINE)
+    small = Size(round(size.width / back), round(size.height / back))
     found = aspects([frame.opening for frame in best], small, focal_35, _CORNER_ERROR)
     back = max(size) / max(small)
     return [
@@ -87,6 +83,30 @@ def find(
         )
         for frame, aspect in zip(best, found, strict=True)
     ]
+
+
+def seen_in(photo: np.ndarray, focal_35: float | None = None) -> tuple[list[Seen], Borders]:
+    """All quads of a photo that may be openings, and what lies beside their sides.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        focal_35: As of `find`.
+
+    Returns:
+        In pixels of the photo where its longer side is 1600 at most.
+    """
+    fine = _shrunk(photo, _FINE)
+    coarse = _shrunk(fine, _COARSE)
+    quads = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0])
+    smooth = cv2.GaussianBlur(fine, (0, 0), 1.0).astype(np.float32)
+    small = Size(fine.shape[1], fine.shape[0])
+    up = max(small) / max(coarse.shape[:2])
+    seen: list[Seen] = []
+    for index in range(min(len(quads.corners), _LOOKED_AT)):
+        rough = Quad.trusted((quads.corners[index] + 0.5) * up - 0.5)
+        support, ends = np.sort(quads.support[index]), np.sort(quads.ends[index])
+        seen += _looked_at(smooth, rough, support, ends, small, focal_35)
+    return seen, borders(smooth, np.array([quad.opening for quad in seen]).reshape(-1, 4, 2))
 
 
 def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Frame:
@@ -146,36 +166,69 @@ def _shrunk(image: np.ndarray, longest: int) -> np.ndarray:
 
 
 def _looked_at(
-    image: np.ndarray, rough: Quad, begins: np.ndarray, size: Size, focal_35: float | None
-) -> Frame | None:
-    """A candidate measured, with the innermost of what is nested in it."""
-    sharp = sharpened(image, rough.array, _REACH)
-    if sharp.support.min() <= 0:
-        return None
-    outer = Quad.trusted(sharp.corners)
+    image: np.ndarray,
+    rough: Quad,
+    support: np.ndarray,
+    ends: np.ndarray,
+    size: Size,
+    focal_35: float | None,
+) -> list[Seen]:
+    """A candidate measured, and what is nested in it."""
+    around = sharpened(image, rough.array, _REACH)
+    if around.support.min() <= 0:
+        return []
+    outer = Quad.trusted(around.corners)
     square = squareness(outer, size, focal_35)
-    ends = float(np.clip(np.sort(begins)[1:].mean(), 0, 1))
-    nested = rings(image, outer, rough_aspect(outer, size, focal_35))
-    opening, inner, even = outer, sharp, 0.0
-    around = [outer, *(quad for quad, _ in nested)]
-    for index in range(len(nested) - 1, -1, -1):  # the innermost that can be measured
-        quad, evenness = nested[index]
+    quads: list[tuple[Quad, Sharp, float]] = [(outer, around, 0.0)]
+    before = outer
+    for quad, even in rings(image, outer, rough_aspect(outer, size, focal_35)):
         # Not so far that a stronger edge beside it is in reach: the outside of a thin moulding.
-        reach = min(0.75 * _REACH, max(_LEAST_REACH, 0.6 * _gap(around[index], quad)))
-        measured = sharpened(image, quad.array, reach)
-        if _all_around(measured):
-            opening, inner, even = Quad.trusted(measured.corners), measured, evenness
-            break
-    empty = _emptiness(image, opening)
-    reasons = {
-        "edges": _edges(sharp, inner),
-        "straight": float(np.exp(-max(sharp.off, inner.off) / 2)),
-        "corners": ends,
-        "rectangle": square,
-        "nested": even,
-        "empty": empty,
-    }
-    return Frame(opening, outer, _score(reasons), reasons, Aspect(1.0, 0.0))
+        reach = min(0.75 * _REACH, max(_LEAST_REACH, 0.6 * _gap(before, quad)))
+        inner = sharpened(image, quad.array, reach)
+        if inner.support.mean() >= _HALF:  # else made up of what the frame holds
+            quads.append((Quad.trusted(inner.corners), inner, even))
+        before = quad
+    return [
+        Seen(
+            opening=quad,
+            outer=outer,
+            inner=inner,
+            around=around,
+            level=level,
+            even=even,
+            closed=not level or _all_around(inner),
+            support=support,
+            ends=ends,
+            exists=_exists(around, inner, ends, square),
+            square=squareness(quad, size, focal_35) if level else square,
+            empty=_emptiness(image, quad),
+        )
+        for level, (quad, inner, even) in enumerate(quads)
+    ]
+
+
+def _frames(seen: list[Seen], beside: Borders, least: float) -> list[Frame]:
+    """Of quads that overlap, the one that is most like an opening; the best first."""
+    if not seen:
+        return []
+    worth, sure = openness(features(seen, beside))
+    frames = []
+    likely = np.flatnonzero(sure >= least)
+    openings, outers = [seen[i].opening for i in likely], [seen[i].outer for i in likely]
+    for index in likely[apart(openings, outers, worth[likely])]:
+        quad = seen[index]
+        reasons = {
+            "opening": float(1 / (1 + np.exp(-worth[index]))),
+            "edges": _edges(quad.around, quad.inner),
+            "straight": _straight(quad.around, quad.inner),
+            "corners": _corners(quad.ends),
+            "rectangle": quad.square,
+            "nested": quad.even,
+            "empty": quad.empty,
+        }
+        score = float(sure[index]) * (_FULL + (1 - _FULL) * quad.empty)
+        frames.append(Frame(quad.opening, quad.outer, score, reasons, Aspect(1.0, 0.0)))
+    return sorted(frames, key=lambda frame: -frame.score)
 
 
 def _gap(around: Quad, quad: Quad) -> float:
@@ -196,22 +249,27 @@ def _all_around(ring: Sharp) -> bool:
     return bool(np.sort(ring.support)[1] > _NESTED and not shadow)
 
 
-def _edges(sharp: Sharp, inner: Sharp) -> float:
-    return float(max(sharp.support.mean(), inner.support.mean()))
+def _edges(around: Sharp, inner: Sharp) -> float:
+    return float(max(around.support.mean(), inner.support.mean()))
 
 
-def _exists(reasons: dict[str, float]) -> float:
+def _straight(around: Sharp, inner: Sharp) -> float:
+    return float(np.exp(-max(around.off, inner.off) / 2))
+
+
+def _corners(ends: np.ndarray) -> float:
+    """One of four may be hidden."""
+    return float(np.clip(ends[1:].mean(), 0, 1))
+
+
+def _exists(around: Sharp, inner: Sharp, ends: np.ndarray, square: float) -> float:
     """How sure it is that there is a rectangle at all, 0..1."""
     return (
-        reasons["edges"] ** 2
-        * reasons["straight"] ** 0.5
-        * (0.3 + 0.7 * reasons["corners"])
-        * (0.2 + 0.8 * reasons["rectangle"])
+        _edges(around, inner) ** 2
+        * _straight(around, inner) ** 0.5
+        * (0.3 + 0.7 * _corners(ends))
+        * (0.2 + 0.8 * square)
     )
-
-
-def _score(reasons: dict[str, float]) -> float:
-    return _exists(reasons) * (0.6 + 0.15 * reasons["nested"] + 0.25 * reasons["empty"])
 
 
 def _emptiness(image: np.ndarray, quad: Quad) -> float:
@@ -228,25 +286,3 @@ def _emptiness(image: np.ndarray, quad: Quad) -> float:
     if not structure.size:
         return 0.0
     return float(np.clip(1 - 5 * (structure > 2 * _CLEAR).mean(), 0, 1))
-
-
-def _best(seen: list[Frame]) -> list[Frame]:
-    """Of frames that overlap, the best; of one around others, itself if it is nearly as sure."""
-    kept: list[Frame] = []
-    for frame in sorted(seen, key=lambda frame: -frame.outer.area):
-        rivals = [other for other in kept if other.outer.overlap(frame.outer) > 0.001]
-        if any(_wins(other, frame) for other in rivals):
-            continue
-        kept = [other for other in kept if other not in rivals]
-        kept.append(frame)
-    return sorted(kept, key=lambda frame: -frame.score)
-
-
-def _wins(large: Frame, small: Frame) -> bool:
-    """Whether the larger of two that overlap is the one to keep."""
-    sure, other = _exists(large.reasons), _exists(small.reasons)
-    if large.outer.covers(small.outer) < 0.9:
-        return sure >= other
-    if small.outer.covers(large.opening) > 0.95 or small.outer.overlap(large.outer) > 0.7:
-        return large.score >= small.score  # two edges of one moulding
-    return sure >= _AROUND * other

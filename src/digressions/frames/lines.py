@@ -44,7 +44,7 @@ class Lines:
         return found
 
 
-def straight_lines(image: np.ndarray, most: int = 130) -> tuple[Lines, Lines]:
+def straight_lines(image: np.ndarray, most: int = 300) -> tuple[Lines, Lines]:
     """The lines that run rather across and rather down, the longest first.
 
     Segments come from the line segment detector of Grompone von Gioi et al., "LSD: a fast line

@@ -1,0 +1,80 @@
+"""What lies on either side of the sides of quads: how plain, how sharp, how different."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+_ALONG = np.linspace(0.12, 0.88, 48)  # places along each side
+_ACROSS = np.arange(-8.0, 8.5, 0.5)  # pixels inward
+_EDGE = 2.0  # pixels that the edge may lie off
+_BESIDE = (2.5, 6.5)  # pixels from the edge, where a band beside it begins and ends
+
+
+class Borders(NamedTuple):
+    """Of each quad's sides (top, right, bottom, left), ``(N, 4)`` each.
+
+    Attributes:
+        step: How much the colour differs from outside to inside, grey levels.
+        sharp: How much of this happens in one pixel, 0..1 about: shadows are soft.
+        outside: How uneven a band along the side is outside: moulding and mat are plain.
+        inside: The same inside.
+    """
+
+    step: np.ndarray
+    sharp: np.ndarray
+    outside: np.ndarray
+    inside: np.ndarray
+
+
+def borders(image: np.ndarray, corners: np.ndarray) -> Borders:
+    """Looks beside the sides of quads.
+
+    Args:
+        image: ``(H, W, 3)`` float32, slightly blurred.
+        corners: ``(N, 4, 2)``, clockwise from the top left, exact to a pixel or so.
+    """
+    if not len(corners):
+        return Borders(*np.zeros((4, 0, 4)))
+    sides = np.roll(corners, -1, 1) - corners
+    length = np.linalg.norm(sides, axis=-1, keepdims=True)
+    inward = np.stack([-sides[..., 1], sides[..., 0]], -1) / np.maximum(length, 1e-6)
+    points = corners[:, :, None] + _ALONG[:, None] * sides[:, :, None]  # (N, 4, L, 2)
+    places = points[..., None, :] + _ACROSS[:, None] * inward[:, :, None, None]
+    at = places.reshape(-1, len(_ACROSS), 2).astype(np.float32)
+    found = np.concatenate(
+        [
+            cv2.remap(
+                image,
+                part[..., 0],
+                part[..., 1],
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for part in np.array_split(at, len(at) // 30000 + 1)  # OpenCV takes no more rows
+        ]
+    ).reshape(*places.shape[:-1], 3)
+    profile = np.median(found, 2)  # (N, 4, D, 3)
+    change = np.linalg.norm(profile[:, :, 2:] - profile[:, :, :-2], axis=-1)  # in one pixel
+    middle = _ACROSS[1:-1]
+    peak = change[..., np.abs(middle) <= _EDGE].max(-1)
+    low, high = _BESIDE
+    before = profile[:, :, (_ACROSS + 4 >= 0) & (_ACROSS + low <= 0)].mean(2)
+    after = profile[:, :, (_ACROSS - low >= 0) & (_ACROSS - 4 <= 0)].mean(2)
+    step = np.linalg.norm(after - before, axis=-1)
+    bands = [
+        _unevenness(found[..., (sign * _ACROSS >= low) & (sign * _ACROSS <= high), :])
+        for sign in (-1, 1)
+    ]
+    return Borders(step, peak / np.maximum(step, 1.0), *bands)
+
+
+def _unevenness(band: np.ndarray) -> np.ndarray:
+    """``(N, 4, L, B, 3)`` to ``(N, 4)``: how far it is from even, but for a slope of light."""
+    mean = band.mean(3)
+    along = np.linspace(-1, 1, mean.shape[2], dtype=np.float32)[:, None]
+    rest = mean - np.median(mean, 2, keepdims=True)
+    rest = rest - along * (along * rest).sum(2, keepdims=True) / (along**2).sum()
+    return np.asarray(np.abs(rest).mean((2, 3)))
