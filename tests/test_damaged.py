@@ -5,15 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pikepdf
 import pytest
 
-from digressions.errors import DigressionsError, ImageError, InputError, ModelError, OutputError
+from digressions.errors import (
+    DigressionsError,
+    ImageError,
+    InputError,
+    ModelError,
+    OutputError,
+    PromptError,
+)
 from digressions.frames.again import hang_again
 from digressions.geometry import Grid
+from digressions.models import Model
 from digressions.mosaics.manifest import read_manifest
 from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
 from digressions.mosaics.store import Store
@@ -163,6 +172,16 @@ def test_a_scheduler_whose_numbers_cannot_be_is_refused(damage: dict[str, object
     assert read(config) == 1000
     with pytest.raises(ModelError):
         read(config | damage)
+
+
+@pytest.mark.parametrize("prompt", ["caf\udce9", "\u00e9\ud800"])
+def test_a_prompt_of_bytes_that_are_no_characters_is_refused(
+    bundled: Model, refused: Callable[..., str], prompt: str
+) -> None:
+    with pytest.raises(PromptError, match="no characters, from place"):
+        bundled.encode_prompts([prompt])
+    assert "no characters" in refused("paint", "a frog", "--negative", prompt)
+    assert "no characters" in refused("paint", prompt)
 
 
 @pytest.mark.parametrize("side", [0, 5000, 10**30])
