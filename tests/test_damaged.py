@@ -22,6 +22,7 @@ from digressions.errors import (
 )
 from digressions.frames.again import hang_again
 from digressions.geometry import Grid
+from digressions.loading import load
 from digressions.models import Model
 from digressions.mosaics.manifest import read_manifest
 from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
@@ -36,6 +37,7 @@ from digressions.replay import mosaic_again, upscaled_again
 from digressions.scheduler import check_scheduler, schedule_of
 from digressions.worlds.cache import Cache
 
+from .checkpoints import build
 from .fuzz import READERS, case_file
 from .test_film import Sweep
 
@@ -182,6 +184,16 @@ def test_a_prompt_of_bytes_that_are_no_characters_is_refused(
         bundled.encode_prompts([prompt])
     assert "no characters" in refused("paint", "a frog", "--negative", prompt)
     assert "no characters" in refused("paint", prompt)
+
+
+@pytest.mark.parametrize("entry", ["", [], 3])
+def test_a_tokenizer_that_an_index_does_not_describe_is_refused(
+    tmp_path: Path, entry: object
+) -> None:
+    index = build(tmp_path / "model", "sd") / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"tokenizer": entry}))
+    with pytest.raises(ModelError, match="no usable tokenizer"):
+        load(str(tmp_path / "model"), "cpu", "float32")
 
 
 @pytest.mark.parametrize("side", [0, 5000, 10**30])

@@ -95,7 +95,8 @@ class Checkpoint:
         return [_component(self.folder, self._index, name, dtype) for name in names]
 
     def _texts(self) -> list[str]:
-        return [n for n in ("tokenizer", "tokenizer_2") if self._index.get(n, [None])[0]]
+        absent = (None, [None, None])
+        return [n for n in ("tokenizer", "tokenizer_2") if self._index.get(n) not in absent]
 
     @property
     def zero_empty(self) -> bool:
