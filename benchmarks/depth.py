@@ -23,7 +23,7 @@ from benchmarks.page import update
 from benchmarks.zoom import Asked, open_world
 from digressions.ensembles.balance import balances
 from digressions.geometry import CellPath
-from digressions.models import load
+from digressions.loading import load
 from digressions.pictures.colour import oklab
 from digressions.pictures.images import to_tensor
 

@@ -29,7 +29,8 @@ from digressions.ensembles.comparison import mixture
 from digressions.ensembles.ensemble import HOW, rows, voices
 from digressions.ensembles.several import both_ways, combine
 from digressions.job import Job
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.paint import paint_batch
 from digressions.pictures.contactsheet import comparison_sheet
 from digressions.pictures.images import read_image, to_array, to_tensor, write_image

@@ -32,7 +32,8 @@ from benchmarks.page import update
 from benchmarks.peers import PEERS, Placed, whole
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.geometry import Grid
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.mosaics.band import to_bytes
 from digressions.mosaics.mosaic import CELL_SIDE, Mosaic, cells_of, paint_cells
 from digressions.paint import paint_batch

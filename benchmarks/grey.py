@@ -33,7 +33,8 @@ from digressions.frames.pulls import Estimate, estimate
 from digressions.frames.scene import Scene, cut, scene
 from digressions.frames.trials import LEAK, PHOTO, Plan, Subject, Trial, plan
 from digressions.geometry import Quad
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.pictures.colour import from_oklab
 from digressions.pictures.contactsheet import comparison_sheet
 from digressions.pictures.images import read_image, to_array, write_image

@@ -12,7 +12,6 @@ import argparse
 import copy
 import json
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,11 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import Tensor
 
-from benchmarks.machine import cpu_name, machine
+from benchmarks.machine import clock_for, clock_name, cpu_name, machine, threads_of
 from benchmarks.page import update
 from digressions.device import DTYPES, device_for, dtype_for
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.openvino_networks import Converted, Step
 
 
@@ -116,13 +116,6 @@ def ways(model: Model, batch: int, compiled: bool, openvino: bool) -> list[Way]:
     return found
 
 
-def clock_for(device: torch.device) -> Callable[[], float]:
-    """What tells the time: with one thread on a CPU the time that this process had of it, which
-    others on the same core do not stretch."""
-    alone = device.type == "cpu" and torch.get_num_threads() == 1
-    return time.process_time if alone else time.perf_counter
-
-
 def measure(found: Sequence[Way], repeats: int, clock: Callable[[], float]) -> None:
     """Warms each way, then lets them take turns."""
     for each in found:
@@ -170,13 +163,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     found = ways(model, asked.batch, asked.compile, asked.openvino)
     clock = clock_for(device)
     measure(found, asked.repeats, clock)
-    seconds = "seconds of CPU" if clock is time.process_time else "seconds by the clock"
     seen = machine(("diffusers",))
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     text = (
         f"{table(found, asked.batch)}\n\nOne step and one decoding of {asked.batch} pictures, "
-        f"{asked.model}; {where}, {seen['threads']} threads; torch {torch.__version__}; medians "
-        f"of {asked.repeats} interleaved repeats, {seconds}. Taken when nothing is said: "
+        f"{asked.model}; {where}, {threads_of(seen)}; torch {torch.__version__}; medians "
+        f"of {asked.repeats} interleaved repeats, {clock_name(clock)}. Taken when nothing is said: "
         f"{str(dtype_for(None, device)).removeprefix('torch.')}.\n"
     )
     print(text)

@@ -6,11 +6,16 @@ Weights are random, since only the time matters. Every side takes the same few s
 guidance, from start pictures in memory:
 
 - a: diffusers' image-to-image pipeline, called cell by cell;
-- b: the same pipeline, called with batches of the size that side c found;
+- b: the same pipeline, called with batches of the size that side c found (a again where that is 1,
+  so it is left out);
 - c: this package, from the primary to committed pictures in a store, with the batch size it finds;
 - d: the bare networks' forward passes on tensors of that batch size: the limit.
 
-Sides run one after the other, each alone in memory, since two such networks seldom fit.
+Sides run one after the other, each alone in memory, since two such networks seldom fit. Each
+network has its own section of the page, so that one can be measured without the other.
+
+With one thread (``OMP_NUM_THREADS=1``) on a CPU the seconds are those that this process had of it,
+so that a machine which others use as well will do.
 """
 
 from __future__ import annotations
@@ -18,10 +23,8 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -32,13 +35,22 @@ import torch
 from diffusers import AutoPipelineForImage2Image
 from torch import Tensor
 
-from benchmarks.machine import cpu_name, dtype_name, machine
+from benchmarks.machine import (
+    clock_for,
+    clock_name,
+    cpu_name,
+    dtype_name,
+    machine,
+    threads_of,
+)
 from benchmarks.networks import NAMES, write_checkpoint
 from benchmarks.page import update
+from benchmarks.peak import Peak
 from digressions.batching import BatchSize
 from digressions.device import device_for, dtype_for
 from digressions.geometry import Grid
-from digressions.models import NETWORK_STAGES, Model, load
+from digressions.loading import load
+from digressions.models import NETWORK_STAGES, Model
 from digressions.mosaics.factory import fill
 from digressions.mosaics.mosaic import Mosaic, cells_of
 from digressions.mosaics.sharing import Piece
@@ -70,38 +82,6 @@ class Row:
     inside: float | None = None
 
 
-class Peak:
-    """The most memory that a block holds: the device's own count, or samples of this process."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.bytes = 0
-
-    def __enter__(self) -> Peak:
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
-            return self
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._device.type == "cuda":
-            self.bytes = torch.cuda.max_memory_allocated(self._device)
-            return
-        self._over.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
-        while True:
-            resident = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-            self.bytes = max(self.bytes, resident * page)
-            if self._over.wait(0.02):
-                return
-
-
 @dataclass
 class Bench:
     """What all sides of one network share."""
@@ -113,6 +93,7 @@ class Bench:
     device: torch.device
     dtype: torch.dtype
     repeats: int
+    warm: bool
 
     def starts(self, count: int) -> Tensor:
         """The first cells, enlarged: ``(count, 3, side, side)``."""
@@ -121,14 +102,14 @@ class Bench:
 
 def timed(bench: Bench, work: Callable[[], int]) -> tuple[float, int]:
     """Median seconds a picture, and the most memory, of work that says how many it painted."""
-    found = []
+    found, clock = [], clock_for(bench.device)
     with Peak(bench.device) as peak:
         for _ in range(bench.repeats):
-            begun = time.perf_counter()
+            begun = clock()
             pictures = work()
             if bench.device.type == "cuda":
                 torch.cuda.synchronize(bench.device)
-            found.append((time.perf_counter() - begun) / pictures)
+            found.append((clock() - begun) / pictures)
     return statistics.median(found), peak.bytes
 
 
@@ -138,14 +119,16 @@ def ours(bench: Bench, cells: int, batch: int | None) -> tuple[Row, Row]:
     sizes = BatchSize(bench.device, batch, most=cells)
     while not sizes.settled:  # the search is paid once a job, so it does not count here
         run(bench, model, sizes, cells)
-    run(bench, model, sizes, sizes.now)
+    if bench.warm:
+        run(bench, model, sizes, sizes.now)
     before, begun = model.clock.spent(), time.perf_counter()
     seconds, peak = timed(bench, lambda: run(bench, model, sizes, cells))
     whole, spent = time.perf_counter() - begun, model.clock.spent()
     inside = sum(spent[stage] - before.get(stage, 0.0) for stage in NETWORK_STAGES) / whole
     name = NAMES[bench.name]
     row = Row(name, "c", "digressions, to the store", sizes.now, seconds, peak, inside)
-    bare(bench, model, sizes.now)
+    if bench.warm:
+        bare(bench, model, sizes.now)
     limit, held = timed(bench, lambda: bare(bench, model, sizes.now))
     return row, Row(name, "d", "the bare networks", sizes.now, limit, held)
 
@@ -195,11 +178,14 @@ def theirs(bench: Bench, batch: int, single: int) -> Iterator[Row]:
     def one_by_one() -> int:
         return sum(call(start[None]) for start in bench.starts(single))
 
-    call(bench.starts(1))
+    if bench.warm:
+        call(bench.starts(1))
     name = NAMES[bench.name]
     seconds, peak = timed(bench, one_by_one)
     yield Row(name, "a", "diffusers, cell by cell", 1, seconds, peak)
-    if batch > 1:
+    if batch == 1:
+        return
+    if bench.warm:
         call(bench.starts(batch))
     seconds, peak = timed(bench, lambda: call(bench.starts(batch)))
     yield Row(name, "b", "diffusers, batched by hand", batch, seconds, peak)
@@ -216,8 +202,10 @@ def measure(name: str, asked: argparse.Namespace) -> list[Row]:
         mosaic = Mosaic(PROMPT, grid, side, asked.strength, asked.steps, 1.0, "lcm", seed=1)
         drawn = torch.Generator().manual_seed(1)
         primary = torch.rand(3, *reversed(mosaic.primary_size), generator=drawn)
-        bench = Bench(name, folder, mosaic, primary, device, dtype, asked.repeats)
+        warm = not asked.no_warm_up
+        bench = Bench(name, folder, mosaic, primary, device, dtype, asked.repeats, warm)
         rows = list(ours(bench, asked.cells, asked.batch))
+        print(table(rows), flush=True)
         _release(device)
         rows += theirs(bench, rows[0].batch, asked.single)
         _release(device)
@@ -261,10 +249,14 @@ def section(rows: Sequence[Row], asked: argparse.Namespace) -> str:
     numbers = ", ".join(f"{name} {number}" for name, number in dict(seen["versions"]).items())  # type: ignore[call-overload]
     run_steps = steps_to_run(asked.steps, asked.strength)
     size = "networks of a few channels, for a dry run, " if asked.tiny else ""
+    repeats = f"medians of {asked.repeats} repeats" if asked.repeats > 1 else "measured once"
+    if asked.no_warm_up:
+        repeats += ", the first pass"
+    repeats += f", in {clock_name(clock_for(device))}"
     return (
-        f"{table(rows)}\n\n{size}{where}, {seen['cores']} cores, {seen['threads']} threads, "
+        f"{table(rows)}\n\n{size}{where}, {seen['cores']} cores, {threads_of(seen)}, "
         f"{dtype_name(dtype_for(asked.dtype, device))}; {run_steps} of {asked.steps} steps, no "
-        f"guidance; medians of {asked.repeats} repeats; {numbers}.\n"
+        f"guidance; {repeats}; {numbers}.\n"
     )
 
 
@@ -279,21 +271,25 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--strength", type=float, default=0.5)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--no-warm-up", action="store_true", help="where a pass takes minutes")
     parser.add_argument("--device")
     parser.add_argument("--dtype")
     parser.add_argument("--out", type=Path, help="JSON file to write")
-    parser.add_argument("--update", type=Path, help="page with a section between scale marks")
+    parser.add_argument("--update", type=Path, help="page with a section for each network")
     asked = parser.parse_args(arguments)
     if min(asked.cells, asked.single, asked.repeats, asked.batch or 1) < 1:
         parser.error("--cells, --single, --batch and --repeats must be at least 1")
-    rows = [row for name in asked.networks for row in measure(name, asked)]
-    text = section(rows, asked)
-    print(text)
+    rows: list[Row] = []
+    for name in asked.networks:
+        measured = measure(name, asked)
+        text = section(measured, asked)
+        print(text, flush=True)
+        if asked.update is not None:
+            update(asked.update, text, f"scale {name}")
+        rows += measured
     report = {"machine": machine(("diffusers", "transformers")), "rows": [asdict(r) for r in rows]}
     if asked.out is not None:
         asked.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    if asked.update is not None:
-        update(asked.update, text, "scale")
     return report
 
 

@@ -19,7 +19,8 @@ from benchmarks.machine import cpu_name, dtype_name, machine
 from benchmarks.page import update
 from benchmarks.subject import PROMPT, SEED, default_mosaic
 from digressions.geometry import Grid
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.mosaics.hypermosaic import Hypermosaic
 from digressions.mosaics.primary import Primary
 from digressions.mosaics.sharing import Sharing

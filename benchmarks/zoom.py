@@ -23,11 +23,11 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, threads_of
 from benchmarks.page import update
 from benchmarks.subject import default_mosaic, painted_primary
 from digressions.geometry import Grid, Size
-from digressions.models import load
+from digressions.loading import load
 from digressions.paint import paint_batch, paint_noise
 from digressions.pictures.film import write_film
 from digressions.pictures.images import to_array
@@ -192,7 +192,7 @@ def _where(report: dict[str, Any]) -> list[str]:
     what = "noise instead of pictures" if asked["rehearse"] else "the bundled model"
     return [
         f"`python -m benchmarks.zoom` printed this: {seen['cpu']}, {seen['cores']} cores, "
-        f"{seen['threads']} threads; {asked['grid']} x {asked['grid']} cells, {what}, "
+        f"{threads_of(seen)}; {asked['grid']} x {asked['grid']} cells, {what}, "
         f"{asked['upscaler']}."
     ]
 

@@ -28,7 +28,7 @@ settings.load_profile("patient")
 @pytest.fixture(scope="session")
 def bundled():
     """The bundled model on the CPU, in float32 whatever the CPU likes."""
-    from digressions.models import load
+    from digressions.loading import load
 
     return load("bundled", "cpu", "float32")
 
@@ -85,10 +85,10 @@ def digress(
     tmp_path: Path,
 ) -> Callable[..., Ran]:
     """Runs the command line in this process and in ``tmp_path``, with the model loaded already."""
-    import digressions.models
+    import digressions.loading
     from digressions.cli import main
 
-    load = digressions.models.load
+    load = digressions.loading.load
 
     def loaded(name: str = "bundled", device: str | None = None, dtype: str | None = None):
         ready = name == "bundled" and device in (None, "cpu") and dtype in (None, "float32")
@@ -105,7 +105,7 @@ def digress(
         assert isinstance(code, int)
         return Ran(code, *capsys.readouterr())
 
-    monkeypatch.setattr(digressions.models, "load", loaded)
+    monkeypatch.setattr(digressions.loading, "load", loaded)
     monkeypatch.chdir(tmp_path)
     return run
 

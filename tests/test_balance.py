@@ -14,7 +14,8 @@ from digressions.ensembles.balance import TRIALS, balances, check_judge, rows_fo
 from digressions.ensembles.disagreement import overlay, paint_torn, variance_over_prompts
 from digressions.errors import InputError
 from digressions.job import Job
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.paint import paint
 from digressions.sample import Noise
 from tests.checkpoints import SIDE, build

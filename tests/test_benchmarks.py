@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import depth, fidelity, mosaic, scale, serve, zoom
+from benchmarks import depth, fidelity, mosaic, scale, serve, sides, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.page import marked
 from benchmarks.peers import PEERS, Peer, Placed
@@ -97,8 +97,8 @@ def test_different_counts_repeated_pictures_once():
     assert different(repeated, GRID) == GRID.cells - 1
 
 
-def timed_side(key: str, seconds: list[float]) -> mosaic.Side:
-    return mosaic.Side(key, key, {}, "float32", 1, [0], print, float, seconds, [0.5] * len(seconds))
+def timed_side(key: str, seconds: list[float]) -> sides.Side:
+    return sides.Side(key, key, {}, "float32", 1, [0], print, float, seconds, [0.5] * len(seconds))
 
 
 def test_ratios_are_taken_within_a_repeat():
@@ -116,14 +116,17 @@ def test_a_run_divides_its_time_by_its_cells_and_knows_what_was_inside(monkeypat
         clock["now"] += 4 * len(batch)
         clock["inside"] += 3 * len(batch)
 
-    monkeypatch.setattr(mosaic.time, "perf_counter", lambda: clock["now"])
-    side = mosaic.Side("a", "", {}, "", 2, [0, 1, 2], paint, lambda: clock["inside"])
+    monkeypatch.setattr(sides.time, "perf_counter", lambda: clock["now"])
+    side = sides.Side(
+        *("a", "", {}, "", 2, [0, 1, 2], paint, lambda: clock["inside"]),
+        clock=lambda: clock["now"],
+    )
     side.run()
     assert (side.seconds, side.inside) == ([4.0], [0.75])
 
 
 def test_the_pipelines_own_defaults_are_read_off_it():
-    assert mosaic.pipeline_defaults() == {
+    assert sides.pipeline_defaults() == {
         "num_inference_steps": 50,
         "strength": 0.8,
         "guidance_scale": 7.5,
@@ -131,11 +134,11 @@ def test_the_pipelines_own_defaults_are_read_off_it():
 
 
 def test_the_pipeline_runs_the_steps_that_are_stated(bundled, monkeypatch):
-    pipeline, calls = mosaic.Pipeline(bundled.checkpoint.folder), []
+    pipeline, calls = sides.Pipeline(bundled.checkpoint.folder), []
     pipeline.pipe.unet.register_forward_pre_hook(lambda *_: calls.append(1))
     settings = {"num_inference_steps": 4, "strength": 0.8, "guidance_scale": 3.0}
     start = torch.full((3, bundled.size, bundled.size), 0.5)
-    side = mosaic.pipeline_side("b", "", pipeline, settings, {0: start}, [0], 1)
+    side = sides.pipeline_side("b", "", pipeline, settings, {0: start}, [0], 1)
     side.run()
     assert len(calls) == side.settings["steps_run"] == 3
     assert 0.5 < side.inside[0] < 1
@@ -143,22 +146,32 @@ def test_the_pipeline_runs_the_steps_that_are_stated(bundled, monkeypatch):
 
 def test_the_speed_benchmark_runs(monkeypatch, tmp_path, capsys):
     few = {"num_inference_steps": 5, "strength": 0.8, "guidance_scale": 7.5}
-    monkeypatch.setattr(mosaic, "pipeline_defaults", lambda: few)
+    monkeypatch.setattr(sides, "pipeline_defaults", lambda: few)
     out = tmp_path / "mosaic.json"
     options = ["--cells", "2", "--single", "1", "--batch", "2", "--repeats", "1"]
     report = mosaic.main([*options, "--out", str(out)])
     assert json.loads(out.read_text("utf-8")) == report
-    sides = {side["key"]: side for side in report["sides"]}
-    assert list(sides) == ["a", "b", "c", "d", "e"]
-    assert [side["batch"] for side in sides.values()] == [1, 1, 2, 2, 2]
-    assert sides["a"]["settings"]["steps_run"] == 4
-    assert all(sides[key]["dtype"] == "float32" for key in "abce")
+    found = {side["key"]: side for side in report["sides"]}
+    assert list(found) == ["a", "b", "c", "d", "e"]
+    assert [side["batch"] for side in found.values()] == [1, 1, 2, 2, 2]
+    assert found["a"]["settings"]["steps_run"] == 4
+    assert all(found[key]["dtype"] == "float32" for key in "abce")
     assert all(
-        side["median_seconds"] > 0 and 0 < side["network_share"] <= 1 for side in sides.values()
+        side["median_seconds"] > 0 and 0 < side["network_share"] <= 1 for side in found.values()
     )
     printed = capsys.readouterr().out
     assert report["machine"]["cpu"] in printed
     assert "diffusers, cell by cell" in printed
+
+
+def test_compiling_has_paid_when_what_it_saves_is_what_it_took():
+    def side(key, seconds, warming):
+        return {"key": key, "batch": 32, "median_seconds": seconds, "warming": warming}
+
+    assert mosaic.paid([side("d", 2.0, 10.0)]) == ""
+    text = mosaic.paid([side("d", 2.0, 10.0), side("f", 1.5, 60.0)])
+    assert "took 50 s: that has paid after 100 pictures" in text
+    assert "it never pays" in mosaic.paid([side("d", 2.0, 10.0), side("f", 2.5, 60.0)])
 
 
 def test_the_study_asks_for_each_mosaic_once_and_for_its_source_before_it(bundled):
@@ -223,7 +236,7 @@ def test_the_study_measures_and_writes_its_page(small_study, capsys):
     assert "absent is left out" in capsys.readouterr().out
     text = page.read_text("utf-8")
     assert text.startswith("before\n")
-    assert text.endswith("after\n")
+    assert "\nafter\n" in text  # another network's figures stay
     assert "old" not in text
     linked = re.findall(r"\]\((images/fidelity-[^)]+\.jpg)\)", text)
     assert linked
@@ -344,7 +357,9 @@ def test_a_network_of_real_shape_is_measured_beside_diffusers_and_its_own_limit(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text(
-        "before\n<!-- generated: scale -->\nold\n<!-- /generated: scale -->\nafter\n", "utf-8"
+        "before\n<!-- generated: scale sdxl -->\nold\n<!-- /generated: scale sdxl -->\n"
+        "<!-- generated: scale sd15 -->\nafter\n<!-- /generated: scale sd15 -->\n",
+        "utf-8",
     )
     report = scale.main(
         [
@@ -359,14 +374,14 @@ def test_a_network_of_real_shape_is_measured_beside_diffusers_and_its_own_limit(
     assert 0 < rows["c"]["inside"] <= 1
     text = page.read_text("utf-8")
     assert text.startswith("before\n")
-    assert text.endswith("after\n")
+    assert "\nafter\n" in text  # another network's figures stay
     assert "old" not in text
     assert "Stable Diffusion XL" in text
 
 
 def test_the_page_of_speed_has_a_place_for_every_table() -> None:
     text = (DOCS / "speed.md").read_text("utf-8")
-    for name in ("mosaic", "kernels", "sharing", "scale"):
+    for name in ("mosaic", "compile", "kernels", "sharing", "scale sd15", "scale sdxl"):
         (section,) = marked(name).findall(text)
         assert section
 

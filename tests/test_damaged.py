@@ -5,15 +5,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pikepdf
 import pytest
 
-from digressions.errors import DigressionsError, ImageError, InputError, OutputError
+from digressions.errors import (
+    DigressionsError,
+    ImageError,
+    InputError,
+    ModelError,
+    OutputError,
+    PromptError,
+)
 from digressions.frames.again import hang_again
 from digressions.geometry import Grid
+from digressions.loading import load
+from digressions.models import Model
 from digressions.mosaics.manifest import read_manifest
 from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
 from digressions.mosaics.store import Store
@@ -24,8 +34,10 @@ from digressions.pictures.palette import read_palette
 from digressions.prints.order import print_again
 from digressions.prints.pdf import read_pdf_text
 from digressions.replay import mosaic_again, upscaled_again
+from digressions.scheduler import check_scheduler, schedule_of
 from digressions.worlds.cache import Cache
 
+from .checkpoints import build
 from .fuzz import READERS, case_file
 from .test_film import Sweep
 
@@ -93,6 +105,17 @@ def test_a_damaged_claim_is_nobodys(tmp_path: Path) -> None:
         assert cache.claim(["a", "b", "c"], 3).mine == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("size", [b"\x00\xff", "x", float("inf"), 1 << 62])
+def test_a_cache_whose_sizes_are_damaged_is_still_bounded(tmp_path: Path, size: object) -> None:
+    with Cache(tmp_path / "c", limit=1000) as cache:
+        cache.put({"a": bytes(300), "b": bytes(300)})
+        cache._db.execute("update pictures set size = ? where key = 'a'", (size,))
+        for name in "cdefg":
+            cache.put({name: bytes(300)})
+            assert cache.size() <= 1000
+        assert set(cache.get("abcdefg")) <= set("defg")
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_texts_of_a_film_need_not_be_utf_8(tmp_path: Path, suffix: str) -> None:
     from digressions.pictures.film import write_film
@@ -123,6 +146,54 @@ def test_settings_of_a_mosaic_are_of_their_kinds(change: dict[str, object]) -> N
     assert mosaic_from(found) == MOSAIC
     with pytest.raises((KeyError, TypeError)):
         mosaic_from(found | change)
+
+
+@pytest.mark.parametrize("found", [2**31, [1], "64x64", None])
+def test_settings_of_a_mosaic_are_a_group(found: object) -> None:
+    with pytest.raises(TypeError, match="no group of settings"):
+        mosaic_from(found)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"num_train_timesteps": value} for value in (None, 0, -1, 2**63, "1000", True, 0.5)),
+        *({"steps_offset": value} for value in (None, -1, "x", [])),
+        *({"beta_end": value} for value in (None, "0.1", -1, 2, float("nan"))),
+        *({"trained_betas": value} for value in ([], [None], "0.1", [2])),
+        *({"beta_schedule": []}, {"prediction_type": {}}),
+    ],
+    ids=str,
+)
+def test_a_scheduler_whose_numbers_cannot_be_is_refused(damage: dict[str, object]) -> None:
+    def read(config: dict[str, object]) -> int:
+        check_scheduler(config, Path("scheduler_config.json"))
+        return len(schedule_of(config))
+
+    config = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012}
+    assert read(config) == 1000
+    with pytest.raises(ModelError):
+        read(config | damage)
+
+
+@pytest.mark.parametrize("prompt", ["caf\udce9", "\u00e9\ud800"])
+def test_a_prompt_of_bytes_that_are_no_characters_is_refused(
+    bundled: Model, refused: Callable[..., str], prompt: str
+) -> None:
+    with pytest.raises(PromptError, match="no characters, from place"):
+        bundled.encode_prompts([prompt])
+    assert "no characters" in refused("paint", "a frog", "--negative", prompt)
+    assert "no characters" in refused("paint", prompt)
+
+
+@pytest.mark.parametrize("entry", ["", [], 3])
+def test_a_tokenizer_that_an_index_does_not_describe_is_refused(
+    tmp_path: Path, entry: object
+) -> None:
+    index = build(tmp_path / "model", "sd") / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"tokenizer": entry}))
+    with pytest.raises(ModelError, match="no usable tokenizer"):
+        load(str(tmp_path / "model"), "cpu", "float32")
 
 
 @pytest.mark.parametrize("side", [0, 5000, 10**30])

@@ -23,14 +23,16 @@ from PIL import Image
 from digressions.engines import ray_engine
 from digressions.engines.cluster import Share
 from digressions.engines.engine import Here
+from digressions.engines.line import Line
 from digressions.engines.painter import far_painter
 from digressions.engines.ray_engine import AHEAD, RayEngine
 from digressions.engines.source import Source
 from digressions.engines.worker import Worker
 from digressions.errors import EngineError, InputError, MissingExtraError, ModelError
 from digressions.job import Job
-from digressions.models import Model
+from digressions.models import Defaults, Model
 from digressions.paint import paint_batch
+from digressions.pictures.images import read_image
 
 from .conftest import Ran
 from .openings import (
@@ -43,6 +45,7 @@ from .openings import (
     together,
 )
 from .test_mosaic import COMMAND, pictures, pixels, run
+from .test_zoom_command import SMALL as FILM
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ray's test cluster is for Unix")
@@ -79,6 +82,18 @@ def test_here_is_in_order() -> None:
     assert [made for made, _ in Here(7).map(functools.partial(slow, 0.0), range(5))] == [
         7 * batch for batch in range(5)
     ]
+
+
+def test_what_comes_back_is_done_first_and_no_more_is_taken_than_needed() -> None:
+    batches = Counted(4)
+    line = Line(batches)
+    first, second = (line.take() for _ in range(2) if not line.empty)
+    line.put_back([first, second])
+    assert batches.taken == 2
+    found = []
+    while not line.empty:
+        found.append(line.take().content)
+    assert found == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -332,6 +347,39 @@ def test_a_killed_driver_is_taken_up_again(
     second = pictures(store)
     assert second.keys() == set(range(12))
     assert first.items() <= second.items()  # nothing that was finished was painted again
+
+
+# --- a film ----------------------------------------------------------------------------------
+
+
+def test_workers_paint_the_same_film(
+    cluster: Any,
+    bundled: Model,
+    digress: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    photo: np.ndarray,
+) -> None:
+    monkeypatch.setattr(bundled, "defaults", Defaults(steps=2, guidance=1.0))
+    Image.fromarray(photo).save(tmp_path / "start.png")
+    far = ("--engine", "ray", "--address", cluster.address, "--workers", "2", "--batch-size", "3")
+    ran = digress(*FILM, *far, "--cache", "far.sqlite", "-o", "far")
+    assert ran.code == 0, ran.err
+    assert digress(*FILM, "--cache", "here.sqlite", "-o", "here").code == 0
+    frames, same = (sorted((tmp_path / name).glob("*.png")) for name in ("far", "here"))
+    assert [frame.name for frame in frames] == [frame.name for frame in same]
+    assert len(frames) == 12
+    for one, other in zip(frames, same, strict=True):
+        assert np.abs(read_image(one).astype(int) - read_image(other)).max() <= 2
+    # What workers painted is kept as ever: the same film again, by this process, paints nothing.
+    monkeypatch.setattr("digressions.paint.paint_batch", nothing_is_painted)
+    again = digress(*FILM, "--cache", "far.sqlite", "-o", "again")
+    assert again.code == 0, again.err
+    assert "going on with the rest" in again.out
+
+
+def nothing_is_painted(*_: object, **__: object) -> None:
+    raise AssertionError("a picture was painted that was kept")
 
 
 def test_another_model_is_refused(bundled: Model) -> None:

@@ -20,7 +20,8 @@ from digressions.ensembles.ensemble import HOW, REGIONAL, is_plain, mixed, slerp
 from digressions.ensembles.together import Evidence
 from digressions.errors import DigressionsError, InputError, PromptError
 from digressions.job import Job, check
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.paint import paint, paint_batch, sample, watched
 from digressions.prompts import parse
 from digressions.sample import SAMPLERS, Noise, Step

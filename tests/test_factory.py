@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from digressions.errors import ModelError, OutputError
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.mosaics import factory
 from digressions.mosaics.factory import ON_THE_WAY, Finished, Painting
 from digressions.mosaics.hypermosaic import Hypermosaic

@@ -16,7 +16,8 @@ from digressions.autoencoder import Autoencoder
 from digressions.errors import InputError, ModelError
 from digressions.fingerprint import Fingerprint
 from digressions.job import Job
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.paint import paint_batch
 from digressions.stopwatch import Stopwatch
 

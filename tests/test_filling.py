@@ -20,7 +20,7 @@ from digressions.frames.hang import coverage
 from digressions.frames.refine import Refinement, refine_job, refined_size, windows
 from digressions.frames.scene import Scene, job_in, layout, paint_in, scene
 from digressions.geometry import Quad, Size, project
-from digressions.models import load
+from digressions.loading import load
 from digressions.paint import paint
 from digressions.pictures.images import read_image, read_text, to_array
 from digressions.prints.pdf import read_pdf_text

@@ -23,7 +23,7 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 PAINT = """
 import hashlib, sys
 from digressions.errors import DigressionsError
-from digressions.models import load
+from digressions.loading import load
 from digressions.job import Job
 from digressions.paint import paint
 try:

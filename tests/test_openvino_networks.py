@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from digressions import models, openvino_networks
+from digressions import loading, openvino_networks
 from digressions.errors import InputError, MissingExtraError
 from digressions.job import Job
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.openvino_networks import Contest, Converted, check_openvino, convert
 from digressions.paint import paint_batch
 
@@ -69,7 +70,7 @@ def test_pictures_are_torchs_at_any_batch_and_size(
     pytest.importorskip("openvino")
     folder = str(build(tmp_path, family))
     everything: Callable[..., list[Contest]] = lambda *a: convert(*a, contest=False)  # noqa: E731
-    monkeypatch.setattr(models, "convert", everything)
+    monkeypatch.setattr(loading, "convert", everything)
     plain, fast = load(folder, "cpu", "float32"), load(folder, "cpu", "float32", openvino=True)
     assert [contest.network for contest in fast.contests] == ["unet", "encoder", "decoder"]
     for count, side in ((1, SIDE), (3, SIDE), (2, 2 * SIDE)):

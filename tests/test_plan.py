@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import plan
-from benchmarks.plan import Measured, Rate, bytes_of, remembered, tera, text_of
+from benchmarks import gpus, plan
+from benchmarks.gpus import Rate, computed_rates, tera
+from benchmarks.plan import bytes_of, text_of
+from benchmarks.throughput import Measured, remembered
 
 FOUND = Measured(
     machine={"cpu": "a processor", "cores": 2, "versions": {"torch": "2"}},
@@ -23,7 +25,8 @@ FOUND = Measured(
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "picture_tera", lambda: {"a network, 512 px": (512, 0.5, 2.0)})
+    for module in (gpus, plan):
+        monkeypatch.setattr(module, "picture_tera", lambda: {"a network, 512 px": (512, 0.5, 2.0)})
 
 
 def cells(text: str, row: str) -> list[str]:
@@ -46,11 +49,11 @@ def test_the_arithmetic_of_a_matrix_product() -> None:
 
 
 def test_a_computed_rate_is_the_peak_over_the_arithmetic() -> None:
-    found = {rate.name: rate for rate in plan.computed_rates()}
-    assert len(found) == len(plan.GPUS)
-    (gpu,) = (gpu for gpu in plan.GPUS if gpu.name == "A100")
+    found = {rate.name: rate for rate in computed_rates()}
+    assert len(found) == len(gpus.GPUS)
+    (gpu,) = (gpu for gpu in gpus.GPUS if gpu.name == "A100")
     rate = found["A100, a network, 512 px"]
-    assert rate.pictures == pytest.approx(plan.UTILISATION * gpu.peak / (plan.STEPS * 0.5 + 2.0))
+    assert rate.pictures == pytest.approx(gpus.UTILISATION * gpu.peak / (gpus.STEPS * 0.5 + 2.0))
     assert rate.source == "arithmetic"
 
 
@@ -69,7 +72,7 @@ def test_the_levels_are_what_they_are_said_to_be() -> None:
 
 def test_what_was_not_measured_is_said_to_be_so() -> None:
     words = "nothing in this table was measured"
-    assert words in text_of(FOUND, plan.computed_rates())
+    assert words in text_of(FOUND, computed_rates())
     assert words not in text_of(FOUND, [Rate("mine", 64, 100, 2.0, "measured")])
 
 

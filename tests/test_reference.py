@@ -25,7 +25,8 @@ from diffusers import (
 )
 
 from digressions.job import Job
-from digressions.models import Model, load
+from digressions.loading import load
+from digressions.models import Model
 from digressions.paint import paint, sample
 from digressions.sample import Noise
 from tests.checkpoints import SIDE, WEIGHTS, build

@@ -26,7 +26,7 @@ _HOMES = {
     "Denoiser": "denoise",
     "SAMPLERS": "sample",
     "Model": "models",
-    "load": "models",
+    "load": "loading",
     "Job": "job",
     "Mosaic": "mosaics.mosaic",
     "Hypermosaic": "mosaics.hypermosaic",

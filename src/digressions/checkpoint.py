@@ -17,6 +17,7 @@ from .denoise import Schedule
 from .errors import ModelError
 from .fingerprint import NETWORKS, TWINS, Fingerprint
 from .jsontext import parsed
+from .scheduler import check_scheduler, schedule_of
 from .vocabulary import Vocabulary
 
 BUNDLED = "bundled"
@@ -67,11 +68,12 @@ class Checkpoint:
         """Opens the bundled model, a folder, or a hub id, which is fetched (see `find`).
 
         Raises:
-            ModelError: No such checkpoint, or one without an index or a scheduler.
+            ModelError: No such checkpoint, or one without an index or a scheduler that can be.
         """
         self.folder = find(name)
         self._index = _read_json(self.folder, "model_index.json")
         self.scheduler = _read_json(self.folder, "scheduler/scheduler_config.json")
+        check_scheduler(self.scheduler, self.folder / "scheduler" / "scheduler_config.json")
         weights = tuple(f"{name}/*.safetensors" for name in NETWORKS)
         self.fingerprint = Fingerprint(self.folder, weights)
 
@@ -93,7 +95,8 @@ class Checkpoint:
         return [_component(self.folder, self._index, name, dtype) for name in names]
 
     def _texts(self) -> list[str]:
-        return [n for n in ("tokenizer", "tokenizer_2") if self._index.get(n, [None])[0]]
+        absent = (None, [None, None])
+        return [n for n in ("tokenizer", "tokenizer_2") if self._index.get(n) not in absent]
 
     @property
     def zero_empty(self) -> bool:
@@ -106,7 +109,7 @@ class Checkpoint:
         Raises:
             ModelError: A kind of schedule or prediction that is not known here.
         """
-        return _schedule(self.scheduler)
+        return schedule_of(self.scheduler)
 
     def defaults(self, unet: Any) -> Defaults:
         """The folder's own ``digressions.json``, or what suits its scheduler."""
@@ -252,30 +255,6 @@ def _refuse_pickles(folder: Path) -> None:
             )
 
 
-def _schedule(config: dict[str, Any]) -> Schedule:
-    """The training schedule that a diffusers scheduler config describes.
-
-    Raises:
-        ModelError: A kind of schedule or prediction that is not known here.
-    """
-    total = int(config.get("num_train_timesteps", 1000))
-    kind = config.get("beta_schedule", "scaled_linear")
-    low, high = config.get("beta_start", 0.00085), config.get("beta_end", 0.012)
-    if config.get("trained_betas") is not None:
-        betas = torch.tensor(config["trained_betas"], dtype=torch.float32)
-    elif kind == "scaled_linear":
-        betas = torch.linspace(low**0.5, high**0.5, total) ** 2
-    elif kind == "linear":
-        betas = torch.linspace(low, high, total)
-    else:
-        raise ModelError(f"the scheduler's beta_schedule {kind!r} is not known here")
-    prediction = config.get("prediction_type", "epsilon")
-    if prediction not in ("epsilon", "v_prediction", "sample"):
-        raise ModelError(f"the scheduler's prediction_type {prediction!r} is not known here")
-    schedule = Schedule(torch.cumprod(1 - betas, dim=0), prediction)
-    return schedule.zero_terminal_snr() if config.get("rescale_betas_zero_snr") else schedule
-
-
 def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:
     own = folder / "digressions.json"
     if own.is_file():
@@ -283,7 +262,7 @@ def _defaults(folder: Path, scheduler: dict[str, Any], unet: Any) -> Defaults:
             return Defaults(**_read_json(folder, "digressions.json"))
         except TypeError as error:
             raise ModelError(f"{own} has a setting that is not known here: {error}") from error
-    kind = scheduler.get("_class_name", "")
+    kind = str(scheduler.get("_class_name", ""))
     if kind == "LCMScheduler" or unet.config.time_cond_proj_dim:
         return Defaults("lcm", steps=4, guidance=8.5 if unet.config.time_cond_proj_dim else 1.0)
     if kind.startswith("EulerAncestral"):

@@ -43,7 +43,8 @@ class TextEncoder:
                 that get more or less attention (`terms.Plain`).
 
         Raises:
-            PromptError: A prompt is longer than the text encoder takes; says what would be cut.
+            PromptError: A prompt is longer than the text encoder takes; says what would be cut. Or
+                it holds bytes that are no characters.
         """
         wanted = [(Segment(p, 1.0),) if isinstance(p, str) else p for p in prompts]
         for prompt in set(wanted) - self._encoded.keys():
@@ -53,6 +54,7 @@ class TextEncoder:
     @torch.inference_mode()
     def _encode(self, prompt: Plain) -> Text:
         text = "".join(segment.text for segment in prompt)
+        check_characters(text)
         weighted = any(segment.attention != 1 for segment in prompt)
         tokens, pooled = [], None
         for tokenizer, encoder in zip(self.tokenizers, self.encoders, strict=True):
@@ -90,3 +92,14 @@ class TextEncoder:
                 f"the prompt is {len(ids)} tokens long and the text encoder takes {limit}: "
                 f"shorten it by {cut!r}, which would be cut"
             )
+
+
+def check_characters(text: str) -> None:
+    """Raises `PromptError` where a text holds what came of bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(
+            f"the prompt {text!a:.80} holds bytes that are no characters, from place "
+            f"{error.start + 1} on: type it anew"
+        ) from None

@@ -188,7 +188,7 @@ def load_model(
     openvino: bool = False,
 ) -> Model:
     """The model of a name, with a word on the console while it loads."""
-    from ..models import load
+    from ..loading import load
 
     special: dict[str, Any] = {}
     if compiled:

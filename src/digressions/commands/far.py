@@ -75,7 +75,7 @@ def far_engine(
     """Joins the cluster, with a word on the console; workers load the same model as ``model``.
 
     Args:
-        special: The rest of what ``model`` was loaded with, as `models.load` takes it.
+        special: The rest of what ``model`` was loaded with, as `loading.load` takes it.
 
     Raises:
         MissingExtraError, InputError, EngineError: See `RayEngine`.

@@ -100,9 +100,14 @@ def mosaic(
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(help="Pictures painted at once; found by measuring if not said."),
+        typer.Option(
+            help="Pictures painted at once, by each worker with --engine ray; if not said, found "
+            "by measuring, and 32 for workers."
+        ),
     ] = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time went; not with --engine ray.")
+    ] = False,
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,

@@ -102,7 +102,7 @@ def zoom(
     upscaler: UpscalerName = DEFAULT_UPSCALER,
     cache: CacheFile = DEFAULT_CACHE[0],
     cache_size: CacheSize = 1000,
-    batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
+    batch_size: Annotated[int, typer.Option(help="Pictures painted at once (by a worker).")] = 32,
     model: ModelName = "bundled",
     device: Device = None,
     dtype: Dtype = None,

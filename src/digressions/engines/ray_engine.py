@@ -7,10 +7,8 @@ is to be done again and when to stop is decided here, so that it can be read in 
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,6 +17,7 @@ from typing import Any, Generic, Self
 from ..errors import EngineError, InputError
 from .cluster import Share, joined
 from .engine import B, M, Opening, R
+from .line import Batch, Line
 from .worker import Place, Worker
 
 AHEAD = 2
@@ -27,36 +26,6 @@ MOST_FALLS = 3
 """Workers that may die over one batch, or in a row while they start."""
 LOOK_EVERY = 2.0
 """Seconds after which the cluster is looked at again, for machines that have joined."""
-
-
-@dataclass
-class _Batch:
-    """A batch, and how many workers have died over it."""
-
-    content: Any
-    falls: int = 0
-
-
-class _Line:
-    """Batches to be done: those that came back before those that were never begun."""
-
-    def __init__(self, contents: Iterable[Any]) -> None:
-        self._source, self._front = iter(contents), deque[_Batch]()
-
-    @property
-    def empty(self) -> bool:
-        """Whether none is left; takes one from the source to find out."""
-        if not self._front:
-            self._front.extend(_Batch(content) for content in itertools.islice(self._source, 1))
-        return not self._front
-
-    def take(self) -> _Batch:
-        """The first; there is one."""
-        return self._front.popleft()
-
-    def put_back(self, batches: list[_Batch]) -> None:
-        """To the front, in their order."""
-        self._front.extendleft(reversed(batches))
 
 
 @dataclass(eq=False)
@@ -73,7 +42,7 @@ class _Hand:
     actor: Any
     begun: Any
     place: Place | None = None
-    doing: dict[Any, _Batch] = field(default_factory=dict)
+    doing: dict[Any, Batch] = field(default_factory=dict)
 
 
 class RayEngine(Generic[M]):
@@ -159,7 +128,7 @@ class RayEngine(Generic[M]):
             starting = [hand.begun for hand in self._hands]
             ready, _ = self._ray.wait(starting, num_returns=1, timeout=LOOK_EVERY)
             for ref in ready:
-                list(self._taken(ref, _Line(())))
+                list(self._taken(ref, Line(())))
 
     def map(self, opening: Opening[M, B, R], batches: Iterable[B]) -> Iterator[R]:
         """See `Engine.map`. Whoever maps again is done with the stream before.
@@ -167,7 +136,7 @@ class RayEngine(Generic[M]):
         Raises:
             RuntimeError: A stream is gone on with after another was begun.
         """
-        line = _Line(batches)
+        line = Line(batches)
         self._use(opening)
         self._turn = turn = self._turn + 1
         self._forget()
@@ -254,7 +223,7 @@ class RayEngine(Generic[M]):
             )
             self._hands.append(_Hand(actor, self._begin(actor)))
 
-    def _hand_out(self, line: _Line) -> None:
+    def _hand_out(self, line: Line) -> None:
         """Gives batches to the workers that have begun, to all a first before any a second."""
         for most in range(1, AHEAD + 1):
             for hand in self._hands:
@@ -265,7 +234,7 @@ class RayEngine(Generic[M]):
                 batch = line.take()
                 hand.doing[hand.actor.work.remote(batch.content)] = batch
 
-    def _taken(self, ref: Any, line: _Line) -> Iterator[Any]:
+    def _taken(self, ref: Any, line: Line) -> Iterator[Any]:
         """What has come of a reference: a worker that has begun, a result, or a worker's death."""
         errors = self._ray.exceptions
         hand = next(h for h in self._hands if ref == h.begun or ref in h.doing)
@@ -282,7 +251,7 @@ class RayEngine(Generic[M]):
             del hand.doing[ref]
             yield value
 
-    def _lose(self, hand: _Hand, error: Exception, line: _Line) -> None:
+    def _lose(self, hand: _Hand, error: Exception, line: Line) -> None:
         """Parts from a worker that has died; its batches go to the front of the line."""
         self._ray.kill(hand.actor)
         self._hands.remove(hand)

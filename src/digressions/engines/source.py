@@ -8,7 +8,8 @@ from typing import Any
 
 from ..checkpoint import BUNDLED
 from ..errors import ModelError
-from ..models import Model, load
+from ..loading import load
+from ..models import Model
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,9 @@ class Source:
     """How a worker comes by its model: called there, it loads it.
 
     Attributes:
-        name, device, dtype: As in `models.load`.
+        name, device, dtype: As in `loading.load`.
         hash: What `Model.hash` must be.
-        special: The rest of what `models.load` takes by name.
+        special: The rest of what `loading.load` takes by name.
     """
 
     name: str

@@ -13,7 +13,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -112,12 +111,14 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def mosaic_from(found: Mapping[str, Any]) -> Mosaic:
+def mosaic_from(found: object) -> Mosaic:
     """The settings that `Mosaic.job` wrote, from its JSON. `Mosaic.check` asks whether they can be.
 
     Raises:
         KeyError, TypeError, ValueError: They are damaged.
     """
+    if not isinstance(found, Mapping):
+        raise TypeError(f"{found!r:.80} is no group of settings")
     for name, value in found.items():
         if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
             raise TypeError(f"{name} is {value!r:.80}")

@@ -211,7 +211,7 @@ class Cache:
         gone = []
         for key, size in self._db.execute("select key, size from pictures order by used"):
             gone.append((key,))
-            held -= size
+            held -= size if isinstance(size, int) else 0  # as `size` counts what is damaged
             if held <= self.limit * _ROOM:
                 break
         self._db.executemany("delete from pictures where key = ?", gone)
@@ -219,7 +219,9 @@ class Cache:
     def size(self) -> int:
         """Bytes of all PNGs together. (The file is larger by its index and by free pages.)"""
         with explained(self.path):
-            (size,) = self._db.execute("select total(size) from pictures").fetchone()
+            (size,) = self._db.execute(
+                "select total(size) from pictures where typeof(size) = 'integer'"
+            ).fetchone()
         return int(size)
 
     @contextmanager

@@ -1,0 +1,134 @@
+"""What the plan for whole levels is computed from, measured on this machine.
+
+How quickly one core paints, one disk commits, and one driver takes pictures from its workers.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.machine import machine
+from benchmarks.subject import default_mosaic, painted_primary
+from digressions.engines.ray_engine import RayEngine
+from digressions.geometry import Grid
+from digressions.loading import load
+from digressions.mosaics.mosaic import paint_cells
+from digressions.mosaics.sharing import Piece
+from digressions.mosaics.store import Store
+from digressions.paint import painter_of
+from digressions.pictures.images import to_png
+from digressions.upscale import enlarge, load_upscaler
+
+BATCH = 32
+LARGER = 8  # times as wide as the bundled model's are the pictures of SD 1.5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on one machine, with the bundled model.
+
+    Attributes:
+        machine: See `machine`.
+        painted: Pictures that one core paints a second: cut, painted, bent and compressed.
+        png: Bytes of a picture of 64 px in the store.
+        committed: Bytes a second that the store takes in batches of 32 pictures, each flushed to
+            disk: pictures of 64 px, and as many bytes as pictures of 512 px would have.
+        brought: Bytes that one driver takes from Ray's workers and commits, for each second of its
+            own computing, likewise.
+        remembered: Bytes of the driver's memory for each picture of its level.
+        canvas: Core seconds to enlarge a picture of 64 px to 512 px, what its cells are cut from.
+    """
+
+    machine: dict[str, object]
+    painted: float
+    png: float
+    committed: tuple[float, float]
+    brought: tuple[float, float]
+    remembered: float
+    canvas: float
+
+
+def least(work: Callable[[], object], repeats: int, clock: Callable[[], float]) -> float:
+    """The least seconds of some repeats, after one that does not count: what else the machine does
+    can only add to them."""
+    work()
+    taken = []
+    for _ in range(repeats):
+        begun = clock()
+        work()
+        taken.append(clock() - begun)
+    return min(taken)
+
+
+def canned(pngs: dict[int, bytes], loaded: None) -> Callable[[int], dict[int, bytes]]:
+    """A worker that has its pictures ready: what is left is the way to the driver."""
+
+    def work(batch: int) -> dict[int, bytes]:
+        return {batch * len(pngs) + at: png for at, png in pngs.items()}
+
+    return work
+
+
+def nothing() -> None:
+    return None
+
+
+def committed(pngs: dict[int, bytes], store: Store, repeats: int) -> float:
+    """Bytes a second, see `Measured`."""
+    taken = least(lambda: store.put(pngs), repeats, time.perf_counter)
+    return sum(map(len, pngs.values())) / taken
+
+
+def brought(pngs: dict[int, bytes], store: Store, batches: int) -> float:
+    """Bytes a second (see `Measured`) from two workers here, which have their pictures ready."""
+    with RayEngine(nothing, workers=2) as engine:
+        opening = functools.partial(canned, pngs)
+        for found in engine.map(opening, range(4)):  # until both have started
+            store.put(found)
+        begun = time.process_time()
+        for found in engine.map(opening, range(batches)):
+            store.put(found)
+        return batches * sum(map(len, pngs.values())) / (time.process_time() - begun)
+
+
+def remembered(count: int = 200_000) -> float:
+    """Bytes a picture: the set of what is done, the list of what is missing, its pieces."""
+    lists = [set(range(count)), list(range(count)), [Piece(n, (n,)) for n in range(count)]]
+    found = sum(sys.getsizeof(held) for held in lists)
+    found += count * (sys.getsizeof(2**30) + sys.getsizeof(Piece(0, (0,))) + sys.getsizeof((0,)))
+    return found / count
+
+
+def measure(repeats: int) -> Measured:
+    """Measures everything; about a minute on an idle machine."""
+    model = load("bundled", "cpu")
+    mosaic = default_mosaic(model, Grid(8, 8))
+    primary, cells = painted_primary(model, mosaic), list(range(BATCH))
+    painter = painter_of(model)
+
+    def paint() -> list[bytes]:
+        images = paint_cells(painter, mosaic, primary, cells).permute(0, 2, 3, 1).numpy()
+        return [to_png(image) for image in images]
+
+    pngs = dict(enumerate(paint()))
+    large = {at: os.urandom(LARGER**2 * len(png)) for at, png in pngs.items()}
+    picture = paint_cells(painter, mosaic, primary, [0])[0].permute(1, 2, 0).numpy()
+    upscaler = load_upscaler("realesrgan-animevideo")
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite", "plan") as store:
+        return Measured(
+            machine=machine(("ray",)),
+            painted=BATCH / least(paint, repeats, time.process_time),
+            png=statistics.mean(map(len, pngs.values())),
+            committed=(committed(pngs, store, 4 * repeats), committed(large, store, repeats)),
+            brought=(brought(pngs, store, 40 * repeats), brought(large, store, 8 * repeats)),
+            remembered=remembered(),
+            canvas=least(lambda: enlarge(picture, 512, 512, upscaler), repeats, time.process_time),
+        )
