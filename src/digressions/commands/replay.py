@@ -12,7 +12,7 @@ from ..console import err, out, plain, progress
 from ..errors import InputError
 from ..geometry import Size
 from .chosen import enlarged, load_model
-from .mosaic import run_mosaic
+from .making import run_mosaic
 from .options import Device, Dtype, TinyVae
 from .paint import paint_all
 from .zoom import run_flight

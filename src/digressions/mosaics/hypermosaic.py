@@ -11,9 +11,8 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ from ..pictures.images import read_image, to_tensor, write_image
 from ..pictures.metadata import Settings, to_text
 from ..pictures.texts import xmp_packet
 from ..upscale import check_upscaler
-from .factory import Tally, fill
+from .factory import fill
 from .far import BATCH, fill_far
 from .fidelity import Fidelity, Gauge
 from .manifest import difference, read_manifest, write_manifest
@@ -40,65 +39,10 @@ from .pyramid import write_deep_zoom, write_single
 from .sharing import Sharing, Variety, pieces_of
 from .store import Store
 from .viewer import write_viewer
+from .work import Estimate, Work
 
 PREVIEW_SIDE = 2048
 BYTES_PER_PIXEL = 2.2  # store (lossless) and pyramid together, measured on the bundled model
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a mosaic will take.
-
-    Attributes:
-        pictures: In all.
-        done: How many of them are done already.
-        to_paint: How many the network has to paint for the rest: fewer where cells share.
-        pixels: Of the whole mosaic.
-        disk: Bytes.
-    """
-
-    pictures: int
-    done: int
-    to_paint: int
-    pixels: int
-    disk: int
-
-
-class Work(NamedTuple):
-    """What a stretch of painting came to.
-
-    Attributes:
-        seconds: In all.
-        inside: Seconds inside the model's networks.
-        tally: Of the pictures.
-    """
-
-    seconds: float
-    inside: float
-    tally: Tally
-
-    @classmethod
-    def none(cls) -> Work:
-        """Nothing yet."""
-        return cls(0.0, 0.0, Tally())
-
-    @property
-    def pictures(self) -> int:
-        """Cells that got their picture."""
-        return self.tally.placed
-
-    @property
-    def rate(self) -> float:
-        """Pictures painted a second."""
-        return self.tally.painted / self.seconds
-
-    def plus(self, other: Work) -> Work:
-        """Both stretches together."""
-        return Work(
-            self.seconds + other.seconds,
-            self.inside + other.inside,
-            self.tally.plus(other.tally),
-        )
 
 
 class Hypermosaic:
