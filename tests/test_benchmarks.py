@@ -296,7 +296,8 @@ def test_a_longer_film_takes_longer_but_not_more_memory(tmp_path: Path) -> None:
     assert long["peak_mib"] < short["peak_mib"] + 40
     assert long["filming"] > short["filming"]
     assert all(0 < count <= 64 for count in short["pictures"].values())
-    assert report["banks"][1]["error"] < report["banks"][0]["error"]
+    # Which bank serves better is what the benchmark is for: each is measured over its own cells.
+    assert all(0 < bank["error"] < 1 for bank in report["banks"])
     assert json.loads((tmp_path / "z.json").read_text("utf-8"))["asked"]["grid"] == 8
     text = page.read_text("utf-8")
     assert text.startswith("a\n")
