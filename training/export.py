@@ -86,7 +86,7 @@ def millions(model: nn.Module) -> float:
 
 def model_card(pipeline, records: list[dict], guidance: float | None, notice: str) -> str:
     """The README of the exported folder; `guidance` is the scale that was distilled into it."""
-    names = list(dict.fromkeys(record["concept"] for record in records))
+    names = sorted({record["concept"] for record in records}, key=str.lower)
     text = CARD.format(
         size=picture_size(pipeline.unet),
         latents=pipeline.unet.config.sample_size,
