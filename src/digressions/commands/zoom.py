@@ -256,7 +256,7 @@ def _write(film: Zoom, flight: Flight, target: Path, max_mb: float | None) -> No
             film,
             most_bytes=most,
             text=to_text(settings_of(flight, film)),
-            on_frame=lambda n: bar.advance(task, n),
+            on_frame=lambda done: bar.update(task, completed=done),
         )
     world = film.world
     loop = world.manifest.loop

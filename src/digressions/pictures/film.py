@@ -84,7 +84,8 @@ def write_film(
         path: ``.mp4``, ``.webm``, ``.gif``, or no suffix for a folder of PNGs.
         most_bytes: What a GIF may take; it is made smaller until it fits.
         text: What the file, or each PNG, remembers.
-        on_frame: Called with 1 after every frame that was rendered.
+        on_frame: Called after every frame, with how many are rendered; a GIF that has to become
+            smaller begins again at 1.
 
     Returns:
         The size of the frames as written.
@@ -132,7 +133,7 @@ def _frames(film: Film, size: Size, on_frame: OnFrame | None) -> Iterator[tuple[
     for index in range(film.count):
         yield index, resample(film.frame(index), *size)
         if on_frame is not None:
-            on_frame(1)
+            on_frame(index + 1)
 
 
 def _write_video(
