@@ -26,7 +26,8 @@ from digressions.loading import load
 from digressions.models import Model
 from digressions.mosaics.manifest import read_manifest
 from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
-from digressions.mosaics.store import Store
+from digressions.mosaics.store import Store, _reason
+from digressions.network_config import check_network
 from digressions.pictures.film import read_film_text
 from digressions.pictures.images import from_png, to_png
 from digressions.pictures.metadata import Settings
@@ -174,6 +175,45 @@ def test_a_scheduler_whose_numbers_cannot_be_is_refused(damage: dict[str, object
     assert read(config) == 1000
     with pytest.raises(ModelError):
         read(config | damage)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"layers_per_block": 2**63},
+        {"num_hidden_layers": 10**400},
+        {"num_encoder_blocks": [1, 1, 5000]},
+        {"block_out_channels": [32, 2**40]},
+    ],
+    ids=str,
+)
+def test_a_network_larger_than_any_is_refused(damage: dict[str, object]) -> None:
+    config = {"layers_per_block": 2, "sample_size": 64, "block_out_channels": [32, 64]}
+    check_network(config, Path("config.json"))
+    with pytest.raises(ModelError, match=f"{next(iter(damage))} is larger than any network's"):
+        check_network(config | damage, Path("config.json"))
+
+
+def test_a_checkpoint_checks_the_config_before_it_builds(tmp_path: Path) -> None:
+    folder = build(tmp_path / "sd", "sd")
+    config = folder / "unet" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"layers_per_block": 2**63}))
+    with pytest.raises(ModelError, match="layers_per_block is larger"):
+        load(str(folder), "cpu", "float32")
+
+
+@pytest.mark.parametrize("library", [[], [None], {}, None, 7])
+def test_an_index_that_names_no_library_is_refused(tmp_path: Path, library: object) -> None:
+    folder = build(tmp_path / "sd", "sd")
+    index = folder / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"vae": [library, "X"]}))
+    with pytest.raises(ModelError, match="no usable vae"):
+        load(str(folder), "cpu", "float32")
+
+
+def test_what_a_damaged_store_says_is_one_line() -> None:
+    error = sqlite3.DatabaseError('malformed database schema (pictures) - unrecognized "x\n)\n"')
+    assert "\n" not in _reason(error)
 
 
 @pytest.mark.parametrize("prompt", ["caf\udce9", "\u00e9\ud800"])

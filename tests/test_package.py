@@ -43,6 +43,7 @@ ORDER = [
     "denoise",
     "sample",
     "vocabulary",
+    "network_config",
     "scheduler",
     "checkpoint",
     "autoencoder",

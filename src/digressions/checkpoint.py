@@ -17,6 +17,7 @@ from .denoise import Schedule
 from .errors import ModelError
 from .fingerprint import NETWORKS, TWINS, Fingerprint
 from .jsontext import parsed
+from .network_config import check_network
 from .scheduler import check_scheduler, schedule_of
 from .vocabulary import Vocabulary
 
@@ -222,7 +223,7 @@ def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtyp
 
     entry = index.get(name)
     libraries = {"diffusers": diffusers, "transformers": transformers}
-    if not isinstance(entry, list) or len(entry) != 2 or entry[0] not in libraries:
+    if not isinstance(entry, list) or len(entry) != 2 or str(entry[0]) not in libraries:
         raise ModelError(f"the checkpoint {folder} has no usable {name} in its model_index.json")
     part = folder / name
     if not part.is_dir():
@@ -232,6 +233,7 @@ def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtyp
         raise ModelError(f"the {name} of {folder} is a {entry[1]}, which is not known here")
     options: dict[str, Any] = {"local_files_only": True}
     if dtype is not None:
+        check_network(_read_json(folder, f"{name}/config.json"), part / "config.json")
         if not any(part.glob("*.safetensors")):
             _refuse_pickles(part)
             raise ModelError(f"{part} holds no weights (*.safetensors): a part of it is missing")

@@ -122,7 +122,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _reason(error: sqlite3.Error) -> str:
-    text = str(error)
+    text = " ".join(str(error).split())  # a damaged file's own words may be several lines
     if "full" in text:
         return "the disk is full; finished pictures are kept: free some space and run it again"
     if "locked" in text:
