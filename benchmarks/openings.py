@@ -56,7 +56,7 @@ def scene(seed: int, photos: Path | None) -> Scene:
     return Scene(
         openings,
         [quad.outer for quad in seen],
-        features(seen, beside),
+        features(seen, beside) if seen else {},
         truths,
         np.array([[_overlap(q, Quad.trusted(t)) for t in truths] for q in openings]),
         np.array(photo.visible),

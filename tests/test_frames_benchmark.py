@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import frames
-from benchmarks.render import photograph
+from benchmarks import frames, openings
+from benchmarks.render import Photo, photograph
 from benchmarks.rooms import room
 from digressions.geometry import Quad
 
@@ -24,6 +24,14 @@ def test_a_room_is_the_same_every_time_and_larger_when_asked() -> None:
     for a, b in zip(small.hangings, large.hangings, strict=True):
         doubled = Quad.trusted(small.corners(a)).scaled(2).array
         assert np.abs(doubled - large.corners(b)).max() < 0.01
+
+
+def test_a_room_where_no_quad_is_seen_is_passed_over_by_the_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = np.full((375, 500, 3), 128, np.uint8)
+    monkeypatch.setattr(openings, "photo_of", lambda *_: Photo(plain, (1.0,)))
+    assert not openings.scene(3, None).openings
 
 
 def test_a_finder_that_knows_the_truth_finds_all_without_error() -> None:
