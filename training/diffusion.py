@@ -84,7 +84,7 @@ class Trainer:
                 states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
                 predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
                 wanted = self.target(x_t, v, t, texts)
-            loss = (predicted.float() - wanted).square().mean()
+            loss = self.loss(predicted.float(), wanted, x_t, t, drawn, texts)
             self.optimizer.zero_grad()
             loss.backward()
         nn.utils.clip_grad_norm_(self.models.parameters(), 1.0)
@@ -96,6 +96,18 @@ class Trainer:
     def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
         """What the network should say (B, 16, h, w): here the velocity of the data."""
         return v
+
+    def loss(
+        self,
+        predicted: Tensor,
+        wanted: Tensor,
+        x_t: Tensor,
+        t: Tensor,
+        drawn: list[tuple[int, Scene]],
+        texts: list[str],
+    ) -> Tensor:
+        """What is made small: here how far what the network says is from what it should."""
+        return (predicted - wanted).square().mean()
 
     @torch.no_grad()
     def update_average(self) -> None:
