@@ -60,8 +60,9 @@ The table at the end of this card names them all.
 
 It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
 some things can be told by their shape; `training/LOG.md` says which, and why the figures are far
-from what is wanted. "Photo" means a glossy 3D render. Nothing but the listed things. The
-autoencoder blurs; the log gives its decibels, and what 128 px would cost.
+from what is wanted. "Photo" means a glossy 3D render. Nothing but the listed things. What is
+smaller than a few pixels does not survive the autoencoder, and hard edges have thin lines beside
+them; the log gives its decibels, and what 128 px would cost.
 
 ## Things
 
