@@ -253,3 +253,49 @@ def test_a_drawing_may_stand_in_for_a_photo(training):
         found = training.data.render(turtle, True, {"turtle": {}}, art, art_set)
         styles[name] = found and found[1].style
     assert styles == {"noto": "photo", "noto-v1": "cartoon", "twemoji": None}
+
+
+@pytest.mark.parametrize("more", ["", "--decoder-only"])
+def test_a_stopped_autoencoder_goes_on(training, dataset, tmp_path, monkeypatch, more):
+    monkeypatch.setattr(training.autoencoder, "report", lambda *_: None)
+    monkeypatch.setattr(training.autoencoder, "set_scaling_factor", lambda *_: None)
+
+    def run(minutes: float) -> dict:
+        words = f"autoencoder.py --data {dataset} --out {tmp_path} --channels 8 --batch 8 --no-bf16"
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            [*words.split(), "--threads", "1", "--minutes", str(minutes), *more.split()],
+        )
+        training.autoencoder.main()
+        return torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+
+    first = run(0.02)
+    again = run(0.02)  # its time is over: nothing is learnt
+    assert again["step"] == first["step"] > 0
+    assert all(torch.equal(first["vae"][name], again["vae"][name]) for name in again["vae"])
+    more_of_it = run(0.03)
+    assert more_of_it["step"] > first["step"]
+    assert more_of_it["minutes"] > first["minutes"]
+
+
+def test_a_step_that_was_put_aside_counts_as_ten_seconds(training, monkeypatch):
+    now = iter([0.0, 3.0, 3600.0])
+    monkeypatch.setattr(training.checkpoints.time, "monotonic", lambda: next(now))
+    clock = training.checkpoints.Minutes(5.0)
+    assert clock.tick() == pytest.approx(5 + 3 / 60)
+    assert clock.tick() == pytest.approx(5 + 13 / 60)
+
+
+def test_half_a_checkpoint_is_never_there(training, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    training.checkpoints.write(path, {"step": 1})
+
+    def stopped(state, part):
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.checkpoints.torch, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        training.checkpoints.write(path, {"step": 2})
+    assert torch.load(path, weights_only=True) == {"step": 1}

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from autoencoder import has_fast_bf16
 from captions import Scene, caption
+from checkpoints import Minutes, write
 from compose import SIZE
 from data import check_size, load
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
@@ -140,9 +141,7 @@ class Trainer:
             "guidance": vars(self.args).get("guidance"),
             "consistency": vars(self.args).get("consistency"),
         }
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(path)
+        write(path, state)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -159,7 +158,7 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
     """Train until `args.minutes` of training have passed, all restarts together."""
     last_save = last_sheet = trainer.minutes
     average = None
-    before, first = time.monotonic(), (trainer.step, trainer.minutes)
+    clock, first = Minutes(trainer.minutes), (trainer.step, trainer.minutes)
     while trainer.minutes < args.minutes:
         for group in trainer.optimizer.param_groups:
             group["lr"] = learning_rate(trainer.minutes, args.minutes, trainer.step, args.lr)
@@ -167,9 +166,7 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
         average = loss if average is None else 0.98 * average + 0.02 * loss
         if trainer.step % 2 == 0:
             cache.renew(args.renew)
-        now = time.monotonic()
-        # A step that took longer was put aside by someone else: it does not count.
-        trainer.minutes, before = trainer.minutes + min(now - before, 10) / 60, now
+        trainer.minutes = clock.tick()
         if trainer.step % 50 == 0:
             spent = 60 * (trainer.minutes - first[1])
             rate = (trainer.step - first[0]) * args.batch / spent

@@ -14,12 +14,12 @@ kept across restarts.
 
 import argparse
 import copy
-import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from autoencoder import has_fast_bf16, reconstruction_loss, report, training_pictures
+from checkpoints import Minutes, write
 from compose import SIZE, composite
 from data import check_size, load
 from diffusers import AutoencoderTiny
@@ -134,9 +134,7 @@ class Sharpener:
         """Write a checkpoint that training can go on from."""
         state = {name: getattr(self, name).state_dict() for name in ("critic", "ours", "theirs")}
         state |= {"decoder": self.vae.decoder.state_dict(), "average": self.average.state_dict()}
-        part = path.with_suffix(".part")
-        torch.save({**state, "step": self.step, "minutes": self.minutes}, part)
-        part.replace(path)
+        write(path, {**state, "step": self.step, "minutes": self.minutes})
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -149,7 +147,7 @@ class Sharpener:
 
 def train(sharpener: Sharpener, args) -> None:
     """Train until `args.minutes` have passed, all restarts together."""
-    saved, before, seen = sharpener.minutes, time.monotonic(), {}
+    saved, clock, seen = sharpener.minutes, Minutes(sharpener.minutes), {}
     first, begun = sharpener.step, sharpener.minutes
     while sharpener.minutes < args.minutes:
         left = max(0.02, min(1, (1 - sharpener.minutes / args.minutes) / 0.4))
@@ -158,9 +156,7 @@ def train(sharpener: Sharpener, args) -> None:
                 group["lr"] = peak * left
         for name, value in sharpener.train_step().items():
             seen[name] = 0.98 * seen.get(name, value) + 0.02 * value
-        now = time.monotonic()
-        # A step that took longer was put aside by someone else: it does not count.
-        sharpener.minutes, before = sharpener.minutes + min(now - before, 10) / 60, now
+        sharpener.minutes = clock.tick()
         if sharpener.step % 100 == 0:
             rate = (sharpener.step - first) * args.batch / (60 * (sharpener.minutes - begun))
             said = " ".join(f"{name} {value:.4f}" for name, value in seen.items())
