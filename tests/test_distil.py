@@ -127,6 +127,11 @@ def test_a_recogniser_knows_things_from_latents(training, dataset, recogniser):
     )  # by chance a third
 
 
+def test_a_folder_without_a_recogniser_is_refused(training, tmp_path):
+    with pytest.raises(SystemExit, match="has no recogniser"):
+        training.recogniser.load_recogniser(tmp_path)
+
+
 def test_disturbed_latents_are_near_what_they_were(training):
     g = torch.Generator().manual_seed(0)
     flat = torch.full((256, 16, 8, 8), 3.0)

@@ -94,7 +94,13 @@ def train(recogniser: Recogniser, cache: LatentCache, things: Tensor, args) -> N
 
 
 def load_recogniser(folder: Path) -> Recogniser:
-    """A finished recogniser, frozen."""
+    """A finished recogniser, frozen.
+
+    Raises:
+        SystemExit: There is none in `folder`.
+    """
+    if not (folder / "recogniser.json").exists():
+        raise SystemExit(f"{folder} has no recogniser: train one with recogniser.py --out {folder}")
     about = json.loads((folder / "recogniser.json").read_text())
     recogniser = Recogniser(about["things"])
     recogniser.load_state_dict(torch.load(folder / "recogniser.pt", weights_only=True))
