@@ -14,7 +14,7 @@ from PIL import Image
 
 import digressions
 from digressions.models import Defaults, Model
-from digressions.pictures.images import read_image, read_text, to_array, to_tensor, write_image
+from digressions.pictures.images import read_image, read_text, write_image
 from digressions.pictures.metadata import from_text
 from digressions.vocabulary import Vocabulary
 
@@ -334,9 +334,7 @@ def test_a_negative_prompt_without_guidance_is_said_to_do_nothing(
     assert (ran.code, "does nothing" in ran.err) == (0, False)
 
 
-def test_a_mask_keeps_the_rest(
-    digress: Digress, tmp_path: Path, photo: np.ndarray, bundled: Model
-) -> None:
+def test_a_mask_keeps_the_rest(digress: Digress, tmp_path: Path, photo: np.ndarray) -> None:
     start = np.asarray(Image.fromarray(photo).resize((64, 64)))
     mask = np.zeros((64, 64), np.uint8)
     mask[:, 32:] = 255
@@ -344,11 +342,9 @@ def test_a_mask_keeps_the_rest(
     Image.fromarray(mask).save(tmp_path / "m.png")
     command = ["paint", "green frog", "--image", "a.png", "--mask", "m.png", "--strength", "1"]
     assert digress(*command, "--steps", "3", "--seed", "1", "-o", "x.png").code == 0
-    # What the autoencoder alone makes of the picture is the most that can be kept.
-    best = to_array(bundled.decode(bundled.encode(to_tensor(start)[None]))[0])
-    change = np.abs(read_image("x.png").astype(int) - best).mean((0, 2))
-    assert change[:24].mean() < 4
-    assert change[32:].mean() > 3 * change[:24].mean()
+    made = read_image("x.png").astype(int)
+    assert (made[:, :32] == start[:, :32]).all()  # not what the autoencoder makes of it
+    assert np.abs(made - start)[:, 40:].mean() > 10
     assert digress("replay", "x.png").code == 0
     assert np.array_equal(read_image("x.png"), read_image("x-replay.png"))
 

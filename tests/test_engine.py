@@ -7,6 +7,7 @@ import functools
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -310,7 +311,8 @@ def test_workers_paint_the_same_mosaic(
     command += ["--batch-size", "3"]
     ran = digress(*command, "--engine", "ray", "--address", cluster.address, "-o", "far")
     assert ran.code == 0, ran.err
-    assert "by 2 workers on 1 machine" in ran.out
+    # On a busy machine one may have painted all before the other had started.
+    assert re.search(r"by (1 worker|2 workers) on 1 machine", ran.out)
     assert digress(*command, "-o", "here").code == 0
     far, here = (pictures(tmp_path / name / "pictures.sqlite") for name in ("far", "here"))
     assert far.keys() == here.keys() == set(range(12))

@@ -27,6 +27,7 @@ ORDER = [
     "pictures.texts",
     "pictures.profiles",
     "pictures.opening",
+    "pictures.seam",
     "pictures.colour",
     "pictures.images",
     "pictures.original",

@@ -1,60 +1,20 @@
-"""How the bundled model is measured and distilled: at tiny sizes, on drawings made up here."""
+"""How the bundled model is trained and measured: at tiny sizes, on drawings made up here."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tests.drawings import TRAINING, dataset, drawing, training
+
 pytest.importorskip("pyvips")
-TRAINING = Path(__file__).parents[1] / "training"
-MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
-MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
-MODULES += ("artsets", "pipeline", "concepts")
-
-
-@pytest.fixture(scope="module")
-def training():
-    """The scripts of `training/`, which import one another by bare names."""
-    sys.path.insert(0, str(TRAINING))
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    sys.path.remove(str(TRAINING))
-
-
-def drawing(concept: str, shade: int) -> np.ndarray:
-    """A disc, a bar or a ring, (96, 96, 4) uint8."""
-    y, x = np.mgrid[-1:1:96j, -1:1:96j]
-    radius = np.hypot(x, y)
-    shape = {"turtle": radius < 0.9, "frog": abs(x) < 0.3, "pizza": (radius > 0.6) & (radius < 0.9)}
-    rgba = np.zeros((96, 96, 4), np.uint8)
-    rgba[shape[concept]] = (shade, 255 - shade, 90, 255)
-    return rgba
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of three concepts by four artists, as `data.py` writes it."""
-    pictures, records = [], []
-    kinds = {"turtle": ["animal"], "frog": ["animal"], "pizza": ["food"]}
-    artists = {"3d": "photo", "twemoji": "drawing", "ink": "ink", "kept": "cartoon"}
-    for concept, categories in kinds.items():
-        for i, (art, style) in enumerate(artists.items()):
-            pictures.append(drawing(concept, 60 * i))
-            record: dict[str, Any] = {"concept": concept, "categories": categories, "art": art}
-            record |= {"names": [concept, f"small {concept}"], "tags": [f"{concept}ish"]}
-            record |= {"style": style, "favourite": True, "held_out": art == "kept", "weight": 1.0}
-            records.append(record)
-    path = tmp_path_factory.mktemp("dataset") / "data.npz"
-    words = json.dumps([])
-    np.savez(path, pictures=np.stack(pictures), records=json.dumps(records), vocabulary=words)
-    return path
+__all__ = ["dataset", "training"]
 
 
 def train_judge(training, dataset: Path, out: Path, monkeypatch, steps: int) -> None:
@@ -176,85 +136,6 @@ def test_a_card_without_its_section_is_refused(training):
         training.card.with_figures("# A card", {"about": {"steps": 4, "judge": []}})
 
 
-@pytest.mark.parametrize(("steps", "substeps"), [(1, 1), (2, 3), (4, 2)])
-def test_a_teacher_that_knows_the_answer_teaches_it(training, steps, substeps):
-    """With one picture in the world every step leads straight to it, however many are taken."""
-    levels = training.diffusion.make_scheduler().alphas_cumprod
-    g = torch.Generator().manual_seed(0)
-    z, noise = torch.randn(5, 4, 2, 2, generator=g), torch.randn(5, 4, 2, 2, generator=g)
-    t = torch.tensor([999, 700, 250, 40, 3])
-    x_t, v = training.diffusion.noisy_and_velocity(z, noise, levels[t].view(-1, 1, 1, 1))
-
-    def velocity(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        alpha_bar = levels[times].view(-1, 1, 1, 1)
-        return (alpha_bar.sqrt() * x - z) / (1 - alpha_bar).sqrt()
-
-    schedule = training.distil.Levels(levels)
-    jump = training.distil.jump_velocity(velocity, x_t, t, schedule, steps, substeps)
-    torch.testing.assert_close(jump, v, atol=2e-3, rtol=1e-3)
-    same = training.distil.consistency_velocity(velocity, velocity, x_t, t, schedule, steps)
-    torch.testing.assert_close(same, v, atol=2e-3, rtol=1e-3)
-
-
-def test_one_step_of_the_student_arrives_where_the_teacher_does(training):
-    levels = training.diffusion.make_scheduler().alphas_cumprod
-    g = torch.Generator().manual_seed(0)
-    x_t, t = torch.randn(3, 4, 2, 2, generator=g), torch.tensor([999, 600, 300])
-
-    def velocity(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(x) * (times.view(-1, 1, 1, 1) / 1000)
-
-    def step(x, v, now, then):
-        a, b = (levels[i].view(-1, 1, 1, 1) for i in (now, then))
-        clean, noise = a.sqrt() * x - (1 - a).sqrt() * v, (1 - a).sqrt() * x + a.sqrt() * v
-        return b.sqrt() * clean + (1 - b).sqrt() * noise
-
-    middle = step(x_t, velocity(x_t, t), t, t - 125)
-    wanted = step(middle, velocity(middle, t - 125), t - 125, t - 250)
-    jump = training.distil.jump_velocity(velocity, x_t, t, training.distil.Levels(levels), 4, 2)
-    torch.testing.assert_close(step(x_t, jump, t, t - 250), wanted, atol=1e-4, rtol=1e-4)
-
-
-def test_a_consistency_student_learns_what_it_sees_one_step_of_the_teacher_further_on(training):
-    """Also from pure noise, where the schedule leaves no signal."""
-    levels = training.diffusion.make_scheduler()
-    x_t = torch.randn(3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
-    t = torch.tensor([999, 600, 300])
-
-    def teacher(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(x) * (times.view(-1, 1, 1, 1) / 1000)
-
-    def student(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        return x.sin() + times.view(-1, 1, 1, 1) / 500
-
-    levels.set_timesteps(50)  # diffusers' own DDIM, 20 times a step
-    for i in range(3):
-        now, x = int(t[i]), x_t[i : i + 1]
-        there = levels.step(teacher(x, t[i : i + 1]), now, x).prev_sample
-        seen = levels.step(student(there, t[i : i + 1] - 20), now - 20, there).pred_original_sample
-        schedule = training.distil.Levels(levels.alphas_cumprod)
-        learnt = training.distil.consistency_velocity(
-            teacher, student, x, t[i : i + 1], schedule, 50
-        )
-        told = levels.step(learnt, now, x).pred_original_sample
-        torch.testing.assert_close(told, seen, atol=1e-4, rtol=1e-4)
-
-
-def test_the_last_step_of_a_consistency_student_is_the_teachers_alone(training):
-    """The boundary condition: what is clean stays as it is, whatever the student says of it."""
-    schedule = training.distil.Levels(training.diffusion.make_scheduler().alphas_cumprod)
-    x_t, t = torch.randn(3, 4, 2, 2), torch.tensor([0, 7, 19])
-
-    def teacher(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        return x.cos()
-
-    def student(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        return torch.full_like(x, 1e6)
-
-    learnt = training.distil.consistency_velocity(teacher, student, x_t, t, schedule, 50)
-    torch.testing.assert_close(learnt, teacher(x_t, t), atol=1e-3, rtol=1e-3)
-
-
 def test_a_denoiser_without_pooled_text_goes_on_where_it_was(training):
     told = training.pipeline.make_unet((64, 128)).eval()
     settings = {k: v for k, v in told.config.items() if not k.startswith(("_", "addition_embed"))}
@@ -372,3 +253,49 @@ def test_a_drawing_may_stand_in_for_a_photo(training):
         found = training.data.render(turtle, True, {"turtle": {}}, art, art_set)
         styles[name] = found and found[1].style
     assert styles == {"noto": "photo", "noto-v1": "cartoon", "twemoji": None}
+
+
+@pytest.mark.parametrize("more", ["", "--decoder-only"])
+def test_a_stopped_autoencoder_goes_on(training, dataset, tmp_path, monkeypatch, more):
+    monkeypatch.setattr(training.autoencoder, "report", lambda *_: None)
+    monkeypatch.setattr(training.autoencoder, "set_scaling_factor", lambda *_: None)
+
+    def run(minutes: float) -> dict:
+        words = f"autoencoder.py --data {dataset} --out {tmp_path} --channels 8 --batch 8 --no-bf16"
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            [*words.split(), "--threads", "1", "--minutes", str(minutes), *more.split()],
+        )
+        training.autoencoder.main()
+        return torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+
+    first = run(0.02)
+    again = run(0.02)  # its time is over: nothing is learnt
+    assert again["step"] == first["step"] > 0
+    assert all(torch.equal(first["vae"][name], again["vae"][name]) for name in again["vae"])
+    more_of_it = run(0.03)
+    assert more_of_it["step"] > first["step"]
+    assert more_of_it["minutes"] > first["minutes"]
+
+
+def test_a_step_that_was_put_aside_counts_as_ten_seconds(training, monkeypatch):
+    now = iter([0.0, 3.0, 3600.0])
+    monkeypatch.setattr(training.checkpoints.time, "monotonic", lambda: next(now))
+    clock = training.checkpoints.Minutes(5.0)
+    assert clock.tick() == pytest.approx(5 + 3 / 60)
+    assert clock.tick() == pytest.approx(5 + 13 / 60)
+
+
+def test_half_a_checkpoint_is_never_there(training, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    training.checkpoints.write(path, {"step": 1})
+
+    def stopped(state, part):
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.checkpoints.torch, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        training.checkpoints.write(path, {"step": 2})
+    assert torch.load(path, weights_only=True) == {"step": 1}

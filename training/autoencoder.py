@@ -6,10 +6,10 @@ image-to-image starts from such fields and their colours must survive.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import torch
+from checkpoints import Minutes, write
 from compose import SIZE, colour_field, composite
 from data import check_size, load
 from diffusers import AutoencoderTiny
@@ -68,14 +68,27 @@ def training_pictures(
 
 
 def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
-    """Optimise `vae` in place for `args.minutes`, saving to `args.out` now and then."""
+    """Optimise `vae` in place for `args.minutes`, all restarts together; go on from the checkpoint
+    in `args.out` if there is one."""
     g = torch.Generator().manual_seed(args.seed)
     trained = vae.decoder if args.decoder_only else vae
     optimizer = torch.optim.AdamW(
         trained.parameters(), lr=args.lr, weight_decay=1e-4, betas=(0.9, 0.99)
     )
-    start, step, saved = time.monotonic(), 0, 0.0
-    while (elapsed := (time.monotonic() - start) / 60) < args.minutes:
+    checkpoint, step, elapsed = args.out / "checkpoint.pt", 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        vae.load_state_dict(state["vae"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, elapsed = state["step"], state["minutes"]
+        g.manual_seed(args.seed + step)
+    clock, first, saved = Minutes(elapsed), (step, elapsed), elapsed
+
+    def save() -> None:
+        state = {"vae": vae.state_dict(), "optimizer": optimizer.state_dict()}
+        write(checkpoint, {**state, "step": step, "minutes": elapsed})
+
+    while elapsed < args.minutes:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(elapsed, args.minutes, step, args.lr)
         x = training_pictures(drawings, weights, args.batch, g, args.size)
@@ -91,17 +104,18 @@ def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None
         optimizer.step()
         if step % 100 == 0:
             k = args.batch // 4
-            rate = step * args.batch / (elapsed * 60 + 1e-9)
+            rate = (step - first[0]) * args.batch / (60 * (elapsed - first[1]) + 1e-9)
             print(
                 f"{step} {elapsed:.1f} min loss {loss.item():.4f} "
                 f"dB composites {psnr(y[k:], x[k:]):.1f} fields {psnr(y[:k], x[:k]):.1f} "
                 f"latent std {z.std().item():.2f} {rate:.0f} pictures/s",
                 flush=True,
             )
+        step, elapsed = step + 1, clock.tick()
         if elapsed - saved > 2:
-            vae.save_pretrained(args.out)
+            save()
             saved = elapsed
-        step += 1
+    save()
 
 
 @torch.no_grad()
@@ -152,6 +166,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
     pictures, records, _ = load(args.data)
     check_size(args.size, pictures)
     drawings = torch.from_numpy(pictures)
@@ -166,7 +181,6 @@ def main() -> None:
         set_scaling_factor(vae, drawings, weights, args)
     report(vae, drawings, weights, args)
     vae.save_pretrained(args.out)
-    (args.out / "finished").touch()
 
 
 if __name__ == "__main__":

@@ -85,11 +85,11 @@ def plural(name: str) -> str:
 def pick_name(record: dict, rng: random.Random) -> str:
     """Mostly the thing's own name, else a synonym, what kind of thing it is, or a tag."""
     u = rng.random()
-    if u < 0.06:
+    if u < 0.05:
         return rng.choice(record["categories"])
-    if u < 0.11 and record["tags"]:
+    if u < 0.09 and record["tags"]:
         return rng.choice(record["tags"])
-    if u < 0.40 and len(record["names"]) > 1:
+    if u < 0.30 and len(record["names"]) > 1:
         return rng.choice(record["names"][1:])
     return record["names"][0]
 
@@ -115,9 +115,12 @@ def around(scene: Scene, rng: random.Random) -> str:
     """What a caption says of the surroundings, if anything."""
     if scene.night:
         return " at night" if rng.random() < 0.7 else ""
-    if scene.ground and rng.random() < 0.25:
-        return f" on {with_article(colour_name(scene.ground))} ground"
-    return ""
+    if scene.ground is None:
+        return ""
+    colour = colour_name(scene.ground)
+    # Black and white are rare and hardest to reach: a ground of noise is grey on average.
+    told = 0.8 if colour in ("black", "white") else 0.25
+    return f" on {with_article(colour)} ground" if rng.random() < told else ""
 
 
 def every_caption(record: dict) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from autoencoder import has_fast_bf16
 from captions import Scene, caption
+from checkpoints import Minutes, write
 from compose import SIZE
 from data import check_size, load
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
@@ -84,7 +85,7 @@ class Trainer:
                 states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
                 predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
                 wanted = self.target(x_t, v, t, texts)
-            loss = (predicted.float() - wanted).square().mean()
+            loss = self.loss(predicted.float(), wanted, x_t, t, drawn, texts)
             self.optimizer.zero_grad()
             loss.backward()
         nn.utils.clip_grad_norm_(self.models.parameters(), 1.0)
@@ -96,6 +97,18 @@ class Trainer:
     def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
         """What the network should say (B, 16, h, w): here the velocity of the data."""
         return v
+
+    def loss(
+        self,
+        predicted: Tensor,
+        wanted: Tensor,
+        x_t: Tensor,
+        t: Tensor,
+        drawn: list[tuple[int, Scene]],
+        texts: list[str],
+    ) -> Tensor:
+        """What is made small: here how far what the network says is from what it should."""
+        return (predicted - wanted).square().mean()
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -128,9 +141,7 @@ class Trainer:
             "guidance": vars(self.args).get("guidance"),
             "consistency": vars(self.args).get("consistency"),
         }
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(path)
+        write(path, state)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -147,7 +158,7 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
     """Train until `args.minutes` of training have passed, all restarts together."""
     last_save = last_sheet = trainer.minutes
     average = None
-    before, first = time.monotonic(), (trainer.step, trainer.minutes)
+    clock, first = Minutes(trainer.minutes), (trainer.step, trainer.minutes)
     while trainer.minutes < args.minutes:
         for group in trainer.optimizer.param_groups:
             group["lr"] = learning_rate(trainer.minutes, args.minutes, trainer.step, args.lr)
@@ -155,9 +166,7 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
         average = loss if average is None else 0.98 * average + 0.02 * loss
         if trainer.step % 2 == 0:
             cache.renew(args.renew)
-        now = time.monotonic()
-        # A step that took longer was put aside by someone else: it does not count.
-        trainer.minutes, before = trainer.minutes + min(now - before, 10) / 60, now
+        trainer.minutes = clock.tick()
         if trainer.step % 50 == 0:
             spent = 60 * (trainer.minutes - first[1])
             rate = (trainer.step - first[0]) * args.batch / spent

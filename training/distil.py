@@ -25,13 +25,17 @@ use it for the guidance scale, and that is what this package's loader gives it: 
 kind of checkpoint and a denoiser that knows where the sampler goes next.
 """
 
+import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from captions import Scene
 from diffusers import LCMScheduler
 from diffusion import Trainer, encode_unique, parser, run
 from PIL import Image
 from pipeline import contact_sheet, load_models
+from recogniser import disturbed, load_recogniser
 from text import tokenize
 from torch import Tensor, nn
 
@@ -124,6 +128,33 @@ class Distiller(Trainer):
         if not args.bf16:
             self.teacher = self.teacher.to(memory_format=torch.channels_last)
 
+        if args.recogniser:
+            self.recogniser = load_recogniser(args.recogniser)
+            place = {name: i for i, name in enumerate(self.recogniser.things)}
+            self.things = torch.tensor([place[record["concept"]] for record in records])
+
+    def loss(
+        self,
+        predicted: Tensor,
+        wanted: Tensor,
+        x_t: Tensor,
+        t: Tensor,
+        drawn: list[tuple[int, Scene]],
+        texts: list[str],
+    ) -> Tensor:
+        """That of a `Trainer`; and how unlikely a recogniser finds the thing in the picture that
+        the student sees, where there is a caption."""
+        loss = super().loss(predicted, wanted, x_t, t, drawn, texts)
+        if not self.args.recogniser:
+            return loss
+        levels = Levels(self.scheduler.alphas_cumprod)
+        clean = levels.signal(t) * x_t - levels.spread(t) * predicted
+        things = self.things[torch.tensor([drawing for drawing, _ in drawn])]
+        says = self.recogniser(disturbed(clean, self.g))
+        unlikely = -says.gather(1, things.unsqueeze(1)).squeeze(1)
+        told = torch.tensor([bool(text) for text in texts])
+        return loss + self.args.recognition * (unlikely * told).mean()
+
     def sheet(self) -> Image.Image:
         """Pictures without guidance, in as few steps as are taught, by the sampler that suits."""
         pipeline, steps = self.pipeline(), self.args.few_steps or 10
@@ -164,24 +195,36 @@ class Distiller(Trainer):
         return velocity
 
 
-def main() -> None:
-    arguments = parser(__doc__.splitlines()[0])
-    arguments.set_defaults(minutes=15, lr=3e-4)
-    arguments.add_argument(
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    known = parser(__doc__.splitlines()[0])
+    known.set_defaults(minutes=15, lr=3e-4)
+    known.add_argument(
         "--guidance", type=float, default=3.0, help="of the teacher; 1 if it needs none"
     )
-    few = arguments.add_mutually_exclusive_group()
+    few = known.add_mutually_exclusive_group()
     few.add_argument("--few-steps", type=int, help="steps of the student: progressive distillation")
     few.add_argument(
         "--consistency", type=int, help="steps of the teacher from noise to clean, 50 as a rule"
     )
-    arguments.add_argument("--substeps", type=int, default=2, help="of the teacher for --few-steps")
-    args = arguments.parse_args()
+    known.add_argument("--substeps", type=int, default=2, help="of the teacher for --few-steps")
+    known.add_argument(
+        "--recogniser", type=Path, help="folder of recogniser.py: learn to be recognised as well"
+    )
+    known.add_argument(
+        "--recognition", type=float, default=0.01, help="how much that counts, beside the teacher"
+    )
+    return known
+
+
+def main() -> None:
+    known = arguments()
+    args = known.parse_args()
     if args.start is None:
-        arguments.error("--start: the exported folder of the teacher is needed")
+        known.error("--start: the exported folder of the teacher is needed")
     for name in ("few_steps", "substeps", "consistency"):
         if (value := getattr(args, name)) is not None and not 1 <= value <= 1000:
-            arguments.error(f"--{name.replace('_', '-')} {value}: 1 to 1000")
+            known.error(f"--{name.replace('_', '-')} {value}: 1 to 1000")
     run(Distiller, args)
 
 

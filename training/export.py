@@ -58,10 +58,20 @@ The table at the end of this card names them all.
 
 ## Weak points
 
-It was trained for hours of two cores, not for days of a GPU: colours follow the prompt, and only
-some things can be told by their shape; `training/LOG.md` says which, and why the figures are far
-from what is wanted. "Photo" means a glossy 3D render. Nothing but the listed things. The
-autoencoder blurs; the log gives its decibels, and what 128 px would cost.
+It was trained for hours of two cores, not for days of a GPU. "Photo" means a glossy 3D render.
+Nothing but the listed things. Why figures above are not reached:
+
+- *Recognised*: nine of ten things were shown some two hundred times in the last run. Each of the
+  last two runs, of an hour and a half of one core, has nearly doubled the figure. Drawings of a
+  strange artist score what stands beside it, so the judge will hardly grant 80 % to any.
+- *Ink*: lines are thinner than what 64 latents hold of a picture.
+- *Colour at 0.9, and from gradients*: nine tenths of the start are noise by then, and colours are
+  the prompt's. The package's own correction of colours comes after this figure.
+- *Two animals*: the judge knows one thing a picture, and what looks like both is neither to it.
+- *Seams*: what is smaller than a few pixels does not survive the autoencoder, so a filling is a
+  little smoother than what is around it. Hard edges have thin lines beside them.
+- *128 px*: costs three times the training and four times the painting; `training/LOG.md` has what
+  was tried, and why 64 px enlarged by Real-ESRGAN won.
 
 ## Things
 

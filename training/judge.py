@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from autoencoder import has_fast_bf16
+from checkpoints import write
 from compose import composite
 from data import load
 from torch import Tensor, nn
@@ -203,9 +204,7 @@ def train(judge: Judge, drawings: Tensor, records: list[dict], args) -> None:
             print(f"{step + 1} loss {loss.item():.3f} right {right:.3f}", flush=True)
             state = {"judge": judge, "optimizer": optimizer, "schedule": schedule}
             saved = {name: part.state_dict() for name, part in state.items()}
-            part = checkpoint.with_suffix(".part")
-            torch.save({**saved, "step": step + 1}, part)
-            part.replace(checkpoint)
+            write(checkpoint, {**saved, "step": step + 1})
     judge.eval()
 
 

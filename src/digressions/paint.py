@@ -24,6 +24,7 @@ from .ensembles.ensemble import encoded, voices
 from .ensembles.together import Evidence, apart
 from .job import Job, check, needs_unguided, text_of, unchanging
 from .models import Model
+from .pictures.seam import joined
 from .sample import SAMPLERS, Noise, Step, join_late
 
 
@@ -92,7 +93,11 @@ def paint_batch(
         if on_step is not None:
             on_step(len(jobs))
     assert x is not None  # a grid has at least one step
-    return model.decode(x).cpu()
+    images = model.decode(x).cpu()
+    if jobs[0].mask is None:
+        return images
+    masks = torch.stack([job.mask for job in jobs if job.mask is not None])
+    return joined(images, torch.stack([_image(job) for job in jobs]), masks, model.factor)
 
 
 def paint_noise(jobs: Sequence[Job]) -> Tensor:
