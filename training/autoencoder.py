@@ -128,6 +128,13 @@ def set_scaling_factor(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, 
 
 
 @torch.no_grad()
+def rebuilt(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) in 0..1 to latents and back; not clamped."""
+    parts = [vae.decoder(vae.encoder(part * 2 - 1)) for part in pictures.split(64)]
+    return torch.cat(parts) / 2 + 0.5
+
+
+@torch.no_grad()
 def report(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
     """Print the PSNR on composites and fields and the colour error of flat and smooth fields."""
     g = torch.Generator().manual_seed(args.seed + 2)
@@ -136,7 +143,7 @@ def report(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> Non
         ("composites", composite(drawings[index], g, args.size)),
         ("fields", colour_field(512, g, args.size)),
     ):
-        y = torch.cat([vae.decoder(vae.encoder(part * 2 - 1)) / 2 + 0.5 for part in x.split(64)])
+        y = rebuilt(vae, x)
         mean_error = (y.clamp(0, 1) - x).mean((2, 3)).abs()
         print(
             f"{name}: {psnr(y, x):.2f} dB, mean colour off by {mean_error.mean().item():.4f} "

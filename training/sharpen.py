@@ -18,7 +18,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from autoencoder import has_fast_bf16, reconstruction_loss, report, training_pictures
+from autoencoder import (
+    has_fast_bf16,
+    rebuilt,
+    reconstruction_loss,
+    report,
+    training_pictures,
+)
 from checkpoints import Minutes, write
 from compose import SIZE, composite
 from data import check_size, load
@@ -176,8 +182,7 @@ def sharpness(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> 
     g = torch.Generator().manual_seed(args.seed + 2)
     index = torch.multinomial(weights, MEASURED, replacement=True, generator=g)
     x = composite(drawings[index], g, args.size)
-    y = torch.cat([vae.decoder(vae.encoder(part * 2 - 1)) / 2 + 0.5 for part in x.split(64)])
-    return gradient_energy(x), gradient_energy(y.clamp(0, 1))
+    return gradient_energy(x), gradient_energy(rebuilt(vae, x).clamp(0, 1))
 
 
 def main() -> None:
