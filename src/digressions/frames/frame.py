@@ -20,6 +20,7 @@ _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners 
 _LOOKED_AT = 120  # candidates
 _REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
 _LEAST_REACH = 1.5
+_RING_REACH = 2.5
 _EXISTS = 0.03  # the score of a quad that is reported
 _HALF = 0.5  # of all sides of moulding or mat that must be seen
 _FULL = 0.8  # the score of a frame with a picture in it, as a share of an empty one's
@@ -179,15 +180,13 @@ def _looked_at(
         return []
     outer = Quad.trusted(around.corners)
     square = squareness(outer, size, focal_35)
-    quads: list[tuple[Quad, Sharp, float]] = [(outer, around, 0.0)]
-    before = outer
-    for quad, even in rings(image, outer, rough_aspect(outer, size, focal_35)):
+    quads: list[tuple[Quad, Sharp, float, int]] = [(outer, around, 0.0, 0)]
+    for ring in rings(image, outer, rough_aspect(outer, size, focal_35)):
         # Not so far that a stronger edge beside it is in reach: the outside of a thin moulding.
-        reach = min(0.75 * _REACH, max(_LEAST_REACH, 0.6 * _gap(before, quad)))
-        inner = sharpened(image, quad.array, reach)
+        reach = min(_RING_REACH, max(_LEAST_REACH, 0.6 * ring.gap))
+        inner = sharpened(image, ring.quad.array, reach)
         if inner.support.mean() >= _HALF:  # else made up of what the frame holds
-            quads.append((Quad.trusted(inner.corners), inner, even))
-        before = quad
+            quads.append((Quad.trusted(inner.corners), inner, ring.even, ring.level))
     return [
         Seen(
             opening=quad,
@@ -203,7 +202,7 @@ def _looked_at(
             square=squareness(quad, size, focal_35) if level else square,
             empty=_emptiness(image, quad),
         )
-        for level, (quad, inner, even) in enumerate(quads)
+        for quad, inner, even, level in quads
     ]
 
 
@@ -229,14 +228,6 @@ def _frames(seen: list[Seen], beside: Borders, least: float) -> list[Frame]:
         score = float(sure[index]) * (_FULL + (1 - _FULL) * quad.empty)
         frames.append(Frame(quad.opening, quad.outer, score, reasons, Aspect(1.0, 0.0)))
     return sorted(frames, key=lambda frame: -frame.score)
-
-
-def _gap(around: Quad, quad: Quad) -> float:
-    """The least distance in pixels of a side's middle from the side around it."""
-    start, middle = around.array, (quad.array + np.roll(quad.array, -1, 0)) / 2
-    side = np.roll(start, -1, 0) - start
-    away = side[:, 0] * (middle - start)[:, 1] - side[:, 1] * (middle - start)[:, 0]
-    return float((away / np.linalg.norm(side, axis=1)).min())
 
 
 def _all_around(ring: Sharp) -> bool:
