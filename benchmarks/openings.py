@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.frames import SEEN, photo_of
+SEEN=.75
 from benchmarks.rooms import room
-from digressions.frames.choice import SURE, apart, features
-from digressions.frames.frame import seen_in
+from digressions.frames.choice import apart, features
+SURE=(0,0,0)
+#from digressions.frames.frame import seen_in
 from digressions.geometry import Quad
 
 SEEDS = (*range(1000, 1100), *range(3000, 3100))

@@ -1,129 +1,94 @@
 """Which of many quads, nested and across each other, are openings.
 
 One frame makes dozens of quads: the hull of its flank and front, steps of its moulding, mat, the
-shadow in it, what the picture shows. Each is described by what its sides look like, and a weighted
-sum says how much it is like an opening. `benchmarks/openings.py` found the weights: in rendered
-rooms, the true opening shall come before everything that overlaps it.
+shadow in it, what the picture shows. Each is described by what its sides look like and by what it
+is nested in, and a small network says how much it is like an opening. `benchmarks/openings.py`
+found its weights: in rendered rooms, the true opening shall come before everything that overlaps
+it.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ..geometry import Quad
-from .borders import Borders
-from .corners import Sharp
+from .quads import Nest, Seen, Sight
 
-_SAME = 4.0  # pixels that corners of quads may be apart that count as one
 _OVERLAP = 0.001  # intersection over union from which two quads cannot both be openings
+_EVEN = 0.3  # of a ring that tells something
 
 
-class Seen(NamedTuple):
-    """A quad that may be an opening.
-
-    Attributes:
-        opening: The quad.
-        outer: The quad that it is nested in; the same where it is nested in none.
-        inner, around: How the two were measured.
-        level: How many edges lie between them, and the outer one's: 0 for itself.
-        even: How even the distance between them is, 0..1; 0 for itself.
-        closed: Whether it is an edge all around, not the end of a shadow.
-        support, ends: Of the rough quad: the share of each side that is an edge, and how well each
-            corner is one; sorted, ``(4,)``.
-        exists: How sure it is that there is a rectangle at all, 0..1.
-        square: How well the opening agrees with being a rectangle, 0..1.
-        empty: How little there is in it, 0..1.
-    """
-
-    opening: Quad
-    outer: Quad
-    inner: Sharp
-    around: Sharp
-    level: int
-    even: float
-    closed: bool
-    support: np.ndarray
-    ends: np.ndarray
-    exists: float
-    square: float
-    empty: float
+def exists(each: Seen) -> float:
+    """How sure it is that there is a rectangle at all, 0..1, by its own sides."""
+    straight = np.exp(-each.edges.off / 2)
+    corners = np.clip(each.ends[1:].mean(), 0, 1)  # one of four may be hidden
+    edges = each.edges.support.mean()
+    return float(edges**2 * straight**0.5 * (0.3 + 0.7 * corners) * (0.2 + 0.8 * each.square))
 
 
-# Name: usual value, weight.
-WEIGHTS: dict[str, tuple[float, float]] = {
-    "step, least": (2.771, 0.361),
-    "step, most but one": (3.831, -0.185),
-    "sharp, least": (0.232, 3.589),
-    "sharp, most but one": (0.303, -2.404),
-    "uneven outside": (1.78, -0.443),
-    "uneven inside": (0.664, 0.871),
-    "edge, least": (0.707, 0.003),
-    "edge": (0.868, 1.577),
-    "off": (0.354, -0.962),
-    "strength, least": (1.472, -0.089),
-    "square": (0.679, 0.764),
-    "corner, worst": (0.248, 1.479),
-    "corner, second": (0.441, 1.53),
-    "corner, third": (0.847, 1.198),
-    "even": (0.153, 1.582),
-    "empty": (0.517, 0.815),
-    "level": (0.31, 1.783),
-    "closed": (0.944, 0.92),
-    "rough edge, least": (0.733, 1.643),
-    "rough edge": (0.884, 2.916),
-    "as often": (0.163, 6.918),
-    "exists": (0.502, 1.713),
-    "log exists": (-0.947, 0.466),
-}
-# How sure an opening is: of nothing, of the sum of weights, of the logarithm of `exists`.
-SURE = (-2.914, 0.815, 0.522)
-
-
-def features(seen: list[Seen], beside: Borders) -> dict[str, np.ndarray]:
-    """What tells openings from other quads, ``(N,)`` each."""
-    step, sharp, outside, inside = (np.sort(part, 1) for part in beside)
-    support = np.sort([quad.inner.support for quad in seen], 1)
-    rough, ends = (np.stack([getattr(quad, name) for quad in seen]) for name in ("support", "ends"))
-    corners = np.array([quad.opening for quad in seen])
-    exists = np.array([quad.exists for quad in seen])
-    apart = np.abs(corners[:, None] - corners[None]).max((2, 3))
-    return {
-        "step, least": _log(step[:, 0], 1.0),
-        "step, most but one": _log(step[:, 2], 1.0),
-        "sharp, least": np.minimum(sharp[:, 0], 1),
-        "sharp, most but one": np.minimum(sharp[:, 2], 1),
-        "uneven outside": _log(outside[:, 3]),
-        "uneven inside": _log(inside[:, 1]),
-        "edge, least": support[:, 0],
-        "edge": support.mean(1),
-        "off": np.minimum([quad.inner.off for quad in seen], 3),
-        "strength, least": _log(np.min([quad.inner.strength for quad in seen], axis=1)),
-        "square": np.array([quad.square for quad in seen]),
-        "corner, worst": ends[:, 0].clip(0, 1),
-        "corner, second": ends[:, 1].clip(0, 1),
-        "corner, third": ends[:, 2].clip(0, 1),
-        "even": np.array([quad.even for quad in seen]),
-        "empty": np.array([quad.empty for quad in seen]),
-        "level": np.minimum([quad.level for quad in seen], 3).astype(float),
-        "closed": np.array([float(quad.closed) for quad in seen]),
-        "rough edge, least": rough[:, 0],
-        "rough edge": rough.mean(1),
-        "as often": np.minimum((apart < _SAME).sum(1), 8) / 8,
-        "exists": exists,
-        "log exists": np.log(exists + 0.02),
+def features(sight: Sight) -> dict[str, np.ndarray]:
+    """What tells openings from other quads, ``(N,)`` each, about -3 to 6."""
+    seen = sight.seen
+    step, sharp, outside, within = (np.sort(part, 1) for part in sight.beside)
+    support = np.sort([each.edges.support for each in seen], 1)
+    strength = np.sort([each.edges.strength for each in seen], 1)
+    rough = np.array([each.support for each in seen])
+    ends = np.array([each.ends for each in seen])
+    sides = np.sort([each.quad.sides for each in seen], 1)
+    corners = np.array([each.quad for each in seen])
+    colour = np.array([each.inside.colour for each in seen])
+    sure = np.array([exists(each) for each in seen])
+    edge = np.minimum(corners.min((1, 2)), (np.array(sight.size) - 1 - corners).min((1, 2)))
+    table = {
+        "off": np.minimum([each.edges.off for each in seen], 3),
+        "square": np.array([each.square for each in seen]),
+        "empty": np.array([each.inside.empty for each in seen]),
+        "varied": _log([each.inside.spread for each in seen]),
+        "bright": colour.mean(1) / 64,
+        "often": np.log([each.often for each in seen]),
+        "drawn": np.array([float(each.drawn) for each in seen]),
+        "short side": np.log(sides[:, 0] / 50),
+        "long": np.log(sides.max(1) / sides.min(1)),
+        "in the photo": np.clip(edge / 20, -1, 1),
+        "exists": sure,
     }
+    for name, values in (
+        ("step", _log(step, 1.0)),
+        ("sharp", np.minimum(sharp, 1)),
+        ("outside", _log(outside)),
+        ("within", _log(within)),
+        ("edge", support),
+        ("strength", _log(strength)),
+        ("rough edge", rough),
+        ("corner", ends),
+    ):
+        table |= {f"{name} {place + 1}": values[:, place] for place in range(4)}
+    for name, nests in (("around", [s.around for s in seen]), ("ring", [s.rings for s in seen])):
+        best = [max(of, key=lambda nest: nest.even, default=None) for of in nests]
+        table |= {f"{name}: {what}": v for what, v in _of_nest(best, seen, step, sure).items()}
+        table[f"{name}: how many"] = np.log1p([len(of) for of in nests])
+    return table
 
 
-def openness(named: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """How much quads are like an opening, and how sure it is that they are one: 0..1."""
-    total = sum(
-        weight * (named[name] - usual) for name, (usual, weight) in WEIGHTS.items()
-    ) + np.zeros(len(named["exists"]))
-    constant, by_total, by_exists = SURE
-    logit = constant + by_total * total + by_exists * named["log exists"]
-    return total, 1 / (1 + np.exp(-logit))
+def _of_nest(
+    best: list[Nest | None], seen: list[Seen], step: np.ndarray, sure: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What the quad around, or the ring, is like; 0 where there is none."""
+    there = np.array([nest is not None for nest in best], float)
+    which = np.array([0 if nest is None else nest.quad for nest in best])
+    rows = {
+        "even": np.array([0.0 if nest is None else nest.even for nest in best]),
+        "level": np.array([0 if nest is None else min(nest.level, 3) for nest in best], float),
+        "depth": np.array([0.0 if nest is None else 5 * nest.depth for nest in best]),
+        "exists": sure[which] * there,
+        "edge": np.array([seen[i].edges.support.min() for i in which]) * there,
+        "strength": _log([np.sort(seen[i].edges.strength)[1] for i in which]) * there,
+        "step": _log(step[which, 1], 1.0) * there,
+        "empty": np.array([seen[i].inside.empty for i in which]) * there,
+        "square": np.array([seen[i].square for i in which]) * there,
+        "drawn": np.array([float(seen[i].drawn) for i in which]) * there,
+    }
+    return rows
 
 
 def apart(openings: list[Quad], outers: list[Quad], worth: np.ndarray) -> list[int]:
@@ -139,5 +104,5 @@ def apart(openings: list[Quad], outers: list[Quad], worth: np.ndarray) -> list[i
     return kept
 
 
-def _log(values: np.ndarray, least: float = 0.3) -> np.ndarray:
-    return np.asarray(np.log(np.clip(values, least, 60.0)))
+def _log(values: object, least: float = 0.3) -> np.ndarray:
+    return np.asarray(np.log(np.clip(np.asarray(values, float), least, 60.0)))

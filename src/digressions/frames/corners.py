@@ -11,7 +11,8 @@ from .lines import Lines
 
 _NEAR = 14.0  # pixels of a line that tell whether it begins at a corner
 _SLACK = 5.0  # pixels that an edge may stop short of its corner
-_SUPPORT = 0.4  # the share of each side that must be seen
+_SUPPORT = 0.4  # the share of each side that must be seen, but for one
+_LEAST_SUPPORT = 0.15  # of that one: something stands before it
 _ENDING = 0.7  # how clearly a side must end at its corners, both together
 _SMALLEST = 24.0  # pixels of a side
 _SAME = 3.0  # pixels that corners of one quad may be apart
@@ -81,6 +82,7 @@ def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 
         np.stack([ends[index][p] for index, p in enumerate(pairs)], 1),
         np.stack([across.sign[top], down.sign[right], -across.sign[bottom], -down.sign[left]], 1),
     )
+    quads = quads.only(np.sort(quads.support, 1)[:, 1] >= _SUPPORT)
     worth = quads.support.mean(1) + 0.5 * np.sort(quads.ends, 1)[:, 1:].mean(1)
     order = np.argsort(-worth)
     return quads.only(order[_apart(quads.corners[order], most)])
@@ -118,7 +120,7 @@ def _sides(
         x, edge = at[line, kept].astype(np.float32), seen[line, kept].astype(np.float32)
         length = x[None, :] - x[:, None]
         part = (edge[None, :] - edge[:, None]) / np.maximum(length - 2 * _SLACK, 1.0)
-        valid = (length >= _SMALLEST) & (part >= _SUPPORT)
+        valid = (length >= _SMALLEST) & (part >= _LEAST_SUPPORT)
         valid &= begins[line, kept][:, None] + stops[line, kept][None, :] >= _ENDING
         first, last = np.nonzero(valid)
         share[line, kept[first], kept[last]] = np.minimum(part[first, last], 1.0)

@@ -1,0 +1,208 @@
+"""All quads of a photo that may be openings, each measured once, and which is nested in which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ..geometry import Quad, Size, homography
+from .aspect import rough_aspect, squareness
+from .borders import Borders, borders
+from .corners import Sharp, candidates, sharpened
+from .lines import straight_lines
+from .rings import pixel_corners, rings, upright_size
+
+_COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
+_LOOKED_AT = 120  # candidates
+_REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
+_RING_REACH, _LEAST_REACH = 2.5, 1.5  # the same of a ring's
+_HALF = 0.5  # of all sides of moulding or mat that must be seen
+_SAME = 1.2  # pixels of the fine copy that corners of one quad may be apart
+_CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
+_PATCH = 160  # pixels, at most, of what is inside
+
+
+class Nest(NamedTuple):
+    """That a quad lies in another at about one distance from all its sides.
+
+    Attributes:
+        quad: Which one, of the list that this is in.
+        even: How even the distance is, 0..1.
+        level: How many rings of the outer one lie around the inner one, itself counted.
+        depth: The least distance of their sides, as a share of the outer one's shorter side.
+    """
+
+    quad: int
+    even: float
+    level: int
+    depth: float
+
+
+class Inside(NamedTuple):
+    """What is in a quad: how little, 0..1; its mean colour ``(3,)``, and how that varies."""
+
+    empty: float
+    colour: np.ndarray
+    spread: float
+
+
+@dataclass
+class Seen:
+    """A quad that may be an opening, in pixels of the fine copy.
+
+    Attributes:
+        quad: The quad.
+        edges: How it was measured.
+        support, ends: If it is made of straight lines: the share of each side that is an edge, and
+            how well each corner is one; sorted, ``(4,)``; else 0.
+        square: How well it agrees with being a rectangle, 0..1.
+        inside: What is in it.
+        often: How many lines and rings led to it.
+        around: The quads that it is nested in.
+        rings: The quads that are nested in it.
+    """
+
+    quad: Quad
+    edges: Sharp
+    support: np.ndarray
+    ends: np.ndarray
+    square: float
+    inside: Inside
+    often: int = 1
+    around: list[Nest] = field(default_factory=list)
+    rings: list[Nest] = field(default_factory=list)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is made of straight lines."""
+        return bool(self.support.any())
+
+
+class Sight(NamedTuple):
+    """What was seen in a photo: quads, what lies beside their sides, and the fine copy's size."""
+
+    seen: list[Seen]
+    beside: Borders
+    size: Size
+
+
+def shrunk(image: np.ndarray, longest: int = _FINE) -> np.ndarray:
+    """A copy whose longer side is ``longest`` pixels at most."""
+    factor = longest / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def smoothed(image: np.ndarray) -> np.ndarray:
+    """``(H, W, 3)`` uint8 to float32, slightly blurred: what corners are measured in."""
+    return cv2.GaussianBlur(image, (0, 0), 1.0).astype(np.float32)
+
+
+def look(photo: np.ndarray, focal_35: float | None = None) -> Sight:
+    """All quads of a photo that may be openings.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        focal_35: Focal length as EXIF has it, in mm for 35 mm film, if known.
+    """
+    fine = shrunk(photo)
+    coarse = shrunk(fine, _COARSE)
+    rough = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0])
+    size = Size(fine.shape[1], fine.shape[0])
+    up = max(size) / max(coarse.shape[:2])
+    table = _Table(smoothed(fine), size, focal_35)
+    for index in range(min(len(rough.corners), _LOOKED_AT)):
+        corners = (rough.corners[index] + 0.5) * up - 0.5
+        table.draw(corners, np.sort(rough.support[index]), np.sort(rough.ends[index]))
+    for index in range(len(table.seen)):
+        table.nest(index)
+    corners = np.array([each.quad for each in table.seen]).reshape(-1, 4, 2)
+    return Sight(table.seen, borders(table.image, corners), size)
+
+
+class _Table:
+    """Quads measured so far."""
+
+    def __init__(self, image: np.ndarray, size: Size, focal_35: float | None) -> None:
+        self.image, self.size, self.focal = image, size, focal_35
+        self.seen: list[Seen] = []
+        self._corners = np.zeros((64, 4, 2))
+
+    def draw(self, corners: np.ndarray, support: np.ndarray, ends: np.ndarray) -> None:
+        """Takes in a quad of straight lines."""
+        edges = sharpened(self.image, corners, _REACH)
+        if edges.support.min() <= 0:
+            return
+        known = self._known(edges.corners)
+        if known is None:
+            self._add(edges, support, ends)
+        else:
+            known.often += 1
+
+    def nest(self, outer: int) -> None:
+        """Takes in what is nested in a quad."""
+        around = self.seen[outer]
+        shorter = around.quad.sides.min()
+        aspect = rough_aspect(around.quad, self.size, self.focal)
+        for ring in rings(self.image, around.quad, aspect):
+            known = self._known(ring.quad.array)
+            if known is None:
+                # Not so far that a stronger edge beside it is in reach.
+                reach = min(_RING_REACH, max(_LEAST_REACH, 0.6 * ring.gap))
+                edges = sharpened(self.image, ring.quad.array, reach)
+                if edges.support.mean() < _HALF:  # made up of what the frame holds
+                    continue
+                known = self._known(edges.corners)
+            if known is None:
+                known = self._add(edges, np.zeros(4), np.zeros(4))
+            else:
+                known.often += 1
+            if known is around:
+                continue
+            depth = ring.gap / shorter
+            inner = next(i for i, each in enumerate(self.seen) if each is known)
+            known.around.append(Nest(outer, ring.even, ring.level, depth))
+            around.rings.append(Nest(inner, ring.even, ring.level, depth))
+
+    def _known(self, corners: np.ndarray) -> Seen | None:
+        if not self.seen:
+            return None
+        apart = np.abs(self._corners[: len(self.seen)] - corners).max((1, 2))
+        nearest = int(apart.argmin())
+        return self.seen[nearest] if apart[nearest] <= _SAME else None
+
+    def _add(self, edges: Sharp, support: np.ndarray, ends: np.ndarray) -> Seen:
+        quad = Quad.trusted(edges.corners)
+        square = squareness(quad, self.size, self.focal)
+        new = Seen(quad, edges, support, ends, square, inside(self.image, quad))
+        if len(self.seen) == len(self._corners):
+            self._corners = np.concatenate([self._corners, np.zeros_like(self._corners)])
+        self._corners[len(self.seen)] = edges.corners
+        self.seen.append(new)
+        return new
+
+
+def inside(image: np.ndarray, quad: Quad) -> Inside:
+    """What is in a quad, well inside its edges.
+
+    Args:
+        image: ``(H, W, 3)`` float32, slightly blurred.
+    """
+    width, height = upright_size(quad, float(quad.sides[0] / quad.sides[1]), _PATCH)
+    warp = homography(pixel_corners(width, height), quad.array)
+    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    patch = cv2.blur(cv2.warpPerspective(image, warp, (width, height), flags=flags), (3, 3))
+    across = cv2.absdiff(patch[1:-1, 2:], patch[1:-1, :-2]).max(-1)
+    down = cv2.absdiff(patch[2:, 1:-1], patch[:-2, 1:-1]).max(-1)
+    margin = max(2, min(width, height) // 8)
+    structure = np.maximum(across, down)[margin:-margin, margin:-margin]
+    if not structure.size:
+        return Inside(0.0, patch.mean((0, 1)), 0.0)
+    empty = float(np.clip(1 - 5 * (structure > 2 * _CLEAR).mean(), 0, 1))
+    middle = patch[margin:-margin, margin:-margin]
+    return Inside(empty, middle.mean((0, 1)), float(middle.std((0, 1)).max()))
