@@ -15,15 +15,6 @@ from ..geometry import Quad
 from .quads import Nest, Seen, Sight
 
 _OVERLAP = 0.001  # intersection over union from which two quads cannot both be openings
-_EVEN = 0.3  # of a ring that tells something
-
-
-def exists(each: Seen) -> float:
-    """How sure it is that there is a rectangle at all, 0..1, by its own sides."""
-    straight = np.exp(-each.edges.off / 2)
-    corners = np.clip(each.ends[1:].mean(), 0, 1)  # one of four may be hidden
-    edges = each.edges.support.mean()
-    return float(edges**2 * straight**0.5 * (0.3 + 0.7 * corners) * (0.2 + 0.8 * each.square))
 
 
 def features(sight: Sight) -> dict[str, np.ndarray]:
@@ -37,7 +28,7 @@ def features(sight: Sight) -> dict[str, np.ndarray]:
     sides = np.sort([each.quad.sides for each in seen], 1)
     corners = np.array([each.quad for each in seen])
     colour = np.array([each.inside.colour for each in seen])
-    sure = np.array([exists(each) for each in seen])
+    sure = np.array([each.exists for each in seen])
     edge = np.minimum(corners.min((1, 2)), (np.array(sight.size) - 1 - corners).min((1, 2)))
     table = {
         "off": np.minimum([each.edges.off for each in seen], 3),

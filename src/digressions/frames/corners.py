@@ -20,7 +20,7 @@ _ONE_PLACE = 0.6  # intersection over union of boxes from which quads lie in one
 _OF_ONE_PLACE = 6  # quads that are kept of it
 _GRAIN = 0.25  # pixels between samples across a side
 _PLAIN = 3.0  # grey levels a pixel that are an edge, however much steeper it is elsewhere
-_PROFILES = 72  # samples along a side, at most
+_PROFILES = 56  # samples along a side, at most
 
 
 class Candidates(NamedTuple):
@@ -118,36 +118,42 @@ def _sides(
     for line in range(len(at)):  # one by one: all at once is hundreds of megabytes
         kept = np.flatnonzero(inside[line])
         x, edge = at[line, kept].astype(np.float32), seen[line, kept].astype(np.float32)
-        length = x[None, :] - x[:, None]
-        part = (edge[None, :] - edge[:, None]) / np.maximum(length - 2 * _SLACK, 1.0)
-        valid = (length >= _SMALLEST) & (part >= _LEAST_SUPPORT)
-        valid &= begins[line, kept][:, None] + stops[line, kept][None, :] >= _ENDING
-        first, last = np.nonzero(valid)
-        share[line, kept[first], kept[last]] = np.minimum(part[first, last], 1.0)
+        begin, stop = begins[line, kept], stops[line, kept]
+        all_of_them = np.arange(len(kept))
+        # Of two that reach the sum together, one at least reaches half of it.
+        plain_begin, plain_stop = begin >= _ENDING / 2, stop >= _ENDING / 2
+        for first, last in (
+            (np.flatnonzero(plain_begin), all_of_them),
+            (np.flatnonzero(~plain_begin), np.flatnonzero(plain_stop)),
+        ):
+            length = x[last][None, :] - x[first][:, None]
+            part = (edge[last][None, :] - edge[first][:, None]) / np.maximum(
+                length - 2 * _SLACK, 1.0
+            )
+            valid = (length >= _SMALLEST) & (part >= _LEAST_SUPPORT)
+            valid &= begin[first][:, None] + stop[last][None, :] >= _ENDING
+            one, other = np.nonzero(valid)
+            share[line, kept[first[one]], kept[last[other]]] = np.minimum(part[one, other], 1.0)
     return share
 
 
 def _closed(
     sides_x: np.ndarray, sides_y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lines (top, right, bottom, left) whose sides meet, ``(N,)`` each.
+    """Lines (top, right, bottom, left) whose sides meet, ``(N,)`` each; one is faint at most.
 
     Args:
         sides_x: ``(H, V, V)``: what is not 0 is a side of a line across between two down.
         sides_y: ``(V, H, H)``: the same of a line down.
     """
-    across, down = sides_x > 0, sides_y > 0
+    sure_x, sure_y = sides_x >= _SUPPORT, sides_y >= _SUPPORT
+    faint_y = (sides_y > 0) & ~sure_y
     found = [np.zeros((4, 0), int)]
-    for left in range(len(down)):
-        top, bottom = np.nonzero(down[left])
-        between = across[:, left]  # (H, V)
-        rights = np.flatnonzero(between.sum(0) >= 2)
-        if not rights.size or not top.size:
-            continue
-        pair, index = np.nonzero(between[np.ix_(top, rights)] & between[np.ix_(bottom, rights)])
-        right, top, bottom = rights[index], top[pair], bottom[pair]
-        shut = down[right, top, bottom]
-        found.append(np.stack([top, right, bottom, np.full_like(top, left)])[:, shut])
+    for left in range(len(sides_y)):
+        any_x = sides_x[:, left] > 0
+        found.append(_closing(left, sure_y[left], any_x, sure_y))
+        found.append(_closing(left, sure_y[left], sure_x[:, left], faint_y))
+        found.append(_closing(left, faint_y[left], sure_x[:, left], sure_y))
     top, right, bottom, left = np.concatenate(found, 1)
     return top, right, bottom, left
 
@@ -174,6 +180,24 @@ def _apart(corners: np.ndarray, most: int) -> np.ndarray:
         both = shared.clip(0).prod(1)
         crowd += both > _ONE_PLACE * (size + size[index] - both)
     return np.array(kept, int)
+
+
+def _closing(left: int, seen: np.ndarray, between: np.ndarray, shut: np.ndarray) -> np.ndarray:
+    """Quads ``(4, N)`` with this line as their left side.
+
+    Args:
+        seen: ``(H, H)``: between which lines across it is a side.
+        between: ``(H, V)``: which lines across are a side between it and another line down.
+        shut: ``(V, H, H)``: between which lines across each line down is a side.
+    """
+    top, bottom = np.nonzero(seen)
+    bits = np.packbits(between, axis=1)  # eight lines at a time
+    both = bits[top] & bits[bottom]
+    some = np.flatnonzero(both.any(1))
+    pair, right = np.nonzero(np.unpackbits(both[some], axis=1, count=between.shape[1]))
+    top, bottom = top[some][pair], bottom[some][pair]
+    closed = np.flatnonzero(shut[right, top, bottom])
+    return np.stack([top[closed], right[closed], bottom[closed], np.full(len(closed), left)])
 
 
 class Sharp(NamedTuple):

@@ -21,6 +21,7 @@ _REACH = 4.0  # pixels of the fine copy that a corner may be off before it is me
 _RING_REACH, _LEAST_REACH = 2.5, 1.5  # the same of a ring's
 _HALF = 0.5  # of all sides of moulding or mat that must be seen
 _SAME = 1.2  # pixels of the fine copy that corners of one quad may be apart
+_LIKELY = 0.12  # how sure a quad must be for rings to be looked for in it
 _CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
 _PATCH = 160  # pixels, at most, of what is inside
 
@@ -76,6 +77,14 @@ class Seen:
     rings: list[Nest] = field(default_factory=list)
 
     @property
+    def exists(self) -> float:
+        """How sure it is that there is a rectangle at all, 0..1, by its own sides."""
+        straight = np.exp(-self.edges.off / 2)
+        corners = np.clip(self.ends[1:].mean(), 0, 1)  # one of four may be hidden
+        edges = self.edges.support.mean()
+        return float(edges**2 * straight**0.5 * (0.3 + 0.7 * corners) * (0.2 + 0.8 * self.square))
+
+    @property
     def drawn(self) -> bool:
         """Whether it is made of straight lines."""
         return bool(self.support.any())
@@ -120,7 +129,8 @@ def look(photo: np.ndarray, focal_35: float | None = None) -> Sight:
         corners = (rough.corners[index] + 0.5) * up - 0.5
         table.draw(corners, np.sort(rough.support[index]), np.sort(rough.ends[index]))
     for index in range(len(table.seen)):
-        table.nest(index)
+        if table.seen[index].exists >= _LIKELY:
+            table.nest(index)
     corners = np.array([each.quad for each in table.seen]).reshape(-1, 4, 2)
     return Sight(table.seen, borders(table.image, corners), size)
 
@@ -195,14 +205,13 @@ def inside(image: np.ndarray, quad: Quad) -> Inside:
     """
     width, height = upright_size(quad, float(quad.sides[0] / quad.sides[1]), _PATCH)
     warp = homography(pixel_corners(width, height), quad.array)
-    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     patch = cv2.blur(cv2.warpPerspective(image, warp, (width, height), flags=flags), (3, 3))
-    across = cv2.absdiff(patch[1:-1, 2:], patch[1:-1, :-2]).max(-1)
-    down = cv2.absdiff(patch[2:, 1:-1], patch[:-2, 1:-1]).max(-1)
     margin = max(2, min(width, height) // 8)
-    structure = np.maximum(across, down)[margin:-margin, margin:-margin]
-    if not structure.size:
+    across = cv2.absdiff(patch[1:-1, 2:], patch[1:-1, :-2])[margin:-margin, margin:-margin]
+    down = cv2.absdiff(patch[2:, 1:-1], patch[:-2, 1:-1])[margin:-margin, margin:-margin]
+    if not across.size:
         return Inside(0.0, patch.mean((0, 1)), 0.0)
-    empty = float(np.clip(1 - 5 * (structure > 2 * _CLEAR).mean(), 0, 1))
-    middle = patch[margin:-margin, margin:-margin]
-    return Inside(empty, middle.mean((0, 1)), float(middle.std((0, 1)).max()))
+    structure = (cv2.max(across, down).reshape(-1, 3) > 2 * _CLEAR).any(-1).mean()
+    mean, spread = cv2.meanStdDev(patch[margin:-margin, margin:-margin])
+    return Inside(float(np.clip(1 - 5 * structure, 0, 1)), mean[:, 0], float(spread.max()))

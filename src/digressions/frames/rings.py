@@ -28,7 +28,7 @@ _OVER = 3.0  # times what is usual at other depths
 _PEAKS = 6  # of a side
 _UNSEEN = 0.2  # how clear a side that is hidden counts
 _SAME = 1.6  # pixels of the photo between two rings that are the same
-_MOST = 8  # rings of a quad
+_MOST = 7  # rings of a quad
 _ASLANT = 0.4  # what a flank counts
 _FLANKS = ([0], [1], [2], [3], [0, 1], [1, 2], [2, 3], [3, 0])  # sides that may show theirs
 
