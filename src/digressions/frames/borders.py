@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-_ALONG = np.linspace(0.12, 0.88, 48)  # places along each side
+_ALONG = np.linspace(0.12, 0.88, 32)  # places along each side
 _ACROSS = np.arange(-8.0, 8.5, 0.5)  # pixels inward
 _EDGE = 2.0  # pixels that the edge may lie off
 _BESIDE = (2.5, 6.5)  # pixels from the edge, where a band beside it begins and ends

@@ -20,7 +20,7 @@ _ONE_PLACE = 0.6  # intersection over union of boxes from which quads lie in one
 _OF_ONE_PLACE = 6  # quads that are kept of it
 _GRAIN = 0.25  # pixels between samples across a side
 _PLAIN = 3.0  # grey levels a pixel that are an edge, however much steeper it is elsewhere
-_PROFILES = 56  # samples along a side, at most
+_PROFILES = 40  # samples along a side, at most
 
 
 class Candidates(NamedTuple):
@@ -230,7 +230,7 @@ def sharpened(image: np.ndarray, corners: np.ndarray, reach: float) -> Sharp:
     along = sides / length[:, None]
     inward = np.stack([-along[:, 1], along[:, 0]], 1)
     margin = np.minimum(0.15, (reach + 3) / length)
-    share = np.linspace(margin, 1 - margin, int(np.clip(length.max() / 3, 16, _PROFILES)), axis=1)
+    share = np.linspace(margin, 1 - margin, int(np.clip(length.max() / 4, 16, _PROFILES)), axis=1)
     at = share * length[:, None]  # (4, N): where along each side
     points = corners[:, None] + at[..., None] * along[:, None]
     places = points[:, :, None] + offsets[:, None] * inward[:, None, None]

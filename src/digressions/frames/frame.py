@@ -8,26 +8,17 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..geometry import Quad, Size, homography
-from .aspect import Aspect, aspects, rough_aspect, squareness
-from .borders import Borders, borders
-from .choice import Seen, apart, features, openness
-from .corners import Sharp, candidates, sharpened
-from .lines import straight_lines
-from .rings import pixel_corners, rings, upright_size
+from ..geometry import Quad, Size
+from .aspect import Aspect, aspects, squareness
+from .choice import apart, features, openness
+from .corners import sharpened
+from .quads import Seen, Sight, inside, look, shrunk, smoothed
+from .rings import pixel_corners
 
-_COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
-_LOOKED_AT = 120  # candidates
-_REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
-_LEAST_REACH = 1.5
-_RING_REACH = 2.5
 _EXISTS = 0.03  # the score of a quad that is reported
-_HALF = 0.5  # of all sides of moulding or mat that must be seen
 _FULL = 0.8  # the score of a frame with a picture in it, as a share of an empty one's
-_CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
-_NESTED = 0.75  # of a side of moulding or mat that must be seen, on three sides
-_SHADOW = 0.35  # how much fainter two sides of a ring are than the others if it is a shadow
-_FAINT = 3.0  # grey levels a pixel: what is plainer is an edge anyhow
+_NESTED = 0.3  # how even moulding or mat must be
+_MASK_REACH = 4.0  # pixels that the corner of a mask's outline may be off
 _LEAST_SEEN = 16.0  # pixels of the photo that lie in an opening
 _CORNER_ERROR = 0.7  # pixels of the fine copy
 
@@ -69,45 +60,18 @@ def find(
         focal_35: Focal length as EXIF has it, in mm for 35 mm film, if known.
         least: Score that is reported.
     """
-    seen, beside = seen_in(photo, focal_35)
-    best = _frames(seen, beside, least)
+    sight = look(photo, focal_35)
+    best = _frames(sight, least)
     if not best:
         return []
-    size = Size(photo.shape[1], photo.shape[0])
-    back = max(1.0, max(size) / _FINE)
-    small = Size(round(size.width / back), round(size.height / back))
-    found = aspects([frame.opening for frame in best], small, focal_35, _CORNER_ERROR)
-    back = max(size) / max(small)
+    found = aspects([frame.opening for frame in best], sight.size, focal_35, _CORNER_ERROR)
+    back = max(photo.shape) / max(sight.size)
     return [
         replace(
             frame, opening=frame.opening.scaled(back), outer=frame.outer.scaled(back), aspect=aspect
         )
         for frame, aspect in zip(best, found, strict=True)
     ]
-
-
-def seen_in(photo: np.ndarray, focal_35: float | None = None) -> tuple[list[Seen], Borders]:
-    """All quads of a photo that may be openings, and what lies beside their sides.
-
-    Args:
-        photo: ``(H, W, 3)`` uint8 sRGB.
-        focal_35: As of `find`.
-
-    Returns:
-        In pixels of the photo where its longer side is 1600 at most.
-    """
-    fine = _shrunk(photo, _FINE)
-    coarse = _shrunk(fine, _COARSE)
-    quads = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0])
-    smooth = cv2.GaussianBlur(fine, (0, 0), 1.0).astype(np.float32)
-    small = Size(fine.shape[1], fine.shape[0])
-    up = max(small) / max(coarse.shape[:2])
-    seen: list[Seen] = []
-    for index in range(min(len(quads.corners), _LOOKED_AT)):
-        rough = Quad.trusted((quads.corners[index] + 0.5) * up - 0.5)
-        support, ends = np.sort(quads.support[index]), np.sort(quads.ends[index])
-        seen += _looked_at(smooth, rough, support, ends, small, focal_35)
-    return seen, borders(smooth, np.array([quad.opening for quad in seen]).reshape(-1, 4, 2))
 
 
 def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Frame:
@@ -124,13 +88,12 @@ def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Fr
             f"{seen:.0f} pixels of the photo's {size.width} x {size.height} lie in the opening "
             f"{opening}: give corners in pixels of the photo"
         )
-    fine = _shrunk(photo, _FINE)
+    fine = shrunk(photo)
     factor = max(fine.shape[:2]) / max(size)
     error = _CORNER_ERROR / factor
-    smooth = cv2.GaussianBlur(fine, (0, 0), 1.0).astype(np.float32)
     reasons = {
         "rectangle": squareness(opening, size, focal_35),
-        "empty": _emptiness(smooth, opening.scaled(factor)),
+        "empty": inside(smoothed(fine), opening.scaled(factor)).empty,
     }
     return Frame(opening, opening, 1.0, reasons, aspects([opening], size, focal_35, error)[0])
 
@@ -153,127 +116,38 @@ def opening_of(mask: np.ndarray) -> Quad:
         if len(corners) == 4:
             rough = Quad.of(corners[:, 0])
             soft = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32)
-            sharp = sharpened(np.stack([soft] * 3, -1), rough.array, _REACH)
+            sharp = sharpened(np.stack([soft] * 3, -1), rough.array, _MASK_REACH)
             return Quad.trusted(sharp.corners) if sharp.support.min() > 0.5 else rough
     return Quad.of(cv2.boxPoints(cv2.minAreaRect(hull)))
 
 
-def _shrunk(image: np.ndarray, longest: int) -> np.ndarray:
-    factor = longest / max(image.shape[:2])
-    if factor >= 1:
-        return image
-    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _looked_at(
-    image: np.ndarray,
-    rough: Quad,
-    support: np.ndarray,
-    ends: np.ndarray,
-    size: Size,
-    focal_35: float | None,
-) -> list[Seen]:
-    """A candidate measured, and what is nested in it."""
-    around = sharpened(image, rough.array, _REACH)
-    if around.support.min() <= 0:
-        return []
-    outer = Quad.trusted(around.corners)
-    square = squareness(outer, size, focal_35)
-    quads: list[tuple[Quad, Sharp, float, int]] = [(outer, around, 0.0, 0)]
-    for ring in rings(image, outer, rough_aspect(outer, size, focal_35)):
-        # Not so far that a stronger edge beside it is in reach: the outside of a thin moulding.
-        reach = min(_RING_REACH, max(_LEAST_REACH, 0.6 * ring.gap))
-        inner = sharpened(image, ring.quad.array, reach)
-        if inner.support.mean() >= _HALF:  # else made up of what the frame holds
-            quads.append((Quad.trusted(inner.corners), inner, ring.even, ring.level))
-    return [
-        Seen(
-            opening=quad,
-            outer=outer,
-            inner=inner,
-            around=around,
-            level=level,
-            even=even,
-            closed=not level or _all_around(inner),
-            support=support,
-            ends=ends,
-            exists=_exists(around, inner, ends, square),
-            square=squareness(quad, size, focal_35) if level else square,
-            empty=_emptiness(image, quad),
-        )
-        for quad, inner, even, level in quads
-    ]
-
-
-def _frames(seen: list[Seen], beside: Borders, least: float) -> list[Frame]:
+def _frames(sight: Sight, least: float) -> list[Frame]:
     """Of quads that overlap, the one that is most like an opening; the best first."""
-    if not seen:
+    if not sight.seen:
         return []
-    worth, sure = openness(features(seen, beside))
-    frames = []
+    worth, sure = openness(features(sight))
+    outers = [_outer(each, sight.seen) for each in sight.seen]
     likely = np.flatnonzero(sure >= least)
-    openings, outers = [seen[i].opening for i in likely], [seen[i].outer for i in likely]
-    for index in likely[apart(openings, outers, worth[likely])]:
-        quad = seen[index]
+    openings = [sight.seen[i].quad for i in likely]
+    frames = []
+    for index in likely[apart(openings, [outers[i].quad for i in likely], worth[likely])]:
+        each, outer = sight.seen[index], outers[index]
         reasons = {
-            "opening": float(1 / (1 + np.exp(-worth[index]))),
-            "edges": _edges(quad.around, quad.inner),
-            "straight": _straight(quad.around, quad.inner),
-            "corners": _corners(quad.ends),
-            "rectangle": quad.square,
-            "nested": quad.even,
-            "empty": quad.empty,
+            "opening": float(sure[index]),
+            "edges": max(float(one.edges.support.mean()) for one in (each, outer)),
+            "straight": float(np.exp(-max(each.edges.off, outer.edges.off) / 2)),
+            "corners": max(one.cornered for one in (each, outer)),
+            "rectangle": each.square,
+            "nested": max((nest.even for nest in each.around), default=0.0),
+            "empty": each.inside.empty,
         }
-        score = float(sure[index]) * (_FULL + (1 - _FULL) * quad.empty)
-        frames.append(Frame(quad.opening, quad.outer, score, reasons, Aspect(1.0, 0.0)))
+        score = float(sure[index]) * (_FULL + (1 - _FULL) * each.inside.empty)
+        frames.append(Frame(each.quad, outer.quad, score, reasons, Aspect(1.0, 0.0)))
     return sorted(frames, key=lambda frame: -frame.score)
 
 
-def _all_around(ring: Sharp) -> bool:
-    """Whether moulding or mat ends here, and not the shadow that two of its sides throw.
-
-    A shadow's end is plain on two sides; on the others something faint lies there at most.
-    """
-    weak, strong = np.sort(ring.strength)[1:3]
-    shadow = weak < _SHADOW * strong and weak < _FAINT
-    return bool(np.sort(ring.support)[1] > _NESTED and not shadow)
-
-
-def _edges(around: Sharp, inner: Sharp) -> float:
-    return float(max(around.support.mean(), inner.support.mean()))
-
-
-def _straight(around: Sharp, inner: Sharp) -> float:
-    return float(np.exp(-max(around.off, inner.off) / 2))
-
-
-def _corners(ends: np.ndarray) -> float:
-    """One of four may be hidden."""
-    return float(np.clip(ends[1:].mean(), 0, 1))
-
-
-def _exists(around: Sharp, inner: Sharp, ends: np.ndarray, square: float) -> float:
-    """How sure it is that there is a rectangle at all, 0..1."""
-    return (
-        _edges(around, inner) ** 2
-        * _straight(around, inner) ** 0.5
-        * (0.3 + 0.7 * _corners(ends))
-        * (0.2 + 0.8 * square)
-    )
-
-
-def _emptiness(image: np.ndarray, quad: Quad) -> float:
-    """How little there is inside, 0..1: the share without structure, well inside the edges."""
-    width, height = upright_size(quad, float(quad.sides[0] / quad.sides[1]), 160)
-    warp = homography(pixel_corners(width, height), quad.array)
-    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
-    patch = cv2.warpPerspective(image, warp, (width, height), flags=flags)
-    patch = cv2.blur(patch, (3, 3))
-    across = np.abs(patch[:, 2:] - patch[:, :-2])[1:-1].max(-1)
-    down = np.abs(patch[2:] - patch[:-2])[:, 1:-1].max(-1)
-    margin = max(2, min(width, height) // 8)
-    structure = np.maximum(across, down)[margin:-margin, margin:-margin]
-    if not structure.size:
-        return 0.0
-    return float(np.clip(1 - 5 * (structure > 2 * _CLEAR).mean(), 0, 1))
+def _outer(each: Seen, seen: list[Seen]) -> Seen:
+    """What a quad is nested in; itself where that is nothing."""
+    around = [nest for nest in each.around if nest.even >= _NESTED]
+    best = max(around, key=lambda nest: nest.even * seen[nest.quad].exists, default=None)
+    return each if best is None else seen[best.quad]

@@ -23,7 +23,7 @@ _HALF = 0.5  # of all sides of moulding or mat that must be seen
 _SAME = 1.2  # pixels of the fine copy that corners of one quad may be apart
 _LIKELY = 0.12  # how sure a quad must be for rings to be looked for in it
 _CLEAR = 5.0  # grey levels a pixel that are structure, not noise or light
-_PATCH = 160  # pixels, at most, of what is inside
+_PATCH = 112  # pixels, at most, of what is inside
 
 
 class Nest(NamedTuple):
@@ -80,9 +80,14 @@ class Seen:
     def exists(self) -> float:
         """How sure it is that there is a rectangle at all, 0..1, by its own sides."""
         straight = np.exp(-self.edges.off / 2)
-        corners = np.clip(self.ends[1:].mean(), 0, 1)  # one of four may be hidden
         edges = self.edges.support.mean()
-        return float(edges**2 * straight**0.5 * (0.3 + 0.7 * corners) * (0.2 + 0.8 * self.square))
+        corners = 0.3 + 0.7 * self.cornered
+        return float(edges**2 * straight**0.5 * corners * (0.2 + 0.8 * self.square))
+
+    @property
+    def cornered(self) -> float:
+        """How well its corners are ones, 0..1; one of four may be hidden."""
+        return float(np.clip(self.ends[1:].mean(), 0, 1))
 
     @property
     def drawn(self) -> bool:

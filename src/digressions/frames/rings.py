@@ -13,7 +13,7 @@ from ..geometry import Quad, homography, project
 _LONGEST = 420  # pixels of the upright copy that is looked at
 _SHORTEST = 150  # pixels of its shorter side: small frames are enlarged
 _MOST_ENLARGED = 3.0
-_SAMPLES = 96  # places along a side
+_SAMPLES = 64  # places along a side
 _NEAR_CORNERS = 0.06  # share of a side at its ends that is never looked at
 _MIDDLE = (0.3, 0.7)  # the part of a side that is looked at for what lies deep
 _SHALLOW = 0.08  # share of the shorter side that does not lie deep
