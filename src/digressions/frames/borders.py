@@ -7,26 +7,39 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..geometry import homography
+from .rings import pixel_corners
+
 _ALONG = np.linspace(0.12, 0.88, 32)  # places along each side
 _ACROSS = np.arange(-8.0, 8.5, 0.5)  # pixels inward
 _EDGE = 2.0  # pixels that the edge may lie off
 _BESIDE = (2.5, 6.5)  # pixels from the edge, where a band beside it begins and ends
+_VIEW = 48  # pixels of an upright view of a quad and what is around
+_AROUND = 1.5  # times as wide and high as the quad
+_DEEP = 26  # pixels of the view from its edge inward: past the quad's middle
 
 
 class Borders(NamedTuple):
-    """Of each quad's sides (top, right, bottom, left), ``(N, 4)`` each.
+    """Of each quad's sides (top, right, bottom, left), ``(N, 4, ...)``.
 
     Attributes:
-        step: How much the colour differs from outside to inside, grey levels.
+        step: How much the colour differs from outside to inside, grey levels; ``(N, 4)``.
         sharp: How much of this happens in one pixel, 0..1 about: shadows are soft.
         outside: How uneven a band along the side is outside: moulding and mat are plain.
         inside: The same inside.
+        near: The usual colours across the side, from 8 pixels outside to 8 inside in half pixels;
+            ``(N, 4, 33, 3)`` grey levels.
+        far: The same from a quarter of the quad outside to its middle, ``(N, 4, 26, 3)``.
+        uneven: How far colours are from these along the side, ``(N, 4, 26)``.
     """
 
     step: np.ndarray
     sharp: np.ndarray
     outside: np.ndarray
     inside: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+    uneven: np.ndarray
 
 
 def borders(image: np.ndarray, corners: np.ndarray) -> Borders:
@@ -37,25 +50,10 @@ def borders(image: np.ndarray, corners: np.ndarray) -> Borders:
         corners: ``(N, 4, 2)``, clockwise from the top left, exact to a pixel or so.
     """
     if not len(corners):
-        return Borders(*np.zeros((4, 0, 4)))
-    sides = np.roll(corners, -1, 1) - corners
-    length = np.linalg.norm(sides, axis=-1, keepdims=True)
-    inward = np.stack([-sides[..., 1], sides[..., 0]], -1) / np.maximum(length, 1e-6)
-    points = corners[:, :, None] + _ALONG[:, None] * sides[:, :, None]  # (N, 4, L, 2)
-    places = points[..., None, :] + _ACROSS[:, None] * inward[:, :, None, None]
-    at = places.reshape(-1, len(_ACROSS), 2).astype(np.float32)
-    found = np.concatenate(
-        [
-            cv2.remap(
-                image,
-                part[..., 0],
-                part[..., 1],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            for part in np.array_split(at, len(at) // 30000 + 1)  # OpenCV takes no more rows
-        ]
-    ).reshape(*places.shape[:-1], 3)
+        flat, near = np.zeros((0, 4)), np.zeros((0, 4, len(_ACROSS), 3))
+        far, uneven = np.zeros((0, 4, _DEEP, 3)), np.zeros((0, 4, _DEEP))
+        return Borders(flat, flat, flat, flat, near, far, uneven)
+    found = _across(image, corners)
     profile = np.median(found, 2)  # (N, 4, D, 3)
     change = np.linalg.norm(profile[:, :, 2:] - profile[:, :, :-2], axis=-1)  # in one pixel
     middle = _ACROSS[1:-1]
@@ -68,7 +66,57 @@ def borders(image: np.ndarray, corners: np.ndarray) -> Borders:
         _unevenness(found[..., (sign * _ACROSS >= low) & (sign * _ACROSS <= high), :])
         for sign in (-1, 1)
     ]
-    return Borders(step, peak / np.maximum(step, 1.0), *bands)
+    views = [_from_far(image, quad) for quad in corners]
+    return Borders(
+        step=step,
+        sharp=peak / np.maximum(step, 1.0),
+        outside=bands[0],
+        inside=bands[1],
+        near=profile,
+        far=np.stack([usual for usual, _ in views]),
+        uneven=np.stack([off for _, off in views]),
+    )
+
+
+def _across(image: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Colours along and across each side, ``(N, 4, L, D, 3)``."""
+    sides = np.roll(corners, -1, 1) - corners
+    length = np.linalg.norm(sides, axis=-1, keepdims=True)
+    inward = np.stack([-sides[..., 1], sides[..., 0]], -1) / np.maximum(length, 1e-6)
+    points = corners[:, :, None] + _ALONG[:, None] * sides[:, :, None]  # (N, 4, L, 2)
+    places = points[..., None, :] + _ACROSS[:, None] * inward[:, :, None, None]
+    at = places.reshape(-1, len(_ACROSS), 2).astype(np.float32)
+    return np.concatenate(
+        [
+            cv2.remap(
+                image,
+                part[..., 0],
+                part[..., 1],
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for part in np.array_split(at, len(at) // 30000 + 1)  # OpenCV takes no more rows
+        ]
+    ).reshape(*places.shape[:-1], 3)
+
+
+def _from_far(image: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`Borders.far` and `Borders.uneven` of one quad."""
+    middle = corners.mean(0)
+    wider = middle + _AROUND * (corners - middle)
+    view = cv2.warpPerspective(
+        image,
+        homography(pixel_corners(_VIEW, _VIEW), wider),
+        (_VIEW, _VIEW),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    quarter = _VIEW // 4
+    strips = np.stack(
+        [np.rot90(view, turn)[:_DEEP, quarter:-quarter] for turn in range(4)]
+    )  # (4, depth, along, 3); turned so that top, right, bottom, left come up
+    usual = np.median(strips, 2)
+    return usual, np.abs(strips - usual[:, :, None]).mean((2, 3))
 
 
 def _unevenness(band: np.ndarray) -> np.ndarray:

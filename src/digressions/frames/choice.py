@@ -1,26 +1,35 @@
 """Which of many quads, nested and across each other, are openings.
 
 One frame makes dozens of quads: the hull of its flank and front, steps of its moulding, mat, the
-shadow in it, what the picture shows. Each is described by what its sides look like and by what it
-is nested in, and a small network says how much it is like an opening. `benchmarks/openings.py`
-found its weights: in rendered rooms, the true opening shall come before everything that overlaps
-it.
+shadow in it, what the picture shows. Each is described by what lies on either side of its sides and
+by what it is nested in, and a small network says how much it is like an opening. Its weights,
+`choice.npz`, are learnt by `benchmarks/openings.py` from rendered rooms: the true opening shall
+come before everything that overlaps it.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import as_file, files
+
 import numpy as np
 
 from ..geometry import Quad
+from .borders import Borders
 from .quads import Nest, Seen, Sight
 
 _OVERLAP = 0.001  # intersection over union from which two quads cannot both be openings
+_UNIT = 64.0  # grey levels
+_LEAST_EXISTS = 0.02
 
 
 def features(sight: Sight) -> dict[str, np.ndarray]:
     """What tells openings from other quads, ``(N,)`` each, about -3 to 6."""
     seen = sight.seen
-    step, sharp, outside, within = (np.sort(part, 1) for part in sight.beside)
+    beside = sight.beside
+    step, sharp, outside, within = (
+        np.sort(part, 1) for part in (beside.step, beside.sharp, beside.outside, beside.inside)
+    )
     support = np.sort([each.edges.support for each in seen], 1)
     strength = np.sort([each.edges.strength for each in seen], 1)
     rough = np.array([each.support for each in seen])
@@ -67,7 +76,7 @@ def _of_nest(
     """What the quad around, or the ring, is like; 0 where there is none."""
     there = np.array([nest is not None for nest in best], float)
     which = np.array([0 if nest is None else nest.quad for nest in best])
-    rows = {
+    return {
         "even": np.array([0.0 if nest is None else nest.even for nest in best]),
         "level": np.array([0 if nest is None else min(nest.level, 3) for nest in best], float),
         "depth": np.array([0.0 if nest is None else 5 * nest.depth for nest in best]),
@@ -79,7 +88,79 @@ def _of_nest(
         "square": np.array([seen[i].square for i in which]) * there,
         "drawn": np.array([float(seen[i].drawn) for i in which]) * there,
     }
-    return rows
+
+
+def across(beside: Borders) -> np.ndarray:
+    """What tells openings from other quads at each of their sides, ``(N, 4, F)`` float32."""
+    near, far = beside.near / _UNIT, beside.far / _UNIT
+    edge = near[:, :, near.shape[2] // 2][:, :, None].mean((1, 2, 3), keepdims=True)
+    changes = np.abs(np.diff(near, axis=2)).sum(-1)
+    bands = np.stack([beside.step, beside.sharp, beside.outside, beside.inside], -1)
+    parts = (
+        (near - edge)[:, :, ::2],
+        4 * changes,
+        far - edge,
+        4 * beside.uneven / _UNIT,
+        _log(bands),
+    )
+    return np.concatenate(
+        [part.reshape(*part.shape[:2], -1) for part in parts], -1, dtype=np.float32
+    )
+
+
+def openness(sight: Sight) -> tuple[np.ndarray, np.ndarray]:
+    """How much quads are like an opening, and how sure it is that they are one: 0..1."""
+    named = features(sight)
+    worth = judged(_network(), named, across(sight.beside))
+    return worth, certainty(_network()["certainty"], worth, named["exists"])
+
+
+def certainty(weights: np.ndarray, worth: np.ndarray, exists: np.ndarray) -> np.ndarray:
+    """How sure openings are, 0..1: a logistic curve of `known` of them."""
+    return np.asarray(1 / (1 + np.exp(-known(worth, exists) @ weights)))
+
+
+def known(worth: np.ndarray, exists: np.ndarray) -> np.ndarray:
+    """``(N, 3)``: what says how sure an opening is."""
+    return np.stack([np.ones(len(worth)), worth, np.log(exists + _LEAST_EXISTS)], 1)
+
+
+def judged(
+    network: dict[str, np.ndarray], named: dict[str, np.ndarray], sides: np.ndarray
+) -> np.ndarray:
+    """What networks make of quads, ``(N,)``: the mean of all of them.
+
+    Each side goes through two layers; the mean and the maximum over the four, and what is known of
+    the quad, go through three.
+
+    Args:
+        network: Arrays as `benchmarks/openings.py` writes them; weights are ``(K, in, out)`` for
+            ``K`` networks.
+        named: As `features` gives them.
+        sides: As `across` gives them.
+    """
+    whole = np.stack([named[name] for name in network["names"]], 1)
+    whole = ((whole - network["mean"]) / network["spread"]).astype(np.float32)
+    sides = (sides - network["side_mean"]) / network["side_spread"]
+    total = np.zeros(len(whole))
+    for index in range(len(network["side_weight_1"])):
+
+        def layer(x: np.ndarray, name: str, index: int = index) -> np.ndarray:
+            weight, bias = (network[name.replace("*", part)][index] for part in ("weight", "bias"))
+            return np.asarray(x @ weight + bias)
+
+        each = np.maximum(layer(np.maximum(layer(sides, "side_*_1"), 0), "side_*_2"), 0)
+        x = np.concatenate([whole, each.mean(1), each.max(1)], 1)
+        for name in ("*_1", "*_2"):
+            x = np.maximum(layer(x, name), 0)
+        total += layer(x, "*_3")[:, 0]
+    return total / len(network["side_weight_1"])
+
+
+@cache
+def _network() -> dict[str, np.ndarray]:
+    with as_file(files(__package__) / "choice.npz") as path, np.load(path) as stored:
+        return dict(stored)
 
 
 def apart(openings: list[Quad], outers: list[Quad], worth: np.ndarray) -> list[int]:

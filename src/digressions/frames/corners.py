@@ -148,12 +148,13 @@ def _closed(
     """
     sure_x, sure_y = sides_x >= _SUPPORT, sides_y >= _SUPPORT
     faint_y = (sides_y > 0) & ~sure_y
+    any_bits, sure_bits = (np.packbits(part, axis=2) for part in (sides_x > 0, sure_x))
     found = [np.zeros((4, 0), int)]
     for left in range(len(sides_y)):
-        any_x = sides_x[:, left] > 0
-        found.append(_closing(left, sure_y[left], any_x, sure_y))
-        found.append(_closing(left, sure_y[left], sure_x[:, left], faint_y))
-        found.append(_closing(left, faint_y[left], sure_x[:, left], sure_y))
+        sure, faint = np.nonzero(sure_y[left]), np.nonzero(faint_y[left])
+        found.append(_closing(left, sure, any_bits[:, left], sure_y))
+        found.append(_closing(left, sure, sure_bits[:, left], faint_y))
+        found.append(_closing(left, faint, sure_bits[:, left], sure_y))
     top, right, bottom, left = np.concatenate(found, 1)
     return top, right, bottom, left
 
@@ -182,19 +183,20 @@ def _apart(corners: np.ndarray, most: int) -> np.ndarray:
     return np.array(kept, int)
 
 
-def _closing(left: int, seen: np.ndarray, between: np.ndarray, shut: np.ndarray) -> np.ndarray:
+def _closing(
+    left: int, pairs: tuple[np.ndarray, ...], between: np.ndarray, shut: np.ndarray
+) -> np.ndarray:
     """Quads ``(4, N)`` with this line as their left side.
 
     Args:
-        seen: ``(H, H)``: between which lines across it is a side.
-        between: ``(H, V)``: which lines across are a side between it and another line down.
+        pairs: The lines across, top and bottom, between which it is a side.
+        between: ``(H, V / 8)`` bits: which lines across are a side from it to another line down.
         shut: ``(V, H, H)``: between which lines across each line down is a side.
     """
-    top, bottom = np.nonzero(seen)
-    bits = np.packbits(between, axis=1)  # eight lines at a time
-    both = bits[top] & bits[bottom]
+    top, bottom = pairs
+    both = between[top] & between[bottom]
     some = np.flatnonzero(both.any(1))
-    pair, right = np.nonzero(np.unpackbits(both[some], axis=1, count=between.shape[1]))
+    pair, right = np.nonzero(np.unpackbits(both[some], axis=1, count=len(shut)))
     top, bottom = top[some][pair], bottom[some][pair]
     closed = np.flatnonzero(shut[right, top, bottom])
     return np.stack([top[closed], right[closed], bottom[closed], np.full(len(closed), left)])

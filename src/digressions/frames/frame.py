@@ -10,12 +10,12 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Quad, Size
 from .aspect import Aspect, aspects, squareness
-from .choice import apart, features, openness
+from .choice import apart, openness
 from .corners import sharpened
 from .quads import Seen, Sight, inside, look, shrunk, smoothed
 from .rings import pixel_corners
 
-_EXISTS = 0.03  # the score of a quad that is reported
+EXISTS = 0.03  # how sure a quad must be to be reported
 _FULL = 0.8  # the score of a frame with a picture in it, as a share of an empty one's
 _NESTED = 0.3  # how even moulding or mat must be
 _MASK_REACH = 4.0  # pixels that the corner of a mask's outline may be off
@@ -46,9 +46,7 @@ class Frame:
     aspect: Aspect
 
 
-def find(
-    photo: np.ndarray, focal_35: float | None = None, *, least: float = _EXISTS
-) -> list[Frame]:
+def find(photo: np.ndarray, focal_35: float | None = None, *, least: float = EXISTS) -> list[Frame]:
     """All picture frames, screens and posters in a photo, the best first.
 
     Straight edges are joined to quads; each quad's sides are measured to a part of a pixel; what is
@@ -125,8 +123,8 @@ def _frames(sight: Sight, least: float) -> list[Frame]:
     """Of quads that overlap, the one that is most like an opening; the best first."""
     if not sight.seen:
         return []
-    worth, sure = openness(features(sight))
-    outers = [_outer(each, sight.seen) for each in sight.seen]
+    worth, sure = openness(sight)
+    outers = [outermost(each, sight.seen) for each in sight.seen]
     likely = np.flatnonzero(sure >= least)
     openings = [sight.seen[i].quad for i in likely]
     frames = []
@@ -146,7 +144,7 @@ def _frames(sight: Sight, least: float) -> list[Frame]:
     return sorted(frames, key=lambda frame: -frame.score)
 
 
-def _outer(each: Seen, seen: list[Seen]) -> Seen:
+def outermost(each: Seen, seen: list[Seen]) -> Seen:
     """What a quad is nested in; itself where that is nothing."""
     around = [nest for nest in each.around if nest.even >= _NESTED]
     best = max(around, key=lambda nest: nest.even * seen[nest.quad].exists, default=None)
