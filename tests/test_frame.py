@@ -178,7 +178,7 @@ def test_a_picture_lies_in_perspective_to_half_a_pixel() -> None:
     outer = np.array([[-0.5, -0.5], [299.5, -0.5], [299.5, 399.5], [-0.5, 399.5]])
     wanted = project(homography(outer, OPENING.array), inner)
     hung = insert(framed(), OPENING, picture, 0.75)
-    from digressions.frames.corners import sharpened
+    from digressions.frames.sharp import sharpened
 
     found = sharpened(hung.astype(np.float32), wanted + 0.7, 3.0)
     assert np.abs(found.corners - wanted).max() < 0.5

@@ -15,7 +15,8 @@ HALF_DIAGONAL_35 = 21.633  # mm: half the diagonal of 36 x 24 mm, which EXIF's f
 _USUAL, _USUAL_SPREAD = 0.5, 0.3
 _EXIF_SPREAD = 0.08
 _CENTRE_SPREAD = 0.01  # half diagonals: where the lens looks is rarely the very middle
-_CORNER_ERROR = 0.5  # pixels of a corner that was measured
+CORNER_ERROR = 0.7  # pixels of a corner that was measured: one standard deviation
+_SQUARE_ERROR = 0.5  # the same where it is asked whether a quad may be a rectangle
 _SKEW = 0.04  # cosine that a right angle may be off by: lenses, corners
 
 # Longer by shorter side, in the units that these are sold in.
@@ -68,7 +69,7 @@ def aspects(
     quads: Sequence[Quad],
     photo: Size,
     focal_35: float | None = None,
-    corner_error: float = 0.7,
+    corner_error: float = CORNER_ERROR,
 ) -> list[Aspect]:
     """True aspects of rectangles in one photo, which share its focal length.
 
@@ -118,7 +119,7 @@ def squareness(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
     off, usual = known * slope + rest, np.hypot(spread * slope, _SKEW)
     if abs(off) > usual:
         by_corner = _derivatives(lambda moved: _skew(moved, known), points)
-        usual = np.hypot(usual, np.linalg.norm(by_corner[:8]) * _CORNER_ERROR / half)
+        usual = np.hypot(usual, np.linalg.norm(by_corner[:8]) * _SQUARE_ERROR / half)
     return float(np.exp(-0.5 * (off / usual) ** 2))
 
 

@@ -9,18 +9,17 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Quad, Size
-from .aspect import Aspect, aspects, squareness
+from .aspect import CORNER_ERROR, Aspect, aspects, squareness
 from .choice import apart, openness
-from .corners import sharpened
 from .quads import Seen, Sight, inside, look, shrunk, smoothed
 from .rings import pixel_corners
+from .sharp import sharpened
 
 EXISTS = 0.03  # how sure a quad must be to be reported
 _FULL = 0.8  # the score of a frame with a picture in it, as a share of an empty one's
 _NESTED = 0.3  # how even moulding or mat must be
 _MASK_REACH = 4.0  # pixels that the corner of a mask's outline may be off
 _LEAST_SEEN = 16.0  # pixels of the photo that lie in an opening
-_CORNER_ERROR = 0.7  # pixels of the fine copy
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def find(photo: np.ndarray, focal_35: float | None = None, *, least: float = EXI
     best = _frames(sight, least)
     if not best:
         return []
-    found = aspects([frame.opening for frame in best], sight.size, focal_35, _CORNER_ERROR)
+    found = aspects([frame.opening for frame in best], sight.size, focal_35)
     back = max(photo.shape) / max(sight.size)
     return [
         replace(
@@ -88,7 +87,7 @@ def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Fr
         )
     fine = shrunk(photo)
     factor = max(fine.shape[:2]) / max(size)
-    error = _CORNER_ERROR / factor
+    error = CORNER_ERROR / factor
     reasons = {
         "rectangle": squareness(opening, size, focal_35),
         "empty": inside(smoothed(fine), opening.scaled(factor)).empty,

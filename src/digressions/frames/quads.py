@@ -11,9 +11,10 @@ import numpy as np
 from ..geometry import Quad, Size, homography
 from .aspect import rough_aspect, squareness
 from .borders import Borders, borders
-from .corners import Sharp, candidates, sharpened
+from .corners import candidates
 from .lines import straight_lines
 from .rings import pixel_corners, rings, upright_size
+from .sharp import Sharp, sharpened
 
 _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
 _LOOKED_AT = 120  # candidates
