@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import frames, openings
 from benchmarks.render import Photo, photograph
 from benchmarks.rooms import room
+from digressions.frames import choice
+from digressions.frames.choice import judged
 from digressions.geometry import Quad
 
+SHIPPED = Path(choice.__file__).with_name("choice.npz")
 DOCS = Path(__file__).parents[1] / "docs"
 WIDTH = 500
 
@@ -26,12 +30,52 @@ def test_a_room_is_the_same_every_time_and_larger_when_asked() -> None:
         assert np.abs(doubled - large.corners(b)).max() < 0.01
 
 
-def test_a_room_where_no_quad_is_seen_is_passed_over_by_the_fit(
+def test_a_room_where_no_quad_is_seen_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = np.full((375, 500, 3), 128, np.uint8)
     monkeypatch.setattr(openings, "photo_of", lambda *_: Photo(plain, (1.0,)))
-    assert not openings.scene(3, None).openings
+    assert openings.looked([3], None, 1) == []
+
+
+@pytest.fixture
+def small_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "room", lambda seed: room(seed, WIDTH))
+    monkeypatch.setattr(openings, "_EPOCHS", 3)
+
+
+def test_numpy_says_what_the_network_was_taught(small_rooms: None) -> None:
+    scenes = [openings.scene(seed) for seed in (1000, 1001)]
+    scale = openings.scaled_by(scenes)
+    lessons = [openings.lesson(each, scale) for each in scenes]
+    judge = openings.taught(lessons, 0)
+    network = scale | {name: array[None] for name, array in judge.weights().items()}
+    for each in scenes:
+        whole = np.stack([each.named[name] for name in scale["names"]], 1)
+        whole = torch.from_numpy((whole - scale["mean"]) / scale["spread"]).float()
+        sides = torch.from_numpy((each.sides - scale["side_mean"]) / scale["side_spread"]).float()
+        with torch.no_grad():
+            said = judge(whole, sides).numpy()
+        assert np.allclose(judged(network, each.named, each.sides), said, atol=1e-4)
+
+
+def test_the_fit_writes_what_the_finder_reads_and_looks_at_a_room_once(
+    small_rooms: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    asked = ["--out", str(tmp_path), "--rooms", "9", "--networks", "1"]
+    openings.main(asked, said.append)
+    with np.load(tmp_path / "choice.npz") as found, np.load(SHIPPED) as shipped:
+        assert set(found) == set(shipped)
+        assert (found["names"] == shipped["names"]).all()
+        assert all(found[name].shape[1:] == shipped[name].shape[1:] for name in found)
+    monkeypatch.setattr(openings, "look", None)  # what is kept is not looked at again
+    openings.main([*asked, "--held-out"], said.append)
+    assert [text.partition(" rooms")[0] for text in said] == [
+        "taught: 9",
+        "taught: 7",
+        "held out: 2",
+    ]
 
 
 def test_a_finder_that_knows_the_truth_finds_all_without_error() -> None:

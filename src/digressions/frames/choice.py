@@ -103,9 +103,8 @@ def across(beside: Borders) -> np.ndarray:
         4 * beside.uneven / _UNIT,
         _log(bands),
     )
-    return np.concatenate(
-        [part.reshape(*part.shape[:2], -1) for part in parts], -1, dtype=np.float32
-    )
+    flat = [part.reshape(len(part), 4, int(np.prod(part.shape[2:]))) for part in parts]
+    return np.concatenate(flat, -1, dtype=np.float32)
 
 
 def openness(sight: Sight) -> tuple[np.ndarray, np.ndarray]:

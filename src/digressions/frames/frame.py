@@ -30,11 +30,11 @@ class Frame:
         opening: Where a picture goes: inside moulding and mat.
         outer: The outside of the moulding; the same as the opening where there is none.
         score: 0..1: how sure it is that this is an opening, less if it is not empty.
-        reasons: What the score is made of, each 0..1: ``opening`` (how much more it is like one
-            than other quads of the photo, see `choice.py`), ``edges`` (the share of the sides
-            that is seen), ``straight``, ``corners`` (edges begin there), ``rectangle`` (right
-            angles fit the lens), ``nested`` (moulding or mat evenly around it) and ``empty``
-            (nothing in it).
+        reasons: What speaks for it, each 0..1: ``opening`` (how sure it is by what lies across its
+            sides and around it, see `choice.py`), ``edges`` (the share of the sides that is seen),
+            ``straight``, ``corners`` (edges begin there), ``rectangle`` (right angles fit the
+            lens), ``nested`` (moulding or mat evenly around it) and ``empty`` (nothing in it). The
+            score is the first, less by up to a fifth by the last.
         aspect: True width / height of the opening.
     """
 
@@ -49,8 +49,8 @@ def find(photo: np.ndarray, focal_35: float | None = None, *, least: float = EXI
     """All picture frames, screens and posters in a photo, the best first.
 
     Straight edges are joined to quads; each quad's sides are measured to a part of a pixel; what is
-    nested in it is looked for in the mean over its sides; of all these, those stay that are more
-    like an opening than what overlaps them.
+    nested in it is looked for in the mean over its sides (`quads.py`); of all these, those stay
+    that are more like an opening than what overlaps them (`choice.py`).
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.

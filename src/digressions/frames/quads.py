@@ -154,11 +154,11 @@ class _Table:
         edges = sharpened(self.image, corners, _REACH)
         if edges.support.min() <= 0:
             return
-        known = self._known(edges.corners)
-        if known is None:
+        same = self._same(edges.corners)
+        if same is None:
             self._add(edges, support, ends)
         else:
-            known.often += 1
+            self.seen[same].often += 1
 
     def nest(self, outer: int) -> None:
         """Takes in what is nested in a quad."""
@@ -166,33 +166,32 @@ class _Table:
         shorter = around.quad.sides.min()
         aspect = rough_aspect(around.quad, self.size, self.focal)
         for ring in rings(self.image, around.quad, aspect):
-            known = self._known(ring.quad.array)
-            if known is None:
+            inner = self._same(ring.quad.array)
+            if inner is None:
                 # Not so far that a stronger edge beside it is in reach.
                 reach = min(_RING_REACH, max(_LEAST_REACH, 0.6 * ring.gap))
                 edges = sharpened(self.image, ring.quad.array, reach)
                 if edges.support.mean() < _HALF:  # made up of what the frame holds
                     continue
-                known = self._known(edges.corners)
-            if known is None:
-                known = self._add(edges, np.zeros(4), np.zeros(4))
+                inner = self._same(edges.corners)
+            if inner is None:
+                inner = self._add(edges, np.zeros(4), np.zeros(4))
             else:
-                known.often += 1
-            if known is around:
-                continue
-            depth = ring.gap / shorter
-            inner = next(i for i, each in enumerate(self.seen) if each is known)
-            known.around.append(Nest(outer, ring.even, ring.level, depth))
-            around.rings.append(Nest(inner, ring.even, ring.level, depth))
+                self.seen[inner].often += 1
+            if inner != outer:
+                nest = Nest(inner, ring.even, ring.level, ring.gap / shorter)
+                around.rings.append(nest)
+                self.seen[inner].around.append(nest._replace(quad=outer))
 
-    def _known(self, corners: np.ndarray) -> Seen | None:
+    def _same(self, corners: np.ndarray) -> int | None:
+        """Which quad has these corners, if there is one."""
         if not self.seen:
             return None
-        apart = np.abs(self._corners[: len(self.seen)] - corners).max((1, 2))
-        nearest = int(apart.argmin())
-        return self.seen[nearest] if apart[nearest] <= _SAME else None
+        off = np.abs(self._corners[: len(self.seen)] - corners).max((1, 2))
+        nearest = int(off.argmin())
+        return nearest if off[nearest] <= _SAME else None
 
-    def _add(self, edges: Sharp, support: np.ndarray, ends: np.ndarray) -> Seen:
+    def _add(self, edges: Sharp, support: np.ndarray, ends: np.ndarray) -> int:
         quad = Quad.trusted(edges.corners)
         square = squareness(quad, self.size, self.focal)
         new = Seen(quad, edges, support, ends, square, inside(self.image, quad))
@@ -200,7 +199,7 @@ class _Table:
             self._corners = np.concatenate([self._corners, np.zeros_like(self._corners)])
         self._corners[len(self.seen)] = edges.corners
         self.seen.append(new)
-        return new
+        return len(self.seen) - 1
 
 
 def inside(image: np.ndarray, quad: Quad) -> Inside:
