@@ -40,6 +40,7 @@ _WRONG, _RIGHT = 0.88, 0.93  # overlap from which a quad is not quite wrong, and
 _AMONG = 0.002  # overlap from which two quads are in each other's way
 _OTHER = 0.3  # overlap under which a quad is none of the openings
 _TOLD_APART = 0.1  # what telling openings from other things weighs
+_DOUBTED = 0.3  # of lessons that say nothing of right angles
 _REST = 40  # quads of a room that lie in no opening's way and teach
 _LOOKED_AT = 40  # quads of a room that are weighed against each other for certainty
 
@@ -199,8 +200,11 @@ def scaled_by(scenes: Sequence[Scene]) -> Network:
     }
 
 
-def taught(lessons: Sequence[Lesson], seed: int) -> Judge:
+def taught(lessons: Sequence[Lesson], doubted: Sequence[int], seed: int) -> Judge:
     """A network that has seen all lessons ``_EPOCHS`` times (AdamW, one cycle of the rate).
+
+    Now and then it is not told the features ``doubted``: rendered rooms have right angles and a
+    known lens, photos have cropped edges and bent paper.
 
     Minimises the mean over true openings of ``-log(sum of y exp(s) / sum of exp(s))`` over all
     quads that overlap it, where ``s`` is what the network says and ``y`` how right a quad is, and
@@ -215,7 +219,12 @@ def taught(lessons: Sequence[Lesson], seed: int) -> Judge:
     for _ in range(_EPOCHS):
         order = shuffled.permutation(len(lessons))
         for start in range(0, len(order), _ROOMS):
-            loss = _loss(judge, [lessons[i] for i in order[start : start + _ROOMS]])
+            some = [lessons[i] for i in order[start : start + _ROOMS]]
+            for index in np.flatnonzero(shuffled.random(len(some)) < _DOUBTED):
+                whole = some[index].whole.clone()
+                whole[:, doubted] = 0.0  # what is usual
+                some[index] = some[index]._replace(whole=whole)
+            loss = _loss(judge, some)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -243,7 +252,8 @@ def networks(scenes: Sequence[Scene], count: int = NETWORKS) -> Network:
     """Networks that these rooms have taught, with their certainty."""
     scale = scaled_by(scenes)
     lessons = [lesson(each, scale) for each in scenes]
-    every = [taught(lessons, seed).weights() for seed in range(count)]
+    doubted = [i for i, name in enumerate(scale["names"]) if name.endswith(("square", "exists"))]
+    every = [taught(lessons, doubted, seed).weights() for seed in range(count)]
     network = scale | {name: np.stack([one[name] for one in every]) for name in every[0]}
     return network | {"certainty": fitted_certainty(scenes, network)}
 

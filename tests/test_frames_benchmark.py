@@ -48,7 +48,7 @@ def test_numpy_says_what_the_network_was_taught(small_rooms: None) -> None:
     scenes = [openings.scene(seed) for seed in (1000, 1001)]
     scale = openings.scaled_by(scenes)
     lessons = [openings.lesson(each, scale) for each in scenes]
-    judge = openings.taught(lessons, 0)
+    judge = openings.taught(lessons, [0], 0)
     network = scale | {name: array[None] for name, array in judge.weights().items()}
     for each in scenes:
         whole = np.stack([each.named[name] for name in scale["names"]], 1)
