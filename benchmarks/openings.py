@@ -71,7 +71,11 @@ def scene(seed: int, folder: Path | None = None) -> Scene:
     kept = None if folder is None else folder / f"{seed}.npz"
     if kept is not None and kept.exists():
         with np.load(kept) as stored:
-            named = {name[8:]: stored[name] for name in stored if name.startswith("feature ")}
+            named = {
+                name.removeprefix("feature "): stored[name]
+                for name in stored
+                if name.startswith("feature ")
+            }
             rest = {name: stored[name] for name in Scene._fields if name != "named"}
             return Scene(named=named, **rest)
     made = room(seed)

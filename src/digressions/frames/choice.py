@@ -44,7 +44,7 @@ def features(sight: Sight) -> dict[str, np.ndarray]:
         "square": np.array([each.square for each in seen]),
         "empty": np.array([each.inside.empty for each in seen]),
         "varied": _log([each.inside.spread for each in seen]),
-        "bright": colour.mean(1) / 64,
+        "bright": colour.mean(1) / _UNIT,
         "often": np.log([each.often for each in seen]),
         "drawn": np.array([float(each.drawn) for each in seen]),
         "short side": np.log(sides[:, 0] / 50),
