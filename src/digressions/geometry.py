@@ -135,7 +135,8 @@ class Quad(NamedTuple):
     @property
     def sides(self) -> np.ndarray:
         """Lengths of the top, right, bottom and left side, ``(4,)`` pixels."""
-        return np.linalg.norm(np.roll(self.array, -1, 0) - self.array, axis=1)
+        around = (*self[1:], self[0])
+        return np.array([math.dist(a, b) for a, b in zip(self, around, strict=True)])
 
     @classmethod
     def of(cls, points: Sequence[Sequence[float]] | np.ndarray) -> Quad:
@@ -227,20 +228,20 @@ def homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The projective map of four points onto four others.
 
     Args:
-        source, target: ``(4, 2)``, no three of them on a line.
+        source, target: ``(..., 4, 2)``, no three of them on a line; what comes before is broadcast.
 
     Returns:
-        ``(3, 3)`` float64, its last entry 1.
+        ``(..., 3, 3)`` float64, the last entry 1.
     """
-    (x, y), (u, v) = np.asarray(source, float).T, np.asarray(target, float).T
-    one, zero = np.ones(4), np.zeros(4)
-    rows = np.concatenate(
-        [
-            np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], 1),
-            np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], 1),
-        ]
-    )
-    return np.append(np.linalg.solve(rows, np.concatenate([u, v])), 1.0).reshape(3, 3)
+    source, target = np.broadcast_arrays(np.asarray(source, float), np.asarray(target, float))
+    rows = np.zeros((*source.shape[:-2], 4, 2, 8))  # of each point, for x and for y
+    rows[..., 0, 0:2] = rows[..., 1, 3:5] = source
+    rows[..., 0, 2] = rows[..., 1, 5] = 1.0
+    rows[..., 6:] = -target[..., None] * source[..., None, :]
+    flat = target.reshape(*target.shape[:-2], 8, 1)
+    found = np.linalg.solve(rows.reshape(*rows.shape[:-3], 8, 8), flat)[..., 0]
+    last = np.ones_like(found[..., :1])
+    return np.concatenate([found, last], -1).reshape(*found.shape[:-1], 3, 3)
 
 
 def project(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

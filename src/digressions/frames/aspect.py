@@ -85,47 +85,41 @@ def aspects(
         corner_error: Standard deviation of a corner, in pixels.
     """
     known, spread = _known(focal_35)
+    if not quads:
+        return []
     half = np.hypot(*photo) / 2
     errors = np.array([corner_error / half] * 8 + [_CENTRE_SPREAD] * 2)
-    corners = [_centred(quad, photo, half) for quad in quads]
-    weight, total = 1 / spread**2, known / spread**2
-    for points in corners:
-        slope, rest = _right_angle(points)
-        skews = _derivatives(lambda moved: _skew(moved, known), points)
-        variance = ((skews * errors) ** 2).sum()
-        weight += slope**2 / variance
-        total -= slope * rest / variance
+    points = _centred(np.array(quads), photo)
+    slope, rest = _right_angle(points)
+    variance = ((_derivatives(lambda moved: _skew(moved, known), points) * errors) ** 2).sum(1)
+    weight = 1 / spread**2 + (slope**2 / variance).sum()
+    total = known / spread**2 - (slope * rest / variance).sum()
     focal = float(np.clip(total / weight, 0.03, 2.5))
-    found = []
-    for points in corners:
-        value = _aspect(points, focal)
-        by_corner = _derivatives(lambda moved: _aspect(moved, focal), points) * errors
-        step = min(0.02, focal / 2)
-        by_focal = (_aspect(points, focal + step) - _aspect(points, focal - step)) / (2 * step)
-        error = np.hypot(np.linalg.norm(by_corner), by_focal / np.sqrt(weight))
-        found.append(Aspect(value, float(error)))
-    return found
+    by_corner = _derivatives(lambda moved: _aspect(moved, focal), points) * errors
+    step = min(0.02, focal / 2)
+    by_focal = (_aspect(points, focal + step) - _aspect(points, focal - step)) / (2 * step)
+    error = np.hypot(np.linalg.norm(by_corner, axis=1), by_focal / np.sqrt(weight))
+    return [Aspect(float(v), float(e)) for v, e in zip(_aspect(points, focal), error, strict=True)]
 
 
-def squareness(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
-    """How well a quad agrees with being a rectangle, 0..1: 1 where right angles fit the lens.
+def squareness(corners: np.ndarray, photo: Size, focal_35: float | None = None) -> np.ndarray:
+    """How well quads ``(N, 4, 2)`` agree with being rectangles, 0..1: 1 where angles fit the lens.
 
     The corners of a small quad say little about its angles.
     """
     known, spread = _known(focal_35)
-    half = np.hypot(*photo) / 2
-    points = _centred(quad, photo, half)
+    points = _centred(corners, photo)
     slope, rest = _right_angle(points)
     off, usual = known * slope + rest, np.hypot(spread * slope, _SKEW)
-    if abs(off) > usual:
-        by_corner = _derivatives(lambda moved: _skew(moved, known), points)
-        usual = np.hypot(usual, np.linalg.norm(by_corner[:8]) * _SQUARE_ERROR / half)
-    return float(np.exp(-0.5 * (off / usual) ** 2))
+    by_corner = _derivatives(lambda moved: _skew(moved, known), points)[:, :8]
+    error = np.linalg.norm(by_corner, axis=1) * _SQUARE_ERROR / (np.hypot(*photo) / 2)
+    usual = np.where(np.abs(off) > usual, np.hypot(usual, error), usual)
+    return np.asarray(np.exp(-0.5 * (off / usual) ** 2))
 
 
-def rough_aspect(quad: Quad, photo: Size, focal_35: float | None = None) -> float:
-    """Width / height for what is known of the focal length beforehand."""
-    return _aspect(_centred(quad, photo, np.hypot(*photo) / 2), _known(focal_35)[0])
+def rough_aspects(corners: np.ndarray, photo: Size, focal_35: float | None = None) -> np.ndarray:
+    """Width / height of quads ``(N, 4, 2)`` for what is known of the focal length beforehand."""
+    return _aspect(_centred(corners, photo), _known(focal_35)[0])
 
 
 def _known(focal_35: float | None) -> tuple[float, float]:
@@ -136,49 +130,49 @@ def _known(focal_35: float | None) -> tuple[float, float]:
     return known, _EXIF_SPREAD * known
 
 
-def _centred(quad: Quad, photo: Size, half: float) -> np.ndarray:
-    return (quad.array - (np.array(photo) - 1) / 2) / half
+def _centred(corners: np.ndarray, photo: Size) -> np.ndarray:
+    """In half diagonals of the photo from its middle."""
+    return (corners - (np.array(photo) - 1) / 2) / (np.hypot(*photo) / 2)
 
 
 def _directions(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rectangle's sides as Zhang and He's ``n2`` and ``n3``, from ``(4, 2)`` clockwise."""
-    m1, m2, _, m3 = np.column_stack([points, np.ones(4)])
-    (x1, y1), (x2, y2), (x4, y4), (x3, y3) = points.tolist()
+    """Rectangles' sides as Zhang and He's ``n2`` and ``n3``, from ``(..., 4, 2)`` clockwise."""
+    m1, m2, m4, m3 = np.moveaxis(np.concatenate([points, np.ones_like(points[..., :1])], -1), -2, 0)
 
-    def turn(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> float:
+    def turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         """The triple product of three homogeneous points: (a x b) . c."""
-        return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        (x, y), (u, v) = ((p - a)[..., :2].T for p in (b, c))
+        return np.asarray((x * v - y * u).T[..., None])
 
-    k2 = turn(x1, y1, x4, y4, x3, y3) / turn(x2, y2, x4, y4, x3, y3)
-    k3 = turn(x1, y1, x4, y4, x2, y2) / turn(x3, y3, x4, y4, x2, y2)
+    k2 = turn(m1, m4, m3) / turn(m2, m4, m3)
+    k3 = turn(m1, m4, m2) / turn(m3, m4, m2)
     return k2 * m2 - m1, k3 * m3 - m1
 
 
-def _right_angle(points: np.ndarray) -> tuple[float, float]:
+def _right_angle(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``(a, b)``: the sides are at right angles where ``a / f**2 + b = 0``."""
     n2, n3 = _directions(points)
-    scale = np.linalg.norm(n2) * np.linalg.norm(n3)
-    return float(n2[:2] @ n3[:2] / scale), float(n2[2] * n3[2] / scale)
+    scale = np.linalg.norm(n2, axis=-1) * np.linalg.norm(n3, axis=-1)
+    return (n2[..., :2] * n3[..., :2]).sum(-1) / scale, n2[..., 2] * n3[..., 2] / scale
 
 
-def _skew(points: np.ndarray, focal: float) -> float:
+def _skew(points: np.ndarray, focal: float) -> np.ndarray:
     """The cosine between the sides, where ``focal`` is 1 / f**2; about 0 of a rectangle."""
     slope, rest = _right_angle(points)
     return focal * slope + rest
 
 
-def _aspect(points: np.ndarray, focal: float) -> float:
+def _aspect(points: np.ndarray, focal: float) -> np.ndarray:
     """Width / height, where ``focal`` is 1 / f**2."""
     n2, n3 = _directions(points)
     weight = np.array([focal, focal, 1.0])
-    return float(np.sqrt(n2**2 @ weight / (n3**2 @ weight)))
+    return np.asarray(np.sqrt(n2**2 @ weight / (n3**2 @ weight)))
 
 
 def _derivatives(
-    function: Callable[[np.ndarray], float], points: np.ndarray, step: float = 1e-4
+    function: Callable[[np.ndarray], np.ndarray], points: np.ndarray, step: float = 1e-4
 ) -> np.ndarray:
-    """Of a function of the points by their eight coordinates and by the middle's two."""
+    """Of a function of points ``(N, 4, 2)`` by their eight coordinates and by the middle's two."""
     moves = [*np.eye(8).reshape(8, 4, 2), *(np.tile(axis, (4, 1)) for axis in np.eye(2))]
-    return np.array(
-        [(function(points + step * m) - function(points - step * m)) / (2 * step) for m in moves]
-    )
+    ahead, back = (points[:, None] + sign * step * np.array(moves) for sign in (1, -1))
+    return (function(ahead) - function(back)) / (2 * step)

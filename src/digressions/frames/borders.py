@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ..geometry import homography
+from .medians import median
 from .rings import pixel_corners
 
 _ALONG = np.linspace(0.12, 0.88, 32)  # places along each side
@@ -54,7 +55,7 @@ def borders(image: np.ndarray, corners: np.ndarray) -> Borders:
         far, uneven = np.zeros((0, 4, _DEEP, 3)), np.zeros((0, 4, _DEEP))
         return Borders(flat, flat, flat, flat, near, far, uneven)
     found = _across(image, corners)
-    profile = np.median(found, 2)  # (N, 4, D, 3)
+    profile = median(found, 2)  # (N, 4, D, 3)
     change = np.linalg.norm(profile[:, :, 2:] - profile[:, :, :-2], axis=-1)  # in one pixel
     middle = _ACROSS[1:-1]
     peak = change[..., np.abs(middle) <= _EDGE].max(-1)
@@ -66,15 +67,15 @@ def borders(image: np.ndarray, corners: np.ndarray) -> Borders:
         _unevenness(found[..., (sign * _ACROSS >= low) & (sign * _ACROSS <= high), :])
         for sign in (-1, 1)
     ]
-    views = [_from_far(image, quad) for quad in corners]
+    far, uneven = _from_far(image, corners)
     return Borders(
         step=step,
         sharp=peak / np.maximum(step, 1.0),
         outside=bands[0],
         inside=bands[1],
         near=profile,
-        far=np.stack([usual for usual, _ in views]),
-        uneven=np.stack([off for _, off in views]),
+        far=far,
+        uneven=uneven,
     )
 
 
@@ -84,45 +85,42 @@ def _across(image: np.ndarray, corners: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(sides, axis=-1, keepdims=True)
     inward = np.stack([-sides[..., 1], sides[..., 0]], -1) / np.maximum(length, 1e-6)
     points = corners[:, :, None] + _ALONG[:, None] * sides[:, :, None]  # (N, 4, L, 2)
-    places = points[..., None, :] + _ACROSS[:, None] * inward[:, :, None, None]
-    at = places.reshape(-1, len(_ACROSS), 2).astype(np.float32)
+    across = _ACROSS[:, None] * inward[:, :, None]  # (N, 4, D, 2)
+    places = points.astype(np.float32)[:, :, :, None] + across.astype(np.float32)[:, :, None]
+    at = places.reshape(-1, len(_ACROSS), 2)
     return np.concatenate(
         [
-            cv2.remap(
-                image,
-                part[..., 0],
-                part[..., 1],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
+            cv2.remap(image, part, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             for part in np.array_split(at, len(at) // 30000 + 1)  # OpenCV takes no more rows
         ]
     ).reshape(*places.shape[:-1], 3)
 
 
 def _from_far(image: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`Borders.far` and `Borders.uneven` of one quad."""
-    middle = corners.mean(0)
+    """`Borders.far` and `Borders.uneven`."""
+    middle = corners.mean(1, keepdims=True)
     wider = middle + _AROUND * (corners - middle)
-    view = cv2.warpPerspective(
-        image,
-        homography(pixel_corners(_VIEW, _VIEW), wider),
-        (_VIEW, _VIEW),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    views = np.stack(
+        [
+            cv2.warpPerspective(
+                image, warp, (_VIEW, _VIEW), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            )
+            for warp in homography(pixel_corners(_VIEW, _VIEW), wider)
+        ]
     )
     quarter = _VIEW // 4
     strips = np.stack(
-        [np.rot90(view, turn)[:_DEEP, quarter:-quarter] for turn in range(4)]
-    )  # (4, depth, along, 3); turned so that top, right, bottom, left come up
-    usual = np.median(strips, 2)
-    return usual, np.abs(strips - usual[:, :, None]).mean((2, 3))
+        [np.rot90(views, turn, (1, 2))[:, :_DEEP, quarter:-quarter] for turn in range(4)], 1
+    )  # (N, 4, depth, along, 3); turned so that top, right, bottom, left come up
+    usual = median(strips, 3)
+    return usual, np.abs(strips - usual[:, :, :, None]).mean((3, 4))
 
 
 def _unevenness(band: np.ndarray) -> np.ndarray:
     """``(N, 4, L, B, 3)`` to ``(N, 4)``: how far it is from even, but for a slope of light."""
     mean = band.mean(3)
     along = np.linspace(-1, 1, mean.shape[2], dtype=np.float32)[:, None]
-    rest = mean - np.median(mean, 2, keepdims=True)
+    rest = mean - median(mean, 2)[:, :, None]
     rest = rest - along * (along * rest).sum(2, keepdims=True) / (along**2).sum()
     return np.asarray(np.abs(rest).mean((2, 3)))

@@ -17,6 +17,8 @@ _SMALLEST = 24.0  # pixels of a side
 _SAME = 3.0  # pixels that corners of one quad may be apart
 _ONE_PLACE = 0.6  # intersection over union of boxes from which quads lie in one place
 _OF_ONE_PLACE = 6  # quads that are kept of it
+_PAIRS = 1_000_000  # looked at in one go
+_BLOCK = 1000  # quads looked at in one go
 
 
 class Candidates(NamedTuple):
@@ -26,133 +28,173 @@ class Candidates(NamedTuple):
         corners: ``(N, 4, 2)``, clockwise from the top left.
         support: ``(N, 4)``: the share of each side (top, right, bottom, left) that is an edge.
         ends: ``(N, 4)``: how well each corner is one, where two edges begin: about -1..1.
-        signs: ``(N, 4)``: 1 or -1 as a side is darker inside or out; 0 where both.
     """
 
     corners: np.ndarray
     support: np.ndarray
     ends: np.ndarray
-    signs: np.ndarray
 
     def only(self, which: np.ndarray) -> Candidates:
         return Candidates(*(part[which] for part in self))
 
 
+class _Sides(NamedTuple):
+    """Stretches of lines that may be sides, ``(N,)`` each, ordered by line.
+
+    Attributes:
+        line: Which line.
+        first, last: The lines that it begins and ends at.
+        share: How much of it is an edge, 0..1, float32.
+    """
+
+    line: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    share: np.ndarray
+
+    def only(self, which: np.ndarray) -> _Sides:
+        return _Sides(*(part[which] for part in self))
+
+
 def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 120) -> Candidates:
     """Quads of two lines across and two down that are edges along much of their sides."""
+    empty = np.zeros((0, 4))
     if len(across) < 2 or len(down) < 2:
-        return _none()
+        return Candidates(np.zeros((0, 4, 2)), empty, empty)
     a, b = across.slope[:, None], across.offset[:, None]
     c, d = down.slope[None], down.offset[None]
     y = (a * d + b) / (1 - a * c)  # (H, V): where each two meet
     x = c * y + d
     inside = (x > -2) & (x < width + 2) & (y > -2) & (y < height + 2)
-    after_x, before_x, total_x = _beside(across, x)
-    below, above, total_y = (part.T for part in _beside(down, y.T))
-    begins, stops = after_x - before_x, before_x - after_x
-    starts, finishes = below - above, above - below
+    begins, total_x = _beside(across, x)
+    starts, total_y = (part.T for part in _beside(down, y.T))
     # As corners: the weaker of the two edges decides.
     ends = [
         np.minimum(begins, starts),
-        np.minimum(stops, starts),
-        np.minimum(stops, finishes),
-        np.minimum(begins, finishes),
+        np.minimum(-begins, starts),
+        np.minimum(-begins, -starts),
+        np.minimum(begins, -starts),
     ]
-    sides_x = _sides(x, total_x, begins, stops, inside)
-    sides_y = _sides(y.T, total_y.T, starts.T, finishes.T, inside.T)
-    top, right, bottom, left = _closed(sides_x, sides_y)
-    if not len(top):
-        return _none()
+    top, right, bottom, left = _closed(
+        _sides(x, total_x, begins, inside), _sides(y.T, total_y.T, starts.T, inside.T), x.shape
+    )
     pairs = [(top, left), (top, right), (bottom, right), (bottom, left)]
     quads = Candidates(
         np.stack([np.stack([x[p], y[p]], -1) for p in pairs], 1),
         np.stack(
             [
-                sides_x[top, left, right],
-                sides_y[right, top, bottom],
-                sides_x[bottom, left, right],
-                sides_y[left, top, bottom],
+                _share(x, total_x, top, left, right),
+                _share(y.T, total_y.T, right, top, bottom),
+                _share(x, total_x, bottom, left, right),
+                _share(y.T, total_y.T, left, top, bottom),
             ],
             1,
         ),
         np.stack([ends[index][p] for index, p in enumerate(pairs)], 1),
-        np.stack([across.sign[top], down.sign[right], -across.sign[bottom], -down.sign[left]], 1),
     )
     quads = quads.only(np.sort(quads.support, 1)[:, 1] >= _SUPPORT)
     worth = quads.support.mean(1) + 0.5 * np.sort(quads.ends, 1)[:, 1:].mean(1)
-    order = np.argsort(-worth)
+    order = np.argsort(-worth, kind="stable")
     return quads.only(order[_apart(quads.corners[order], most)])
 
 
-def _beside(lines: Lines, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How much of a line is an edge just after, just before, and altogether before places on it."""
-    after = (lines.seen(at + _NEAR + _SLACK) - lines.seen(at + _SLACK)) / _NEAR
-    before = (lines.seen(at - _SLACK) - lines.seen(at - _SLACK - _NEAR)) / _NEAR
-    return after, before, lines.seen(at)
+def _beside(lines: Lines, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How well an edge begins at places on its line, -1 (it ends) to 1; how much is before them."""
+    offsets = (_SLACK, _SLACK + _NEAR, -_SLACK - _NEAR, -_SLACK, 0.0)
+    seen = lines.seen(np.concatenate([at + offset for offset in offsets], 1))
+    near, far, far_before, near_before, total = np.split(seen, len(offsets), 1)
+    return (far - near - near_before + far_before) / _NEAR, total
 
 
-def _none() -> Candidates:
-    empty = np.zeros((0, 4))
-    return Candidates(np.zeros((0, 4, 2)), empty, empty, empty)
-
-
-def _sides(
-    at: np.ndarray, seen: np.ndarray, begins: np.ndarray, stops: np.ndarray, inside: np.ndarray
-) -> np.ndarray:
-    """The share of edge between places on lines; 0 where it is no side.
+def _sides(at: np.ndarray, seen: np.ndarray, begins: np.ndarray, inside: np.ndarray) -> _Sides:
+    """Stretches between places on lines that are sides.
 
     A side is seen in part and ends at its corners, at one at least: the other may be hidden.
 
     Args:
         at, seen: ``(N, M)``: places on each line, and how much edge is before them.
-        begins, stops, inside: How well an edge begins and ends there; whether it is in the photo.
-
-    Returns:
-        ``(N, M, M)`` float32.
+        begins, inside: How well an edge begins there; whether it is in the photo.
     """
-    share = np.zeros((*at.shape, at.shape[1]), np.float32)
-    for line in range(len(at)):  # one by one: all at once is hundreds of megabytes
-        kept = np.flatnonzero(inside[line])
-        x, edge = at[line, kept].astype(np.float32), seen[line, kept].astype(np.float32)
-        begin, stop = begins[line, kept], stops[line, kept]
-        all_of_them = np.arange(len(kept))
-        # Of two that reach the sum together, one at least reaches half of it.
-        plain_begin, plain_stop = begin >= _ENDING / 2, stop >= _ENDING / 2
-        for first, last in (
-            (np.flatnonzero(plain_begin), all_of_them),
-            (np.flatnonzero(~plain_begin), np.flatnonzero(plain_stop)),
-        ):
-            length = x[last][None, :] - x[first][:, None]
-            part = (edge[last][None, :] - edge[first][:, None]) / np.maximum(
-                length - 2 * _SLACK, 1.0
-            )
-            valid = (length >= _SMALLEST) & (part >= _LEAST_SUPPORT)
-            valid &= begin[first][:, None] + stop[last][None, :] >= _ENDING
-            one, other = np.nonzero(valid)
-            share[line, kept[first[one]], kept[last[other]]] = np.minimum(part[one, other], 1.0)
-    return share
+    line, meets = np.nonzero(inside)
+    order = np.lexsort([begins[line, meets], line])
+    line, meets = line[order], meets[order]
+    begin, place = begins[line, meets], at[line, meets]
+    # In this order all ends that go with a beginning are the first of its line.
+    key = line * 8.0 + begin
+    since = np.searchsorted(line, line)
+    count = np.maximum(np.searchsorted(key, key - _ENDING, side="right") - since, 0)
+    upto = np.cumsum(count)
+    parts = []
+    for some in np.split(
+        np.arange(len(line)), np.searchsorted(upto, np.arange(_PAIRS, count.sum(), _PAIRS))
+    ):
+        first = np.repeat(some, count[some])
+        skipped = since[some] - upto[some] + count[some]
+        last = np.arange(len(first)) + np.repeat(skipped + upto[some[0]] - count[some[0]], count[some])
+        long = np.flatnonzero(place[last] - place[first] >= _SMALLEST)
+        first, last = first[long], last[long]
+        share = _share(at, seen, line[first], meets[first], meets[last])
+        seen_at_all = np.flatnonzero(share >= _LEAST_SUPPORT)
+        first, last = first[seen_at_all], last[seen_at_all]
+        parts.append(_Sides(line[first], meets[first], meets[last], share[seen_at_all]))
+    return _Sides(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _closed(
-    sides_x: np.ndarray, sides_y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lines (top, right, bottom, left) whose sides meet, ``(N,)`` each; one is faint at most.
+def _share(
+    at: np.ndarray, seen: np.ndarray, line: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> np.ndarray:
+    """How much of lines is an edge between two places on them, 0..1."""
+    length = at[line, last] - at[line, first] - 2 * _SLACK
+    return np.minimum((seen[line, last] - seen[line, first]) / np.maximum(length, 1.0), 1.0)
+
+
+def _closed(across: _Sides, down: _Sides, count: tuple[int, int]) -> np.ndarray:
+    """Lines (top, right, bottom, left) whose sides meet, ``(4, N)``; one is faint at most.
 
     Args:
-        sides_x: ``(H, V, V)``: what is not 0 is a side of a line across between two down.
-        sides_y: ``(V, H, H)``: the same of a line down.
+        count: How many lines there are across and down.
     """
-    sure_x, sure_y = sides_x >= _SUPPORT, sides_y >= _SUPPORT
-    faint_y = (sides_y > 0) & ~sure_y
-    any_bits, sure_bits = (np.packbits(part, axis=2) for part in (sides_x > 0, sure_x))
-    found = [np.zeros((4, 0), int)]
-    for left in range(len(sides_y)):
-        sure, faint = np.nonzero(sure_y[left]), np.nonzero(faint_y[left])
-        found.append(_closing(left, sure, any_bits[:, left], sure_y))
-        found.append(_closing(left, sure, sure_bits[:, left], faint_y))
-        found.append(_closing(left, faint, sure_bits[:, left], sure_y))
-    top, right, bottom, left = np.concatenate(found, 1)
-    return top, right, bottom, left
+    height, width = count
+    sure, plain = across.share >= _SUPPORT, down.share >= _SUPPORT
+    left, faint = down.only(plain), down.only(~plain)
+    any_bits, sure_bits = _reach(across, count), _reach(across.only(sure), count)
+    right, faint_right = (np.zeros((width, height, height), bool) for _ in range(2))
+    right[left.line, left.first, left.last] = True
+    faint_right[faint.line, faint.first, faint.last] = True
+    return np.concatenate(
+        [
+            _closing(left, any_bits, right),
+            _closing(left, sure_bits, faint_right),
+            _closing(faint, sure_bits, right),
+        ],
+        1,
+    )
+
+
+def _reach(across: _Sides, count: tuple[int, int]) -> np.ndarray:
+    """To which lines down each line across is a side from each: bits ``(H, V, W)``, in words."""
+    height, width = count
+    reach = np.zeros((height, width, -(-width // 64) * 64), bool)
+    reach[across.line, across.first, across.last] = True
+    return np.packbits(reach, axis=2).view(np.uint64)
+
+
+def _closing(left: _Sides, bits: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Lines (top, right, bottom, left) of quads with these left sides, ``(4, N)``.
+
+    Args:
+        bits: ``(H, V, W)``: to which lines down each line across is a side from each.
+        right: ``(V, H, H)``: whether a line down is a side between two lines across.
+    """
+    both = bits[left.first, left.line] & bits[left.last, left.line]
+    octets = both.view(np.uint8).ravel()
+    some = np.flatnonzero(octets)
+    bit = np.flatnonzero(np.unpackbits(octets[some]))
+    side, other = np.divmod(8 * some[bit // 8] + bit % 8, 64 * bits.shape[2])
+    top, bottom = left.first[side], left.last[side]
+    closed = np.flatnonzero(right[other, top, bottom])
+    side = side[closed]
+    return np.stack([top[closed], other[closed], bottom[closed], left.line[side]])
 
 
 def _apart(corners: np.ndarray, most: int) -> np.ndarray:
@@ -162,37 +204,27 @@ def _apart(corners: np.ndarray, most: int) -> np.ndarray:
     one frame, which would leave no room for a fainter one.
     """
     kept: list[int] = []
-    low, high = corners.min(1), corners.max(1)
-    size = (high - low).prod(1)
-    crowd = np.zeros(len(corners), int)
-    free = np.ones(len(corners), bool)
-    for index in range(len(corners)):
-        if not free[index] or crowd[index] >= _OF_ONE_PLACE:
-            continue
-        kept.append(index)
-        if len(kept) == most:
-            break
-        free &= np.abs(corners - corners[index]).max((1, 2)) > _SAME
-        shared = np.minimum(high, high[index]) - np.maximum(low, low[index])
-        both = shared.clip(0).prod(1)
-        crowd += both > _ONE_PLACE * (size + size[index] - both)
+    for start in range(0, len(corners), _BLOCK):
+        block = corners[start : start + _BLOCK]
+        free = np.ones(len(block), bool)
+        crowd = np.zeros(len(block), int)
+        place = np.ascontiguousarray(block.transpose(1, 2, 0))  # (4, 2, N)
+        low, high = place.min(0), place.max(0)
+        size = (high - low).prod(0)
+        index, known = -1, 0
+        while True:
+            for quad in corners[kept[known:], :, :, None]:
+                free &= np.abs(place - quad).reshape(8, -1).max(0) > _SAME
+                shared = np.minimum(high, quad.max(0)) - np.maximum(low, quad.min(0))
+                both = shared.clip(0).prod(0)
+                crowd += both > _ONE_PLACE * (size + np.ptp(quad, 0).prod() - both)
+            known = len(kept)
+            free &= crowd < _OF_ONE_PLACE
+            ahead = np.flatnonzero(free[index + 1 :])
+            if not len(ahead):
+                break
+            index += 1 + int(ahead[0])
+            kept.append(start + index)
+            if len(kept) == most:
+                return np.array(kept, int)
     return np.array(kept, int)
-
-
-def _closing(
-    left: int, pairs: tuple[np.ndarray, ...], between: np.ndarray, shut: np.ndarray
-) -> np.ndarray:
-    """Quads ``(4, N)`` with this line as their left side.
-
-    Args:
-        pairs: The lines across, top and bottom, between which it is a side.
-        between: ``(H, V / 8)`` bits: which lines across are a side from it to another line down.
-        shut: ``(V, H, H)``: between which lines across each line down is a side.
-    """
-    top, bottom = pairs
-    both = between[top] & between[bottom]
-    some = np.flatnonzero(both.any(1))
-    pair, right = np.nonzero(np.unpackbits(both[some], axis=1, count=len(shut)))
-    top, bottom = top[some][pair], bottom[some][pair]
-    closed = np.flatnonzero(shut[right, top, bottom])
-    return np.stack([top[closed], right[closed], bottom[closed], np.full(len(closed), left)])

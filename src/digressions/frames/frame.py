@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..geometry import Quad, Size
 from .aspect import CORNER_ERROR, Aspect, aspects, squareness
 from .choice import apart, openness
-from .quads import Seen, Sight, inside, look, shrunk, smoothed
+from .quads import Seen, Sight, insides, look, shrunk, smoothed
 from .rings import pixel_corners
 from .sharp import sharpened
 
@@ -88,9 +88,10 @@ def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Fr
     fine = shrunk(photo)
     factor = max(fine.shape[:2]) / max(size)
     error = CORNER_ERROR / factor
+    within = insides(smoothed(fine), opening.scaled(factor).array[None])[0]
     reasons = {
-        "rectangle": squareness(opening, size, focal_35),
-        "empty": inside(smoothed(fine), opening.scaled(factor)).empty,
+        "rectangle": float(squareness(opening.array[None], size, focal_35)[0]),
+        "empty": within.empty,
     }
     return Frame(opening, opening, 1.0, reasons, aspects([opening], size, focal_35, error)[0])
 
@@ -113,7 +114,7 @@ def opening_of(mask: np.ndarray) -> Quad:
         if len(corners) == 4:
             rough = Quad.of(corners[:, 0])
             soft = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32)
-            sharp = sharpened(np.stack([soft] * 3, -1), rough.array, _MASK_REACH)
+            sharp = sharpened(np.stack([soft] * 3, -1), rough.array[None], _MASK_REACH)[0]
             return Quad.trusted(sharp.corners) if sharp.support.min() > 0.5 else rough
     return Quad.of(cv2.boxPoints(cv2.minAreaRect(hull)))
 

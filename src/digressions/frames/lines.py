@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -60,23 +62,26 @@ def straight_lines(image: np.ndarray, most: int = 300) -> tuple[Lines, Lines]:
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     half = cv2.resize(lab, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     colours = cv2.convertScaleAbs(half, alpha=_COLOUR_GAIN, beta=128 * (1 - _COLOUR_GAIN))
-    detector = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD, quant=_STEPS)
-    found: list[np.ndarray] = [np.zeros((0, 4))]
     bright = half[..., 0]
     faint = cv2.addWeighted(
         bright, _FAINT_GAIN, cv2.GaussianBlur(bright, (0, 0), _FAR), -_FAINT_GAIN, 128
     )
-    planes = ((lab[..., 0], 1), (faint, 2), (colours[..., 1], 2), (colours[..., 2], 2))
-    for plane, scale in planes:
-        segments = detector.detect(np.ascontiguousarray(plane))[0]
-        if segments is not None:
-            found.append((segments.reshape(-1, 4) + 0.5) * scale - 0.5)
+    with ThreadPoolExecutor() as pool:  # OpenCV takes one core for each
+        planes = (lab[..., 0], faint, colours[..., 1], colours[..., 2])
+        found = list(pool.map(_segments, planes, (1, 2, 2, 2)))
     segments = np.concatenate(found)
     vector = segments[:, 2:] - segments[:, :2]
     keep = np.hypot(*vector.T) >= _SHORTEST * max(image.shape)
     segments, vector = segments[keep], vector[keep]
     flat = np.abs(vector[:, 0]) >= np.abs(vector[:, 1])
     return _lines(segments[flat], most), _lines(segments[~flat][:, [1, 0, 3, 2]], most)
+
+
+def _segments(plane: np.ndarray, scale: int) -> np.ndarray:
+    """Segments ``(N, 4)`` as ``x, y, x, y`` in a copy that is this many times as small."""
+    detector = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD, quant=_STEPS)
+    found = detector.detect(np.ascontiguousarray(plane))[0]
+    return np.zeros((0, 4)) if found is None else (found.reshape(-1, 4) + 0.5) * scale - 0.5
 
 
 def _lines(segments: np.ndarray, most: int) -> Lines:
@@ -113,24 +118,28 @@ def _joined(
     Returns:
         Slope, offset, stretches, and which segments of each.
     """
-    slopes = (segments[:, 3] - segments[:, 1]) / np.maximum(segments[:, 2] - segments[:, 0], 1e-9)
+    start, begin, stop, end = segments.T
+    slopes = (end - begin) / np.maximum(stop - start, 1e-9)
+    offsets = begin - slopes * start
+    turned = np.arctan(slopes)
     free = np.ones(len(segments), bool)
     lines = []
     for seed in range(len(segments)):
         if not free[seed]:
             continue
         members = np.array([seed])
-        slope, offset = _fit(segments[members])
+        slope, offset = float(slopes[seed]), float(offsets[seed])
         for _ in range(2):
-            off = np.abs(segments[:, 1::2] - slope * segments[:, ::2] - offset).max(1)
-            near = (off < _OFF) & (np.abs(np.arctan(slopes) - np.arctan(slope)) < _APART)
-            members = np.flatnonzero(near & free & (sign == sign[seed]))
-            if not members.size:
-                members = np.array([seed])
+            near = free & (sign == sign[seed]) & (np.abs(turned - math.atan(slope)) < _APART)
+            near &= np.abs(begin - slope * start - offset) < _OFF
+            near &= np.abs(end - slope * stop - offset) < _OFF
+            found = np.flatnonzero(near)
+            if np.array_equal(found, members):
+                break
+            members = found if len(found) else np.array([seed])
             slope, offset = _fit(segments[members])
         free[members] = free[seed] = False
-        stretches = _union(segments[members][:, ::2])
-        lines.append((slope, offset, stretches, members))
+        lines.append((slope, offset, _union(segments[members][:, ::2]), members))
     return lines
 
 
@@ -147,11 +156,9 @@ def _fit(segments: np.ndarray) -> tuple[float, float]:
 
 def _union(stretches: np.ndarray) -> np.ndarray:
     """Stretches that overlap, or nearly touch, as one: ``(N, 2)`` to ``(M, 2)``, sorted."""
-    stretches = stretches[np.argsort(stretches[:, 0])]
-    merged = [stretches[0].copy()]
-    for start, end in stretches[1:]:
-        if start <= merged[-1][1] + _GAP:
-            merged[-1][1] = max(merged[-1][1], end)
-        else:
-            merged.append(np.array([start, end]))
-    return np.array(merged)
+    if len(stretches) == 1:
+        return stretches
+    start, end = stretches[np.argsort(stretches[:, 0])].T
+    upto = np.maximum.accumulate(end)
+    first = np.flatnonzero(np.append(True, start[1:] > upto[:-1] + _GAP))
+    return np.stack([start[first], upto[np.append(first[1:], len(start)) - 1]], 1)

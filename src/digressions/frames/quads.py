@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from ..geometry import Quad, Size, homography
-from .aspect import rough_aspect, squareness
+from .aspect import rough_aspects, squareness
 from .borders import Borders, borders
 from .corners import candidates
 from .lines import straight_lines
-from .rings import pixel_corners, rings, upright_size
+from .rings import Ring, pixel_corners, rings, upright_size
 from .sharp import Sharp, sharpened
 
 _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
@@ -131,92 +131,127 @@ def look(photo: np.ndarray, focal_35: float | None = None) -> Sight:
     size = Size(fine.shape[1], fine.shape[0])
     up = max(size) / max(coarse.shape[:2])
     table = _Table(smoothed(fine), size, focal_35)
-    for index in range(min(len(rough.corners), _LOOKED_AT)):
-        corners = (rough.corners[index] + 0.5) * up - 0.5
-        table.draw(corners, np.sort(rough.support[index]), np.sort(rough.ends[index]))
-    for index in range(len(table.seen)):
-        if table.seen[index].exists >= _LIKELY:
-            table.nest(index)
-    corners = np.array([each.quad for each in table.seen]).reshape(-1, 4, 2)
-    return Sight(table.seen, borders(table.image, corners), size)
+    some = rough.only(slice(_LOOKED_AT))
+    table.draw((some.corners + 0.5) * up - 0.5, np.sort(some.support, 1), np.sort(some.ends, 1))
+    table.nest()
+    return Sight(table.seen, borders(table.image, table.corners), size)
 
 
 class _Table:
-    """Quads measured so far."""
+    """Quads measured so far.
+
+    Attributes:
+        corners: ``(N, 4, 2)``: all of them.
+        seen: The same, described; without the latest until `_describe`.
+    """
 
     def __init__(self, image: np.ndarray, size: Size, focal_35: float | None) -> None:
         self.image, self.size, self.focal = image, size, focal_35
+        self.corners = np.zeros((0, 4, 2))
         self.seen: list[Seen] = []
-        self._corners = np.zeros((64, 4, 2))
+        self._new: list[tuple[Sharp, np.ndarray, np.ndarray]] = []
 
     def draw(self, corners: np.ndarray, support: np.ndarray, ends: np.ndarray) -> None:
-        """Takes in a quad of straight lines."""
-        edges = sharpened(self.image, corners, _REACH)
-        if edges.support.min() <= 0:
-            return
-        same = self._same(edges.corners)
-        if same is None:
-            self._add(edges, support, ends)
-        else:
+        """Takes in quads of straight lines, ``(N, 4, 2)``."""
+        again = []
+        for index, edges in enumerate(sharpened(self.image, corners, _REACH)):
+            if edges.support.min() <= 0:
+                continue
+            same = self._same(edges.corners)
+            if same is None:
+                self._add(edges, support[index], ends[index])
+            else:
+                again.append(same)
+        self._describe()
+        for same in again:
             self.seen[same].often += 1
 
-    def nest(self, outer: int) -> None:
-        """Takes in what is nested in a quad."""
-        around = self.seen[outer]
-        shorter = around.quad.sides.min()
-        aspect = rough_aspect(around.quad, self.size, self.focal)
-        for ring in rings(self.image, around.quad, aspect):
+    def nest(self) -> None:
+        """Takes in what is nested in the likely ones."""
+        likely = [i for i, each in enumerate(self.seen) if each.exists >= _LIKELY]
+        aspects = rough_aspects(self.corners[likely], self.size, self.focal)
+        found = [
+            (outer, ring)
+            for outer, aspect in zip(likely, aspects, strict=True)
+            for ring in rings(self.image, self.seen[outer].quad, float(aspect))
+        ]
+        corners = np.array([ring.quad for _, ring in found]).reshape(-1, 4, 2)
+        # Not so far that a stronger edge beside it is in reach.
+        gap = np.array([ring.gap for _, ring in found])
+        measured = sharpened(self.image, corners, (0.6 * gap).clip(_LEAST_REACH, _RING_REACH))
+        again: list[int] = []
+        nested: list[tuple[int, Ring, int]] = []
+        for (outer, ring), edges in zip(found, measured, strict=True):
             inner = self._same(ring.quad.array)
             if inner is None:
-                # Not so far that a stronger edge beside it is in reach.
-                reach = min(_RING_REACH, max(_LEAST_REACH, 0.6 * ring.gap))
-                edges = sharpened(self.image, ring.quad.array, reach)
                 if edges.support.mean() < _HALF:  # made up of what the frame holds
                     continue
                 inner = self._same(edges.corners)
             if inner is None:
                 inner = self._add(edges, np.zeros(4), np.zeros(4))
             else:
-                self.seen[inner].often += 1
+                again.append(inner)
             if inner != outer:
-                nest = Nest(inner, ring.even, ring.level, ring.gap / shorter)
-                around.rings.append(nest)
-                self.seen[inner].around.append(nest._replace(quad=outer))
+                nested.append((outer, ring, inner))
+        self._describe()
+        for inner in again:
+            self.seen[inner].often += 1
+        for outer, ring, inner in nested:
+            depth = float(ring.gap / self.seen[outer].quad.sides.min())
+            nest = Nest(inner, ring.even, ring.level, depth)
+            self.seen[outer].rings.append(nest)
+            self.seen[inner].around.append(nest._replace(quad=outer))
 
     def _same(self, corners: np.ndarray) -> int | None:
         """Which quad has these corners, if there is one."""
-        if not self.seen:
+        if not len(self.corners):
             return None
-        off = np.abs(self._corners[: len(self.seen)] - corners).max((1, 2))
+        off = np.abs(self.corners - corners).reshape(-1, 8).max(1)
         nearest = int(off.argmin())
         return nearest if off[nearest] <= _SAME else None
 
     def _add(self, edges: Sharp, support: np.ndarray, ends: np.ndarray) -> int:
-        quad = Quad.trusted(edges.corners)
-        square = squareness(quad, self.size, self.focal)
-        new = Seen(quad, edges, support, ends, square, inside(self.image, quad))
-        if len(self.seen) == len(self._corners):
-            self._corners = np.concatenate([self._corners, np.zeros_like(self._corners)])
-        self._corners[len(self.seen)] = edges.corners
-        self.seen.append(new)
-        return len(self.seen) - 1
+        self._new.append((edges, support, ends))
+        self.corners = np.concatenate([self.corners, edges.corners[None]])
+        return len(self.corners) - 1
+
+    def _describe(self) -> None:
+        """Takes the latest quads into `seen`."""
+        corners = self.corners[len(self.seen) :]
+        square = squareness(corners, self.size, self.focal)
+        within = insides(self.image, corners)
+        for index, (edges, support, ends) in enumerate(self._new):
+            quad = Quad.trusted(edges.corners)
+            self.seen.append(
+                Seen(quad, edges, support, ends, float(square[index]), within[index])
+            )
+        self._new = []
 
 
-def inside(image: np.ndarray, quad: Quad) -> Inside:
-    """What is in a quad, well inside its edges.
+def insides(image: np.ndarray, corners: np.ndarray) -> list[Inside]:
+    """What is in quads ``(N, 4, 2)``, well inside their edges.
 
     Args:
         image: ``(H, W, 3)`` float32, slightly blurred.
     """
-    width, height = upright_size(quad, float(quad.sides[0] / quad.sides[1]), _PATCH)
-    warp = homography(pixel_corners(width, height), quad.array)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    patch = cv2.blur(cv2.warpPerspective(image, warp, (width, height), flags=flags), (3, 3))
-    margin = max(2, min(width, height) // 8)
+    quads = [Quad.trusted(each) for each in corners]
+    sizes = [upright_size(quad, float(quad.sides[0] / quad.sides[1]), _PATCH) for quad in quads]
+    patches = np.array([pixel_corners(*size) for size in sizes]).reshape(-1, 4, 2)
+    return [
+        _inside(cv2.warpPerspective(image, warp, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP))
+        for warp, size in zip(homography(patches, corners), sizes, strict=True)
+    ]
+
+
+def _inside(patch: np.ndarray) -> Inside:
+    """What is in an upright view of a quad, ``(H, W, 3)``."""
+    patch = cv2.blur(patch, (3, 3))
+    margin = max(2, min(patch.shape[:2]) // 8)
     across = cv2.absdiff(patch[1:-1, 2:], patch[1:-1, :-2])[margin:-margin, margin:-margin]
     down = cv2.absdiff(patch[2:, 1:-1], patch[:-2, 1:-1])[margin:-margin, margin:-margin]
     if not across.size:
         return Inside(0.0, patch.mean((0, 1)), 0.0)
-    structure = (cv2.max(across, down).reshape(-1, 3) > 2 * _CLEAR).any(-1).mean()
+    steep = cv2.max(across, down) > 2 * _CLEAR
+    structure = (steep[..., 0] | steep[..., 1] | steep[..., 2]).mean()
     mean, spread = cv2.meanStdDev(patch[margin:-margin, margin:-margin])
     return Inside(float(np.clip(1 - 5 * structure, 0, 1)), mean[:, 0], float(spread.max()))

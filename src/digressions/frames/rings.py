@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from ..geometry import Quad, homography, project
+from .medians import median
 
 _LONGEST = 420  # pixels of the upright copy that is looked at
 _SHORTEST = 150  # pixels of its shorter side: small frames are enlarged
@@ -127,13 +127,15 @@ def _sides(
     Args:
         upright: From a picture of ``width`` by ``height`` pixels to the image.
     """
-    share = np.linspace(_NEAR_CORNERS, 1 - _NEAR_CORNERS, _SAMPLES)[:, None]
-    inward = np.arange(depth)[None]
-    right, below = (width - 1) * share + 0 * inward, (height - 1) * share + 0 * inward
-    deep = inward + 0 * share
-    x = np.stack([right, width - 1 - deep, right, deep])
-    y = np.stack([deep, below, height - 1 - deep, below])
-    at = project(upright, np.stack([x.ravel(), y.ravel()], 1)).astype(np.float32)
+    share = np.linspace(_NEAR_CORNERS, 1 - _NEAR_CORNERS, _SAMPLES)
+    x, y, zero = (width - 1) * share, (height - 1) * share, np.zeros(_SAMPLES)
+    begin = np.stack([[x, zero], [zero + width - 1, y], [x, zero + height - 1], [zero, y]])
+    inward = np.array([[0, 1], [-1, 0], [0, -1], [1, 0]])
+    # Homogeneous coordinates are linear in where a place is along its side, and how deep.
+    edge = upright[:, :2] @ begin + upright[:, 2:]  # (4, 3, L)
+    deeper = (inward @ upright[:, :2].T)[..., None] * np.arange(depth)  # (4, 3, depth)
+    places = edge[..., None] + deeper[:, :, None]
+    at = (places[:, :2] / places[:, 2:]).astype(np.float32)
     found = cv2.remap(
         image,
         at[:, 0].reshape(-1, depth),
@@ -167,7 +169,7 @@ def _clearness(sides: np.ndarray, deepest: int, shorter: int, scale: float) -> n
         edge[:, depths] = np.linalg.norm(ordered[:, quarter:-quarter].mean(1), axis=-1)
         spread = np.linalg.norm(ordered[:, -quarter] - ordered[:, quarter], axis=-1) / 1.35
         doubt[:, depths] = spread / np.sqrt(part.shape[1] / max(scale, 1.0))
-    usual = np.median(edge, 1, keepdims=True)
+    usual = median(edge, 1)[:, None]
     reach = 2 * round(_FLANK * scale) + 1
     highest = cv2.dilate(edge, np.ones((1, reach), np.uint8))
     least = np.maximum(np.maximum(_OVER * usual, _SURE * doubt), _FAINTEST)
@@ -184,12 +186,11 @@ def _combinations(
     for side in clear:
         peaks = np.flatnonzero(side >= _SEEN)
         peaks = peaks[np.argsort(-side[peaks])][:_PEAKS]
-        places.append([*peaks, -1])  # -1: hidden, as deep as the others
-        values.append([*np.minimum(side[peaks], 3.0), _UNSEEN])
-    depths = np.array(list(itertools.product(*places)), float)
-    value = np.array(list(itertools.product(*values)))
+        places.append(np.append(peaks, -1.0))  # -1: hidden, as deep as the others
+        values.append(np.append(np.minimum(side[peaks], 3.0), _UNSEEN))
+    depths, value = (np.stack(np.meshgrid(*of, indexing="ij"), -1) for of in (places, values))
     hidden = depths < 0
-    enough = (hidden.sum(1) <= 1) & ((value >= 1).sum(1) >= 2)
+    enough = (hidden.sum(-1) <= 1) & ((value >= 1).sum(-1) >= 2)
     depths, value, hidden = depths[enough], value[enough], hidden[enough]
     if not len(depths):
         return None
@@ -230,7 +231,7 @@ def _roughness(sides: np.ndarray) -> np.ndarray:
     low, high = (round(share * _SAMPLES) for share in _MIDDLE)
     band = sides[:, low:high]
     along = np.linspace(-1, 1, band.shape[1], dtype=np.float32)
-    rest = band - np.median(band, axis=1, keepdims=True)
+    rest = band - median(band, 1)[:, None]
     slope = np.einsum("l,sldc->sdc", along, rest) / (along @ along)
     rest -= along[:, None, None] * slope[:, None]
     each = np.abs(rest).mean((1, 3))
