@@ -10,6 +10,7 @@ import numpy as np
 from ..geometry import homography
 from .medians import median
 from .rings import pixel_corners
+from .sampling import sampled
 
 _ALONG = np.linspace(0.12, 0.88, 32)  # places along each side
 _ACROSS = np.arange(-8.0, 8.5, 0.5)  # pixels inward
@@ -87,13 +88,7 @@ def _across(image: np.ndarray, corners: np.ndarray) -> np.ndarray:
     points = corners[:, :, None] + _ALONG[:, None] * sides[:, :, None]  # (N, 4, L, 2)
     across = _ACROSS[:, None] * inward[:, :, None]  # (N, 4, D, 2)
     places = points.astype(np.float32)[:, :, :, None] + across.astype(np.float32)[:, :, None]
-    at = places.reshape(-1, len(_ACROSS), 2)
-    return np.concatenate(
-        [
-            cv2.remap(image, part, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for part in np.array_split(at, len(at) // 30000 + 1)  # OpenCV takes no more rows
-        ]
-    ).reshape(*places.shape[:-1], 3)
+    return sampled(image, places)
 
 
 def _from_far(image: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

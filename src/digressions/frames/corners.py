@@ -44,7 +44,7 @@ class _Sides(NamedTuple):
     Attributes:
         line: Which line.
         first, last: The lines that it begins and ends at.
-        share: How much of it is an edge, 0..1, float32.
+        share: How much of it is an edge, 0..1.
     """
 
     line: np.ndarray
@@ -56,8 +56,13 @@ class _Sides(NamedTuple):
         return _Sides(*(part[which] for part in self))
 
 
-def candidates(across: Lines, down: Lines, width: int, height: int, most: int = 120) -> Candidates:
-    """Quads of two lines across and two down that are edges along much of their sides."""
+def candidates(across: Lines, down: Lines, width: int, height: int, most: int) -> Candidates:
+    """Quads of two lines across and two down that are edges along much of their sides.
+
+    Args:
+        width, height: The photo's, in pixels.
+        most: So many at most.
+    """
     empty = np.zeros((0, 4))
     if len(across) < 2 or len(down) < 2:
         return Candidates(np.zeros((0, 4, 2)), empty, empty)
@@ -118,26 +123,23 @@ def _sides(at: np.ndarray, seen: np.ndarray, begins: np.ndarray, inside: np.ndar
     line, meets = np.nonzero(inside)
     order = np.lexsort([begins[line, meets], line])
     line, meets = line[order], meets[order]
-    begin, place = begins[line, meets], at[line, meets]
-    # In this order all ends that go with a beginning are the first of its line.
-    key = line * 8.0 + begin
+    # In this order all places that go with a beginning are the first ones of its line.
+    key = 8.0 * line + begins[line, meets]
     since = np.searchsorted(line, line)
     count = np.maximum(np.searchsorted(key, key - _ENDING, side="right") - since, 0)
-    upto = np.cumsum(count)
-    parts = []
-    for some in np.split(
-        np.arange(len(line)), np.searchsorted(upto, np.arange(_PAIRS, count.sum(), _PAIRS))
-    ):
-        first = np.repeat(some, count[some])
-        skipped = since[some] - upto[some] + count[some]
-        last = np.arange(len(first)) + np.repeat(skipped + upto[some[0]] - count[some[0]], count[some])
-        long = np.flatnonzero(place[last] - place[first] >= _SMALLEST)
+    found = [_Sides(*(np.zeros(0, kind) for kind in (int, int, int, float)))]
+    goes = np.arange(_PAIRS, count.sum(), _PAIRS)
+    for some in np.split(np.arange(len(line)), np.searchsorted(np.cumsum(count), goes)):
+        number = count[some]
+        first = np.repeat(some, number)
+        # Of each one's own places: since, since + 1, ...
+        last = np.arange(len(first)) + np.repeat(since[some] - np.cumsum(number) + number, number)
+        long = at[line[first], meets[last]] - at[line[first], meets[first]] >= _SMALLEST
         first, last = first[long], last[long]
         share = _share(at, seen, line[first], meets[first], meets[last])
-        seen_at_all = np.flatnonzero(share >= _LEAST_SUPPORT)
-        first, last = first[seen_at_all], last[seen_at_all]
-        parts.append(_Sides(line[first], meets[first], meets[last], share[seen_at_all]))
-    return _Sides(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        sides = _Sides(line[first], meets[first], meets[last], share)
+        found.append(sides.only(share >= _LEAST_SUPPORT))
+    return _Sides(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
 def _share(
@@ -206,25 +208,29 @@ def _apart(corners: np.ndarray, most: int) -> np.ndarray:
     kept: list[int] = []
     for start in range(0, len(corners), _BLOCK):
         block = corners[start : start + _BLOCK]
-        free = np.ones(len(block), bool)
+        places = np.ascontiguousarray(block.transpose(1, 2, 0))
         crowd = np.zeros(len(block), int)
-        place = np.ascontiguousarray(block.transpose(1, 2, 0))  # (4, 2, N)
-        low, high = place.min(0), place.max(0)
-        size = (high - low).prod(0)
-        index, known = -1, 0
-        while True:
-            for quad in corners[kept[known:], :, :, None]:
-                free &= np.abs(place - quad).reshape(8, -1).max(0) > _SAME
-                shared = np.minimum(high, quad.max(0)) - np.maximum(low, quad.min(0))
-                both = shared.clip(0).prod(0)
-                crowd += both > _ONE_PLACE * (size + np.ptp(quad, 0).prod() - both)
-            known = len(kept)
-            free &= crowd < _OF_ONE_PLACE
-            ahead = np.flatnonzero(free[index + 1 :])
-            if not len(ahead):
-                break
-            index += 1 + int(ahead[0])
+        for quad in corners[kept]:
+            crowd += _crowding(places, quad)
+        for index, quad in enumerate(block):
+            if crowd[index] >= _OF_ONE_PLACE:
+                continue
             kept.append(start + index)
             if len(kept) == most:
                 return np.array(kept, int)
+            crowd += _crowding(places, quad)
     return np.array(kept, int)
+
+
+def _crowding(places: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """How full a quad that is kept makes the places of others, ``(4, 2, N)`` to ``(N,)``.
+
+    1 where they lie in one place; as much as there is room for where they are the same.
+    """
+    quad = quad[..., None]
+    same = np.abs(places - quad).reshape(8, -1).max(0) <= _SAME
+    low, high = places.min(0), places.max(0)
+    shared = np.minimum(high, quad.max(0)) - np.maximum(low, quad.min(0))
+    both = shared.clip(0).prod(0)
+    either = (high - low).prod(0) + np.ptp(quad, 0).prod() - both
+    return np.where(same, _OF_ONE_PLACE, both > _ONE_PLACE * either)

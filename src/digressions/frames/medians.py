@@ -13,7 +13,7 @@ def median(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def median_of(values: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """The median of those values of each row ``(N, M)`` that ``which`` says; 0 if there are none."""
+    """The median of some values of each row, ``(N, M)`` to ``(N,)``; 0 of none."""
     ordered = np.sort(np.where(which, values, np.inf), 1)
     count = which.sum(1)
     middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], 1)

@@ -127,12 +127,12 @@ def look(photo: np.ndarray, focal_35: float | None = None) -> Sight:
     """
     fine = shrunk(photo)
     coarse = shrunk(fine, _COARSE)
-    rough = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0])
+    rough = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0], _LOOKED_AT)
     size = Size(fine.shape[1], fine.shape[0])
     up = max(size) / max(coarse.shape[:2])
     table = _Table(smoothed(fine), size, focal_35)
-    some = rough.only(slice(_LOOKED_AT))
-    table.draw((some.corners + 0.5) * up - 0.5, np.sort(some.support, 1), np.sort(some.ends, 1))
+    corners = (rough.corners + 0.5) * up - 0.5
+    table.draw(corners, np.sort(rough.support, 1), np.sort(rough.ends, 1))
     table.nest()
     return Sight(table.seen, borders(table.image, table.corners), size)
 
@@ -222,9 +222,7 @@ class _Table:
         within = insides(self.image, corners)
         for index, (edges, support, ends) in enumerate(self._new):
             quad = Quad.trusted(edges.corners)
-            self.seen.append(
-                Seen(quad, edges, support, ends, float(square[index]), within[index])
-            )
+            self.seen.append(Seen(quad, edges, support, ends, float(square[index]), within[index]))
         self._new = []
 
 
@@ -237,8 +235,9 @@ def insides(image: np.ndarray, corners: np.ndarray) -> list[Inside]:
     quads = [Quad.trusted(each) for each in corners]
     sizes = [upright_size(quad, float(quad.sides[0] / quad.sides[1]), _PATCH) for quad in quads]
     patches = np.array([pixel_corners(*size) for size in sizes]).reshape(-1, 4, 2)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return [
-        _inside(cv2.warpPerspective(image, warp, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP))
+        _inside(cv2.warpPerspective(image, warp, size, flags=flags))
         for warp, size in zip(homography(patches, corners), sizes, strict=True)
     ]
 

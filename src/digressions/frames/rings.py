@@ -9,6 +9,7 @@ import numpy as np
 
 from ..geometry import Quad, homography, project
 from .medians import median
+from .sampling import sampled
 
 _LONGEST = 420  # pixels of the upright copy that is looked at
 _SHORTEST = 150  # pixels of its shorter side: small frames are enlarged
@@ -134,16 +135,8 @@ def _sides(
     # Homogeneous coordinates are linear in where a place is along its side, and how deep.
     edge = upright[:, :2] @ begin + upright[:, 2:]  # (4, 3, L)
     deeper = (inward @ upright[:, :2].T)[..., None] * np.arange(depth)  # (4, 3, depth)
-    places = edge[..., None] + deeper[:, :, None]
-    at = (places[:, :2] / places[:, 2:]).astype(np.float32)
-    found = cv2.remap(
-        image,
-        at[:, 0].reshape(-1, depth),
-        at[:, 1].reshape(-1, depth),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return found.reshape(4, _SAMPLES, depth, 3)
+    places = np.moveaxis(edge[..., None] + deeper[:, :, None], 1, -1)
+    return sampled(image, places[..., :2] / places[..., 2:])
 
 
 def _clearness(sides: np.ndarray, deepest: int, shorter: int, scale: float) -> np.ndarray:

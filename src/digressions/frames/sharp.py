@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from .medians import median, median_of
+from .sampling import sampled
 
 _GRAIN = 0.25  # pixels between samples across a side
 _PLAIN = 3.0  # grey levels a pixel that are an edge, however much steeper it is elsewhere
@@ -62,13 +62,7 @@ def _sharpened(image: np.ndarray, corners: np.ndarray, reach: np.ndarray) -> lis
     at = (margin + (1 - 2 * margin) * np.linspace(0, 1, _PROFILES)) * length  # (S, N)
     points = starts[:, None] + at[..., None] * along[:, None]
     places = points[:, :, None] + offsets[:, None] * inward[:, None, None]
-    profile = cv2.remap(
-        image,
-        places.reshape(-1, len(offsets), 2).astype(np.float32),
-        None,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    ).reshape(*places.shape[:3], 3)
+    profile = sampled(image, places)
     step = round(0.75 / _GRAIN)
     centres = offsets[step:-step]
     within = (np.abs(centres) <= reaches + 1 - step * _GRAIN) / np.float32(2 * step * _GRAIN)
