@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import as_file, files
 
+import cv2
 import numpy as np
 
 from ..geometry import Quad
@@ -164,15 +165,21 @@ def _network() -> dict[str, np.ndarray]:
 
 def apart(openings: list[Quad], outers: list[Quad], worth: np.ndarray) -> list[int]:
     """Those that are worth more than all whose moulding or opening they lie in, the best first."""
-    inner, outer = np.array(openings).reshape(-1, 4, 2), np.array(outers).reshape(-1, 4, 2)
+    inner, outer = (np.array(of, np.float32).reshape(-1, 4, 2) for of in (openings, outers))
     low, high = inner.min(1), inner.max(1)
     begin, end = outer.min(1), outer.max(1)
     kept: list[int] = []
     for index in np.argsort(-worth, kind="stable"):
         near = [k for k in kept if (begin[k] < high[index]).all() and (low[index] < end[k]).all()]
-        if all(outers[k].overlap(openings[index]) <= _OVERLAP for k in near):
+        if all(_overlap(outer[k], inner[index]) <= _OVERLAP for k in near):
             kept.append(int(index))
     return kept
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of convex quads ``(4, 2)`` float32: far faster than `Quad` does it."""
+    shared = cv2.intersectConvexConvex(one, other)[0]
+    return float(shared / (cv2.contourArea(one) + cv2.contourArea(other) - shared))
 
 
 def _log(values: object, least: float = 0.3) -> np.ndarray:

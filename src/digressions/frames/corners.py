@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -80,18 +81,22 @@ def candidates(across: Lines, down: Lines, width: int, height: int, most: int) -
         np.minimum(-begins, -starts),
         np.minimum(begins, -starts),
     ]
-    top, right, bottom, left = _closed(
-        _sides(x, total_x, begins, inside), _sides(y.T, total_y.T, starts.T, inside.T), x.shape
-    )
+    with ThreadPoolExecutor() as pool:
+        jobs = (x, y.T), (total_x, total_y.T), (begins, starts.T), (inside, inside.T)
+        sides_x, sides_y = pool.map(_sides, *jobs)
+        top, right, bottom, left = _closed(sides_x, sides_y, pool, *x.shape)
     pairs = [(top, left), (top, right), (bottom, right), (bottom, left)]
     quads = Candidates(
         np.stack([np.stack([x[p], y[p]], -1) for p in pairs], 1),
         np.stack(
             [
-                _share(x, total_x, top, left, right),
-                _share(y.T, total_y.T, right, top, bottom),
-                _share(x, total_x, bottom, left, right),
-                _share(y.T, total_y.T, left, top, bottom),
+                _share(at[last] - at[first], seen[last] - seen[first])
+                for at, seen, first, last in (
+                    (x, total_x, pairs[0], pairs[1]),
+                    (y, total_y, pairs[1], pairs[2]),
+                    (x, total_x, pairs[3], pairs[2]),
+                    (y, total_y, pairs[0], pairs[3]),
+                )
             ],
             1,
         ),
@@ -123,8 +128,9 @@ def _sides(at: np.ndarray, seen: np.ndarray, begins: np.ndarray, inside: np.ndar
     line, meets = np.nonzero(inside)
     order = np.lexsort([begins[line, meets], line])
     line, meets = line[order], meets[order]
+    begin, place, edge = (part[line, meets] for part in (begins, at, seen))
     # In this order all places that go with a beginning are the first ones of its line.
-    key = 8.0 * line + begins[line, meets]
+    key = 8.0 * line + begin
     since = np.searchsorted(line, line)
     count = np.maximum(np.searchsorted(key, key - _ENDING, side="right") - since, 0)
     found = [_Sides(*(np.zeros(0, kind) for kind in (int, int, int, float)))]
@@ -134,48 +140,39 @@ def _sides(at: np.ndarray, seen: np.ndarray, begins: np.ndarray, inside: np.ndar
         first = np.repeat(some, number)
         # Of each one's own places: since, since + 1, ...
         last = np.arange(len(first)) + np.repeat(since[some] - np.cumsum(number) + number, number)
-        long = at[line[first], meets[last]] - at[line[first], meets[first]] >= _SMALLEST
+        long = np.flatnonzero(place[last] - place[first] >= _SMALLEST)
         first, last = first[long], last[long]
-        share = _share(at, seen, line[first], meets[first], meets[last])
-        sides = _Sides(line[first], meets[first], meets[last], share)
-        found.append(sides.only(share >= _LEAST_SUPPORT))
+        share = _share(place[last] - place[first], edge[last] - edge[first])
+        plain = np.flatnonzero(share >= _LEAST_SUPPORT)
+        first, last = first[plain], last[plain]
+        found.append(_Sides(line[first], meets[first], meets[last], share[plain]))
     return _Sides(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
-def _share(
-    at: np.ndarray, seen: np.ndarray, line: np.ndarray, first: np.ndarray, last: np.ndarray
-) -> np.ndarray:
-    """How much of lines is an edge between two places on them, 0..1."""
-    length = at[line, last] - at[line, first] - 2 * _SLACK
-    return np.minimum((seen[line, last] - seen[line, first]) / np.maximum(length, 1.0), 1.0)
+def _share(length: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """How much of sides is an edge, 0..1, from pixels."""
+    return np.minimum(edge / np.maximum(length - 2 * _SLACK, 1.0), 1.0)
 
 
-def _closed(across: _Sides, down: _Sides, count: tuple[int, int]) -> np.ndarray:
+def _closed(across: _Sides, down: _Sides, pool: Executor, height: int, width: int) -> np.ndarray:
     """Lines (top, right, bottom, left) whose sides meet, ``(4, N)``; one is faint at most.
 
     Args:
-        count: How many lines there are across and down.
+        pool: Threads to work in.
+        height, width: How many lines there are across and down.
     """
-    height, width = count
     sure, plain = across.share >= _SUPPORT, down.share >= _SUPPORT
     left, faint = down.only(plain), down.only(~plain)
-    any_bits, sure_bits = _reach(across, count), _reach(across.only(sure), count)
+    any_bits, sure_bits = (_reach(part, height, width) for part in (across, across.only(sure)))
     right, faint_right = (np.zeros((width, height, height), bool) for _ in range(2))
     right[left.line, left.first, left.last] = True
     faint_right[faint.line, faint.first, faint.last] = True
-    return np.concatenate(
-        [
-            _closing(left, any_bits, right),
-            _closing(left, sure_bits, faint_right),
-            _closing(faint, sure_bits, right),
-        ],
-        1,
-    )
+    jobs = (left, left, faint), (any_bits, sure_bits, sure_bits), (right, faint_right, right)
+    return np.concatenate(list(pool.map(_closing, *jobs)), 1)
 
 
-def _reach(across: _Sides, count: tuple[int, int]) -> np.ndarray:
+def _reach(across: _Sides, height: int, width: int) -> np.ndarray:
     """To which lines down each line across is a side from each: bits ``(H, V, W)``, in words."""
-    height, width = count
     reach = np.zeros((height, width, -(-width // 64) * 64), bool)
     reach[across.line, across.first, across.last] = True
     return np.packbits(reach, axis=2).view(np.uint64)
@@ -188,7 +185,9 @@ def _closing(left: _Sides, bits: np.ndarray, right: np.ndarray) -> np.ndarray:
         bits: ``(H, V, W)``: to which lines down each line across is a side from each.
         right: ``(V, H, H)``: whether a line down is a side between two lines across.
     """
-    both = bits[left.first, left.line] & bits[left.last, left.line]
+    rows = bits.reshape(-1, bits.shape[2])
+    both = rows[left.first * bits.shape[1] + left.line]
+    both &= rows[left.last * bits.shape[1] + left.line]
     octets = both.view(np.uint8).ravel()
     some = np.flatnonzero(octets)
     bit = np.flatnonzero(np.unpackbits(octets[some]))
