@@ -180,7 +180,7 @@ def test_a_picture_lies_in_perspective_to_half_a_pixel() -> None:
     hung = insert(framed(), OPENING, picture, 0.75)
     from digressions.frames.sharp import sharpened
 
-    found = sharpened(hung.astype(np.float32), wanted + 0.7, 3.0)
+    (found,) = sharpened(hung.astype(np.float32), wanted[None] + 0.7, 3.0)
     assert np.abs(found.corners - wanted).max() < 0.5
 
 

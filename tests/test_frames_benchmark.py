@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import frames, openings
+from benchmarks import frames, judge, openings, sights
 from benchmarks.render import Photo, photograph
 from benchmarks.rooms import room
 from digressions.frames import choice
@@ -34,28 +34,28 @@ def test_a_room_where_no_quad_is_seen_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = np.full((375, 500, 3), 128, np.uint8)
-    monkeypatch.setattr(openings, "photo_of", lambda *_: Photo(plain, (1.0,)))
-    assert openings.looked([3], None, 1) == []
+    monkeypatch.setattr(sights, "photo_of", lambda *_: Photo(plain, (1.0,)))
+    assert sights.looked([3], None, 1) == []
 
 
 @pytest.fixture
 def small_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openings, "room", lambda seed: room(seed, WIDTH))
-    monkeypatch.setattr(openings, "_EPOCHS", 3)
+    monkeypatch.setattr(sights, "room", lambda seed: room(seed, WIDTH))
+    monkeypatch.setattr(judge, "_EPOCHS", 3)
 
 
 def test_numpy_says_what_the_network_was_taught(small_rooms: None) -> None:
-    scenes = [openings.scene(seed) for seed in (1000, 1001)]
-    scale = openings.scaled_by(scenes)
-    lessons = [openings.lesson(each, scale) for each in scenes]
-    judge = openings.taught(lessons, [0], 0)
-    network = scale | {name: array[None] for name, array in judge.weights().items()}
+    scenes = [sights.scene(seed) for seed in (1000, 1001)]
+    scale = judge.scaled_by(scenes)
+    lessons = [judge.lesson(each, scale) for each in scenes]
+    taught = judge.taught(lessons, [0], 0)
+    network = scale | {name: array[None] for name, array in taught.weights().items()}
     for each in scenes:
         whole = np.stack([each.named[name] for name in scale["names"]], 1)
         whole = torch.from_numpy((whole - scale["mean"]) / scale["spread"]).float()
         sides = torch.from_numpy((each.sides - scale["side_mean"]) / scale["side_spread"]).float()
         with torch.no_grad():
-            said = judge(whole, sides).numpy()
+            said = taught(whole, sides).numpy()
         assert np.allclose(judged(network, each.named, each.sides), said, atol=1e-4)
 
 
@@ -69,7 +69,7 @@ def test_the_fit_writes_what_the_finder_reads_and_looks_at_a_room_once(
         assert set(found) == set(shipped)
         assert (found["names"] == shipped["names"]).all()
         assert all(found[name].shape[1:] == shipped[name].shape[1:] for name in found)
-    monkeypatch.setattr(openings, "look", None)  # what is kept is not looked at again
+    monkeypatch.setattr(sights, "look", None)  # what is kept is not looked at again
     openings.main([*asked, "--held-out"], said.append)
     assert [text.partition(" rooms")[0] for text in said] == [
         "taught: 9",
@@ -111,7 +111,7 @@ def test_the_study_goes_on_where_it_was_and_writes_the_page(tmp_path: Path) -> N
     page = tmp_path / "frames.md"
     page.write_text("a\n<!-- generated -->\nold\n<!-- /generated -->\nb\n")
     asked = ["--out", str(tmp_path / "o"), "--scenes", "2", "--width", str(WIDTH)]
-    asked += ["--large", str(WIDTH), "--photos", str(tmp_path / "photos")]
+    asked += ["--large", str(WIDTH), "--timed", "2", "--photos", str(tmp_path / "photos")]
     frames.main([*asked, "--update", str(page)])
     first = page.read_text()
     assert "old" not in first

@@ -107,6 +107,8 @@ ORDER = [
     "worlds.flight",
     "replay",
     "frames.aspect",
+    "frames.medians",
+    "frames.sampling",
     "frames.lines",
     "frames.corners",
     "frames.sharp",

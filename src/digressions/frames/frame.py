@@ -145,7 +145,12 @@ def _frames(sight: Sight, least: float) -> list[Frame]:
 
 
 def outermost(each: Seen, seen: list[Seen]) -> Seen:
-    """What a quad is nested in; itself where that is nothing."""
+    """The outside of what a quad is nested in; itself where that is nothing.
+
+    Moulding has steps, each a quad: of those as plain, the one furthest out.
+    """
     around = [nest for nest in each.around if nest.even >= _NESTED]
-    best = max(around, key=lambda nest: nest.even * seen[nest.quad].exists, default=None)
+    best = max(
+        around, key=lambda nest: nest.even * nest.depth**0.5 * seen[nest.quad].exists, default=None
+    )
     return each if best is None else seen[best.quad]

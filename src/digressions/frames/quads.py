@@ -17,7 +17,7 @@ from .rings import Ring, pixel_corners, rings, upright_size
 from .sharp import Sharp, sharpened
 
 _COARSE, _FINE = 1000, 1600  # longer side of the copies that lines and corners are found in
-_LOOKED_AT = 120  # candidates
+_LOOKED_AT = 100  # candidates
 _REACH = 4.0  # pixels of the fine copy that a corner may be off before it is measured
 _RING_REACH, _LEAST_REACH = 2.5, 1.5  # the same of a ring's
 _HALF = 0.5  # of all sides of moulding or mat that must be seen
