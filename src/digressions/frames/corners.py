@@ -133,7 +133,7 @@ def _sides(at: np.ndarray, seen: np.ndarray, begins: np.ndarray, inside: np.ndar
     key = 8.0 * line + begin
     since = np.searchsorted(line, line)
     count = np.maximum(np.searchsorted(key, key - _ENDING, side="right") - since, 0)
-    found = [_Sides(*(np.zeros(0, kind) for kind in (int, int, int, float)))]
+    found = []
     goes = np.arange(_PAIRS, count.sum(), _PAIRS)
     for some in np.split(np.arange(len(line)), np.searchsorted(np.cumsum(count), goes)):
         number = count[some]
@@ -161,13 +161,15 @@ def _closed(across: _Sides, down: _Sides, pool: Executor, height: int, width: in
         pool: Threads to work in.
         height, width: How many lines there are across and down.
     """
-    sure, plain = across.share >= _SUPPORT, down.share >= _SUPPORT
-    left, faint = down.only(plain), down.only(~plain)
-    any_bits, sure_bits = (_reach(part, height, width) for part in (across, across.only(sure)))
-    right, faint_right = (np.zeros((width, height, height), bool) for _ in range(2))
-    right[left.line, left.first, left.last] = True
-    faint_right[faint.line, faint.first, faint.last] = True
-    jobs = (left, left, faint), (any_bits, sure_bits, sure_bits), (right, faint_right, right)
+    sure_x, sure_y = (sides.share >= _SUPPORT for sides in (across, down))
+    sure, faint = down.only(sure_y), down.only(~sure_y)
+    any_bits, sure_bits = (_reach(part, height, width) for part in (across, across.only(sure_x)))
+    sure_right, faint_right = (_between(part, height, width) for part in (sure, faint))
+    jobs = (
+        (sure, sure, faint),
+        (any_bits, sure_bits, sure_bits),
+        (sure_right, faint_right, sure_right),
+    )
     return np.concatenate(list(pool.map(_closing, *jobs)), 1)
 
 
@@ -178,12 +180,19 @@ def _reach(across: _Sides, height: int, width: int) -> np.ndarray:
     return np.packbits(reach, axis=2).view(np.uint64)
 
 
+def _between(down: _Sides, height: int, width: int) -> np.ndarray:
+    """Whether a line down is a side between two lines across, ``(V, H, H)``."""
+    between = np.zeros((width, height, height), bool)
+    between[down.line, down.first, down.last] = True
+    return between
+
+
 def _closing(left: _Sides, bits: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Lines (top, right, bottom, left) of quads with these left sides, ``(4, N)``.
 
     Args:
-        bits: ``(H, V, W)``: to which lines down each line across is a side from each.
-        right: ``(V, H, H)``: whether a line down is a side between two lines across.
+        bits: As `_reach` has them of top and bottom.
+        right: As `_between` has it.
     """
     rows = bits.reshape(-1, bits.shape[2])
     both = rows[left.first * bits.shape[1] + left.line]
