@@ -153,7 +153,7 @@ class _Table:
 
     def draw(self, corners: np.ndarray, support: np.ndarray, ends: np.ndarray) -> None:
         """Takes in quads of straight lines, ``(N, 4, 2)``."""
-        again = []
+        again: list[int] = []
         for index, edges in enumerate(sharpened(self.image, corners, _REACH)):
             if edges.support.min() <= 0:
                 continue
@@ -162,9 +162,7 @@ class _Table:
                 self._add(edges, support[index], ends[index])
             else:
                 again.append(same)
-        self._describe()
-        for same in again:
-            self.seen[same].often += 1
+        self._describe(again)
 
     def nest(self) -> None:
         """Takes in what is nested in the likely ones."""
@@ -193,9 +191,7 @@ class _Table:
                 again.append(inner)
             if inner != outer:
                 nested.append((outer, ring, inner))
-        self._describe()
-        for inner in again:
-            self.seen[inner].often += 1
+        self._describe(again)
         for outer, ring, inner in nested:
             depth = float(ring.gap / self.seen[outer].quad.sides.min())
             nest = Nest(inner, ring.even, ring.level, depth)
@@ -215,8 +211,8 @@ class _Table:
         self.corners = np.concatenate([self.corners, edges.corners[None]])
         return len(self.corners) - 1
 
-    def _describe(self) -> None:
-        """Takes the latest quads into `seen`."""
+    def _describe(self, again: list[int]) -> None:
+        """Takes the latest quads into `seen`, and counts those that were come upon again."""
         corners = self.corners[len(self.seen) :]
         square = squareness(corners, self.size, self.focal)
         within = insides(self.image, corners)
@@ -224,6 +220,8 @@ class _Table:
             quad = Quad.trusted(edges.corners)
             self.seen.append(Seen(quad, edges, support, ends, float(square[index]), within[index]))
         self._new = []
+        for index in again:
+            self.seen[index].often += 1
 
 
 def insides(image: np.ndarray, corners: np.ndarray) -> list[Inside]:
