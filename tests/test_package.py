@@ -131,6 +131,7 @@ ORDER = [
     "frames.again",
     "console",
     "commands.options",
+    "commands.groups",
     "commands.chosen",
     "commands.far",
     "commands.side_by_side",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..console import err, out, plain, progress
 from ..errors import InputError
 from ..geometry import Grid, Size
-from .options import DEFAULT_UPSCALER
+from .groups import CellOptions, ModelOptions, RootOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,21 +115,12 @@ def world_from(
     model: Model,
     prompt: str,
     grid: Grid,
-    seed: int,
+    cells: CellOptions,
     *,
     cell_prompts: list[str] | None = None,
     image: Original | None = None,
     picture_size: int | None = None,
-    strength: float | None = None,
-    steps: int | None = None,
-    guidance: float | None = None,
-    sampler: str | None = None,
-    negative: str = "",
-    how: str = "mean",
-    band: int = 2,
-    anchor: float = 0.3,
     enlarge: int = 1,
-    upscaler: str = DEFAULT_UPSCALER,
 ) -> WorldSettings:
     """What a mosaic or a world grows from, with the model's likes where the user said nothing."""
     from ..mosaics.mosaic import Mosaic
@@ -139,26 +129,54 @@ def world_from(
 
     likes = model.defaults.for_cells()
     prompts = cell_prompts or [prompt]
-    cells = Mosaic(
+    mosaic = Mosaic(
         prompt=prompts[0],
         grid=grid,
         side=first_given(picture_size, model.size),
-        strength=first_given(strength, likes.strength),
-        steps=first_given(steps, likes.steps),
-        guidance=first_given(guidance, likes.guidance),
-        sampler=sampler or likes.sampler,
-        seed=seed,
-        negative=negative,
-        band=band,
-        anchor=anchor,
+        strength=first_given(cells.strength, likes.strength),
+        steps=first_given(cells.steps, likes.steps),
+        guidance=first_given(cells.guidance, likes.guidance),
+        sampler=cells.sampler or likes.sampler,
+        seed=cells.seed,
+        negative=cells.negative,
+        band=cells.band,
+        anchor=cells.anchor,
         enlarge=enlarge,
-        upscaler=upscaler if enlarge > 1 else "lanczos",
-        how=how,
+        upscaler=cells.upscaler if enlarge > 1 else "lanczos",
+        how=cells.how,
     )
-    size = Size(model.size, model.size)
-    settings = settings_for(model, prompt, seed, size, negative=negative, how=how, image=image)
-    primary = Primary(settings, None if image is None else image.pixels, upscaler)
-    return WorldSettings(primary, cells, tuple(prompts[1:]))
+    settings = settings_for(
+        model,
+        prompt,
+        cells.seed,
+        Size(model.size, model.size),
+        negative=cells.negative,
+        how=cells.how,
+        image=image,
+    )
+    primary = Primary(settings, None if image is None else image.pixels, cells.upscaler)
+    return WorldSettings(primary, mosaic, tuple(prompts[1:]))
+
+
+def loaded_world(
+    prompt: str, root: RootOptions, cells: CellOptions, model: ModelOptions
+) -> tuple[Model, WorldSettings]:
+    """A model, and what a world grows from; what is wrong is said before the model is loaded."""
+    from ..pictures.original import read_original
+
+    grid = Grid.parse(root.grid)
+    image = None if root.image is None else read_original(root.image)
+    loaded = load_model(model)
+    settings = world_from(
+        loaded,
+        prompt,
+        grid,
+        cells,
+        cell_prompts=root.cell_prompt,
+        image=image,
+        picture_size=root.picture_size,
+    )
+    return loaded, settings
 
 
 def check_reuse(reuse: int | None) -> None:
@@ -178,27 +196,12 @@ def grown(world: World, count: int) -> Bank:
     return bank
 
 
-def load_model(
-    name: str,
-    device: str | None,
-    dtype: str | None,
-    *,
-    compiled: bool = False,
-    tiny_vae: Path | None = None,
-    openvino: bool = False,
-) -> Model:
-    """The model of a name, with a word on the console while it loads."""
+def load_model(options: ModelOptions) -> Model:
+    """The model that the user asks for, with a word on the console while it loads."""
     from ..loading import load
 
-    special: dict[str, Any] = {}
-    if compiled:
-        special["compiled"] = True
-    if tiny_vae is not None:
-        special["tiny_vae"] = tiny_vae
-    if openvino:
-        special["openvino"] = True
-    with err.status(f"loading {plain(name)}"):
-        model = load(name, device, dtype, **special)
+    with err.status(f"loading {plain(options.model)}"):
+        model = load(options.model, options.device, options.dtype, **options.special)
     for contest in model.contests:
         winner = "OpenVINO" if contest.won else "torch"
         err.print(

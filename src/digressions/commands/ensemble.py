@@ -11,28 +11,20 @@ import typer
 from ..errors import InputError
 from ..geometry import Size
 from .chosen import drawn, load_model, settings_for, slug, start_settings
-from .options import (
-    Device,
-    Dtype,
-    Guidance,
-    How,
-    ModelName,
-    Negative,
-    SamplerName,
-    Seed,
-    Steps,
-    Strength,
-)
+from .groups import ModelOptions, spread
+from .options import Guidance, How, Negative, SamplerName, Seed, Steps, Strength
 from .side_by_side import Shared, show_pictures, show_table
 
 if TYPE_CHECKING:
     from ..terms import Ensemble
 
 
+@spread
 def ensemble(
     prompts: Annotated[
         list[str], typer.Argument(help="Two or more prompts, or concepts for --both-ways.")
     ],
+    *,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File; out/PROMPTS.png if not said.")
     ] = None,
@@ -87,9 +79,7 @@ def ensemble(
     negative: Negative = "",
     sampler: SamplerName = None,
     seed: Seed = None,
-    model: ModelName = "bundled",
-    device: Device = None,
-    dtype: Dtype = None,
+    model: ModelOptions,
 ) -> None:
     """Paint several prompts as one picture: a giraffe AND a frog."""
     from ..ensembles.comparison import compared, concepts_in, swept
@@ -116,7 +106,7 @@ def ensemble(
     start = None if image is None else read_original(image)
     hole = None if mask is None else read_original(mask, mask=True)
     places = [remembered(place) for place in region] if region else None
-    loaded = load_model(model, device, dtype)
+    loaded = load_model(model)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
     starts = start_settings(loaded, start, hole, strength=strength, sampler=sampler)
     shared = Shared(

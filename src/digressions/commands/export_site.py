@@ -10,32 +10,9 @@ import typer
 
 from ..console import out, progress, size_of
 from ..errors import InputError, StoppedError
-from ..geometry import Grid
-from .chosen import check_reuse, grown, load_model, slug, world_from
-from .options import (
-    DEFAULT_UPSCALER,
-    Anchor,
-    Band,
-    CacheFile,
-    CacheSize,
-    CellPrompts,
-    Device,
-    Dtype,
-    Guidance,
-    How,
-    ModelName,
-    Negative,
-    PictureSize,
-    Prompt,
-    RootSeed,
-    SamplerName,
-    StartImage,
-    Steps,
-    Strength,
-    UpscalerName,
-    WorldGrid,
-)
-from .zoom import DEFAULT_CACHE
+from .chosen import check_reuse, grown, loaded_world, slug
+from .groups import CacheOptions, CellOptions, ModelOptions, RootOptions, spread
+from .options import Prompt
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -44,8 +21,10 @@ if TYPE_CHECKING:
     from ..worlds.site import Site
 
 
+@spread
 def export_site(
     prompt: Prompt,
+    *,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder; out/PROMPT-site if not said."),
@@ -56,29 +35,13 @@ def export_site(
     max_mb: Annotated[
         float, typer.Option(help="What the folder may take; the pictures' quality goes by it.")
     ] = 20,
-    image: StartImage = None,
-    grid: WorldGrid = "64",
-    cell_prompt: CellPrompts = None,
-    picture_size: PictureSize = None,
-    strength: Strength = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    negative: Negative = "",
-    how: How = "mean",
-    sampler: SamplerName = None,
-    seed: RootSeed = 0,
-    band: Band = 2,
-    anchor: Anchor = 0.3,
-    upscaler: UpscalerName = DEFAULT_UPSCALER,
-    cache: CacheFile = DEFAULT_CACHE[0],
-    cache_size: CacheSize = 1000,
+    root: RootOptions,
+    cells: CellOptions,
+    cache: CacheOptions,
     batch_size: Annotated[int, typer.Option(help="Pictures painted at once.")] = 32,
-    model: ModelName = "bundled",
-    device: Device = None,
-    dtype: Dtype = None,
+    model: ModelOptions,
 ) -> None:
     """Make a folder that zooms for ever in any browser, from any web server, with no program."""
-    from ..pictures.original import read_original
     from ..worlds.genesis import manifest_of
     from ..worlds.site import Site
 
@@ -87,34 +50,12 @@ def export_site(
         raise InputError(f"--max-mb {max_mb:g} must be more than 0")
     if batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
-    if cache_size < 0:
-        raise InputError(f"--cache-size {cache_size} must be at least 0")
-    shape = Grid.parse(grid)
-    start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype)
-    world = world_from(
-        loaded,
-        prompt,
-        shape,
-        seed,
-        cell_prompts=cell_prompt,
-        image=start,
-        picture_size=picture_size,
-        strength=strength,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        negative=negative,
-        how=how,
-        band=band,
-        anchor=anchor,
-        upscaler=upscaler,
-    )
+    cache.check()
+    loaded, world = loaded_world(prompt, root, cells, model)
     manifest = manifest_of(loaded, world)
     target = output or Path("out") / f"{slug(prompt)}-site"
     site = Site(target, prompt, manifest, reuse, int(max_mb * 1_000_000))
-    store = (cache, cache_size * 1_000_000)
-    write_site(site, loaded, manifest, world.primary, store, batch_size)
+    write_site(site, loaded, manifest, world.primary, cache.store, batch_size)
 
 
 def write_site(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import err, plain
 from ..errors import InputError
+from .groups import ModelOptions
 
 if TYPE_CHECKING:
     from ..engines.ray_engine import RayEngine
@@ -35,47 +37,47 @@ GpusPerWorker = Annotated[
 ]
 
 
-class Fleet(NamedTuple):
-    """The workers that the user asks for; ``None`` where nothing was said."""
+@dataclass(frozen=True)
+class FleetOptions:
+    """Who paints: this process, or workers of a Ray cluster."""
 
-    address: str | None
-    workers: int | None
-    cpus: int | None
-    gpus: float | None
+    engine: EngineName = "local"
+    address: Address = None
+    workers: Workers = None
+    cpus_per_worker: CpusPerWorker = None
+    gpus_per_worker: GpusPerWorker = None
+
+    @property
+    def far(self) -> bool:
+        """Whether others than this process paint."""
+        return self.engine == "ray"
+
+    def check(self) -> None:
+        """Refuses what cannot be.
+
+        Raises:
+            InputError: An unknown engine, values that cannot be, or options that would do nothing.
+        """
+        from ..engines.cluster import Share
+
+        if self.far:
+            cpus = 1 if self.cpus_per_worker is None else self.cpus_per_worker
+            Share(cpus, self.gpus_per_worker or 0.0).check()
+            if self.workers is not None and self.workers < 1:
+                raise InputError(f"--workers {self.workers} must be at least 1")
+            return
+        if self.engine != "local":
+            raise InputError(f"--engine {self.engine!r}: choose local or ray")
+        for name in ("address", "workers", "cpus_per_worker", "gpus_per_worker"):
+            if getattr(self, name) is not None:
+                raise InputError(f"--{name.replace('_', '-')} is for --engine ray")
 
 
-def check_engine(
-    engine: str, address: str | None, workers: int | None, cpus: int | None, gpus: float | None
-) -> Fleet | None:
-    """The workers that are asked for, or ``None`` for this process alone.
-
-    Raises:
-        InputError: An unknown engine, values that cannot be, or options that would do nothing.
-    """
-    from ..engines.cluster import Share
-
-    fleet = Fleet(address, workers, cpus, gpus)
-    if engine == "ray":
-        Share(1 if cpus is None else cpus, gpus or 0.0).check()
-        if workers is not None and workers < 1:
-            raise InputError(f"--workers {workers} must be at least 1")
-        return fleet
-    if engine != "local":
-        raise InputError(f"--engine {engine!r}: choose local or ray")
-    names = ("--address", "--workers", "--cpus-per-worker", "--gpus-per-worker")
-    for name, value in zip(names, fleet, strict=True):
-        if value is not None:
-            raise InputError(f"{name} is for --engine ray")
-    return None
-
-
-def far_engine(
-    fleet: Fleet, model: Model, device: str | None, dtype: str | None, **special: Any
-) -> RayEngine[Model]:
+def far_engine(fleet: FleetOptions, model: Model, options: ModelOptions) -> RayEngine[Model]:
     """Joins the cluster, with a word on the console; workers load the same model as ``model``.
 
     Args:
-        special: The rest of what ``model`` was loaded with, as `loading.load` takes it.
+        options: What ``model`` was loaded by.
 
     Raises:
         MissingExtraError, InputError, EngineError: See `RayEngine`.
@@ -85,8 +87,9 @@ def far_engine(
     from ..engines.source import Source
 
     usual = 0.0 if model.device.type == "cpu" else 1.0
-    share = Share(fleet.cpus or 1, usual if fleet.gpus is None else fleet.gpus)
-    source = Source.of(model, share.gpus, device, dtype, **special)
+    gpus = usual if fleet.gpus_per_worker is None else fleet.gpus_per_worker
+    share = Share(fleet.cpus_per_worker or 1, gpus)
+    source = Source.of(model, gpus, options.device, options.dtype, **options.special)
     with err.status("joining the cluster" if fleet.address else "starting Ray"):
         return RayEngine(
             source,

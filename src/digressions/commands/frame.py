@@ -13,6 +13,7 @@ from ..geometry import Size
 from ..output import check_folder
 from .chosen import hole_settings, load_model, settings_for
 from .explain import PICTURES, explain_frame
+from .groups import ModelOptions, spread
 from .hanging import (
     BLANK,
     MOST,
@@ -26,12 +27,9 @@ from .hanging import (
 )
 from .options import (
     DEFAULT_UPSCALER,
-    Device,
-    Dtype,
     Guidance,
     Hole,
     How,
-    ModelName,
     Negative,
     Palette,
     Rescale,
@@ -51,8 +49,10 @@ PRINTED = ("pdf", "tif", "png", "jpg")
 SMALL = 256  # pixels: a model of fewer has none to spare for the room
 
 
+@spread
 def frame(
     photo: Annotated[Path, typer.Argument(help="A photo of a wall with frames.")],
+    *,
     prompts: Annotated[
         list[str] | None,
         typer.Argument(help="What to paint into the best frame; one more for the next, and so on."),
@@ -137,9 +137,7 @@ def frame(
     sampler: SamplerName = None,
     seed: RootSeed = 0,
     upscaler: UpscalerName = DEFAULT_UPSCALER,
-    model: ModelName = "bundled",
-    device: Device = None,
-    dtype: Dtype = None,
+    model: ModelOptions,
 ) -> None:
     """Find the picture frames in a photo, and paint pictures into them."""
     from ..frames.filling import Place, candidate_settings
@@ -189,7 +187,7 @@ def frame(
         write_hung(folder, wall, [found[i] for i in places], pictures, cut)
     if not prompts:
         return
-    loaded = load_model(model, device, dtype)
+    loaded = load_model(model)
     texts = prompts * len(places) if len(prompts) == 1 else prompts
     wishes = []
     for rank, (index, text, number) in enumerate(zip(places, texts, numbers, strict=True)):
@@ -224,7 +222,7 @@ def frame(
     if explain:
         explain_frame(loaded, folder / "explain", wall, wishes[0], n or PICTURES)
         return
-    fill_frames(loaded, folder, wall, cut, wishes, finish, device)
+    fill_frames(loaded, folder, wall, cut, wishes, finish, model.device)
 
 
 def _check_idle(

@@ -107,7 +107,11 @@ Reuse = Annotated[
     typer.Option(help="Paint only so many pictures, and use them again wherever they fit."),
 ]
 StartImage = Annotated[
-    Path | None, typer.Option("--image", help="Start from this picture, not a painted one.")
+    Path | None,
+    typer.Option(
+        "--image",
+        help="Start from this picture, its transparent parts white, and not a painted one.",
+    ),
 ]
 CellPrompts = Annotated[
     list[str] | None,

@@ -20,17 +20,13 @@ from .chosen import (
     slug,
     start_settings,
 )
+from .groups import TunedModelOptions, spread
 from .options import (
     DEFAULT_UPSCALER,
-    Compiled,
-    Device,
-    Dtype,
     Guidance,
     Hole,
     How,
-    ModelName,
     Negative,
-    OpenVino,
     Palette,
     Prompt,
     Rescale,
@@ -39,7 +35,6 @@ from .options import (
     Steps,
     Strength,
     Timing,
-    TinyVae,
     UpscalerName,
 )
 
@@ -50,8 +45,10 @@ if TYPE_CHECKING:
     from ..pictures.metadata import Settings
 
 
+@spread
 def paint(
     prompt: Prompt,
+    *,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File; out/PROMPT.png if not said.")
     ] = None,
@@ -78,12 +75,7 @@ def paint(
         int, typer.Option(help="Enlarge the result this many times, with --upscaler.")
     ] = 1,
     upscaler: UpscalerName = DEFAULT_UPSCALER,
-    model: ModelName = "bundled",
-    device: Device = None,
-    dtype: Dtype = None,
-    compiled: Compiled = False,
-    tiny_vae: TinyVae = None,
-    openvino: OpenVino = False,
+    model: TunedModelOptions,
 ) -> None:
     """Paint a picture, or several with a contact sheet."""
     from ..pictures.original import read_original
@@ -103,9 +95,7 @@ def paint(
     start = None if image is None else read_original(image)
     cut = None if mask is None else read_original(mask, mask=True)
     colours = None if palette is None else read_palette(palette)
-    loaded = load_model(
-        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
-    )
+    loaded = load_model(model)
     first = drawn(seed)
     wanted = Size.parse(size) if size else Size(loaded.size, loaded.size)
     settings = settings_for(

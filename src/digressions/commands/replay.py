@@ -12,6 +12,7 @@ from ..console import err, out, plain, progress
 from ..errors import InputError
 from ..geometry import Size
 from .chosen import enlarged, load_model
+from .groups import CacheOptions, TunedModelOptions
 from .making import run_mosaic
 from .options import Device, Dtype, TinyVae
 from .paint import paint_all
@@ -58,7 +59,8 @@ def replay(
         out.print(plain(str(target)))
         return
     settings = from_text(text, str(file))
-    loaded = load_model(model_for(settings, model, str(file)), device, dtype, tiny_vae=tiny_vae)
+    name = model_for(settings, model, str(file))
+    loaded = load_model(TunedModelOptions(name, device, dtype, tiny_vae=tiny_vae))
     if reason := difference(settings, loaded.hash):
         err.print(f"[yellow]note:[/yellow] {plain(f'{file} {reason}')}")
     settings = dataclasses.replace(settings, model=loaded.name, model_hash=loaded.hash)
@@ -68,7 +70,9 @@ def replay(
     elif settings.command == "zoom":
         # A frame of a folder of PNGs remembers the film, too.
         target = target if output or file.suffix.lower() != ".png" else target.with_suffix("")
-        run_flight(loaded, flight_from(settings, started_from(settings)[0]), target)
+        run_flight(
+            loaded, flight_from(settings, started_from(settings)[0]), target, CacheOptions().store
+        )
     elif settings.command == "frame":
         _frame_again(loaded, settings, target, device)
         out.print(plain(str(target)))

@@ -11,49 +11,33 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..errors import DigressionsError
-from ..geometry import Grid
-from .chosen import check_reuse, load_model, world_from
-from .options import (
-    CacheFile,
-    CellPrompts,
-    Device,
-    Dtype,
-    ModelName,
-    Prompt,
-    Reuse,
-    RootSeed,
-    StartImage,
-    WorldGrid,
-)
+from .chosen import check_reuse, loaded_world
+from .groups import CacheOptions, CellOptions, ModelOptions, RootOptions, spread
+from .options import CacheFile, CellPrompts, Prompt, Reuse, RootSeed, StartImage, WorldGrid
 from .serve import check_installed, serve_world
-from .zoom import DEFAULT_CACHE
 
 # Browsers that fill the screen without a click. Others are opened in the usual way.
 _FILLING = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+@spread
 def screensaver(
     prompt: Prompt,
+    *,
     image: StartImage = None,
     grid: WorldGrid = "64",
     cell_prompt: CellPrompts = None,
     reuse: Reuse = None,
     seed: RootSeed = 0,
-    cache: CacheFile = DEFAULT_CACHE[0],
-    model: ModelName = "bundled",
-    device: Device = None,
-    dtype: Dtype = None,
+    cache: CacheFile = CacheOptions.cache,
+    model: ModelOptions,
 ) -> None:
     """Fly through a picture made of pictures for ever, on the whole screen; any key leaves."""
-    from ..pictures.original import read_original
-
     check_installed()
     check_reuse(reuse)
-    shape = Grid.parse(grid)
-    start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype)
-    world = world_from(loaded, prompt, shape, seed, cell_prompts=cell_prompt, image=start)
-    store = (cache, DEFAULT_CACHE[1])
+    root = RootOptions(image, grid, cell_prompt)
+    loaded, world = loaded_world(prompt, root, CellOptions(seed=seed), model)
+    store = CacheOptions(cache).store
     with ExitStack() as stack:
 
         def show(address: str, end: Callable[[], None]) -> None:

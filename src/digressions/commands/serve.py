@@ -12,33 +12,9 @@ import typer
 
 from ..console import out
 from ..errors import InputError, MissingExtraError
-from ..geometry import Grid
-from .chosen import check_reuse, grown, load_model, world_from
-from .options import (
-    DEFAULT_UPSCALER,
-    Anchor,
-    Band,
-    CacheFile,
-    CacheSize,
-    CellPrompts,
-    Device,
-    Dtype,
-    Guidance,
-    How,
-    ModelName,
-    Negative,
-    PictureSize,
-    Prompt,
-    Reuse,
-    RootSeed,
-    SamplerName,
-    StartImage,
-    Steps,
-    Strength,
-    UpscalerName,
-    WorldGrid,
-)
-from .zoom import DEFAULT_CACHE
+from .chosen import check_reuse, grown, loaded_world
+from .groups import CacheOptions, CellOptions, ModelOptions, RootOptions, spread
+from .options import Prompt, Reuse
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -46,8 +22,10 @@ if TYPE_CHECKING:
     from ..worlds.world import World
 
 
+@spread
 def serve(
     prompt: Prompt,
+    *,
     host: Annotated[
         str,
         typer.Option(help="Address to listen on; 0.0.0.0 for every machine of the network."),
@@ -57,59 +35,20 @@ def serve(
         list[str] | None,
         typer.Option(help="Host name that it is reached under, besides localhost; repeatable."),
     ] = None,
-    image: StartImage = None,
-    grid: WorldGrid = "64",
-    cell_prompt: CellPrompts = None,
+    root: RootOptions,
     reuse: Reuse = None,
-    picture_size: PictureSize = None,
-    strength: Strength = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    negative: Negative = "",
-    how: How = "mean",
-    sampler: SamplerName = None,
-    seed: RootSeed = 0,
-    band: Band = 2,
-    anchor: Anchor = 0.3,
-    upscaler: UpscalerName = DEFAULT_UPSCALER,
-    cache: CacheFile = DEFAULT_CACHE[0],
-    cache_size: CacheSize = 1000,
-    model: ModelName = "bundled",
-    device: Device = None,
-    dtype: Dtype = None,
+    cells: CellOptions,
+    cache: CacheOptions,
+    model: ModelOptions,
 ) -> None:
     """Open a page on which one flies into a picture made of pictures, for ever."""
-    from ..pictures.original import read_original
-
     check_installed()
     if not 0 <= port <= 65535:
         raise InputError(f"--port {port} is out of range: 0 to 65535")
-    if cache_size < 0:
-        raise InputError(f"--cache-size {cache_size} must be at least 0")
+    cache.check()
     check_reuse(reuse)
-    shape = Grid.parse(grid)
-    start = None if image is None else read_original(image)
-    loaded = load_model(model, device, dtype)
-    world = world_from(
-        loaded,
-        prompt,
-        shape,
-        seed,
-        cell_prompts=cell_prompt,
-        image=start,
-        picture_size=picture_size,
-        strength=strength,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        negative=negative,
-        how=how,
-        band=band,
-        anchor=anchor,
-        upscaler=upscaler,
-    )
-    store = (cache, cache_size * 1_000_000)
-    serve_world(loaded, world, reuse, store, host, port, name or [])
+    loaded, world = loaded_world(prompt, root, cells, model)
+    serve_world(loaded, world, reuse, cache.store, host, port, name or [])
 
 
 def check_installed() -> None:

@@ -10,43 +10,11 @@ import typer
 
 from ..console import duration, err, out, progress
 from ..errors import InputError, StoppedError
-from ..geometry import CellPath, Grid, Size
-from .chosen import check_reuse, grown, load_model, slug, world_from
-from .far import (
-    Address,
-    CpusPerWorker,
-    EngineName,
-    GpusPerWorker,
-    Workers,
-    check_engine,
-    far_engine,
-)
-from .options import (
-    DEFAULT_UPSCALER,
-    Anchor,
-    Band,
-    CacheFile,
-    CacheSize,
-    CellPrompts,
-    Compiled,
-    Device,
-    Dtype,
-    Guidance,
-    How,
-    ModelName,
-    Negative,
-    OpenVino,
-    PictureSize,
-    Prompt,
-    Reuse,
-    RootSeed,
-    SamplerName,
-    Steps,
-    Strength,
-    TinyVae,
-    UpscalerName,
-    WorldGrid,
-)
+from ..geometry import CellPath, Size
+from .chosen import check_reuse, grown, loaded_world, slug
+from .far import FleetOptions, far_engine
+from .groups import CacheOptions, CellOptions, RootOptions, TunedModelOptions, spread
+from .options import Prompt, Reuse
 
 if TYPE_CHECKING:
     from ..batching import Painter
@@ -55,23 +23,16 @@ if TYPE_CHECKING:
     from ..worlds.zoom import Zoom
 
 
-DEFAULT_CACHE = (Path("out/worlds.sqlite"), 1_000_000_000)
-
-
+@spread
 def zoom(
     prompt: Prompt,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             help="FILE.mp4, .webm or .gif, or a folder for PNGs; out/PROMPT.mp4 if not said.",
-        ),
-    ] = None,
-    image: Annotated[
-        Path | None,
-        typer.Option(
-            help="Start from this picture, its transparent parts white, and not a painted one."
         ),
     ] = None,
     levels: Annotated[int, typer.Option(help="Pictures to fall through in one round.")] = 2,
@@ -86,85 +47,47 @@ def zoom(
     max_mb: Annotated[
         float | None, typer.Option(help="A GIF is made smaller until it takes less.")
     ] = None,
-    grid: WorldGrid = "64",
-    cell_prompt: CellPrompts = None,
+    root: RootOptions,
     reuse: Reuse = None,
-    picture_size: PictureSize = None,
-    strength: Strength = None,
-    steps: Steps = None,
-    guidance: Guidance = None,
-    negative: Negative = "",
-    how: How = "mean",
-    sampler: SamplerName = None,
-    seed: RootSeed = 0,
-    band: Band = 2,
-    anchor: Anchor = 0.3,
-    upscaler: UpscalerName = DEFAULT_UPSCALER,
-    cache: CacheFile = DEFAULT_CACHE[0],
-    cache_size: CacheSize = 1000,
+    cells: CellOptions,
+    cache: CacheOptions,
     batch_size: Annotated[int, typer.Option(help="Pictures painted at once (by a worker).")] = 32,
-    model: ModelName = "bundled",
-    device: Device = None,
-    dtype: Dtype = None,
-    compiled: Compiled = False,
-    tiny_vae: TinyVae = None,
-    openvino: OpenVino = False,
-    engine: EngineName = "local",
-    address: Address = None,
-    workers: Workers = None,
-    cpus_per_worker: CpusPerWorker = None,
-    gpus_per_worker: GpusPerWorker = None,
+    model: TunedModelOptions,
+    fleet: FleetOptions,
 ) -> None:
     """Fall into a picture made of pictures and come out where it began: a film that loops."""
     from ..pictures.film import check_film
-    from ..pictures.original import read_original
     from ..worlds.flight import Flight
 
-    screen, shape, first_cells = Size.parse(size), Grid.parse(grid), _path(into)
+    screen, first_cells = Size.parse(size), _path(into)
     target = output or Path("out") / f"{slug(prompt)}.mp4"
     count = _frame_count(levels, seconds, fps)
-    _check(screen, batch_size, cache_size, max_mb, reuse)
+    _check(screen, batch_size, max_mb, reuse)
+    cache.check()
     check_film(target, screen)
     if max_mb is not None and target.suffix.lower() != ".gif":
         raise InputError(f"--max-mb is for a GIF: leave it out, or give -o {target.stem}.gif")
-    fleet = check_engine(engine, address, workers, cpus_per_worker, gpus_per_worker)
-    start = None if image is None else read_original(image)
-    loaded = load_model(
-        model, device, dtype, compiled=compiled, tiny_vae=tiny_vae, openvino=openvino
-    )
-    world = world_from(
-        loaded,
-        prompt,
-        shape,
-        seed,
-        cell_prompts=cell_prompt,
-        image=start,
-        picture_size=picture_size,
-        strength=strength,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        negative=negative,
-        how=how,
-        band=band,
-        anchor=anchor,
-        upscaler=upscaler,
-    )
+    fleet.check()
+    loaded, world = loaded_world(prompt, root, cells, model)
     flight = Flight(world, reuse, levels, first_cells, screen, fps, count)
-    store = (cache, cache_size * 1_000_000)
-    if fleet is None:
-        run_flight(loaded, flight, target, store, batch_size=batch_size, max_mb=max_mb)
+    if not fleet.far:
+        run_flight(loaded, flight, target, cache.store, batch_size=batch_size, max_mb=max_mb)
         return
     from ..engines.painter import far_painter, part_painter
 
-    special = {"compiled": compiled, "tiny_vae": tiny_vae, "openvino": openvino}
-    with far_engine(fleet, loaded, device, dtype, **special) as hands:
+    with far_engine(fleet, loaded, model) as hands:
         with err.status("waiting for the first worker"):
             hands.begin(part_painter)
         together = batch_size * hands.wanted  # asked for at once, so that all have something to do
         painter = far_painter(hands, batch_size)
         run_flight(
-            loaded, flight, target, store, batch_size=together, max_mb=max_mb, painter=painter
+            loaded,
+            flight,
+            target,
+            cache.store,
+            batch_size=together,
+            max_mb=max_mb,
+            painter=painter,
         )
 
 
@@ -172,7 +95,7 @@ def run_flight(
     model: Model,
     flight: Flight,
     target: Path,
-    cache: tuple[Path, int] = DEFAULT_CACHE,
+    cache: tuple[Path, int],
     *,
     batch_size: int = 32,
     max_mb: float | None = None,
@@ -279,15 +202,11 @@ def _frame_count(levels: int, seconds: float | None, fps: int) -> int:
     return max(1, round(wanted * fps))
 
 
-def _check(
-    screen: Size, batch_size: int, cache_size: int, max_mb: float | None, reuse: int | None
-) -> None:
+def _check(screen: Size, batch_size: int, max_mb: float | None, reuse: int | None) -> None:
     if not 32 <= min(screen) <= max(screen) <= 4096:
         raise InputError(f"--size {screen} is out of range: 32 to 4096 a side")
     if batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
-    if cache_size < 0:
-        raise InputError(f"--cache-size {cache_size} must be at least 0")
     check_reuse(reuse)
     if max_mb is not None and not max_mb > 0:
         raise InputError(f"--max-mb {max_mb} must be more than 0")
