@@ -7,7 +7,7 @@ finder looks at. Small networks learn to put each true opening before all that o
 softmax over them), and to tell openings from what is none; a logistic curve then says how sure
 each is. ``choice.npz`` is written with what all rooms taught. With ``--held-out`` three rooms of
 four teach, and it is printed how good the networks are on the fourth. Looking takes a second a
-room and one core, and is kept in the folder; ``--jobs`` cores share it. Learning takes ten minutes.
+room, and is kept in the folder; ``--jobs`` processes share it. Learning takes ten minutes.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = pr
     parser.add_argument("--out", type=Path, default=Path("out/openings"))
     parser.add_argument("--rooms", type=int, default=len(SEEDS), help="as many of the rooms")
     parser.add_argument("--networks", type=int, default=NETWORKS)
-    parser.add_argument("--jobs", type=int, default=1, help="cores that look at rooms")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that look at rooms")
     parser.add_argument("--held-out", action="store_true", help="teach by three of four rooms")
     asked = parser.parse_args(arguments)
     if min(asked.rooms - 2 * _TESTED, asked.networks, asked.jobs) < 1:

@@ -126,7 +126,6 @@ def some_lines(seed: int, count: int) -> Lines:
     return Lines(
         rng.uniform(-0.05, 0.05, count),
         rng.uniform(10, 290, count),
-        np.ones(count),
         tuple(stretches),
     )
 

@@ -151,9 +151,7 @@ class Quad(NamedTuple):
         corners = corners[np.argsort(angles)]  # clockwise, as y runs down
         corners = np.roll(corners, -int(corners.sum(1).argmin()), 0)
         ahead = np.roll(corners, -1, 0) - corners
-        turns = (
-            ahead[:, 0] * np.roll(ahead, -1, 0)[:, 1] - ahead[:, 1] * np.roll(ahead, -1, 0)[:, 0]
-        )
+        turns = cross(ahead, np.roll(ahead, -1, 0))
         if not np.isfinite(corners).all() or turns.min() <= 1e-6 * max(turns.max(), 1e-6):
             given = " ".join(f"{x:g},{y:g}" for x, y in np.asarray(points, float))
             raise InputError(f"corners {given} are not those of a convex four-sided shape")
@@ -197,6 +195,11 @@ class Quad(NamedTuple):
     def covers(self, other: Quad) -> float:
         """The share of ``other`` that lies inside, 0..1."""
         return polygon_area(_clipped(other.array, self.array)) / other.area
+
+
+def cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The cross product of vectors in the plane, ``(..., 2)`` to ``(...)``."""
+    return np.asarray(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0])
 
 
 def polygon_area(points: np.ndarray) -> float:

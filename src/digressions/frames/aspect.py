@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..geometry import Quad, Size
+from ..geometry import Quad, Size, cross
 
 HALF_DIAGONAL_35 = 21.633  # mm: half the diagonal of 36 x 24 mm, which EXIF's focal lengths mean
 # 1 / focal length squared, in half diagonals of the photo: of most phones and cameras (20-70 mm),
@@ -84,9 +84,9 @@ def aspects(
         focal_35: Focal length as EXIF has it, for 35 mm film, in mm.
         corner_error: Standard deviation of a corner, in pixels.
     """
-    known, spread = _known(focal_35)
     if not quads:
         return []
+    known, spread = _known(focal_35)
     half = np.hypot(*photo) / 2
     errors = np.array([corner_error / half] * 8 + [_CENTRE_SPREAD] * 2)
     points = _centred(np.array(quads), photo)
@@ -141,8 +141,7 @@ def _directions(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     def turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         """The triple product of three homogeneous points: (a x b) . c."""
-        (x, y), (u, v) = ((p - a)[..., :2].T for p in (b, c))
-        return np.asarray((x * v - y * u).T[..., None])
+        return cross(b - a, c - a)[..., None]
 
     k2 = turn(m1, m4, m3) / turn(m2, m4, m3)
     k3 = turn(m1, m4, m2) / turn(m3, m4, m2)

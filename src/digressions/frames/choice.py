@@ -177,7 +177,10 @@ def apart(openings: list[Quad], outers: list[Quad], worth: np.ndarray) -> list[i
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """As `Quad.overlap`, of ``(4, 2)`` float32, in a hundredth of the time."""
+    """Intersection over union of convex quads ``(4, 2)`` float32, to say whether they overlap.
+
+    OpenCV's intersection is quick, and now and then too large where sides lie on each other.
+    """
     shared = cv2.intersectConvexConvex(one, other)[0]
     return float(shared / (cv2.contourArea(one) + cv2.contourArea(other) - shared))
 

@@ -14,7 +14,7 @@ _SLACK = 5.0  # pixels that an edge may stop short of its corner
 _SUPPORT = 0.4  # the share of each side that must be seen, but for one
 _LEAST_SUPPORT = 0.15  # of that one: something stands before it
 _ENDING = 0.7  # how clearly a side must end at its corners, both together
-_SMALLEST = 24.0  # pixels of a side
+SMALLEST = 24.0  # pixels of a side
 _SAME = 3.0  # pixels that corners of one quad may be apart
 _ONE_PLACE = 0.6  # intersection over union of boxes from which quads lie in one place
 _OF_ONE_PLACE = 6  # quads that are kept of it
@@ -129,7 +129,8 @@ def _sides(at: np.ndarray, seen: np.ndarray, begins: np.ndarray, inside: np.ndar
     order = np.lexsort([begins[line, meets], line])
     line, meets = line[order], meets[order]
     begin, place, edge = (part[line, meets] for part in (begins, at, seen))
-    # In this order all places that go with a beginning are the first ones of its line.
+    # In this order all places that go with a beginning are the first ones of its line; lines lie
+    # further apart than what -1..1 can differ by.
     key = 8.0 * line + begin
     since = np.searchsorted(line, line)
     count = np.maximum(np.searchsorted(key, key - _ENDING, side="right") - since, 0)
@@ -140,7 +141,7 @@ def _sides(at: np.ndarray, seen: np.ndarray, begins: np.ndarray, inside: np.ndar
         first = np.repeat(some, number)
         # Of each one's own places: since, since + 1, ...
         last = np.arange(len(first)) + np.repeat(since[some] - np.cumsum(number) + number, number)
-        long = np.flatnonzero(place[last] - place[first] >= _SMALLEST)
+        long = np.flatnonzero(place[last] - place[first] >= SMALLEST)
         first, last = first[long], last[long]
         share = _share(place[last] - place[first], edge[last] - edge[first])
         plain = np.flatnonzero(share >= _LEAST_SUPPORT)
@@ -174,7 +175,11 @@ def _closed(across: _Sides, down: _Sides, pool: Executor, height: int, width: in
 
 
 def _reach(across: _Sides, height: int, width: int) -> np.ndarray:
-    """To which lines down each line across is a side from each: bits ``(H, V, W)``, in words."""
+    """To which lines down each line across is a side from each.
+
+    Returns:
+        ``(H, V, V / 64)`` uint64, rounded up: a bit for each line down.
+    """
     reach = np.zeros((height, width, -(-width // 64) * 64), bool)
     reach[across.line, across.first, across.last] = True
     return np.packbits(reach, axis=2).view(np.uint64)

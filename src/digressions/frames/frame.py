@@ -145,9 +145,10 @@ def _frames(sight: Sight, least: float) -> list[Frame]:
 
 
 def outermost(each: Seen, seen: list[Seen]) -> Seen:
-    """The outside of what a quad is nested in; itself where that is nothing.
+    """What a quad is nested in, as far out as is plain; itself where that is nothing.
 
-    Moulding has steps, each a quad: of those as plain, the one furthest out.
+    Moulding has steps, each a quad, and a step is often plainer than its outside; so what lies
+    further out counts for more. A panel evenly around a frame is taken for its moulding.
     """
     around = [nest for nest in each.around if nest.even >= _NESTED]
     best = max(

@@ -26,13 +26,11 @@ class Lines:
 
     Attributes:
         slope, offset: ``(N,)``. Of lines that run rather across, ``along`` is x; else it is y.
-        sign: ``(N,)``, 1 or -1: on which side it is darker; 0: now here, now there.
         stretches: For each, ``(M, 2)``: where edges begin and end, sorted, apart.
     """
 
     slope: np.ndarray
     offset: np.ndarray
-    sign: np.ndarray
     stretches: tuple[np.ndarray, ...]
 
     def __len__(self) -> int:
@@ -95,17 +93,16 @@ def _lines(segments: np.ndarray, most: int) -> Lines:
     order = np.argsort(segments[:, 0] - segments[:, 2])
     segments, sign = segments[order], sign[order]
     length = segments[:, 2] - segments[:, 0]
-    lines = [(*line[:3], float(sign[line[3][0]])) for line in _joined(segments, sign)]
+    lines = [line[:3] for line in _joined(segments, sign)]
     for slope, offset, stretches, members in _joined(segments, np.zeros_like(sign)):
         balance = abs((sign * length)[members].sum()) / length[members].sum()
         if balance < _MIXED:
-            lines.append((slope, offset, stretches, 0.0))
+            lines.append((slope, offset, stretches))
     lines.sort(key=lambda line: -float((line[2][:, 1] - line[2][:, 0]).sum()))
     lines = lines[:most]
     return Lines(
         np.array([line[0] for line in lines]),
         np.array([line[1] for line in lines]),
-        np.array([line[3] for line in lines]),
         tuple(line[2] for line in lines),
     )
 

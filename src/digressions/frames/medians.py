@@ -17,5 +17,5 @@ def median_of(values: np.ndarray, which: np.ndarray) -> np.ndarray:
     ordered = np.sort(np.where(which, values, np.inf), 1)
     count = which.sum(1)
     middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], 1)
-    halves = np.take_along_axis(ordered, np.minimum(middle, values.shape[1] - 1), 1)
+    halves = np.take_along_axis(ordered, middle, 1)
     return np.where(count > 0, halves.mean(1), 0.0)

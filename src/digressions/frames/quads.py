@@ -11,7 +11,7 @@ import numpy as np
 from ..geometry import Quad, Size, homography
 from .aspect import rough_aspects, squareness
 from .borders import Borders, borders
-from .corners import candidates
+from .corners import SMALLEST, candidates
 from .lines import straight_lines
 from .rings import Ring, pixel_corners, rings, upright_size
 from .sharp import Sharp, sharpened
@@ -73,7 +73,7 @@ class Seen:
     ends: np.ndarray
     square: float
     inside: Inside
-    often: int = 1
+    often: int = 0
     around: list[Nest] = field(default_factory=list)
     rings: list[Nest] = field(default_factory=list)
 
@@ -94,6 +94,14 @@ class Seen:
     def drawn(self) -> bool:
         """Whether it is made of straight lines."""
         return bool(self.support.any())
+
+
+class _Measured(NamedTuple):
+    """The first three things that `Seen` knows of a quad besides the quad."""
+
+    edges: Sharp
+    support: np.ndarray
+    ends: np.ndarray
 
 
 class Sight(NamedTuple):
@@ -127,13 +135,13 @@ def look(photo: np.ndarray, focal_35: float | None = None) -> Sight:
     """
     fine = shrunk(photo)
     coarse = shrunk(fine, _COARSE)
-    rough = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0], _LOOKED_AT)
     size = Size(fine.shape[1], fine.shape[0])
-    up = max(size) / max(coarse.shape[:2])
     table = _Table(smoothed(fine), size, focal_35)
-    corners = (rough.corners + 0.5) * up - 0.5
-    table.draw(corners, np.sort(rough.support, 1), np.sort(rough.ends, 1))
-    table.nest()
+    if min(coarse.shape[:2]) >= SMALLEST:
+        rough = candidates(*straight_lines(coarse), coarse.shape[1], coarse.shape[0], _LOOKED_AT)
+        corners = (rough.corners + 0.5) * max(size) / max(coarse.shape[:2]) - 0.5
+        table.draw(corners, np.sort(rough.support, 1), np.sort(rough.ends, 1))
+        table.nest()
     return Sight(table.seen, borders(table.image, table.corners), size)
 
 
@@ -141,28 +149,28 @@ class _Table:
     """Quads measured so far.
 
     Attributes:
-        corners: ``(N, 4, 2)``: all of them.
-        seen: The same, described; without the latest until `_describe`.
+        seen: All of them.
+        corners: Theirs, ``(N, 4, 2)``.
     """
 
     def __init__(self, image: np.ndarray, size: Size, focal_35: float | None) -> None:
         self.image, self.size, self.focal = image, size, focal_35
-        self.corners = np.zeros((0, 4, 2))
         self.seen: list[Seen] = []
-        self._new: list[tuple[Sharp, np.ndarray, np.ndarray]] = []
+        self.corners = np.zeros((0, 4, 2))
 
     def draw(self, corners: np.ndarray, support: np.ndarray, ends: np.ndarray) -> None:
         """Takes in quads of straight lines, ``(N, 4, 2)``."""
-        again: list[int] = []
+        new: list[_Measured] = []
+        met: list[int] = []
         for index, edges in enumerate(sharpened(self.image, corners, _REACH)):
             if edges.support.min() <= 0:
                 continue
-            same = self._same(edges.corners)
-            if same is None:
-                self._add(edges, support[index], ends[index])
-            else:
-                again.append(same)
-        self._describe(again)
+            which = self._same(edges.corners)
+            if which is None:
+                which = self._put(edges.corners)
+                new.append(_Measured(edges, support[index], ends[index]))
+            met.append(which)
+        self._describe(new, met)
 
     def nest(self) -> None:
         """Takes in what is nested in the likely ones."""
@@ -177,26 +185,25 @@ class _Table:
         # Not so far that a stronger edge beside it is in reach.
         gap = np.array([ring.gap for _, ring in found])
         measured = sharpened(self.image, corners, (0.6 * gap).clip(_LEAST_REACH, _RING_REACH))
-        again: list[int] = []
+        new: list[_Measured] = []
         nested: list[tuple[int, Ring, int]] = []
         for (outer, ring), edges in zip(found, measured, strict=True):
             inner = self._same(ring.quad.array)
+            if inner is None and edges.support.mean() < _HALF:  # made up of what the frame holds
+                continue
             if inner is None:
-                if edges.support.mean() < _HALF:  # made up of what the frame holds
-                    continue
                 inner = self._same(edges.corners)
             if inner is None:
-                inner = self._add(edges, np.zeros(4), np.zeros(4))
-            else:
-                again.append(inner)
-            if inner != outer:
-                nested.append((outer, ring, inner))
-        self._describe(again)
+                inner = self._put(edges.corners)
+                new.append(_Measured(edges, np.zeros(4), np.zeros(4)))
+            nested.append((outer, ring, inner))
+        self._describe(new, [inner for _, _, inner in nested])
         for outer, ring, inner in nested:
-            depth = float(ring.gap / self.seen[outer].quad.sides.min())
-            nest = Nest(inner, ring.even, ring.level, depth)
-            self.seen[outer].rings.append(nest)
-            self.seen[inner].around.append(nest._replace(quad=outer))
+            if inner != outer:
+                depth = float(ring.gap / self.seen[outer].quad.sides.min())
+                nest = Nest(inner, ring.even, ring.level, depth)
+                self.seen[outer].rings.append(nest)
+                self.seen[inner].around.append(nest._replace(quad=outer))
 
     def _same(self, corners: np.ndarray) -> int | None:
         """Which quad has these corners, if there is one."""
@@ -206,22 +213,21 @@ class _Table:
         nearest = int(off.argmin())
         return nearest if off[nearest] <= _SAME else None
 
-    def _add(self, edges: Sharp, support: np.ndarray, ends: np.ndarray) -> int:
-        self._new.append((edges, support, ends))
-        self.corners = np.concatenate([self.corners, edges.corners[None]])
+    def _put(self, corners: np.ndarray) -> int:
+        """The number of a new quad."""
+        self.corners = np.concatenate([self.corners, corners[None]])
         return len(self.corners) - 1
 
-    def _describe(self, again: list[int]) -> None:
-        """Takes the latest quads into `seen`, and counts those that were come upon again."""
-        corners = self.corners[len(self.seen) :]
+    def _describe(self, new: list[_Measured], met: list[int]) -> None:
+        """Takes those that were just put into `seen`, and counts all that were met."""
+        corners = np.array([edges.corners for edges, _, _ in new]).reshape(-1, 4, 2)
         square = squareness(corners, self.size, self.focal)
         within = insides(self.image, corners)
-        for index, (edges, support, ends) in enumerate(self._new):
-            quad = Quad.trusted(edges.corners)
-            self.seen.append(Seen(quad, edges, support, ends, float(square[index]), within[index]))
-        self._new = []
-        for index in again:
-            self.seen[index].often += 1
+        for each, how_square, what in zip(new, square, within, strict=True):
+            quad = Quad.trusted(each.edges.corners)
+            self.seen.append(Seen(quad, *each, float(how_square), what))
+        for which in met:
+            self.seen[which].often += 1
 
 
 def insides(image: np.ndarray, corners: np.ndarray) -> list[Inside]:

@@ -11,12 +11,11 @@ _MOST_ROWS = 30_000  # that OpenCV takes in one go
 
 
 def sampled(image: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Colours at places, bilinear; outside the picture those of its edge.
+    """Colours at places, bilinear, as of the nearest 1/32 pixel; outside those of the edge.
 
     Args:
         image: ``(H, W, 3)`` float32.
-        places: ``(..., M, 2)`` x and y, whole numbers at the centres of pixels; some
-            dozens in a row, and one at least.
+        places: ``(..., M, 2)`` x and y, whole numbers at the centres of pixels; one at least.
 
     Returns:
         ``(..., M, 3)`` float32.

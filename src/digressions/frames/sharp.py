@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from ..geometry import cross
 from .medians import median, median_of
 from .sampling import sampled
 
 _GRAIN = 0.25  # pixels between samples across a side
+_EDGE = 0.75  # pixels to either side that a change of colour is measured between
 _PLAIN = 3.0  # grey levels a pixel that are an edge, however much steeper it is elsewhere
 _PROFILES = 40  # samples along a side
 _SUPPORT = 0.4  # the share of a side that must be seen to move it
@@ -50,8 +53,8 @@ def sharpened(image: np.ndarray, corners: np.ndarray, reach: float | np.ndarray)
 
 def _sharpened(image: np.ndarray, corners: np.ndarray, reach: np.ndarray) -> list[Sharp]:
     """Arrays ``(S, N, M)`` are of ``S`` sides, ``N`` profiles along, and ``M`` places across."""
-    furthest = float(reach.max()) + 1
-    offsets = np.arange(-furthest, furthest + _GRAIN / 2, _GRAIN)
+    furthest = math.ceil((float(reach.max()) + 1) / _GRAIN)
+    offsets = _GRAIN * np.arange(-furthest, furthest + 1)  # the same places whatever the reach
     starts = corners.reshape(-1, 2)
     sides = (np.roll(corners, -1, 1) - corners).reshape(-1, 2)
     reaches = np.repeat(reach, 4)[:, None]
@@ -63,10 +66,11 @@ def _sharpened(image: np.ndarray, corners: np.ndarray, reach: np.ndarray) -> lis
     points = starts[:, None] + at[..., None] * along[:, None]
     places = points[:, :, None] + offsets[:, None] * inward[:, None, None]
     profile = sampled(image, places)
-    step = round(0.75 / _GRAIN)
+    step = round(_EDGE / _GRAIN)
     centres = offsets[step:-step]
-    within = (np.abs(centres) <= reaches + 1 - step * _GRAIN) / np.float32(2 * step * _GRAIN)
+    within = np.abs(centres) <= reaches + 1 - _EDGE  # (S, M)
     change = profile[:, :, 2 * step :] - profile[:, :, : -2 * step]
+    change *= np.float32(0.5 / _EDGE)
     change *= within[:, None, :, None]
     level, slope, support, off, strength = _edges(
         _along_one_colour(change, centres), centres, at, reaches
@@ -96,7 +100,7 @@ def _along_one_colour(change: np.ndarray, centres: np.ndarray) -> np.ndarray:
     middle = change * np.exp(-0.5 * centres**2).astype(np.float32)[:, None]
     flat = middle.reshape(len(change), -1, 3)
     axes = np.linalg.eigh(flat.transpose(0, 2, 1) @ flat)[1][..., -1:]  # (S, 3, 1)
-    total = (middle.sum(2) @ axes)[..., 0]
+    total = (flat @ axes)[..., 0]
     balance = total.sum(1)
     turned = axes * np.sign(balance)[:, None, None]
     rise = (change.reshape(flat.shape) @ turned).reshape(change.shape[:3])
@@ -121,7 +125,8 @@ def _edges(
         line that is (root mean square), and how steep.
     """
     weight = np.exp(-0.5 * (centres / (0.6 * reach)) ** 2).astype(np.float32)
-    best = (rise * weight[:, None]).argmax(2).clip(1, rise.shape[2] - 2)
+    within = np.abs(centres) <= reach + 1 - _EDGE - _GRAIN  # (S, M): so are both neighbours
+    best = np.where(within[:, None], rise * weight[:, None], -np.inf).argmax(2)
     low, mid, high = (
         np.take_along_axis(rise, (best + by)[..., None], 2)[..., 0] for by in (-1, 0, 1)
     )
@@ -149,10 +154,6 @@ def _edges(
 def _met(starts: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Where each of four lines meets the one before it, ``(N, 4, 2)``; not a number if nowhere."""
     p, u = np.roll(starts, 1, 1), np.roll(directions, 1, 1)
-    cross = _cross(u, directions)
-    cross = np.where(np.abs(cross) < 1e-9, np.nan, cross)
-    return np.asarray(p + (_cross(starts - p, directions) / cross)[..., None] * u)
-
-
-def _cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0])
+    turn = cross(u, directions)
+    turn = np.where(np.abs(turn) < 1e-9, np.nan, turn)
+    return np.asarray(p + (cross(starts - p, directions) / turn)[..., None] * u)
