@@ -196,6 +196,35 @@ def test_shadow_and_reflection_stay_on_the_picture() -> None:
     assert gloss > plain + 10
 
 
+@pytest.mark.parametrize("width", [50, 100])
+def test_a_faint_reflection_stays_on_a_dark_picture(width: int) -> None:
+    """14 grey levels on a blank of 200, in noise: as much light is added to the picture."""
+    light = np.full((480, 640, 3), (200 / 255) ** 2.2)
+    light[:, 250 : 250 + width] = (214 / 255) ** 2.2
+    wall = framed()
+    rows, columns, inside = coverage(OPENING, wall.shape)
+    noisy = light ** (1 / 2.2) * 255 + np.random.default_rng(0).normal(0, 2, light.shape)
+    wall[rows, columns][inside > 0] = noisy[rows, columns][inside > 0]
+    hung = insert(wall, OPENING, np.full((400, 300, 3), 20, np.uint8), 0.75).astype(float).mean(-1)
+    beside, gloss = hung[150:270, 220:240], hung[150:270, 260 : 240 + width]
+    added = (214 / 255) ** 2.2 - (200 / 255) ** 2.2
+    wanted = 255 * ((beside.mean() / 255) ** 2.2 + added) ** (1 / 2.2)
+    assert gloss.mean() == pytest.approx(wanted, abs=6)
+    assert beside.std() < 2
+
+
+def test_no_rim_of_the_blank_stays_around_a_dark_picture() -> None:
+    """Around the opening it is dark, and so is the picture: no pixel between may be bright."""
+    wall = framed()
+    rows, columns, inside = coverage(OPENING, wall.shape)
+    edge = (inside > 0) & (inside < 1)
+    dark, blank = (((level / 255) ** 2.2) for level in (40, 230))
+    mixed = 255 * (inside * blank + (1 - inside) * dark) ** (1 / 2.2)
+    wall[rows, columns] = np.rint(mixed)[..., None]
+    hung = insert(wall, OPENING, np.full((400, 300, 3), 20, np.uint8), 0.75)
+    assert hung[rows, columns][edge].max() <= 85  # it would be 160
+
+
 def test_black_in_a_mask_keeps_what_stands_before_the_frame() -> None:
     wall, mask = framed(), np.full((480, 640), 255, np.uint8)
     mask[:, :300] = 0

@@ -15,6 +15,13 @@ _GAMMA = 2.2
 _FINER = 2  # times the photo's pixels that a picture is warped in, before it is averaged
 _LONGEST = 8192
 _DARK = 0.5  # of the room's white: a backing darker than this is no paper to go by
+_KEPT = 0.3  # of what is around an opening, at least, where the edge may lie elsewhere
+_LEAST = 1e-3  # linear brightness below which all is black
+_AROUND = 4.0  # pixels
+_CLIPPED = 0.93  # linear brightness of a channel from which its colour says nothing
+_QUIET = 0.005  # of brightness: less noise than this is none
+_UNEVEN = 0.03  # how far even light may be off a quadratic surface
+_LOW = 0.35  # the share of a blank that may lie in shadow, if as much as the rest reflects
 _PRINT = 0.85  # of the room's white: a print's, where the backing says nothing
 
 
@@ -84,11 +91,25 @@ def insert(
         hung = hung * light + gloss
     else:
         hung = hung * (_PRINT * white)
-    mixed = _linear(part) * (1 - share[..., None]) + hung * share[..., None]
+    mixed = _around(_linear(part), share) + hung * share[..., None]
     result = photo.copy()
     touched = share > 0
     result[rows, columns][touched] = _bytes(mixed)[touched]
     return result
+
+
+def _around(part: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """What of each pixel is not the opening's, ``(h, w, 3)`` linear, by its share.
+
+    On the edge a pixel is a mixture of the blank and of what is around it: without the blank, as it
+    is beside that pixel, no rim of it stays around a dark picture.
+    """
+    rest = 1 - share[..., None]
+    inside = share > 0.99
+    beside = np.dstack([_blurred(part[..., c] * inside, inside, 1.0) for c in range(3)])
+    known = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)[..., None] > 0.02
+    without = np.clip(part - (1 - rest) * beside, _KEPT * rest * part, rest)
+    return np.where(known & (rest > 0), without, part * rest)
 
 
 def coverage(quad: Quad, shape: tuple[int, ...]) -> tuple[slice, slice, np.ndarray]:
@@ -128,9 +149,9 @@ def _warped(
 def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray]:
     """What falls on the blank in an opening, and what its glass reflects.
 
-    The smooth part of its brightness is a quadratic surface, fitted so that shadows and
-    reflections do not count. What is darker than that is shadow and darkens a picture; what is
-    brighter is a reflection and is added to it.
+    The smooth part of its brightness is a quadratic surface through what most of the blank shows.
+    What is darker than that is shadow and darkens a picture; what is brighter is a reflection and
+    is added to it.
 
     Args:
         part: ``(h, w, 3)`` linear.
@@ -140,10 +161,67 @@ def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarra
     Returns:
         ``(h, w, 3)`` to multiply a linear picture by, ``(h, w, 3)`` to add.
     """
-    brightness = part.mean(-1)
     inside = share > 0.99
     if not inside.any():
         return np.full_like(part, _PRINT * white), np.zeros_like(part)
+    brightness = np.log(part.mean(-1) + _LEAST)
+    # Noise, from neighbours; what it does to the blank must not lie on the picture.
+    beside = np.abs(np.diff(brightness, axis=1))[inside[:, 1:] & inside[:, :-1]]
+    noise = max(float(np.quantile(beside, 0.75)) / 1.6 if beside.size else 0.0, _QUIET)
+    calm = _calmed(part, inside, noise)
+    bright = calm.mean(-1)
+    smooth, spread = _surface(np.log(bright + _LEAST), inside, noise)
+    level = float(np.percentile(smooth[inside], 95))
+    smooth = np.clip(smooth, 0.1 * level, 1.5 * level)
+    shadow = np.minimum(bright / smooth * np.exp(spread), 1)
+    tint = np.median(part[inside], axis=0)
+    tint = tint / max(float(tint.mean()), 1e-4)
+    # A reflection begins to count at half the usual doubt, and counts whole at one and a half; in
+    # the mean around, where noise is nothing.
+    excess = np.where(inside, bright / smooth - 1, 0)
+    sure = _blurred(excess, inside, _AROUND) / spread
+    gloss = smooth * np.maximum(excess, 0) * np.clip(sure - 0.5, 0, 1)
+    colour = _colour(calm - smooth[..., None] * tint, gloss * (part.max(-1) < _CLIPPED) * inside)
+    paper = level > _DARK * white and np.ptp(tint) < 0.25
+    light = (level if paper else _PRINT * white) * smooth / level * shadow
+    return light[..., None] * (tint if paper else np.ones(3)), gloss[..., None] * colour
+
+
+def _colour(light: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The usual colour of reflections ``(h, w, 3)``, 1 in the mean; white where there is little."""
+    total = (np.maximum(light, 0) * weight[..., None]).sum((0, 1)) + _LEAST
+    return np.asarray(np.clip(total / total.mean(), 0.7, 1.4), np.float32)
+
+
+def _calmed(part: np.ndarray, inside: np.ndarray, noise: float) -> np.ndarray:
+    """What is in an opening without its noise, edges kept; what is around it has no part in it.
+
+    Args:
+        part: ``(h, w, 3)`` linear.
+        noise: Of the logarithm of its brightness, between neighbours.
+    """
+    logarithm = np.log(part + _LEAST)
+    usual = np.median(logarithm[inside], axis=0)
+    only = np.where(inside[..., None], logarithm, usual).astype(np.float32)
+    return np.exp(cv2.bilateralFilter(only, 0, 6 * noise, 3.0)) - _LEAST
+
+
+def _blurred(values: np.ndarray, inside: np.ndarray, sigma: float) -> np.ndarray:
+    """Values ``(h, w)``, 0 outside, blurred by those inside alone."""
+    weights = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), sigma)
+    return cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma) / np.maximum(weights, 1e-6)
+
+
+def _surface(
+    brightness: np.ndarray, inside: np.ndarray, noise: float
+) -> tuple[np.ndarray, float]:
+    """The even part of what lights a blank: ``(h, w)`` linear, and how far off it usually is.
+
+    A robust fit that begins low: reflections may cover more of the glass than shadows.
+
+    Args:
+        brightness: ``(h, w)``, its logarithm.
+    """
     y, x = (axis.astype(np.float32) for axis in np.nonzero(inside))
     pick = slice(None, None, max(1, x.size // 20_000))
     scale = np.float32(max(brightness.shape))
@@ -152,38 +230,18 @@ def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarra
         u, v = x / scale - 0.5, y / scale - 0.5
         return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], -1)
 
-    values = np.log(brightness[inside][pick] + 1e-3)
-    basis = terms(x[pick], y[pick])
-    weight = np.ones_like(values)
-    for _ in range(8):
-        root = np.sqrt(weight)[:, None]
-        fitted = np.linalg.lstsq(basis * root, values * root[:, 0], rcond=None)[0]
-        off = values - basis @ fitted
-        spread = max(float(np.median(np.abs(off))) * 1.5, 0.01)
+    values, basis = brightness[inside][pick], terms(x[pick], y[pick])
+    most = max(3 * noise, _UNEVEN)
+    off = values - np.quantile(values, _LOW)
+    for turn in range(12):
+        spread = float(np.clip(1.5 * np.median(np.abs(off)), noise, most))
         weight = 1 / (1 + (off / spread) ** 2) ** 2
-    ys, xs = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float32)
-    smooth = np.exp(terms(xs, ys) @ fitted.astype(np.float32)) - 1e-3
-    level = float(np.percentile(smooth[inside], 95))
-    smooth = np.clip(smooth, 0.1 * level, 1.5 * level)[..., None]
-    # Smoothed inside the opening, and no shadow where it may be noise: on a dark backing that is
-    # strong, and would lie on the picture as black specks.
-    calm = _smoothed(brightness, inside)[..., None]
-    shadow = np.minimum(calm / smooth * np.exp(spread), 1)
-    softened = cv2.GaussianBlur(part, (0, 0), 1.0)
-    tint = np.median(part[inside], axis=0)
-    tint = tint / max(float(tint.mean()), 1e-4)
-    noise = 1 + 3 * spread
-    gloss = np.maximum(softened - smooth * tint * noise, 0)
-    paper = level > _DARK * white and np.ptp(tint) < 0.25
-    bright = level if paper else _PRINT * white
-    colour = tint if paper else np.ones(3, np.float32)
-    return bright * smooth / level * shadow * colour, gloss
-
-
-def _smoothed(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Values ``(h, w)`` blurred by a pixel, of those inside alone."""
-    weights = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)
-    return cv2.GaussianBlur(values * inside, (0, 0), 1.0) / np.maximum(weights, 1e-6)
+        count = 1 if turn < 4 else basis.shape[1]  # first its level, then its slopes
+        root = np.sqrt(weight)[:, None]
+        fitted = np.linalg.lstsq(basis[:, :count] * root, values * root[:, 0], rcond=None)[0]
+        off = values - basis[:, :count] @ fitted
+    ys, xs = np.mgrid[: inside.shape[0], : inside.shape[1]].astype(np.float32)
+    return np.exp(terms(xs, ys) @ fitted.astype(np.float32)) - _LEAST, spread
 
 
 def _white(photo: np.ndarray) -> float:
