@@ -244,7 +244,7 @@ def test_from_a_photo_to_the_wall_and_to_paper(
     ran = digress("frame", "wall.png", "drawing of a fox", *paper, *refine, *QUICK, "-o", "o")
     assert ran.code == 0, ran.err
     assert "1 picture for 1 frame, 4 rows" in ran.out
-    assert "90 x 120 mm as cut" in ran.out
+    assert "120 x 90 mm as cut" in ran.out
     assert " DPI" in ran.out
     made = {path.relative_to(tmp_path / "o").as_posix() for path in (tmp_path / "o").rglob("*.*")}
     candidate = "candidates/1-drawing-of-a-fox-0.png"
@@ -262,8 +262,8 @@ def test_from_a_photo_to_the_wall_and_to_paper(
     assert (hung[rim] == wall[rim]).all()
 
     width, height = read_image(tmp_path / "o/picture.png").shape[1::-1]
-    assert width >= 90 / 25.4 * 60
-    assert height >= 120 / 25.4 * 60
+    assert width >= 120 / 25.4 * 60  # the paper lies as the picture does
+    assert height >= 90 / 25.4 * 60
     assert "digressions" in read_pdf_text(tmp_path / "o/print.pdf")
 
     for name in (candidate, "picture.png", "room.png"):
@@ -396,6 +396,9 @@ def test_what_was_made_of_files_is_made_again(
         (["wall.png", "a fox", "--explain", "--size", "A4"], "--explain"),
         (["wall.png", "a fox", "--model", "nowhere"], "nowhere"),
         (["wall.png", "a fox", "--upscaler", "no"], "unknown upscaler"),
+        (["wall.png", "  "], "empty prompt"),
+        (["wall.png", "a fox", "--bleed", "3mm"], "--bleed is about the print"),
+        (["wall.png", "a fox", "--print-as", "tif"], "--print-as is about the print"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -408,6 +411,16 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     Image.fromarray(np.full((100, 200), 255, np.uint8)).save(tmp_path / "small.png")
     assert words in refused("frame", *arguments, "-o", "o")
+
+
+def test_a_print_of_an_earlier_picture_is_said_to_be_one(
+    digress: Callable[..., Ran], wall: np.ndarray
+) -> None:
+    first = digress("frame", "wall.png", "a fox", "--size", "3x4cm", *QUICK, "-o", "o")
+    assert first.code == 0, first.err
+    assert "earlier picture" not in first.err
+    again = digress("frame", "wall.png", "a frog", *QUICK, "-o", "o")
+    assert "o/print.pdf is of an earlier picture" in " ".join(again.err.split())
 
 
 @pytest.mark.parametrize("name", ["room.png", "picture.png", "candidates-2.jpg"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -186,6 +188,33 @@ def test_a_mask_is_the_opening(digress: Callable[..., Ran], tmp_path: Path) -> N
     assert ran.code == 0, ran.err
     (only,) = noted(tmp_path / "o")["frames"]
     assert np.abs(np.array(only["opening"]) - POSTER.array).max() < 0.5
+
+
+def test_around_a_mask_that_is_not_four_sided_is_its_box(
+    digress: Callable[..., Ran], tmp_path: Path
+) -> None:
+    mask = np.zeros((480, 640), np.uint8)
+    cv2.ellipse(mask, (320, 240), (150, 90), 0, 0, 360, 255, -1)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(painted([])).save(tmp_path / "bare.png")
+    ran = digress("frame", "bare.png", "--find", "--mask", "mask.png", "-o", "o")
+    assert ran.code == 0, ran.err
+    (only,) = noted(tmp_path / "o")["frames"]
+    box = [[169.5, 149.5], [470.5, 149.5], [470.5, 330.5], [169.5, 330.5]]
+    assert np.abs(np.array(only["opening"]) - box).max() < 1.5
+
+
+def test_finding_loads_no_torch(tmp_path: Path) -> None:
+    Image.fromarray(framed()).save(tmp_path / "wall.png")
+    code = (
+        "import sys; from digressions.cli import app; "
+        "app(['frame', 'wall.png', '--find', '-o', 'o'], standalone_mode=False); "
+        "assert 'torch' not in sys.modules"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_picked_frame_is_filled_and_no_other(

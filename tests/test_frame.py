@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.rooms import Camera, Rectangle, _turn, room
+from digressions.commands.hanging import check_likely
 from digressions.errors import InputError
 from digressions.frames.aspect import Aspect, aspects
 from digressions.frames.frame import find, opening_of
@@ -264,6 +266,13 @@ def test_a_picture_is_hung_and_shown(digress: Callable[..., Ran], tmp_path: Path
     assert (hung[:40] == wall[:40]).all()
     assert (hung != wall).any()
     assert (tmp_path / "hung" / "before-after.jpg").exists()
+
+
+def test_what_is_hardly_a_frame_is_not_taken_unasked(tmp_path: Path) -> None:
+    (frame,) = find(framed())
+    check_likely([frame], tmp_path)
+    with pytest.raises(InputError, match=r"after 1 has score 0\.10: --frame 2 takes it"):
+        check_likely([frame, replace(frame, score=0.1)], tmp_path)
 
 
 @pytest.mark.parametrize(

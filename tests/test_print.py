@@ -61,6 +61,17 @@ def exif_of(tool: Callable[..., str], path: Path) -> dict[str, object]:
 # --- pixels ----------------------------------------------------------------------------------
 
 
+def test_a_sheet_that_lies_the_wrong_way_is_said_to(
+    digress: Digress, picture: Path, tmp_path: Path
+) -> None:
+    """The picture is wider than high."""
+    ran = digress("print", picture, "--size", "3x4cm", "-o", tmp_path / "print.png", *PLAIN)
+    assert ran.code == 0, ran.err
+    assert "40 x 30 mm would cut off" in " ".join(ran.out.split())
+    ran = digress("print", picture, "--size", "4x3cm", "-o", tmp_path / "print.png", *PLAIN)
+    assert "would cut off" not in ran.out
+
+
 @pytest.mark.parametrize("suffix", PIXELS)
 def test_size_dpi_profile_and_texts_are_read_again(
     digress: Digress, picture: Path, tmp_path: Path, suffix: str

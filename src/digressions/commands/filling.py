@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..console import out, plain, progress
+from ..console import err, out, plain, progress
 from ..geometry import Size
 from .chosen import enlarged, note_idle_negative, note_unknown, slug
 from .hanging import write_before_after
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..pictures.original import Original
     from ..prints.order import Order
 
+VAGUE = 0.15  # of an aspect: its error from which it is said
 BATCH = 8  # pictures that a kill can cost
 
 
@@ -142,6 +143,12 @@ def _say_cost(model: Model, room: np.ndarray, wishes: Sequence[Wish], finish: Fi
     pictures = "1 picture" if count == 1 else f"{count} pictures"
     out.print(f"{pictures} for {frames}, {asked:,} rows of the network")
     for wish in wishes:
+        aspect = wish.frame.aspect
+        if aspect.standard is None and aspect.error > VAGUE * aspect.value:
+            err.print(
+                f"[yellow]note:[/yellow] the photo hardly says how wide frame {wish.number} is: "
+                f"width / height {aspect}"
+            )
         own = _own_size(model, wish, finish)
         if finish.refine is not None:
             each = windows(own, model.size, model.factor)
@@ -277,6 +284,8 @@ def _finished(
         text = to_text(print_settings(settings, own_size, wish.order))
         wish.order.write(target, wish.order.placed(pixels, enlarge), size, text)
         out.print(plain(str(target)))
+    for stale in [] if wish.order else sorted(folder.glob(f"print{number}.*")):
+        err.print(f"[yellow]note:[/yellow] {plain(str(stale))} is of an earlier picture")
     return Filled(pixels, settings)
 
 

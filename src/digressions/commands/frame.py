@@ -17,6 +17,7 @@ from .groups import ModelOptions, spread
 from .hanging import (
     BLANK,
     MOST,
+    check_likely,
     chosen,
     frames_in,
     mask_over,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ..prints.order import Order
     from .filling import Finish
 
+DPI = 240
 PRINTED = ("pdf", "tif", "png", "jpg")
 SMALL = 256  # pixels: a model of fewer has none to spare for the room
 
@@ -89,7 +91,7 @@ def frame(
     size: Annotated[
         str | None, typer.Option(help="Also a file for the printer: 21x29.7cm, 8x10in, A4.")
     ] = None,
-    dpi: Annotated[int, typer.Option(help="Its pixels an inch.")] = 240,
+    dpi: Annotated[int, typer.Option(help="Its pixels an inch.")] = DPI,
     bleed: Annotated[str, typer.Option(help="Printed beyond the cut on each side: 3mm.")] = "0",
     mat: Annotated[str, typer.Option(help="What a mat or frame hides on each side: 5mm.")] = "0",
     print_as: Annotated[str, typer.Option(help="pdf, tif, png or jpg.")] = "pdf",
@@ -140,18 +142,18 @@ def frame(
     model: ModelOptions,
 ) -> None:
     """Find the picture frames in a photo, and paint pictures into them."""
-    from ..frames.filling import Place, candidate_settings
     from ..pictures.images import focal_length
     from ..pictures.original import read_original
     from ..pictures.palette import read_palette
     from ..upscale import check_upscaler
-    from .filling import Wish, fill_frames
 
     if not (find or insert or prompts):
         raise InputError(
             "say what to do: a prompt paints into the best frame, --find draws the frames, "
             "--insert PICTURE hangs one"
         )
+    if any(not text.strip() for text in prompts or []):
+        raise InputError("an empty prompt says nothing: what is to be in the frame?")
     if explain and len(prompts or []) != 1:
         raise InputError("--explain needs one prompt: what to paint into the frame")
     if insert and prompts:
@@ -160,6 +162,8 @@ def frame(
         raise InputError("--corners and --mask both say where the opening is: give one of them")
     folder = output or Path("out") / f"{photo.stem}-frame"
     _check_idle(bool(prompts), explain, size=size, refine=refine, pick=pick or None, n=n)
+    if size is None:
+        _check_no_print(dpi=dpi, bleed=bleed, mat=mat, print_as=print_as)
     colour_source = None if palette is None else Path(palette)
     check_folder(folder)
     spare([photo, mask, colour_source, *(insert or [])], folder, painting=bool(prompts))
@@ -181,12 +185,17 @@ def frame(
         found = [replace(each, aspect=each.aspect.snapped()) for each in found]
     wanted = len(pictures or prompts or [])
     places = chosen(found, frames, wanted, one_for_all=bool(prompts) and wanted == 1)
+    if frames is None:
+        check_likely([found[i] for i in places], photo)
     if find:
         write_found(folder, wall, found, focal)
     if pictures:
         write_hung(folder, wall, [found[i] for i in places], pictures, cut)
     if not prompts:
         return
+    from ..frames.filling import Place, candidate_settings  # with torch: --find goes without
+    from .filling import Wish, fill_frames
+
     loaded = load_model(model)
     texts = prompts * len(places) if len(prompts) == 1 else prompts
     wishes = []
@@ -246,6 +255,14 @@ def _check_idle(
         raise InputError("-n is about painted pictures, and needs a prompt")
 
 
+def _check_no_print(**given: object) -> None:
+    """Refuses options that are about the printer's file, where there will be none."""
+    usual = {"dpi": DPI, "bleed": "0", "mat": "0", "print_as": "pdf"}
+    for name, value in given.items():
+        if value != usual[name]:
+            raise InputError(f"--{name.replace('_', '-')} is about the print, and needs --size")
+
+
 class _Paper(NamedTuple):
     """The paper as typed."""
 
@@ -256,16 +273,16 @@ class _Paper(NamedTuple):
     upscaler: str
 
     def of(self, aspect: float) -> Order:
-        """The order for a picture of an aspect, which says how a named size lies."""
+        """The order for a picture of an aspect; the paper lies as the picture does, if not said."""
         from ..prints.lengths import parse_length
         from ..prints.order import Order
         from ..prints.paper import MAX_DPI, Sheet
-        from ..prints.papersizes import parse_size
+        from ..prints.papersizes import laid, parse_size
 
         if not 1 <= self.dpi <= MAX_DPI:
             raise InputError(f"--dpi {self.dpi} is out of range: 1 to {MAX_DPI}")
         sheet = Sheet(
-            parse_size(self.size, self.dpi, landscape=aspect > 1),
+            laid(parse_size(self.size, self.dpi, aspect > 1), self.size, landscape=aspect > 1),
             self.dpi,
             parse_length(self.bleed, self.dpi, "--bleed"),
             mat=parse_length(self.mat, self.dpi, "--mat"),
@@ -283,10 +300,12 @@ def room_for(model: Model) -> float:
 def _finish(
     prompt: str | None, strength: float, scale: float, upscaler: str, print_as: str
 ) -> Finish:
-    from ..frames.refine import Refinement
     from .filling import Finish
 
     if print_as not in PRINTED:
         raise InputError(f"--print-as {print_as!r} is not known: choose {', '.join(PRINTED)}")
-    plan = None if prompt is None else Refinement(prompt, strength, scale)
-    return Finish(plan, upscaler, f".{print_as}")
+    if prompt is None:
+        return Finish(None, upscaler, f".{print_as}")
+    from ..frames.refine import Refinement  # with torch: --find goes without
+
+    return Finish(Refinement(prompt, strength, scale), upscaler, f".{print_as}")

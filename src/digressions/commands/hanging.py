@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..frames.frame import Frame
     from ..pictures.original import Original
 
+LIKELY = 0.2  # the score from which a frame is taken that nobody named
 BLANK = 0.5  # how empty an opening must be for the light in it to be seen
 MOST = 999  # candidates of a frame
 
@@ -96,8 +97,25 @@ def chosen(
     if numbers and wanted and len(numbers) != wanted and not one_for_all:
         raise InputError(f"{len(numbers)} times --frame for {wanted} pictures: one for each")
     if wanted > len(found):
-        raise InputError(f"{wanted} pictures, but only {len(found)} frames: leave some out")
+        there = "1 frame" if len(found) == 1 else f"{len(found)} frames"
+        raise InputError(f"{wanted} pictures, but only {there}: leave some out")
     return [number - 1 for number in numbers] if numbers else list(range(wanted))
+
+
+def check_likely(taken: list[Frame], photo: Path) -> None:
+    """Refuses what is hardly a frame, where the user named none.
+
+    Raises:
+        InputError: The score of one of them is low.
+    """
+    for number, each in enumerate(taken, 1):
+        if each.score < LIKELY:
+            after = f" after {number - 1}" if number > 1 else ""
+            raise InputError(
+                f"{photo}: what is most like a frame{after} has score {each.score:.2f}: --frame "
+                f"{number} takes it all the same, --find shows all, --corners x,y x,y x,y x,y says "
+                "where another is"
+            )
 
 
 def write_found(folder: Path, room: Original, frames: list[Frame], focal: float | None) -> None:

@@ -132,7 +132,13 @@ def say_pixels(picture: Size, order: Order, *, whole: str = "--fit whole") -> No
         line += f": enlarged {placement.enlargement:.2f} times with {upscaler}"
     lost = 1 - placement.crop.size.pixels / picture.pixels
     if lost >= 0.005:
-        line += f"; {100 * lost:.0f} % of it is cut off to fit ({whole} keeps it)"
+        line += f"; {100 * lost:.0f} % of it is cut off to fit ({whole} keeps it"
+        trim = order.sheet.trim
+        ratio = picture.width / picture.height * trim.width / trim.height
+        turned = 1 - min(ratio, 1 / ratio)
+        if turned < lost - 0.05:
+            line += f", {trim.turned()} would cut off {100 * turned:.0f} %"
+        line += ")"
     out.print(plain(line))
     if effective < LOW_DPI:
         err.print(

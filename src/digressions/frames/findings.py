@@ -154,7 +154,7 @@ def causes(found: Findings, plan: Plan) -> list[Cause]:
         Cause(
             f"starting from noise at strength {LEAK:g}",
             found.against_base[plan.noise.name].chroma,
-            "paint at strength 1",
+            "paint at strength 1, as is done if nothing is said",
         ),
     ]
     tried += [

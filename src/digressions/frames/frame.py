@@ -18,6 +18,7 @@ from .sharp import sharpened
 EXISTS = 0.03  # how sure a quad must be to be reported
 _FULL = 0.8  # the score of a frame with a picture in it, as a share of an empty one's
 _NESTED = 0.3  # how even moulding or mat must be
+_FOUR_SIDED = 0.85  # of a patch and the quad around it that both share, at least
 _MASK_REACH = 4.0  # pixels that the corner of a mask's outline may be off
 _LEAST_SEEN = 16.0  # pixels of the photo that lie in an opening
 
@@ -99,6 +100,8 @@ def given(photo: np.ndarray, opening: Quad, focal_35: float | None = None) -> Fr
 def opening_of(mask: np.ndarray) -> Quad:
     """The four-sided shape around the largest white patch of a mask, ``(H, W)`` uint8.
 
+    Around a patch that is not four-sided, such as an oval, the upright box.
+
     Raises:
         InputError: Nothing is white, or the patch is too thin.
     """
@@ -112,11 +115,15 @@ def opening_of(mask: np.ndarray) -> Quad:
     for share in np.geomspace(0.002, 0.1, 30):
         corners = cv2.approxPolyDP(hull, share * around, True)
         if len(corners) == 4:
+            shared = cv2.intersectConvexConvex(hull, corners)[0]
+            if shared < _FOUR_SIDED * max(cv2.contourArea(hull), cv2.contourArea(corners)):
+                break
             rough = Quad.of(corners[:, 0])
             soft = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32)
             sharp = sharpened(np.stack([soft] * 3, -1), rough.array[None], _MASK_REACH)[0]
             return Quad.trusted(sharp.corners) if sharp.support.min() > 0.5 else rough
-    return Quad.of(cv2.boxPoints(cv2.minAreaRect(hull)))
+    left, top, width, height = cv2.boundingRect(hull)
+    return Quad.trusted(pixel_corners(width, height) + np.array([left, top]))
 
 
 def _frames(sight: Sight, least: float) -> list[Frame]:

@@ -212,9 +212,7 @@ def _blurred(values: np.ndarray, inside: np.ndarray, sigma: float) -> np.ndarray
     return cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma) / np.maximum(weights, 1e-6)
 
 
-def _surface(
-    brightness: np.ndarray, inside: np.ndarray, noise: float
-) -> tuple[np.ndarray, float]:
+def _surface(brightness: np.ndarray, inside: np.ndarray, noise: float) -> tuple[np.ndarray, float]:
     """The even part of what lights a blank: ``(h, w)`` linear, and how far off it usually is.
 
     A robust fit that begins low: reflections may cover more of the glass than shadows.

@@ -124,7 +124,7 @@ def _both(pull: Pull) -> tuple[Estimate, Estimate]:
 
 def labelled(plan: Plan) -> list[tuple[str, Trial]]:
     """The trials as they are in this photo, and what to call them."""
-    rows = [("from noise (the default)", plan.base)]
+    rows = [(f"from noise, --room {plan.base.room:g}", plan.base)]
     rows += [
         (f"from the hole, strength {strength:g}", fills[PHOTO])
         for strength, fills in sorted(plan.fills.items(), reverse=True)

@@ -81,6 +81,14 @@ def parse_size(text: str, dpi: float, landscape: bool) -> Extent:
     )
 
 
+def laid(size: Extent, text: str, landscape: bool) -> Extent:
+    """A size as a picture lies, unless the text that it was typed as says how it lies itself."""
+    match = _WAY.fullmatch(text.strip())
+    assert match is not None  # it takes any text
+    across = size.width > size.height
+    return size if match[2] or across == landscape else size.turned()
+
+
 def nearest_frame(size: Extent) -> tuple[str, Extent]:
     """The size that frames are sold in, or paper, nearest to ``size``, turned as it is.
 
