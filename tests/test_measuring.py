@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digressions.frames import corners as corners_of_lines
+from digressions.frames import lines
+from digressions.frames.borders import borders
 from digressions.frames.choice import apart
 from digressions.frames.corners import candidates
 from digressions.frames.frame import find
 from digressions.frames.lines import Lines, straight_lines
 from digressions.frames.medians import median, median_of
-from digressions.frames.quads import insides, smoothed
+from digressions.frames.quads import insides, look, smoothed
 from digressions.frames.sampling import sampled
 from digressions.frames.sharp import sharpened
 from digressions.geometry import Quad, homography, project
@@ -74,12 +76,12 @@ def test_many_homographies_are_those_of_each() -> None:
 def test_sides_of_many_quads_are_measured_as_those_of_each() -> None:
     image = drawn()
     off = QUADS + np.random.default_rng(1).uniform(-1, 1, QUADS.shape)
-    reach = np.array([4.0, 2.5, 4.0, 1.5])
+    reach = np.array([4.0, 2.17, 3.9, 1.83])
     many = sharpened(image, off, reach)
     for index, each in enumerate(many):
         (alone,) = sharpened(image, off[index : index + 1], float(reach[index]))
-        assert np.abs(each.corners - alone.corners).max() < 0.1
-        assert np.allclose(each.support, alone.support, atol=0.06)
+        assert np.abs(each.corners - alone.corners).max() < 0.01
+        assert np.allclose(each.support, alone.support, atol=0.01)
         assert np.abs(each.corners - QUADS[index]).max() < 0.8  # a pixel that is filled is whole
     assert sharpened(image, np.zeros((0, 4, 2)), 4.0) == []
 
@@ -213,3 +215,91 @@ def test_openings_that_are_kept_do_not_overlap_and_the_best_is_among_them(seed: 
     for index in set(range(12)) - set(kept):
         beaten = [k for k in kept if worth[k] > worth[index]]
         assert any(openings[k].overlap(openings[index]) > 0.0009 for k in beaten)
+
+
+# --- what is kept, met and beside ----------------------------------------------------------------
+
+
+def kept_one_by_one(corners: np.ndarray, most: int) -> list[int]:
+    kept: list[int] = []
+    for index, quad in enumerate(corners):
+        low, high = quad.min(0), quad.max(0)
+        crowd = 0
+        for other in corners[kept]:
+            shared = np.minimum(high, other.max(0)) - np.maximum(low, other.min(0))
+            both = shared.clip(0).prod()
+            either = np.ptp(quad, 0).prod() + np.ptp(other, 0).prod() - both
+            crowd += 6 if np.abs(quad - other).max() <= 3 else both > 0.6 * either
+        if crowd < 6 and len(kept) < most:
+            kept.append(index)
+    return kept
+
+
+@pytest.mark.parametrize("most", [5, 100])
+def test_of_one_place_some_are_kept_and_of_one_quad_one(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(corners_of_lines, "_BLOCK", 7)
+    rng = np.random.default_rng(0)
+    base = np.array([[0.0, 0], [90, 0], [90, 70], [0, 70]])
+    places = rng.integers(0, 3, (80, 1, 1)) * np.array([150.0, 0])
+    corners = base + places + rng.uniform(-5, 5, (80, 4, 2))
+    corners[40:60] = corners[:20] + rng.uniform(-1, 1, (20, 4, 2))
+    wanted = kept_one_by_one(corners, most)
+    assert corners_of_lines._apart(corners, most).tolist() == wanted
+    if most == 100:
+        assert 3 < len(wanted) <= 18  # of each of three places six
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 30)), min_size=1, max_size=9))
+def test_stretches_that_nearly_touch_become_one(pieces: list[tuple[int, int]]) -> None:
+    stretches = np.array([[begin, begin + length] for begin, length in pieces], float)
+    merged = lines._union(stretches)
+    assert (np.diff(merged.ravel()) > 0).all()
+    assert (merged[1:, 0] - merged[:-1, 1] > 7).all()
+    at = np.arange(0, 125, 0.25)[:, None]
+    inside = ((at >= stretches[:, 0]) & (at <= stretches[:, 1])).any(1)
+    covered = ((at >= merged[:, 0]) & (at <= merged[:, 1])).any(1)
+    assert covered[inside].all()
+    for begin, end in merged:  # what is between pieces is no gap
+        gaps = ~inside & (at[:, 0] > begin) & (at[:, 0] < end)
+        runs = np.split(np.flatnonzero(gaps), np.flatnonzero(np.diff(np.flatnonzero(gaps)) > 1) + 1)
+        assert max(len(run) for run in runs) <= 7 / 0.25 + 1
+
+
+def test_colours_beside_each_side_are_told_apart() -> None:
+    """Top, right, bottom and left of a grey square are other colours."""
+    colours = np.array([[200, 0, 0], [0, 200, 0], [0, 0, 200], [200, 200, 0]], float)
+    y, x = np.mgrid[:200, :200] - 99.5
+    side = np.where(np.abs(y) > np.abs(x), np.where(y < 0, 0, 2), np.where(x > 0, 1, 3))
+    image = colours[side].astype(np.float32)
+    image[60:140, 60:140] = 100
+    quad = np.array([[59.5, 59.5], [139.5, 59.5], [139.5, 139.5], [59.5, 139.5]])
+    found = borders(image, np.stack([quad, quad + 20, quad]))
+    assert np.abs(found.near[0, :, :12] - colours[:, None]).max() < 1  # 2 pixels outside and more
+    assert np.abs(found.near[0, :, -12:] - 100).max() < 1
+    assert np.abs(found.far[0, :, :6] - colours[:, None]).max() < 1
+    assert np.abs(found.far[0, :, -8:] - 100).max() < 1
+    assert np.abs(found.uneven[0, :, :6]).max() < 30  # but for the corners, where colours meet
+    for part in found:
+        assert np.allclose(part[0], part[2])
+    alone = borders(image, quad[None] + 20)
+    for part, one in zip(found, alone, strict=True):
+        assert np.allclose(part[1], one[0], atol=1e-4)
+
+
+def test_a_quad_that_is_met_again_is_counted_and_knows_what_it_is_in() -> None:
+    wall = np.full((400, 500, 3), 205, np.uint8)
+    wall[80:320, 110:390] = 60
+    wall[120:280, 150:350] = 235
+    seen = look(cv2.GaussianBlur(wall, (0, 0), 0.8)).seen
+    opening = Quad((149.5, 119.5), (349.5, 119.5), (349.5, 279.5), (149.5, 279.5))
+    outer = Quad((109.5, 79.5), (389.5, 79.5), (389.5, 319.5), (109.5, 319.5))
+    inner = next(each for each in seen if each.quad.overlap(opening) > 0.98)
+    around = next(each for each in seen if each.quad.overlap(outer) > 0.98)
+    assert inner.often >= 2  # by its lines, and as a ring of the outer one
+    assert all(each.often >= 1 for each in seen)
+    nest = next(nest for nest in inner.around if seen[nest.quad] is around)
+    assert nest.even > 0.8
+    assert nest.depth == pytest.approx(40 / 240, abs=0.01)
+    assert nest._replace(quad=seen.index(inner)) in around.rings
