@@ -94,12 +94,16 @@ def _settings_reader(folder: Path) -> Callable[[Path], None]:
 
 def _read_notes(path: Path) -> None:
     """The notes of what was made of files."""
-    from digressions.frames.again import hang_again
+    from digressions.frames.again import find_again, hang_again
     from digressions.prints.order import from_note
     from digressions.replay import upscaled_again
 
     text = path.read_bytes().decode("utf-8", "replace")
-    for read in (hang_again, lambda words: upscaled_again(words, lambda image, *_: image)):
+    for read in (
+        find_again,
+        hang_again,
+        lambda words: upscaled_again(words, lambda image, *_: image),
+    ):
         with contextlib.suppress(DigressionsError):
             read(text)
     with contextlib.suppress(ValueError, RecursionError):  # `print_again` reads the JSON itself
@@ -111,9 +115,12 @@ def _notes() -> dict[str, bytes]:
     sheet = {"trim_mm": [100, 150], "dpi": 300, "bleed_mm": 3, "safe_mm": 3, "mat_mm": 0}
     order = {"marks": True, "icc": None, "upscaler": None, "intent": None, "fit": "fill"}
     hung = [{"opening": [0, 0, 9, 0, 9, 9, 0, 9], "picture": origin, "lit": True, "aspect": 1.0}]
+    found = {"score": 1.0, "reasons": {"empty": 1.0}, "aspect": 1.0, "aspect_error": 0.1}
+    found |= {"opening": hung[0]["opening"], "outer": hung[0]["opening"], "standard": None}
     return {
         "print.json": json.dumps(sheet | order | {"edge": "mirror"}).encode(),
         "upscale.json": json.dumps({"image": origin, "size": [8, 8], "upscaler": "x"}).encode(),
+        "found.json": json.dumps({"photo": origin, "frames": [found]}).encode(),
         "hung.json": json.dumps({"photo": origin, "mask": None, "hung": hung}).encode(),
     }
 

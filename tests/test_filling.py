@@ -356,7 +356,8 @@ def test_what_was_made_of_files_is_made_again(
         paper = ("--size", "9x12cm", "--dpi", 60, "--mat", "4mm", "-o", f"print.{kind}")
         ran = digress("print", "big.png", *paper)
         assert ran.code == 0, ran.err
-    for name in ("o/room.png", "big.png", "print.png", "print.tif", "print.pdf"):
+    digress("frame", "wall.png", "--find", "-o", "o")
+    for name in ("o/found.jpg", "o/room.png", "big.png", "print.png", "print.tif", "print.pdf"):
         again = tmp_path / f"again{Path(name).suffix}"
         ran = digress("replay", name, "-o", again)
         assert ran.code == 0, ran.err

@@ -119,7 +119,7 @@ def check_likely(taken: list[Frame], photo: Path) -> None:
 
 
 def write_found(folder: Path, room: Original, frames: list[Frame], focal: float | None) -> None:
-    from ..frames.sketch import sketch
+    from ..frames.sketch import frame_of, noted, sketch
     from ..output import writing
     from ..pictures.images import write_image
 
@@ -127,9 +127,10 @@ def write_found(folder: Path, room: Original, frames: list[Frame], focal: float 
         "photo": room.origin,
         "size": [room.pixels.shape[1], room.pixels.shape[0]],
         "focal_35mm": focal,
-        "frames": [_as_json(found) for found in frames],
+        "frames": [noted(found) for found in frames],
     }
-    write_image(folder / "found.jpg", sketch(room.pixels, frames))
+    drawn = sketch(room.pixels, [frame_of(noted(found)) for found in frames])
+    write_image(folder / "found.jpg", drawn, {"found": json.dumps(note)})
     target = folder / "frames.json"
     with writing(target):
         part = folder / ".frames.json.part"
@@ -141,18 +142,6 @@ def write_found(folder: Path, room: Original, frames: list[Frame], focal: float 
     out.print(f"{folder / 'found.jpg'}\n{target}")
 
 
-def _as_json(found: Frame) -> dict[str, object]:
-    return {
-        "opening": found.opening,
-        "outer": found.outer,
-        "score": round(found.score, 4),
-        "reasons": {name: round(value, 4) for name, value in found.reasons.items()},
-        "aspect": found.aspect.value,
-        "aspect_error": round(found.aspect.error, 5),
-        "standard": found.aspect.standard,
-    }
-
-
 def write_hung(
     folder: Path,
     room: Original,
@@ -162,10 +151,11 @@ def write_hung(
 ) -> None:
     """``room.png``, which is the photo outside the openings, and both side by side."""
     from ..frames.again import hang_again
+    from ..frames.sketch import noted
     from ..pictures.images import write_image
 
     hung = [
-        _as_json(found) | {"lit": found.reasons["empty"] >= BLANK, "picture": picture.origin}
+        noted(found) | {"lit": found.reasons["empty"] >= BLANK, "picture": picture.origin}
         for found, (_, picture) in zip(frames, pictures, strict=True)
     ]
     mask = None if hole is None else hole.origin

@@ -118,6 +118,11 @@ def _made_of_files(text: dict[str, str], target: Path, device: str | None) -> bo
 
         check_suffix(target)
         write_image(target, upscaled_again(text["upscale"], large), text)
+    elif "found" in text:
+        from ..frames.again import find_again
+
+        check_suffix(target)
+        write_image(target, find_again(text["found"]), text)
     elif "frame" in text:
         from ..frames.again import hang_again
 

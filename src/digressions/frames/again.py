@@ -20,6 +20,7 @@ from ..upscale import enlarge, load_upscaler
 from .filling import Filled, damaged, hung, job_of_scene, repainted, scene_of
 from .hang import insert
 from .scene import cut
+from .sketch import frame_of, sketch
 
 
 class Again(NamedTuple):
@@ -68,6 +69,23 @@ def make_again(
         order = from_note(note["print"]) if note["made"] == "print" else None
         return Again(picture(settings), order)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise damaged(error) from error
+
+
+def find_again(text: str) -> np.ndarray:
+    """A photo with its frames drawn, once more: ``(H, W, 3)`` uint8.
+
+    Args:
+        text: The JSON that it remembers: ``photo``, a file with its SHA-256, and ``frames``.
+
+    Raises:
+        InputError: It is damaged, or the photo is not there or another by now.
+    """
+    try:
+        note = parsed(text)
+        frames = [frame_of(each) for each in note["frames"]]
+        return sketch(read_again(note["photo"]).pixels, frames)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..geometry import Quad
 from ..pictures.images import resample
+from .aspect import Aspect
 from .frame import Frame
 
 _OPENING, _OUTER, _GROUND, _INK = (230, 40, 40), (255, 170, 0), (24, 24, 27), (244, 244, 245)
@@ -36,6 +39,33 @@ def sketch(photo: np.ndarray, frames: Sequence[Frame], longest: int = 1600) -> n
         draw.rectangle(draw.multiline_textbbox(where, label, font), _GROUND)
         draw.multiline_text(where, label, _INK, font)
     return np.asarray(image)
+
+
+def noted(frame: Frame) -> dict[str, object]:
+    """A frame as JSON has it."""
+    return {
+        "opening": frame.opening,
+        "outer": frame.outer,
+        "score": round(frame.score, 4),
+        "reasons": {name: round(value, 4) for name, value in frame.reasons.items()},
+        "aspect": frame.aspect.value,
+        "aspect_error": round(frame.aspect.error, 5),
+        "standard": frame.aspect.standard,
+    }
+
+
+def frame_of(note: Mapping[str, Any]) -> Frame:
+    """A frame from what `noted` made of it.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is damaged.
+    """
+    opening, outer = (
+        Quad.trusted(np.array(note[name], float).reshape(4, 2)) for name in ("opening", "outer")
+    )
+    reasons = {str(name): float(value) for name, value in dict(note["reasons"]).items()}
+    aspect = Aspect(float(note["aspect"]), float(note["aspect_error"]), note["standard"])
+    return Frame(opening, outer, float(note["score"]), reasons, aspect)
 
 
 def around(frame: Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:

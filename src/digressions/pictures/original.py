@@ -47,7 +47,8 @@ def read_again(origin: Mapping[str, str], *, mask: bool = False) -> Original:
     """
     path = Path(str(origin.get("path", "")))
     if not is_file(path):
-        raise InputError(f"{path}, which this was started from, is not there")
+        here = "" if path.is_absolute() else ": it is looked for from the folder that you are in"
+        raise InputError(f"{path}, which this was started from, is not there{here}")
     found = read_original(path, mask=mask)
     if found.origin["sha256"] != origin.get("sha256"):
         raise InputError(f"{path} is not the picture it was when this was made")
