@@ -134,6 +134,7 @@ ORDER = [
     "commands.groups",
     "commands.chosen",
     "commands.far",
+    "commands.papers",
     "commands.side_by_side",
     "commands.ensemble",
     "commands.making",

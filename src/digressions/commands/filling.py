@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..console import err, out, plain, progress
 from ..geometry import Size
 from .chosen import enlarged, note_idle_negative, note_unknown, slug
-from .hanging import write_before_after
+from .hanging import note_vague, write_before_after
 from .print import say_pixels, say_sheet
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..pictures.original import Original
     from ..prints.order import Order
 
-VAGUE = 0.15  # of an aspect: its error from which it is said
 BATCH = 8  # pictures that a kill can cost
 
 
@@ -143,12 +142,7 @@ def _say_cost(model: Model, room: np.ndarray, wishes: Sequence[Wish], finish: Fi
     pictures = "1 picture" if count == 1 else f"{count} pictures"
     out.print(f"{pictures} for {frames}, {asked:,} rows of the network")
     for wish in wishes:
-        aspect = wish.frame.aspect
-        if aspect.standard is None and aspect.error > VAGUE * aspect.value:
-            err.print(
-                f"[yellow]note:[/yellow] the photo hardly says how wide frame {wish.number} is: "
-                f"width / height {aspect}"
-            )
+        note_vague(wish.number, wish.frame.aspect)
         own = _own_size(model, wish, finish)
         if finish.refine is not None:
             each = windows(own, model.size, model.factor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,14 +40,12 @@ from .options import (
     Timing,
     UpscalerName,
 )
+from .papers import PaperOptions
 
 if TYPE_CHECKING:
     from ..models import Model
-    from ..prints.order import Order
     from .filling import Finish
 
-DPI = 240
-PRINTED = ("pdf", "tif", "png", "jpg")
 SMALL = 256  # pixels: a model of fewer has none to spare for the room
 
 
@@ -88,13 +86,7 @@ def frame(
     refine_scale: Annotated[
         float, typer.Option(help="1..4: its size, in sizes of the model.")
     ] = 2.0,
-    size: Annotated[
-        str | None, typer.Option(help="Also a file for the printer: 21x29.7cm, 8x10in, A4.")
-    ] = None,
-    dpi: Annotated[int, typer.Option(help="Its pixels an inch.")] = DPI,
-    bleed: Annotated[str, typer.Option(help="Printed beyond the cut on each side: 3mm.")] = "0",
-    mat: Annotated[str, typer.Option(help="What a mat or frame hides on each side: 5mm.")] = "0",
-    print_as: Annotated[str, typer.Option(help="pdf, tif, png or jpg.")] = "pdf",
+    paper: PaperOptions,
     find: Annotated[
         bool, typer.Option("--find", help="Draw the frames that are found, and write a JSON.")
     ] = False,
@@ -161,20 +153,16 @@ def frame(
     if corners is not None and mask is not None:
         raise InputError("--corners and --mask both say where the opening is: give one of them")
     folder = output or Path("out") / f"{photo.stem}-frame"
-    _check_idle(bool(prompts), explain, size=size, refine=refine, pick=pick or None, n=n)
-    if size is None:
-        _check_no_print(dpi=dpi, bleed=bleed, mat=mat, print_as=print_as)
+    _check_idle(bool(prompts), explain, size=paper.size, refine=refine, pick=pick or None, n=n)
     colour_source = None if palette is None else Path(palette)
     check_folder(folder)
     spare([photo, mask, colour_source, *(insert or [])], folder, painting=bool(prompts))
-    finish = _finish(refine, refine_strength, refine_scale, upscaler, print_as)
+    finish = _finish(refine, refine_strength, refine_scale, upscaler, paper.suffix)
     numbers = picked(pick, max(len(prompts or []), len(frames or []), 1), n)
     if n is not None and not 1 <= n <= MOST:
         raise InputError(f"-n {n} is out of range: 1 to {MOST}")
     check_upscaler(upscaler)
-    order = None if size is None else _Paper(size, dpi, bleed, mat, upscaler)
-    if order is not None:
-        order.of(aspect=1.0)
+    paper.check(upscaler)
     wall = read_original(photo)
     focal = focal_length(photo)
     pictures = [(path, read_original(path)) for path in insert or []]
@@ -225,9 +213,9 @@ def frame(
         )
         seen = room_for(loaded) if room is None else room
         place = Place(each.opening, each.aspect.value, each.reasons["empty"] >= BLANK, seen)
-        paper = None if order is None else order.of(each.aspect.value)
+        order = paper.order(each.aspect.value, upscaler)
         settings = candidate_settings(settings, loaded, place)
-        wishes.append(Wish(index + 1, each, settings, n or 1, number, paper))
+        wishes.append(Wish(index + 1, each, settings, n or 1, number, order))
     if explain:
         explain_frame(loaded, folder / "explain", wall, wishes[0], n or PICTURES)
         return
@@ -255,41 +243,6 @@ def _check_idle(
         raise InputError("-n is about painted pictures, and needs a prompt")
 
 
-def _check_no_print(**given: object) -> None:
-    """Refuses options that are about the printer's file, where there will be none."""
-    usual = {"dpi": DPI, "bleed": "0", "mat": "0", "print_as": "pdf"}
-    for name, value in given.items():
-        if value != usual[name]:
-            raise InputError(f"--{name.replace('_', '-')} is about the print, and needs --size")
-
-
-class _Paper(NamedTuple):
-    """The paper as typed."""
-
-    size: str
-    dpi: int
-    bleed: str
-    mat: str
-    upscaler: str
-
-    def of(self, aspect: float) -> Order:
-        """The order for a picture of an aspect; the paper lies as the picture does, if not said."""
-        from ..prints.lengths import parse_length
-        from ..prints.order import Order
-        from ..prints.paper import MAX_DPI, Sheet
-        from ..prints.papersizes import laid, parse_size
-
-        if not 1 <= self.dpi <= MAX_DPI:
-            raise InputError(f"--dpi {self.dpi} is out of range: 1 to {MAX_DPI}")
-        sheet = Sheet(
-            laid(parse_size(self.size, self.dpi, aspect > 1), self.size, landscape=aspect > 1),
-            self.dpi,
-            parse_length(self.bleed, self.dpi, "--bleed"),
-            mat=parse_length(self.mat, self.dpi, "--mat"),
-        )
-        return Order(sheet, upscaler=self.upscaler)
-
-
 def room_for(model: Model) -> float:
     """How much of the room a model sees, if not said."""
     from ..frames.scene import ROOM
@@ -298,14 +251,12 @@ def room_for(model: Model) -> float:
 
 
 def _finish(
-    prompt: str | None, strength: float, scale: float, upscaler: str, print_as: str
+    prompt: str | None, strength: float, scale: float, upscaler: str, suffix: str
 ) -> Finish:
     from .filling import Finish
 
-    if print_as not in PRINTED:
-        raise InputError(f"--print-as {print_as!r} is not known: choose {', '.join(PRINTED)}")
     if prompt is None:
-        return Finish(None, upscaler, f".{print_as}")
+        return Finish(None, upscaler, suffix)
     from ..frames.refine import Refinement  # with torch: --find goes without
 
-    return Finish(Refinement(prompt, strength, scale), upscaler, f".{print_as}")
+    return Finish(Refinement(prompt, strength, scale), upscaler, suffix)

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..console import out, plain
+from ..console import err, out, plain
 from ..errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..frames.aspect import Aspect
     from ..frames.frame import Frame
     from ..pictures.original import Original
 
 LIKELY = 0.2  # the score from which a frame is taken that nobody named
+VAGUE = 0.15  # of an aspect: its error from which it is said
 BLANK = 0.5  # how empty an opening must be for the light in it to be seen
 MOST = 999  # candidates of a frame
 
@@ -116,6 +118,15 @@ def check_likely(taken: list[Frame], photo: Path) -> None:
                 f"{number} takes it all the same, --find shows all, --corners x,y x,y x,y x,y says "
                 "where another is"
             )
+
+
+def note_vague(number: int, aspect: Aspect) -> None:
+    """Says so where the photo leaves the shape of a frame open."""
+    if aspect.standard is None and aspect.error > VAGUE * aspect.value:
+        err.print(
+            f"[yellow]note:[/yellow] the photo hardly says how wide frame {number} is: "
+            f"width / height {aspect}"
+        )
 
 
 def write_found(folder: Path, room: Original, frames: list[Frame], focal: float | None) -> None:
