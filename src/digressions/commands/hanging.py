@@ -134,13 +134,14 @@ def write_found(folder: Path, room: Original, frames: list[Frame], focal: float 
     from ..output import writing
     from ..pictures.images import write_image
 
+    notes = [noted(found) for found in frames]
     note = {
         "photo": room.origin,
         "size": [room.pixels.shape[1], room.pixels.shape[0]],
         "focal_35mm": focal,
-        "frames": [noted(found) for found in frames],
+        "frames": notes,
     }
-    drawn = sketch(room.pixels, [frame_of(noted(found)) for found in frames])
+    drawn = sketch(room.pixels, [frame_of(each) for each in notes])  # as a replay draws them
     write_image(folder / "found.jpg", drawn, {"found": json.dumps(note)})
     target = folder / "frames.json"
     with writing(target):

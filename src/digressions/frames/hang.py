@@ -16,6 +16,7 @@ _FINER = 2  # times the photo's pixels that a picture is warped in, before it is
 _LONGEST = 8192
 _DARK = 0.5  # of the room's white: a backing darker than this is no paper to go by
 _KEPT = 0.3  # of what is around an opening, at least, where the edge may lie elsewhere
+_NEAR = 0.02  # of what lies around a pixel: so much of the blank says how it is there
 _LEAST = 1e-3  # linear brightness below which all is black
 _AROUND = 4.0  # pixels in which noise is nothing in the mean
 _CLIPPED = 0.93  # linear brightness of a channel from which its colour says nothing
@@ -83,15 +84,15 @@ def insert(
     rows, columns, share = coverage(opening, photo.shape)
     if mask is not None:
         share = share * (mask[rows, columns] / np.float32(255))
-    part = photo[rows, columns]
+    part = _linear(photo[rows, columns])
     hung = _linear(_warped(picture, opening, aspect, rows, columns))
     white = _white(photo)
     if lit:
-        light, gloss = _light(_linear(part), share, white)
+        light, gloss = _light(part, share, white)
         hung = hung * light + gloss
     else:
         hung = hung * (_PRINT * white)
-    mixed = _around(_linear(part), share) + hung * share[..., None]
+    mixed = _around(part, share) + hung * share[..., None]
     result = photo.copy()
     touched = share > 0
     result[rows, columns][touched] = _bytes(mixed)[touched]
@@ -106,10 +107,9 @@ def _around(part: np.ndarray, share: np.ndarray) -> np.ndarray:
     """
     rest = 1 - share[..., None]
     inside = share > 0.99
-    beside = np.dstack([_blurred(part[..., c] * inside, inside, 1.0) for c in range(3)])
-    known = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)[..., None] > 0.02
+    beside, near = _blurred(part * inside[..., None], inside, 1.0)
     without = np.clip(part - (1 - rest) * beside, _KEPT * rest * part, rest)
-    return np.where(known & (rest > 0), without, part * rest)
+    return np.where((near > _NEAR)[..., None] & (rest > 0), without, part * rest)
 
 
 def coverage(quad: Quad, shape: tuple[int, ...]) -> tuple[slice, slice, np.ndarray]:
@@ -179,7 +179,7 @@ def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarra
     # A reflection begins to count at half the usual doubt, and counts whole at one and a half; in
     # the mean around, where noise is nothing.
     excess = np.where(inside, bright / smooth - 1, 0)
-    sure = _blurred(excess, inside, _AROUND) / spread
+    sure = _blurred(excess, inside, _AROUND)[0] / spread
     gloss = smooth * np.maximum(excess, 0) * np.clip(sure - 0.5, 0, 1)
     colour = _colour(calm - smooth[..., None] * tint, gloss * (part.max(-1) < _CLIPPED) * inside)
     paper = level > _DARK * white and np.ptp(tint) < 0.25
@@ -206,10 +206,11 @@ def _calmed(part: np.ndarray, inside: np.ndarray, noise: float) -> np.ndarray:
     return np.exp(cv2.bilateralFilter(only, 0, 6 * noise, 3.0)) - _LEAST
 
 
-def _blurred(values: np.ndarray, inside: np.ndarray, sigma: float) -> np.ndarray:
-    """Values ``(h, w)``, 0 outside, blurred by those inside alone."""
+def _blurred(values: np.ndarray, inside: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Values ``(h, w, ...)``, 0 outside, blurred by those inside alone; their share as well."""
     weights = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), sigma)
-    return cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma) / np.maximum(weights, 1e-6)
+    total = cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma)
+    return (total.T / np.maximum(weights, 1e-6).T).T, weights
 
 
 def _surface(brightness: np.ndarray, inside: np.ndarray, noise: float) -> tuple[np.ndarray, float]:
