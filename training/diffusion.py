@@ -75,7 +75,7 @@ class Trainer:
     def train_step(self, z: Tensor, drawn: list[tuple[int, Scene]]) -> float:
         """One optimiser step on latents (B, 16, h, w) of drawings in scenes; the loss."""
         texts = [caption(self.records[i], self.rng, scene) for i, scene in drawn]
-        t = sample_times(len(z), self.g)
+        t = sample_times(len(z), self.args.size, self.g)
         alpha_bar = self.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
         x_t, v = noisy_and_velocity(z, torch.randn(z.shape, generator=self.g), alpha_bar)
         if not self.args.bf16:

@@ -46,9 +46,14 @@ class LatentCache:
         return self.latents[choice], [(drawing, self.scenes[i]) for drawing, i in shown]
 
 
-def sample_times(n: int, g: torch.Generator) -> Tensor:
-    """Time steps 0..999 (n,): logit-normal, where shapes are decided, with a fifth uniform."""
-    normal = torch.sigmoid(1.1 * torch.randn(n, generator=g) + 0.2)
+def sample_times(n: int, size: int, g: torch.Generator) -> Tensor:
+    """Time steps 0..999 (n,): logit-normal, where shapes are decided, with a fifth uniform.
+
+    Pictures of more than 64 px a side need more noise, since what is averaged over more latents
+    survives more of it.
+    """
+    centre = 0.2 if size <= 64 else 0.5
+    normal = torch.sigmoid(1.1 * torch.randn(n, generator=g) + centre)
     uniform = torch.rand(n, generator=g)
     u = torch.where(torch.rand(n, generator=g) < 0.2, uniform, normal)
     return (u * 1000).long().clamp(0, 999)
