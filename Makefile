@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := out/turtle
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 # Seconds when nothing changed: the stamp is newer than what it was made from.
 .venv/installed: pyproject.toml constraints.txt
@@ -12,12 +12,12 @@ DEMO := out/turtle
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs,lint,test]'
 	touch $@
 
 demo: .venv/installed
 	$(BIN)/digress mosaic "photo of a turtle" --seed 14 -o $(DEMO)
-	$(BIN)/digress zoom "photo of a turtle" --seed 14 --size 240 --seconds 8 --max-mb 3 -o $(DEMO).gif
+	$(BIN)/digress zoom "photo of a turtle" --seed 14 --frame-size 240 --seconds 8 --max-mb 3 -o $(DEMO).gif
 
 # One thread each for two processes: the networks of the tests are too small to share.
 test: .venv/installed
@@ -28,5 +28,9 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, in site/: pages, and a reference from the docstrings.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf .venv out
+	rm -rf .venv out site

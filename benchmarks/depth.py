@@ -23,9 +23,9 @@ from benchmarks.page import update
 from benchmarks.zoom import Asked, open_world
 from digressions.ensembles.balance import balances
 from digressions.geometry import CellPath
-from digressions.loading import load
-from digressions.pictures.colour import oklab
-from digressions.pictures.images import to_tensor
+from digressions.images.colour import oklab
+from digressions.images.image_files import to_tensor
+from digressions.models.loading import load
 
 DEPTHS = (1, 2, 5, 10, 30, 100)
 
@@ -44,7 +44,7 @@ def fall(asked: Asked, paths: int, depths: Sequence[int]) -> list[dict[str, floa
     found = []
     with tempfile.TemporaryDirectory() as folder:
         world = open_world(asked, Path(folder))
-        prompt = world.manifest.cells.prompt
+        prompt = world.manifest.cells.params.prompt
         places: list[CellPath] = [()] * paths
         chances = [random.Random(number) for number in range(paths)]
         for depth in range(1, max(depths) + 1):

@@ -26,14 +26,16 @@ from benchmarks.machine import cpu_name, dtype_name, machine, versions
 from benchmarks.page import update
 from digressions.ensembles.balance import balances
 from digressions.ensembles.comparison import mixture
-from digressions.ensembles.ensemble import HOW, rows, voices
-from digressions.ensembles.several import both_ways, combine
-from digressions.job import Job
-from digressions.loading import load
-from digressions.models import Model
-from digressions.paint import paint_batch
-from digressions.pictures.contactsheet import comparison_sheet
-from digressions.pictures.images import read_image, to_array, to_tensor, write_image
+from digressions.files import write_json
+from digressions.generate.job import Job
+from digressions.generate.paint import painter_of
+from digressions.generate.params import ResolvedParams
+from digressions.images.contact_sheet import comparison_sheet
+from digressions.images.image_files import read_image, to_array, to_tensor, write_image
+from digressions.models.base import Model
+from digressions.models.loading import load
+from digressions.prompts.scheduling import COMBINE_HELP, CombineName, network_rows
+from digressions.prompts.templates import both_ways, combine_prompts
 
 PAIRS = (
     ("giraffe", "frog"),
@@ -68,13 +70,13 @@ class Way(NamedTuple):
         name: As its files are called.
         words: In the table.
         prompt: From the two animals to a prompt.
-        how: A way of combining.
+        combine: A way of combining.
     """
 
     name: str
     words: str
     prompt: Callable[[str, str], str]
-    how: str
+    combine: CombineName
 
 
 def photo(animal: str) -> str:
@@ -83,11 +85,11 @@ def photo(animal: str) -> str:
 
 
 def _pair(a: str, b: str) -> str:
-    return str(combine([photo(a), photo(b)]))
+    return str(combine_prompts([photo(a), photo(b)]))
 
 
 def _both_ways(a: str, b: str) -> str:
-    return str(combine(both_ways(LOOKS_LIKE, (a, b))))
+    return str(combine_prompts(both_ways(LOOKS_LIKE, (a, b))))
 
 
 WAYS = (
@@ -97,7 +99,7 @@ WAYS = (
     Way("looks", "one prompt: A that looks like B", lambda a, b: both_ways(LOOKS_LIKE, (a, b))[0],
         "mean"),
     Way("both-ways", "A like B AND B like A: mean (the original)", _both_ways, "mean"),
-    *(Way(how, f"A AND B: {how}", _pair, how) for how in HOW),
+    *(Way(name, f"A AND B: {name}", _pair, name) for name in COMBINE_HELP),
 )  # fmt: skip
 
 
@@ -179,15 +181,13 @@ class Study:
         note = self.strip(pair, way).with_suffix(".json")  # written last: with it, it is done
         if note.exists():
             return
-        model, likes, side = self.model, self.model.defaults, self.model.size
-        a, b = pair
-        jobs = [
-            Job(way.prompt(a, b), seed, side, side, likes.steps, likes.guidance, likes.sampler,
-                how=way.how)
-            for seed in range(self.job["seeds"])
-        ]  # fmt: skip
+        model, usual = self.model, self.model.defaults.values()
+        params = ResolvedParams(
+            prompt=way.prompt(*pair), seed=0, size=model.size, combine=way.combine, **usual
+        )
+        jobs = [Job(params.but(seed=seed)) for seed in range(self.job["seeds"])]
         begun = time.perf_counter()
-        images = paint_batch(model, jobs)
+        images = painter_of(model)(jobs)
         seconds = (time.perf_counter() - begun) / len(jobs)
         strip = np.concatenate([to_array(image) for image in images], axis=1)
         write_image(self.strip(pair, way), strip)
@@ -195,16 +195,13 @@ class Study:
         kept = torch.stack([to_tensor(picture) for picture in self.pictures(pair, way)])
         pairs = self.job["pairs"]
         found = judge(model, kept, pairs.index(list(pair)), pairs, self.job["trials"])
-        spoken = voices(jobs[0].ensemble, way.how, jobs[0].run)
         told = {
-            "prompt": jobs[0].prompt,
+            "prompt": params.prompt,
             "seconds": seconds,
-            "rows": rows(spoken, way.how),
+            "rows": network_rows(jobs[0].sub_prompts, way.combine),
             "pictures": [each._asdict() | {"both": each.both} for each in found],
         }
-        part = note.with_suffix(".part")
-        part.write_text(json.dumps(told) + "\n", "utf-8")
-        part.replace(note)
+        write_json(note, told)
         print(f"{' and '.join(pair)}, {way.name}: {seconds:.2f} s a picture", flush=True)
 
     def figures(self, way: Way) -> dict[str, Any]:
@@ -255,12 +252,12 @@ def write_sheet(study: Study, folder: Path, most: int = 6) -> str:
 
 def section(study: Study, figures: Sequence[dict[str, Any]], image: str) -> str:
     """The generated section in Markdown, without its marks."""
-    job, likes = study.job, study.model.defaults
+    job, usual = study.job, study.model.defaults
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     facts = (
         f"{len(job['pairs'])} pairs of animals, {job['seeds']} seeds each, model "
-        f"{job['model'][:10]} at {study.model.size} px, {likes.steps} steps, guidance "
-        f"{likes.guidance:g}, sampler {likes.sampler}; judged at {job['trials']} "
+        f"{job['model'][:10]} at {study.model.size} px, {usual.steps} steps, guidance "
+        f"{usual.guidance:g}, sampler {usual.sampler}; judged at {job['trials']} "
         f"noise levels beside {BYSTANDERS} bystanders; {job['dtype']} on "
         f"{job['device']}, threads: {job['threads']}; {used}."
     )

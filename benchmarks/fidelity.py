@@ -2,7 +2,7 @@
 
     python -m benchmarks.fidelity --out out/fidelity --update docs/fidelity.md
 
-Paints mosaics of one primary with one setting changed at a time, gives the uncorrected pictures
+Paints mosaics of one base image with one setting changed at a time, gives the uncorrected pictures
 of the default strength to other tools, and measures all of them in the same way (`measure.py`).
 A mosaic is saved when it is done; the same command goes on after a stop.
 """
@@ -17,7 +17,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,15 @@ from benchmarks.machine import cpu_name, dtype_name, machine, version_of, versio
 from benchmarks.measure import COARSE, detail, different, errors, kept
 from benchmarks.page import update
 from benchmarks.peers import PEERS, Placed, whole
-from benchmarks.subject import default_mosaic, painted_primary
+from benchmarks.subject import default_mosaic, paint_cells, painted_base_image
+from digressions.generate.paint import painter_of
 from digressions.geometry import Grid
-from digressions.loading import load
-from digressions.models import Model
-from digressions.mosaics.band import to_bytes
-from digressions.mosaics.mosaic import CELL_SIDE, Mosaic, cells_of, paint_cells
-from digressions.paint import paint_batch
-from digressions.pictures.contactsheet import contact_sheet
-from digressions.pictures.images import read_image, to_array, to_tensor, write_image
+from digressions.images.contact_sheet import contact_sheet
+from digressions.images.image_files import read_image, to_array, to_tensor, write_image
+from digressions.models.base import Model
+from digressions.models.loading import load
+from digressions.mosaics.cells import cells_of, to_bytes
+from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic
 
 STEPS = 7  # at the default 4, strengths 0.5 and 0.65 run the same number of steps
 STRENGTHS = (0.5, 0.65, 0.8, 0.95)
@@ -78,40 +78,45 @@ class Row:
 
 def name_of(mosaic: Mosaic) -> str:
     """Such as ``strength-0.8-anchor-0.3-band-2``."""
-    return f"strength-{mosaic.strength:g}-anchor-{mosaic.anchor:g}-band-{mosaic.band}"
+    return f"strength-{mosaic.params.strength:g}-anchor-{mosaic.anchor:g}-band-{mosaic.band}"
 
 
 def uncorrected(mosaic: Mosaic) -> Mosaic:
     """The same mosaic without steering and without the band: what the model paints by itself."""
-    return replace(mosaic, anchor=0.0, band=0)
+    return mosaic.but(anchor=0.0, band=0)
+
+
+def with_strength(mosaic: Mosaic, strength: float) -> Mosaic:
+    """The same mosaic with another strength."""
+    return mosaic.but(params=mosaic.params.but(strength=strength))
 
 
 def variants(base: Mosaic) -> list[Mosaic]:
     """The mosaics of the study, each once; the uncorrected ones first, as others need them."""
-    wanted = [uncorrected(replace(base, strength=strength)) for strength in STRENGTHS]
+    wanted = [uncorrected(with_strength(base, strength)) for strength in STRENGTHS]
     wanted += [
-        replace(base, strength=strength, anchor=anchor)
+        with_strength(base, strength).but(anchor=anchor)
         for strength in STRENGTHS
         for anchor in ANCHORS
     ]
-    wanted += [replace(base, band=band) for band in OTHER_BANDS]
+    wanted += [base.but(band=band) for band in OTHER_BANDS]
     return list({name_of(mosaic): mosaic for mosaic in wanted}.values())
 
 
-def paint_whole(model: Model, mosaic: Mosaic, primary: Tensor, batch: int) -> Placed:
+def paint_whole(model: Model, mosaic: Mosaic, base_image: Tensor, batch: int) -> Placed:
     """All cells, painted."""
-    painter = functools.partial(paint_batch, model)
+    painter = painter_of(model)
     cells = range(mosaic.grid.cells)
     painted = [
-        paint_cells(painter, mosaic, primary, cells[start : start + batch])
+        paint_cells(painter, mosaic, base_image, cells[start : start + batch])
         for start in range(0, len(cells), batch)
     ]
     return Placed(whole(torch.cat(painted).permute(0, 2, 3, 1).numpy(), mosaic.grid))
 
 
-def enlarged_whole(mosaic: Mosaic, primary: Tensor) -> Placed:
+def enlarged_whole(mosaic: Mosaic, base_image: Tensor) -> Placed:
     """The cells before anything is painted over them."""
-    cells = cells_of(primary, mosaic, range(mosaic.grid.cells))
+    cells = cells_of(base_image, mosaic, range(mosaic.grid.cells))
     return Placed(whole(to_bytes(cells).permute(0, 2, 3, 1).numpy(), mosaic.grid))
 
 
@@ -119,7 +124,7 @@ class Study:
     """The folder that a study is kept in, and what is done in it."""
 
     def __init__(
-        self, folder: Path, base: Mosaic, primary: Tensor, circumstances: dict[str, object]
+        self, folder: Path, base: Mosaic, base_image: Tensor, circumstances: dict[str, object]
     ) -> None:
         """Claims the folder for these settings in these circumstances (model, dtype, threads...).
 
@@ -127,16 +132,16 @@ class Study:
             SystemExit: It holds another study.
         """
         self.folder, self.base = folder, base
-        self.job = json.loads(base.job()) | circumstances
+        self.job = base.json_object() | circumstances
         stamp = folder / "study.json"
         folder.mkdir(parents=True, exist_ok=True)
         if stamp.exists() and json.loads(stamp.read_text("utf-8")) != self.job:
             raise SystemExit(f"{folder} holds another study: choose another --out, or delete it")
         stamp.write_text(json.dumps(self.job, indent=1) + "\n", "utf-8")
-        if not (folder / "primary.png").exists():
-            write_image(folder / "primary.png", to_array(primary))
-        self.image = read_image(folder / "primary.png")
-        self.primary = to_tensor(self.image)
+        if not (folder / "base.png").exists():
+            write_image(folder / "base.png", to_array(base_image))
+        self.image = read_image(folder / "base.png")
+        self.base_image = to_tensor(self.image)
 
     def picture(self, name: str) -> np.ndarray:
         """A finished mosaic, ``(H, W, 3)`` uint8."""
@@ -199,18 +204,18 @@ class Study:
 
 def paint_variants(study: Study, model: Model, batch: int) -> list[Row]:
     """Paints what is missing of the study's own mosaics; first row: nothing painted at all."""
-    study.make("enlarged", functools.partial(enlarged_whole, study.base, study.primary))
+    study.make("enlarged", functools.partial(enlarged_whole, study.base, study.base_image))
     rows = []
     for mosaic in variants(study.base):
         study.make(
             name_of(mosaic),
-            functools.partial(paint_whole, model, mosaic, study.primary, batch),
+            functools.partial(paint_whole, model, mosaic, study.base_image, batch),
         )
         source = study.picture(name_of(uncorrected(mosaic)))
-        words = f"strength {mosaic.strength:g}, anchor {mosaic.anchor:g}, band {mosaic.band}"
+        words = f"strength {mosaic.params.strength:g}, anchor {mosaic.anchor:g}, band {mosaic.band}"
         rows.append(study.row(name_of(mosaic), words, source, mosaic.band, timed=True))
     free = study.picture(name_of(uncorrected(study.base)))
-    unpainted = study.row("enlarged", "the primary enlarged, unpainted", free, 0, timed=False)
+    unpainted = study.row("enlarged", "the base image enlarged, unpainted", free, 0, timed=False)
     return [unpainted, *rows]
 
 
@@ -226,7 +231,7 @@ def place_peers(study: Study) -> list[Row]:
             continue
         study.make(
             name,
-            functools.partial(peer.place, study.folder / "primary.png", study.tiles(), grid, side),
+            functools.partial(peer.place, study.folder / "base.png", study.tiles(), grid, side),
         )
         changed = (study.folder / f"{name}-source.png").exists()
         source = study.picture(f"{name}-source" if changed else name)
@@ -280,9 +285,9 @@ def illustrated(base: Mosaic) -> list[str]:
     own = [
         uncorrected(base),
         base,
-        replace(base, strength=STRENGTHS[0]),
-        replace(base, strength=STRENGTHS[-1]),
-        replace(base, band=OTHER_BANDS[-1]),
+        with_strength(base, STRENGTHS[0]),
+        with_strength(base, STRENGTHS[-1]),
+        base.but(band=OTHER_BANDS[-1]),
     ]
     return [*(name_of(mosaic) for mosaic in own), *PEERS]
 
@@ -303,18 +308,19 @@ def write_pictures(study: Study, rows: Sequence[Row], folder: Path) -> list[tupl
 def section(study: Study, own: Sequence[Row], others: Sequence[Row], images: str) -> str:
     """The generated section in Markdown, without its marks."""
     base, job = study.base, study.job
+    params = base.params
     used = ", ".join(f"{name} {number}" for name, number in versions(("diffusers",)).items())
     parts = [
-        f'"{base.prompt}", {base.grid} cells of {base.side} px, {base.steps} steps, guidance '
-        f"{base.guidance:g}, sampler {base.sampler}, seed {base.seed}, "
+        f'"{params.prompt}", {base.grid} cells of {base.side} px, {params.steps} steps, guidance '
+        f"{params.guidance:g}, sampler {params.sampler}, seed {params.seed}, "
         f"{job['dtype']}, batches of {job['batch']}; on {job['cpu']}, threads: {job['threads']}; "
         f"{used}.",
         table(own),
     ]
     if others:
         parts += [
-            "Other tools, given the primary and the "
-            f"{base.grid.cells:,} uncorrected pictures of strength {base.strength:g}:",
+            "Other tools, given the base image and the "
+            f"{base.grid.cells:,} uncorrected pictures of strength {params.strength:g}:",
             table(others),
         ]
     parts.append(images)
@@ -333,10 +339,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     if min(asked.grid, asked.steps, asked.batch) < 1:
         parser.error("--grid, --steps and --batch must be at least 1")
     model = load("bundled", "cpu")
-    base = replace(default_mosaic(model, Grid(asked.grid, asked.grid)), steps=asked.steps)
+    base = default_mosaic(model, Grid(asked.grid, asked.grid))
+    base = base.but(params=base.params.but(steps=asked.steps))
     base.check()
-    # In float32, so that the primary is the same picture on every machine.
-    primary = painted_primary(load("bundled", "cpu", "float32"), base)
+    # In float32, so that the base image is the same picture on every machine.
+    base_image = painted_base_image(load("bundled", "cpu", "float32"), base)
     circumstances = {
         "model": model.hash,
         "dtype": dtype_name(model.dtype),
@@ -344,7 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "cpu": cpu_name(),
         "threads": torch.get_num_threads(),
     }
-    study = Study(asked.out, base, primary, circumstances)
+    study = Study(asked.out, base, base_image, circumstances)
     own = paint_variants(study, model, asked.batch)
     others = place_peers(study)
     folder = (asked.update.parent if asked.update else asked.out) / "images"

@@ -2,10 +2,10 @@
 
     python -m benchmarks.frames --out out/frames --update docs/frames.md
 
-Renders rooms by seed (`rooms.py`, `render.py`) and looks for their frames with
-`digressions.frames.frame` and with Canny edges and polygons. What a room gave is kept; the same
-command goes on after a stop. With ``--photos`` photos are kept too, so that another version of the
-finder is soon measured on the same ones.
+Renders rooms by seed (`rooms.py`, `render.py`) and looks for their frames with `find_frames` and
+with Canny edges and polygons. What a room gave is kept; the same command goes on after a stop. With
+``--photos`` photos are kept too, so that another version of the finder is soon measured on the same
+ones.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from benchmarks.machine import cpu_name
 from benchmarks.render import Photo, photograph
 from benchmarks.rooms import Room, room
 from digressions.errors import InputError
-from digressions.frames.frame import find
-from digressions.frames.sketch import shrunk
-from digressions.geometry import Quad
-from digressions.pictures.contactsheet import contact_sheet
+from digressions.files import whole_file, write_json
+from digressions.frames.find import find_frames, thumbnail
+from digressions.homography import Quad
+from digressions.images.contact_sheet import contact_sheet
 
 TUNED_ON = "0 to 57, 1000 to 1119, 3000 to 3099 and 4000 to 5909"  # seeds
 FIRST = 2000  # the first seed that nothing was chosen with
@@ -50,12 +50,12 @@ class Guess(NamedTuple):
 Finder = Callable[[np.ndarray, float | None], list[Guess]]
 
 
-def ours(photo: np.ndarray, focal_35: float | None) -> list[Guess]:
+def ours(photo: np.ndarray, focal_35mm: float | None) -> list[Guess]:
     """This package."""
-    return [Guess(frame.opening, frame.aspect.value) for frame in find(photo, focal_35)]
+    return [Guess(frame.opening, frame.aspect.value) for frame in find_frames(photo, focal_35mm)]
 
 
-def recipe(photo: np.ndarray, focal_35: float | None) -> list[Guess]:
+def recipe(photo: np.ndarray, focal_35mm: float | None) -> list[Guess]:
     """What tutorials do: Canny edges, contours, those whose polygon has four corners.
 
     Of polygons that lie in one another all are kept, and each true opening is compared with the
@@ -85,7 +85,7 @@ FINDERS: dict[str, Finder] = {"digressions": ours, "Canny + approxPolyDP": recip
 
 def measured(scene: Room, photo: Photo, finder: Finder) -> dict[str, object]:
     """What a finder makes of a photo, as JSON holds it."""
-    focal = float(round(scene.camera.focal_35)) if scene.exif else None
+    focal = float(round(scene.camera.focal_35mm)) if scene.exif else None
     begun, used = time.perf_counter(), time.process_time()
     guesses = finder(photo.pixels, focal)
     seconds, cpu = time.perf_counter() - begun, time.process_time() - used
@@ -124,10 +124,8 @@ def photo_of(scene: Room, photos: Path | None) -> Photo:
         with np.load(kept) as stored:
             return Photo(stored["pixels"], tuple(stored["visible"].tolist()))
     photo = photograph(scene)
-    photos.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(".part.npz")
-    np.savez(part, pixels=photo.pixels, visible=np.array(photo.visible))
-    part.replace(kept)
+    with whole_file(kept) as part, part.open("wb") as file:
+        np.savez(file, pixels=photo.pixels, visible=np.array(photo.visible))
     return photo
 
 
@@ -146,9 +144,7 @@ def study(
             Image.fromarray(_drawn(scene, photo, result["digressions"])).save(
                 note.with_suffix(".jpg"), quality=85
             )
-            part = note.with_suffix(".part")
-            part.write_text(json.dumps(result) + "\n", "utf-8")
-            part.replace(note)
+            write_json(note, result)
         results[seed] = json.loads(note.read_text("utf-8"))
     return results
 
@@ -166,16 +162,16 @@ def speed(
             taken = []
             for _ in range(3):
                 begun = time.perf_counter()
-                ours(pixels, float(round(scene.camera.focal_35)) if scene.exif else None)
+                ours(pixels, float(round(scene.camera.focal_35mm)) if scene.exif else None)
                 taken.append(time.perf_counter() - begun)
             seconds.append(float(np.median(taken)))
-        note.write_text(json.dumps(seconds) + "\n", "utf-8")
+        write_json(note, seconds)
     return json.loads(note.read_text("utf-8"))
 
 
 def _drawn(scene: Room, photo: Photo, result: dict) -> np.ndarray:
     """The photo, small, with true openings in green and found ones in red."""
-    small = shrunk(photo.pixels, 480)
+    small = thumbnail(photo.pixels, 480)
     factor = max(small.shape) / max(photo.pixels.shape)
     image = Image.fromarray(small)
     draw = ImageDraw.Draw(image)
@@ -250,7 +246,7 @@ def section(
     slow = max(result["digressions"]["cpu"] for result in results.values())
     return (
         f"Seeds {seeds[0]} to {seeds[-1]} ({len(seeds)} scenes), {width} px wide, on "
-        f"{cpu_name()}; OpenCV {cv2.__version__}. Settings were chosen and networks taught "
+        f"{cpu_name()}; OpenCV {cv2.__version__}. Settings were chosen and networks trained "
         f"on seeds {TUNED_ON}, which do not count here.\n\n{table(results)}\n\n"
         f"The slowest of these scenes took {slow:.2f} s of processor time. Photos of "
         f"{large * large * 3 // 4 / 1e6:.0f} megapixels of the first {len(seconds)} scenes: median "

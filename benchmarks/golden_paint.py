@@ -21,22 +21,28 @@ import torch
 from PIL import Image
 
 import digressions
-from digressions.frames import filling
-from digressions.frames.refine import Refinement
-from digressions.frames.scene import paint_in
-from digressions.geometry import Grid, Quad
-from digressions.job import Job
-from digressions.models import Model
-from digressions.mosaics.hypermosaic import Hypermosaic
-from digressions.mosaics.mosaic import Mosaic
-from digressions.mosaics.primary import Primary
-from digressions.mosaics.sharing import Sharing
-from digressions.paint import batches, paint, sample
-from digressions.pictures.metadata import Settings
-from digressions.timing import retimed
-from digressions.upscale import enlarge, load_upscaler
+from digressions.events import completed
+from digressions.frames.candidates import hung as hung_pictures
+from digressions.frames.candidates import layout, scene_of
+from digressions.frames.finishing import finished_size, painted_alone, refine_params, refined
+from digressions.frames.frame_records import Opening, PictureDetails, with_details
+from digressions.frames.frame_spec import RefineParams
+from digressions.generate.job import Job
+from digressions.generate.metadata import Record
+from digressions.generate.paint import Painted, batches, paint_jobs, sample_batch
+from digressions.generate.params import ResolvedParams, SourceFile
+from digressions.generate.pictures import Picture as PaintedPicture
+from digressions.geometry import Grid
+from digressions.homography import Quad
+from digressions.images.colour import palette_of_colours
+from digressions.images.upscale import enlarge, load_upscaler
+from digressions.models.base import Model
+from digressions.mosaics.base_image import BaseImage
+from digressions.mosaics.build import make_mosaic
+from digressions.mosaics.folder import MosaicPlan
+from digressions.mosaics.mosaic_spec import BuildParams, Mosaic, SharingParams
 from digressions.worlds.cache import Cache
-from digressions.worlds.genesis import WorldSettings, manifest_of, open_world
+from digressions.worlds.opening import ResolvedWorld, open_world
 from tests.checkpoints import build
 
 if TYPE_CHECKING:
@@ -44,6 +50,12 @@ if TYPE_CHECKING:
 
 SIDE = 64
 BATCH = 6
+TIMESTEPS: dict[str, dict[str, Any]] = {
+    "published": {"timestep_spacing": None, "zero_snr": False},
+    "trailing": {"timestep_spacing": "trailing", "zero_snr": False},
+    "zero-snr": {"timestep_spacing": None, "zero_snr": True},
+}
+"""Timings of `golden.py` as parameters."""
 FAMILIES = {
     "stable-diffusion": "sd",
     "v-prediction": "sd-v",
@@ -85,41 +97,44 @@ def load(path: Path) -> Model:
 
 def paint_case(model: Model, pictures: Sequence[Picture]) -> Arrays:
     """Pictures of one list, in as few batches as the package makes of it."""
-    model = retimed(model, pictures[0].timing)
     jobs = [job(picture) for picture in pictures]
     names = [f"picture {number}/" for number in range(1, len(jobs) + 1)]
     if len(jobs) == 1:
         names = [""]
     found: Arrays = {}
     for batch in batches(jobs, BATCH):
-        *_, last = sample(model, [jobs[index] for index in batch])
+        *_, last = sample_batch(model, [jobs[index] for index in batch])
         for row, index in enumerate(batch):
             found[f"{names[index]}latents"] = last.x[row].numpy()
-    for painted in paint(model, jobs, batch_size=BATCH):
-        found[f"{names[painted.job]}pixels"] = painted.image.numpy()
+    for painted in paint_jobs(model, jobs, batch_size=BATCH):
+        if isinstance(painted, Painted):
+            found[f"{names[painted.job]}pixels"] = painted.image.numpy()
     return found
 
 
 def job(picture: Picture) -> Job:
     """One picture as the package wants to be asked for it."""
-    return Job(
-        picture.prompt,
+    params = ResolvedParams(
+        prompt=picture.prompt,
         seed=picture.seed,
-        width=picture.width,
-        height=picture.height,
+        size=(picture.width, picture.height),
         steps=picture.steps,
         guidance=picture.guidance,
         sampler=picture.sampler,
         negative=picture.negative,
-        image=None if picture.image is None else _planes(picture.image),
         strength=picture.strength,
+        combine=picture.way,
+        masked_content="original" if picture.hole == "picture" else picture.hole,
+        guidance_rescale=picture.rescale,
+        **TIMESTEPS[picture.timing],
+    )
+    return Job(
+        params,
+        image=None if picture.image is None else _planes(picture.image),
         mask=None if picture.mask is None else _planes(picture.mask[..., None]),
         anchor=picture.pull,
         band=picture.boxes,
-        how=picture.way,
         regions=None if picture.regions is None else _planes(picture.regions),
-        hole=picture.hole,
-        rescale=picture.rescale,
         tiles=picture.windows,
     )
 
@@ -131,19 +146,17 @@ def _planes(image: np.ndarray) -> torch.Tensor:
 
 def mosaic_case(model: Model, cells: Cells) -> Arrays:
     """The pictures of all cells in reading order, the picture of the whole, and the fidelity."""
+    sharing = SharingParams(reuse=cells.few, merge_similar=cells.alike)
+    plan = MosaicPlan(_mosaic(cells), _base(model, cells), sharing)
     with tempfile.TemporaryDirectory() as empty:
         folder = Path(empty) / "mosaic"
-        sharing = Sharing(cells.few, cells.alike)
-        made = Hypermosaic(model, _mosaic(cells), _primary(model, cells), folder, sharing)
-        made.start()
-        made.paint(batch_size=BATCH)
-        fidelity = made.assemble()
+        *_, last = make_mosaic(model, plan, folder, BuildParams(batch_size=BATCH))
         with closing(sqlite3.connect(folder / "pictures.sqlite")) as store:
             rows = store.execute("select png from pictures order by cell").fetchall()
         return {
-            "primary/pixels": _pixels(folder / "primary.png"),
+            "primary/pixels": _pixels(folder / "base.png"),
             "cells/pixels": np.stack([_pixels(io.BytesIO(png)) for (png,) in rows]),
-            "fidelity/figures": np.array(fidelity, np.float64),
+            "fidelity/figures": np.array([*last.details["fidelity"].values()], np.float64),
         }
 
 
@@ -160,12 +173,11 @@ def world_case(
     deeper: tuple[str, ...] = (),
 ) -> Arrays:
     """Pictures and canvases of an endless world by the cells that lead to them."""
-    grown = WorldSettings(_primary(model, cells), _mosaic(cells), deeper)
+    grown = ResolvedWorld(_base(model, cells), _mosaic(cells), deeper)
     found: Arrays = {}
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache(Path(folder) / "worlds.sqlite")
-        manifest = manifest_of(model, grown)
-        world = open_world(manifest, model, grown.primary, cache, batch_size=BATCH)
+        world = open_world(model, grown, cache, batch_size=BATCH)
         if loop:
             world = world.looped(loop)
         pictures, canvases = world.pictures(paths), world.canvases(paths)
@@ -180,60 +192,80 @@ def world_case(
 
 
 def _mosaic(cells: Cells) -> Mosaic:
-    return Mosaic(
-        cells.prompt,
-        grid=Grid(cells.columns, cells.rows),
-        side=SIDE,
+    params = ResolvedParams(
+        prompt=cells.prompt,
+        size=SIDE,
         strength=cells.strength,
         steps=cells.steps,
         guidance=cells.guidance,
         sampler=cells.sampler,
         seed=14,
+        combine=cells.way,
+    )
+    return Mosaic(
+        params=params,
+        grid=Grid(cells.columns, cells.rows),
         band=cells.band,
         anchor=cells.pull,
         enlarge=cells.enlarged,
-        how=cells.way,
+        upscaler="lanczos",
     )
 
 
-def _primary(model: Model, cells: Cells) -> Primary:
-    given = None if cells.image is None else {"path": "photo.png", "sha256": str(cells.start)}
-    return Primary(_settings(model, cells.prompt, image=given), cells.image, "lanczos")
+def _base(model: Model, cells: Cells) -> BaseImage:
+    params = ResolvedParams(
+        prompt=cells.prompt,
+        seed=21,
+        steps=6,
+        sampler="ddim",
+        guidance=1.5,
+        size=SIDE,
+        strength=1.0,
+    )
+    image = None
+    if cells.image is not None:
+        image = SourceFile(path="photo.png", sha256=str(cells.start))
+    record = Record(
+        kind="picture", params=params, model=model.name, model_hash=model.hash, image=image
+    )
+    return BaseImage(record, cells.image, "lanczos")
 
 
 def frame_case(model: Model, wall: Wall, hung: Hung) -> Arrays:
     """A frame filled: what the model sees, what it paints, that finished, and on the wall."""
-    place = filling.Place(Quad.of(wall.corners), wall.aspect, lit=hung.blank, room=hung.around)
-    wish = filling.candidate_settings(
-        _settings(
-            model,
-            hung.prompt,
-            strength=hung.strength,
-            hole=hung.hole,
-            timing=hung.timing,
-            palette={"colours": list(hung.colours)} if hung.colours else None,
-        ),
-        model,
-        place,
+    opening = Opening(
+        corners=Quad.of(wall.corners), aspect=wall.aspect, lit=hung.blank, room=hung.around
     )
-    seen = filling.scene_of(model, wall.pixels, wish)
-    painted = paint_in(retimed(model, hung.timing), seen, filling.job_of_scene(seen, wish))
-    plan = None if hung.again is None else Refinement(hung.again, strength=0.6, scale=1.5)
-    size = filling.finished_size(place, None)
-    last = filling.picture_settings(wish, size, "lanczos", plan)
-    own = filling.repainted(model, painted, last)
-    whole = enlarge(own, *size, load_upscaler("lanczos"))
+    where = layout(opening.aspect, opening.room, model.size, model.vae_scale_factor)
+    params = ResolvedParams(
+        prompt=hung.prompt,
+        seed=21,
+        steps=6,
+        sampler="ddim",
+        guidance=1.5,
+        size=where.canvas,
+        strength=hung.strength,
+        masked_content="original" if hung.hole == "picture" else hung.hole,
+        **TIMESTEPS[hung.timing],
+    )
+    refine = None
+    if hung.again is not None:
+        asked = RefineParams(refine=hung.again, refine_strength=0.6, refine_scale=1.5)
+        published = params.but(**TIMESTEPS["published"])  # as it was when these were recorded
+        refine = refine_params(model, published, asked, where.opening.size, params.seed)
+    palette = palette_of_colours(hung.colours) if hung.colours else None
+    seen = scene_of(model, wall.pixels, opening, params, palette)
+    painted = seen.cut(completed(painted_alone(model, seen.job(params))))
+    size, lanczos = finished_size(opening, None), load_upscaler("lanczos")
+    own = painted if refine is None else completed(refined(model, painted, refine, lanczos))
+    whole = enlarge(own, *size, lanczos)
+    details = PictureDetails(made="picture", opening=opening, size=size, refine=refine)
+    record = with_details(Record(kind="frame", params=params), details)
     mask = wall.free if hung.covered else None
     return {
         "seen/pixels": seen.pixels,
         "painted/pixels": painted,
         "repainted/pixels": own,
         "finished/pixels": whole,
-        "room/pixels": filling.hung(wall.pixels, mask, [filling.Filled(whole, last)]),
+        "room/pixels": hung_pictures(wall.pixels, mask, [PaintedPicture(whole, record)]),
     }
-
-
-def _settings(model: Model, prompt: str, **more: Any) -> Settings:
-    usual = {"seed": 21, "steps": 6, "sampler": "ddim", "guidance": 1.5}
-    size = {"width": SIDE, "height": SIDE}
-    return Settings("paint", prompt, model.name, model.hash, **usual, **size, **more)

@@ -26,23 +26,24 @@ from benchmarks.page import update
 from benchmarks.render import photograph
 from benchmarks.rooms import room
 from benchmarks.wrongways import WAYS
+from digressions.events import completed
+from digressions.frames.candidates import Scene, scene
+from digressions.frames.chart import Bar, panel
 from digressions.frames.experiment import Experiment, measure
-from digressions.frames.findings import Effect, Pull, compared, findings
-from digressions.frames.pullchart import Bar, panel
-from digressions.frames.pulls import Estimate, estimate
-from digressions.frames.scene import Scene, cut, scene
-from digressions.frames.trials import LEAK, PHOTO, Plan, Subject, Trial, plan
-from digressions.geometry import Quad
-from digressions.loading import load
-from digressions.models import Model
-from digressions.pictures.colour import from_oklab
-from digressions.pictures.contactsheet import comparison_sheet
-from digressions.pictures.images import read_image, to_array, write_image
-from digressions.pictures.palette import of_colours
+from digressions.frames.findings import Effect, Influence, Interval, compared, findings, interval
+from digressions.frames.trials import LEAK, PHOTO, Plan, Subject, Trial, noise_params, plan
+from digressions.generate.params import GenerationParams
+from digressions.homography import Quad
+from digressions.images.colour import from_oklab, palette_of_colours
+from digressions.images.contact_sheet import comparison_sheet
+from digressions.images.image_files import read_image, to_array, write_image
+from digressions.models.loading import load
+from digressions.models.stable_diffusion import StableDiffusion
 
 PROMPTS = ("painting of a fox", "drawing of a frog", "photo of a parrot", "cartoon of a rose")
 PALETTE = ("navy", "orange", "darkred")
 ROOM = 0.25
+AXES = ("lightness", "colour")
 PARTS = ("chroma", "contrast", "lighter", "distance")
 
 
@@ -68,7 +69,9 @@ def blank_rooms(count: int) -> list[int]:
     return seeds
 
 
-def study(model: Model, seed: int, prompt: str, seeds: Sequence[int], folder: Path) -> Study:
+def study(
+    model: StableDiffusion, seed: int, prompt: str, seeds: Sequence[int], folder: Path
+) -> Study:
     """The experiment in a room."""
     found = room(seed, 800)
     photo, hanging = photograph(found).pixels, found.hangings[0]
@@ -76,19 +79,12 @@ def study(model: Model, seed: int, prompt: str, seeds: Sequence[int], folder: Pa
 
     @functools.cache
     def seen(much: float) -> Scene:
-        size = {"side": model.size, "factor": model.factor}
+        size = {"side": model.size, "vae_scale_factor": model.vae_scale_factor}
         return scene(photo, opening, hanging.aspect, room=much, **size)
 
-    likes = model.defaults
-    subject = Subject(seen, prompt, likes.guidance, likes.sampler, palette=of_colours(PALETTE))
-    ways = plan(
-        model,
-        steps=likes.steps,
-        guidance=likes.guidance,
-        room=ROOM,
-        sampler=likes.sampler,
-        palette=True,
-    )
+    subject = Subject(seen, palette_of_colours(PALETTE))
+    params = noise_params(model, GenerationParams(prompt=prompt, seed=seeds[0]))
+    ways = plan(model, params, ROOM, palette=True)
     about: dict[str, object] = {"room": seed, "prompt": prompt, "dtype": dtype_name(model.dtype)}
     return Study(
         seed, ways, Experiment(model, subject, ways.trials, seeds, folder / f"room{seed}", about)
@@ -97,9 +93,9 @@ def study(model: Model, seed: int, prompt: str, seeds: Sequence[int], folder: Pa
 
 def paint_wrong(done: Study, name: str) -> list[np.ndarray]:
     """The openings that a wrong way paints, one a seed; kept beside the experiment's."""
-    start, fill, strength, way = WAYS[name]
+    content, fill, strength, way = WAYS[name]
     experiment = done.experiment
-    trial = dataclasses.replace(done.plan.base, start=start, fill=fill, strength=strength)
+    trial = done.plan.base.but(fill=fill, masked_content=content, strength=strength)
     stem = name.replace(" ", "-").replace(",", "")
     paths = [experiment.folder / "wrong" / f"{stem}-seed{s}.png" for s in experiment.seeds]
     missing = [i for i, path in enumerate(paths) if not path.exists()]
@@ -109,12 +105,12 @@ def paint_wrong(done: Study, name: str) -> list[np.ndarray]:
         for i, image in zip(missing, images, strict=True):
             write_image(paths[i], to_array(image))
     ready = experiment.subject.scene(trial.room)
-    return [cut(ready, read_image(path)) for path in paths]
+    return [ready.cut(read_image(path)) for path in paths]
 
 
-def over_rooms(values: Sequence[Estimate]) -> Estimate:
+def over_rooms(values: Sequence[Interval]) -> Interval:
     """The mean of what the rooms gave, and its error over the rooms."""
-    return estimate([value.value for value in values])
+    return interval([value.value for value in values])
 
 
 class Row(NamedTuple):
@@ -123,14 +119,14 @@ class Row(NamedTuple):
 
     name: str
     effect: Effect
-    against_noise: Estimate
+    against_noise: Interval
     colour: np.ndarray
 
 
-def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
+def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Influence]]:
     """Every way against painting freely, and what pulls how strongly."""
-    rights: dict[str, list[tuple[Effect, Estimate, np.ndarray]]] = {}
-    pulls: dict[str, list[Pull]] = {}
+    rights: dict[str, list[tuple[Effect, Interval, np.ndarray]]] = {}
+    pulls: dict[str, list[Influence]] = {}
     for done in studies:
         measured = done.experiment.measured()
         found = findings(done.plan, done.experiment.subject, measured)
@@ -141,9 +137,9 @@ def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
         for name, own in ways:
             row = compared(free, own), compared(base, own).chroma, own.colour.mean(0)
             rights.setdefault(name, []).append(row)
-        own_pulls = {f"hole, from it at strength {s:g}": p for s, p in found.hole.items()}
-        own_pulls["hole, from noise, not closed"] = found.through
-        own_pulls |= {f"room, --room {much:g}": p for much, p in found.wall.items()}
+        own_pulls = {f"masked area, from it at strength {s:g}": p for s, p in found.masked.items()}
+        own_pulls["masked area, from noise, not filled"] = found.through
+        own_pulls |= {f"room, --room {much:g}": p for much, p in found.room.items()}
         for name, pull in own_pulls.items():
             pulls.setdefault(name, []).append(pull)
     rows = [
@@ -156,7 +152,9 @@ def rows_of(studies: Sequence[Study]) -> tuple[list[Row], dict[str, Pull]]:
         for name, each in rights.items()
     ]
     joined = {
-        name: Pull(over_rooms([p.lightness for p in each]), over_rooms([p.colour for p in each]))
+        name: Influence(
+            over_rooms([p.lightness for p in each]), over_rooms([p.colour for p in each])
+        )
         for name, each in pulls.items()
     }
     return rows, joined
@@ -166,18 +164,18 @@ def named(ways: Plan) -> list[tuple[str, Trial]]:
     """The right ways that the page shows."""
     rows = [("freely, without a room", ways.free), ("from noise (the default)", ways.base)]
     rows += [(name, trial) for name, trial in ways.cures.items()]
-    rows.append(("from noise, hole not closed", ways.unclosed[PHOTO]))
+    rows.append(("from noise, area not filled", ways.unfilled[PHOTO]))
     rows += [
         (f"from the blank, strength {strength:g}", fills[PHOTO])
         for strength, fills in sorted(ways.fills.items(), reverse=True)
     ]
     rows.append((f"from noise, strength {LEAK:g}", ways.noise))
     rows += [(f"--room {trial.room:g}", trial) for trial in ways.rooms if trial != ways.base]
-    rows += [(f"{trial.steps} steps", trial) for trial in ways.steps if trial != ways.base]
+    rows += [(f"{trial.params.steps} steps", trial) for trial in ways.steps if trial != ways.base]
     return rows
 
 
-def table(rows: Sequence[Row], pulls: dict[str, Pull]) -> str:
+def table(rows: Sequence[Row], pulls: dict[str, Influence]) -> str:
     """Two Markdown tables."""
     lines = ["| what pulls | of its lightness | of its colour |", "| --- | ---: | ---: |"]
     for name, pull in pulls.items():
@@ -197,11 +195,11 @@ def table(rows: Sequence[Row], pulls: dict[str, Pull]) -> str:
     return "\n".join(lines)
 
 
-def _percent(value: Estimate) -> str:
+def _percent(value: Interval) -> str:
     return f"{100 * value.value:.0f} % ± {100 * value.error:.0f}"
 
 
-def chart(rows: Sequence[Row], pulls: dict[str, Pull]) -> np.ndarray:
+def chart(rows: Sequence[Row], pulls: dict[str, Influence]) -> np.ndarray:
     """The same as two panels."""
     return np.concatenate(
         [
@@ -238,18 +236,19 @@ def sheet(studies: Sequence[Study]) -> np.ndarray:
         add(name, lambda d, index=index: d.experiment.painted(named(d.plan)[index][1])[0])
     for name in WAYS:
         add(name, lambda d, name=name: paint_wrong(d, name)[0])
-    across = [f"room {d.seed}: {d.experiment.subject.prompt}" for d in studies]
+    across = [f"room {d.seed}: {d.plan.base.params.prompt}" for d in studies]
     return comparison_sheet(pictures, across, names, gap=4, least=72)
 
 
-def section(studies: Sequence[Study], rows: Sequence[Row], pulls: dict[str, Pull]) -> str:
+def section(studies: Sequence[Study], rows: Sequence[Row], pulls: dict[str, Influence]) -> str:
     """The generated part of the page."""
     first = studies[0].experiment
-    prompts = ", ".join(f'"{done.experiment.subject.prompt}"' for done in studies)
+    base = studies[0].plan.base.params
+    prompts = ", ".join(f'"{done.plan.base.params.prompt}"' for done in studies)
     return (
         f"{len(studies)} rooms (seeds {', '.join(str(done.seed) for done in studies)}; {prompts}), "
         f"{len(first.seeds)} pictures of each kind in each; the bundled model, "
-        f"{studies[0].plan.base.steps} steps, {dtype_name(first.model.dtype)}, on {cpu_name()}. "
+        f"{base.steps} steps, {dtype_name(first.model.dtype)}, on {cpu_name()}. "
         "± is a 95 % interval over the rooms.\n\n"
         f"{table(rows, pulls)}\n\n![The figures as a chart](images/grey-chart.png)\n\n"
         "The first picture of every way in every room:\n\n"
@@ -274,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
     for index, seed in enumerate(blank_rooms(asked.rooms)):
         prompt = PROMPTS[index % len(PROMPTS)]
         done = study(model, seed, prompt, range(1, asked.seeds + 1), asked.out)
-        painted = done.experiment.run(on_step=lambda count: None)
+        painted = completed(done.experiment.run())
         print(f"room {seed}: {painted} pictures painted", flush=True)
         studies.append(done)
     rows, pulls = rows_of(studies)

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from benchmarks.machine import clock_for, clock_name, cpu_name, machine, threads_of
 from benchmarks.page import update
-from digressions.device import DTYPES, device_for, dtype_for
-from digressions.loading import load
-from digressions.models import Model
-from digressions.openvino_networks import Converted, Step
+from digressions.models.loading import load
+from digressions.models.openvino_networks import Converted, Step
+from digressions.models.runtime import DTYPES, device_for, dtype_for
+from digressions.models.stable_diffusion import StableDiffusion
 
 
 @dataclass
@@ -46,13 +46,13 @@ class Way:
     warming: float = 0.0
 
 
-def way(name: str, model: Model, batch: int, **options: Any) -> Way:
+def way(name: str, model: StableDiffusion, batch: int, **options: Any) -> Way:
     """The networks of a model, copied and set up as ``options`` say."""
     dtype = options.get("dtype", torch.float32)
     layout = torch.channels_last if options.get("last", True) else torch.contiguous_format
     unet, vae = (
         torch.nn.Module.to(copy.deepcopy(network), dtype=dtype, memory_format=layout)
-        for network in (model._unet, model._vae._vae)
+        for network in (model.unet, model.autoencoder.vae)
     )
     unet.set_attn_processor(AttnProcessor2_0() if options.get("fused", True) else AttnProcessor())
     if options.get("openvino"):
@@ -73,17 +73,17 @@ def way(name: str, model: Model, batch: int, **options: Any) -> Way:
     return Way(name, run)
 
 
-def inputs(model: Model, batch: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(model: StableDiffusion, batch: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Latents, times and tokens of a batch."""
     drawn = torch.Generator().manual_seed(0)
-    side = model.size // model.factor
-    latents = torch.randn(batch, model.channels, side, side, generator=drawn)
-    text = model.encode_prompts(["frog"] * batch).tokens.to(dtype)
+    side = model.size // model.vae_scale_factor
+    latents = torch.randn(batch, model.latent_channels, side, side, generator=drawn)
+    text = model.encode_text(["frog"] * batch, model.size, model.size).tokens.to(dtype)
     t = torch.full((batch,), 499.0, device=model.device)
     return latents.to(model.device, dtype), t, text
 
 
-def _by_openvino(name: str, model: Model, batch: int, unet: Any, vae: Any) -> Way:
+def _by_openvino(name: str, model: StableDiffusion, batch: int, unet: Any, vae: Any) -> Way:
     latents, t, text = inputs(model, batch, unet.dtype)
     step = Converted(Step(unet), (latents, t, text))
     decoder = Converted(vae.decoder, (latents,))
@@ -96,7 +96,7 @@ def _by_openvino(name: str, model: Model, batch: int, unet: Any, vae: Any) -> Wa
     return Way(name, run)
 
 
-def ways(model: Model, batch: int, compiled: bool, openvino: bool) -> list[Way]:
+def ways(model: StableDiffusion, batch: int, compiled: bool, openvino: bool) -> list[Way]:
     """All of them; the best dtype compiled, and by OpenVINO, where that is asked for."""
     found = [
         way("float32, channels first", model, batch, last=False),
@@ -160,6 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         parser.error("--batch and --repeats must be at least 1")
     device = device_for(asked.device)
     model = load(asked.model, str(device), "float32")
+    if not isinstance(model, StableDiffusion):
+        parser.error(f"--model {asked.model} has no unet")
     found = ways(model, asked.batch, asked.compile, asked.openvino)
     clock = clock_for(device)
     measure(found, asked.repeats, clock)

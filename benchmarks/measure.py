@@ -1,4 +1,4 @@
-"""How faithful a mosaic is to its primary, and what of its pictures is left.
+"""How faithful a mosaic is to its base image, and what of its pictures is left.
 
 Pictures are ``(H, W, 3)`` uint8; a mosaic has ``grid`` cells of equal size.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from digressions.geometry import Grid
 from digressions.mosaics.fidelity import psnr
-from digressions.mosaics.mosaic import CELL_SIDE
+from digressions.mosaics.mosaic_spec import CELL_SIDE
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601
 COARSE = 2  # values a cell and side that every mosaic is compared in, whatever its own band
@@ -20,7 +20,7 @@ FLAT = 0.5  # grey levels: a picture that varies less than rounding does is no p
 
 
 class Errors(NamedTuple):
-    """Against the primary: PSNR in dB, and the largest error of a value in grey levels of 255."""
+    """Against the base image: PSNR in dB, and the largest error of a value, in grey levels."""
 
     psnr: float
     largest: float
@@ -36,10 +36,10 @@ def box_means(picture: np.ndarray, columns: int, rows: int) -> np.ndarray:
     return boxes.astype(np.float64).mean((1, 3))
 
 
-def errors(mosaic: np.ndarray, primary: np.ndarray, grid: Grid, values: int) -> Errors:
+def errors(mosaic: np.ndarray, base_image: np.ndarray, grid: Grid, values: int) -> Errors:
     """Errors of a mosaic at ``values x values`` values a cell."""
     size = (grid.columns * values, grid.rows * values)
-    error = box_means(mosaic, *size) - box_means(primary, *size)
+    error = box_means(mosaic, *size) - box_means(base_image, *size)
     return Errors(psnr(float(np.square(error / 255).mean())), float(np.abs(error).max()))
 
 
@@ -80,9 +80,9 @@ def kept(mosaic: np.ndarray, source: np.ndarray, grid: Grid) -> float:
 
 
 def detail(mosaic: np.ndarray, grid: Grid) -> float:
-    """What a mosaic draws that its primary cannot hold, in grey levels.
+    """What a mosaic draws that its base image cannot hold, in grey levels.
 
-    Root mean square of luminance without its means at 8 x 8 values a cell, the primary's pixels.
+    Root mean square of luminance without its means at 8 x 8 values a cell, the base image's pixels.
     """
     return float(np.sqrt(np.square(finer(mosaic, grid, CELL_SIDE)).mean()))
 

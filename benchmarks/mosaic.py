@@ -3,7 +3,7 @@
     python -m benchmarks.mosaic --update docs/speed.md
 
 Every side goes from a prompt and start pictures in memory to finished 8-bit pictures in memory.
-This package's sides also cut the cells out of the primary, steer and correct the band; the
+This package's sides also cut the cells out of the base image, steer and correct the band; the
 pipeline's sides are handed cells that are cut already. No side writes files. The sides take turns
 within each repeat, so that a machine that slows down slows all of them, and ratios are taken
 within a repeat.
@@ -32,7 +32,7 @@ from benchmarks.machine import clock_for, clock_name, machine, threads_of
 from benchmarks.page import update
 from benchmarks.sides import GRID, Side, compiled_sides, sides
 from benchmarks.subject import PROMPT
-from digressions.device import device_for
+from digressions.models.runtime import device_for
 
 REFERENCE = "d"  # what the ratios are relative to
 

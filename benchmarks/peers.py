@@ -1,6 +1,6 @@
 """Photomosaic tools of others, fed with pictures that are there already.
 
-Each takes a primary and a folder of pictures, one for each cell, and puts a picture in each cell.
+Each takes a base image and a folder of pictures, one for each cell, and puts one in each cell.
 Only those that are installed are run (the ``bench`` extra; phomo by itself, see the README).
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from digressions.geometry import Grid
-from digressions.pictures.images import read_image, resample
+from digressions.images.image_files import read_image, resample
 
 
 class Placed(NamedTuple):
@@ -33,7 +33,7 @@ class Placed(NamedTuple):
 class Peer:
     """A tool: its package on PyPI, the module to import, its licence, how it is used, and a call.
 
-    ``place`` takes the primary's file, the folder of pictures, the grid and a picture's side.
+    ``place`` takes the base image's file, the folder of pictures, the grid and a picture's side.
     """
 
     package: str
@@ -46,12 +46,12 @@ class Peer:
 def mosaicraft(preset: str) -> Callable[[Path, Path, Grid, int], Placed]:
     """mosaicraft with one of its presets and otherwise its defaults."""
 
-    def place(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
+    def place(base_image: Path, tiles: Path, grid: Grid, side: int) -> Placed:
         from mosaicraft import MosaicGenerator
         from mosaicraft.tiles import augment_tiles, load_tiles
 
         made = MosaicGenerator(tiles, preset=preset).generate(
-            primary, target_tiles=grid.cells, tile_size=side
+            base_image, target_tiles=grid.cells, tile_size=side
         )
         if (made.grid_cols, made.grid_rows) != tuple(grid):
             raise ValueError(f"mosaicraft made {made.grid_cols}x{made.grid_rows}, not {grid}")
@@ -68,16 +68,16 @@ def mosaicraft(preset: str) -> Callable[[Path, Path, Grid, int], Placed]:
     return place
 
 
-def phomo(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
+def phomo(base_image: Path, tiles: Path, grid: Grid, side: int) -> Placed:
     """phomo's optimal assignment, each picture once."""
     from phomo import Master, Mosaic, Pool
 
-    master = Master(resample(read_image(primary), *grid.size(side)))
+    master = Master(resample(read_image(base_image), *grid.size(side)))
     mosaic = Mosaic(master, Pool.from_files(sorted(tiles.glob("*.png"))))
     return Placed(np.asarray(mosaic.build(mosaic.d_matrix())))
 
 
-def photomosaic(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
+def photomosaic(base_image: Path, tiles: Path, grid: Grid, side: int) -> Placed:
     """photomosaic's steps of ``basic_mosaic``, but for cutting and pasting.
 
     Those two do not run with NumPy 2; at sizes that need no scaling they only slice.
@@ -85,7 +85,7 @@ def photomosaic(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
     import photomosaic as tool
 
     pool = tool.make_pool(str(tiles / "*.png"), sample_size=None)
-    seen = tool.adapt_to_pool(tool.perceptual(read_image(primary) / 255), pool)
+    seen = tool.adapt_to_pool(tool.perceptual(read_image(base_image) / 255), pool)
     match = tool.simple_matcher(pool)
     cell = seen.shape[1] // grid.columns
     boxes = (grid.box(index, cell) for index in range(grid.cells))

@@ -1,8 +1,4 @@
-"""The photo of a room: what hangs, what stands before it, light, lens, sensor, JPEG.
-
-Edges are drawn by the share of each pixel that they cover, so that they lie where `rooms.py` says
-to a small part of a pixel. Whole numbers are the centres of pixels.
-"""
+"""The photo of a room: what hangs, what stands before it, light, lens, sensor, JPEG."""
 
 from __future__ import annotations
 
@@ -11,7 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.rooms import Camera, Hanging, Rectangle, Room
+from benchmarks.canvas import Canvas, Clip, art, coverage, ellipse, exposed, relief, soft
+from benchmarks.rooms import Hanging, Rectangle, Room
 
 DIRECTIONS = np.array([[0, -1], [1, 0], [0, 1], [-1, 0]])  # in which the sides of a quad face
 
@@ -26,9 +23,6 @@ class Photo(NamedTuple):
 
     pixels: np.ndarray
     visible: tuple[float, ...]
-
-
-Clip = tuple[slice, slice, np.ndarray]  # rows and columns of a box, and the share of each pixel
 
 
 def photograph(room: Room) -> Photo:
@@ -48,91 +42,21 @@ def photograph(room: Room) -> Photo:
         rows, columns, share = coverage(quad, before.shape)
         seen = (share * (1 - before[rows, columns])).sum() / max(share.sum(), 1e-6)
         visible.append(float(seen))
-    return Photo(_exposed(scene.canvas, room.camera, rng), tuple(visible))
+    return Photo(exposed(scene.pixels, room.camera, rng), tuple(visible))
 
 
-def coverage(points: np.ndarray, shape: tuple[int, ...]) -> Clip:
-    """The share of each pixel inside a convex polygon, with the rows and columns of its box."""
-    if len(points) < 3:
-        return slice(0, 0), slice(0, 0), np.zeros((0, 0), np.float32)
-    height, width = shape[:2]
-    low = np.clip(np.floor(points.min(0)).astype(int) - 1, 0, (width, height))
-    high = np.clip(np.ceil(points.max(0)).astype(int) + 2, 0, (width, height))
-    x = np.arange(low[0], high[0], dtype=np.float32)[None]
-    y = np.arange(low[1], high[1], dtype=np.float32)[:, None]
-    following = np.roll(points, -1, 0)
-    area = (points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0]).sum()
-    share = np.ones((y.size, x.size), np.float32)
-    for (ax, ay), (bx, by) in zip(points, following, strict=True):
-        length = np.hypot(bx - ax, by - ay)
-        if length > 1e-6:
-            normal = np.sign(area) * np.array([ay - by, bx - ax]) / length
-            distance = np.float32(normal[0]) * (x - ax) + np.float32(normal[1]) * (y - ay)
-            np.minimum(share, np.clip(distance + 0.5, 0, 1), out=share)
-    return slice(low[1], high[1]), slice(low[0], high[0]), share
+class Scene(Canvas):
+    """A room as its camera sees it, drawn thing by thing.
 
-
-class Scene:
-    """The canvas ``(H, W, 3)`` float32 in 0..1, and what is painted on it, the farthest first."""
+    Attributes:
+        sun: ``(2,)``, the direction in the photo that light comes from.
+    """
 
     def __init__(self, room: Room, rng: np.random.Generator) -> None:
-        self.room, self.camera, self.rng = room, room.camera, rng
-        self.canvas = np.empty((room.camera.height, room.camera.width, 3), np.float32)
-        self.canvas[:] = room.wall
-        self.unit = max(room.camera.width, room.camera.height) / 1600  # pixels that grow along
+        super().__init__(room.camera, room.wall, rng)
+        self.room = room
         angle = rng.uniform(0.2, 1.2)
-        self.sun = np.array([rng.choice([-1, 1]) * np.cos(angle), -np.sin(angle)])  # whence light
-
-    def fill(self, points: np.ndarray, colour: object, opacity: float = 1.0) -> None:
-        """A convex polygon ``(N, 2)`` in pixels in one colour, or in ``(h, w, 3)`` of its box."""
-        rows, columns, share = coverage(points, self.canvas.shape)
-        share = opacity * share[..., None]
-        part = self.canvas[rows, columns]
-        part += share * (np.asarray(colour, np.float32) - part)
-
-    def shade(
-        self, points: np.ndarray, factor: float, blur: float, clip: Clip | None = None
-    ) -> None:
-        """Darkens or lightens a polygon with soft edges of ``blur`` pixels, inside ``clip``."""
-        rows, columns, within = clip or self._around(points, 3 * blur)
-        mask = np.zeros(within.shape, np.float32)
-        origin = np.array([columns.start, rows.start])
-        across, along, share = coverage(points - origin, mask.shape)
-        mask[across, along] = share
-        mask = within * soft(mask, blur)
-        self.canvas[rows, columns] *= 1 + (factor - 1) * mask[..., None]
-
-    def _around(self, points: np.ndarray, margin: float) -> Clip:
-        """All of the box of some points."""
-        height, width = self.canvas.shape[:2]
-        low = np.clip(np.floor(points.min(0) - margin).astype(int), 0, (width, height))
-        high = np.clip(np.ceil(points.max(0) + margin).astype(int) + 1, low, (width, height))
-        within = np.ones((high[1] - low[1], high[0] - low[0]), np.float32)
-        return slice(low[1], high[1]), slice(low[0], high[0]), within
-
-    def rectangle(self, place: Rectangle, z: float, colour: object, opacity: float = 1.0) -> None:
-        self.fill(self.camera.outline(place.at(z)), colour, opacity)
-
-    def texture(self, place: Rectangle, z: float, picture: np.ndarray) -> None:
-        """A picture ``(h, w, 3)`` float32 on a rectangle."""
-        quad = self.camera.straight(place.at(z))
-        rows, columns, share = coverage(quad, self.canvas.shape)
-        if not share.size:
-            return
-        high, wide = picture.shape[:2]
-        corners = np.array(
-            [[-0.5, -0.5], [wide - 0.5, -0.5], [wide - 0.5, high - 0.5], [-0.5, high - 0.5]]
-        )
-        origin = np.array([columns.start, rows.start])
-        warp = cv2.getPerspectiveTransform(
-            corners.astype(np.float32), (quad - origin).astype(np.float32)
-        )
-        size = (share.shape[1], share.shape[0])
-        warped = cv2.warpPerspective(
-            picture, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        part = self.canvas[rows, columns]
-        part += share[..., None] * (warped - part)
+        self.sun = np.array([rng.choice([-1, 1]) * np.cos(angle), -np.sin(angle)])
 
     # --- the wall ----------------------------------------------------------------------------
 
@@ -140,7 +64,7 @@ class Scene:
         room, rng, wall = self.room, self.rng, np.array(self.room.wall)
         far = 6000.0
         if room.pattern == "plaster":
-            self.canvas += relief(rng, self.canvas.shape[:2], 0.02, 2 * self.unit)[..., None]
+            self.pixels += relief(rng, self.pixels.shape[:2], 0.02, 2 * self.unit)[..., None]
         elif room.pattern == "stripes":
             other = np.clip(wall + rng.normal(0, 0.06, 3), 0.03, 0.97)
             step = rng.uniform(50, 180)
@@ -223,13 +147,13 @@ class Scene:
         beyond = self.camera.straight(
             np.concatenate([sight.grown(30).at(z) for z in (front, behind)])
         )
-        rows, columns, share = self._around(beyond, 2)
+        rows, columns, share = self.around(beyond, 2)
         quad = self.camera.straight(sight.at(front)) - [columns.start, rows.start]
         across, along, inside = coverage(quad, share.shape)
         share[:] = 0
         share[across, along] = inside
         clip = rows, columns, share
-        kept = self.canvas[rows, columns].copy()
+        kept = self.pixels[rows, columns].copy()
         if hanging.mat:
             self.rectangle(sight.grown(20), behind, hanging.mat_colour)
             lit = rng.choice([rng.uniform(0.75, 0.94), rng.uniform(1.05, 1.12)])  # it is aslant
@@ -243,7 +167,7 @@ class Scene:
             self._inner_shadow(hanging, behind, rng, clip)
         if hanging.glare:
             self._reflect(hanging, rng, clip)
-        part = self.canvas[rows, columns]
+        part = self.pixels[rows, columns]
         part[:] = kept + share[..., None] * (part - kept)
 
     def _cast(self, hanging: Hanging, rng: np.random.Generator) -> None:
@@ -275,10 +199,10 @@ class Scene:
                 )
         if hanging.ornate:
             rows, columns, share = coverage(
-                self.camera.straight(hanging.outer.at(front)), self.canvas.shape
+                self.camera.straight(hanging.outer.at(front)), self.pixels.shape
             )
             carved = relief(rng, share.shape, 0.12, 1.5 * self.unit)
-            self.canvas[rows, columns] *= 1 + (share * carved)[..., None]
+            self.pixels[rows, columns] *= 1 + (share * carved)[..., None]
 
     def _content(
         self, hanging: Hanging, place: Rectangle, z: float, rng: np.random.Generator
@@ -288,9 +212,9 @@ class Scene:
             return
         self.rectangle(place, z, hanging.colour)
         if rng.random() < 0.3:  # paper that is not quite flat, or a backing of fibres
-            rows, columns, share = coverage(self.camera.straight(place.at(z)), self.canvas.shape)
+            rows, columns, share = coverage(self.camera.straight(place.at(z)), self.pixels.shape)
             waves = relief(rng, share.shape, 0.02, rng.choice([1.0, 30.0]) * self.unit)
-            self.canvas[rows, columns] *= 1 + (share * waves)[..., None]
+            self.pixels[rows, columns] *= 1 + (share * waves)[..., None]
 
     def _inner_shadow(
         self, hanging: Hanging, z: float, rng: np.random.Generator, clip: Clip
@@ -321,13 +245,13 @@ class Scene:
             across, along, share = coverage(quad, mask.shape)
             mask[across, along] = np.maximum(mask[across, along], share)
         mask = within * soft(mask, rng.choice([1.0, 4.0, 20.0, 60.0]) * self.unit)
-        part = self.canvas[rows, columns]
+        part = self.pixels[rows, columns]
         part += hanging.glare * mask[..., None] * (1 - 0.6 * part)
 
     # --- light, and what stands before the wall ----------------------------------------------
 
     def light(self) -> None:
-        rng, (height, width) = self.rng, self.canvas.shape[:2]
+        rng, (height, width) = self.rng, self.pixels.shape[:2]
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         slope = rng.uniform(0, 0.3)
@@ -335,22 +259,16 @@ class Scene:
         if rng.random() < 0.35:  # a lamp on the wall
             cx, cy, radius = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(0.3, 1.2)
             field = field * (0.75 + 0.5 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / radius**2))
-        self.canvas *= field[..., None]
+        self.pixels *= field[..., None]
         if rng.random() < 0.25:  # the edge of a shadow falls across everything
             at, turn = rng.uniform(0.2, 0.8) * width, rng.uniform(-0.6, 0.6) * width
-            points = np.array(
-                [
-                    [at, -9],
-                    [at + 3 * width, -9],
-                    [at + 3 * width, height + 9],
-                    [at + turn, height + 9],
-                ]
-            )
+            right, bottom = at + 3 * width, height + 9
+            points = np.array([[at, -9], [right, -9], [right, bottom], [at + turn, bottom]])
             self.shade(points, rng.uniform(0.55, 0.85), rng.uniform(3, 40) * self.unit)
 
     def clutter(self) -> np.ndarray:
         """Furniture, plants, a lamp; gives back where they are, ``(H, W)`` float32 in 0..1."""
-        rng, (height, width) = self.rng, self.canvas.shape[:2]
+        rng, (height, width) = self.rng, self.pixels.shape[:2]
         before = np.zeros((height, width), np.float32)
         lowest = max(float(self.room.corners(h)[:, 1].max()) for h in self.room.hangings)
         if rng.random() < 0.6:  # a sofa or sideboard below what hangs there
@@ -392,10 +310,10 @@ class Scene:
         return before
 
     def _hide(self, before: np.ndarray, spot: np.ndarray, radius: float, kind: str) -> None:
-        rng, height = self.rng, self.canvas.shape[0]
+        rng, height = self.rng, self.pixels.shape[0]
         colour = rng.uniform(0.05, 0.7, 3)
         if kind == "vase":
-            self._stand(before, _ellipse(spot, radius, 1.5 * radius, 0.0), colour)
+            self._stand(before, ellipse(spot, radius, 1.5 * radius, 0.0), colour)
         elif kind == "post":
             half, lean = radius * 0.35, rng.uniform(-0.3, 0.3) * radius
             top = spot - [0, radius]
@@ -415,7 +333,7 @@ class Scene:
             green = np.array([0.15, 0.35, 0.12]) * rng.uniform(0.6, 1.8)
             for _ in range(int(rng.integers(5, 12))):
                 middle = spot + rng.normal(0, 0.6, 2) * radius
-                leaf = _ellipse(
+                leaf = ellipse(
                     middle,
                     radius * rng.uniform(0.4, 1),
                     radius * rng.uniform(0.1, 0.3),
@@ -427,84 +345,3 @@ class Scene:
         self.fill(points, colour)
         rows, columns, share = coverage(points, before.shape)
         before[rows, columns] = np.maximum(before[rows, columns], share)
-
-
-def art(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Some picture: ``(height, width, 3)`` float32 in 0..1."""
-    picture = rng.random((3, 3, 3)).astype(np.float32)
-    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
-    for _ in range(int(rng.integers(3, 14))):
-        middle = rng.uniform(0, 1, 2) * [width, height]
-        if rng.random() < 0.6:
-            points = _ellipse(middle, *(rng.uniform(0.05, 0.35, 2) * width), rng.uniform(0, np.pi))
-        else:
-            wide, high = rng.uniform(0.05, 0.5, 2) * width
-            points = Rectangle(middle[0], middle[1], middle[0] + wide, middle[1] + high).at(0)[
-                :, :2
-            ]
-        rows, columns, share = coverage(points, picture.shape)
-        part = picture[rows, columns]
-        part += share[..., None] * (rng.random(3).astype(np.float32) - part)
-    return np.clip(soft(picture, rng.choice([0.4, 3.0])), 0, 1)
-
-
-def relief(
-    rng: np.random.Generator, shape: tuple[int, ...], strength: float, grain: float
-) -> np.ndarray:
-    """Smooth noise ``(H, W)`` float32 of this standard deviation and size in pixels."""
-    if not min(shape[:2]):
-        return np.zeros(shape[:2], np.float32)
-    high, wide = (max(2, round(side / grain)) for side in shape[:2])
-    noise = rng.standard_normal((high, wide)).astype(np.float32) * np.float32(strength)
-    return cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-
-
-def soft(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Blurred; wide blurs are made on a small copy."""
-    step = int(max(1, sigma // 4))
-    if step == 1:
-        return cv2.GaussianBlur(image, (0, 0), float(sigma))
-    height, width = image.shape[:2]
-    size = (max(1, width // step), max(1, height // step))
-    small = cv2.GaussianBlur(
-        cv2.resize(image, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / step
-    )
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def _ellipse(middle: np.ndarray, a: float, b: float, turn: float) -> np.ndarray:
-    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    points = np.stack([a * np.cos(angle), b * np.sin(angle)], -1)
-    c, s = np.cos(turn), np.sin(turn)
-    return middle + points @ np.array([[c, s], [-s, c]])
-
-
-def _exposed(canvas: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Through lens, sensor and JPEG: ``(H, W, 3)`` uint8."""
-    height, width = canvas.shape[:2]
-    unit = max(height, width) / 1600
-    x = np.arange(width, dtype=np.float32)[None] - np.float32(camera.centre[0])
-    y = np.arange(height, dtype=np.float32)[:, None] - np.float32(camera.centre[1])
-    radius = (x**2 + y**2) / np.float32(camera.half_diagonal**2)
-    if camera.distortion:
-        source = 1 / (1 + camera.distortion * radius)  # of the radius, solved by fixed point
-        for _ in range(6):
-            source = 1 / (1 + camera.distortion * radius * source**2)
-        at_x, at_y = x * source + camera.centre[0], y * source + camera.centre[1]
-        canvas = cv2.remap(
-            canvas,
-            at_x.astype(np.float32),
-            at_y.astype(np.float32),
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-    most = 2.2 if rng.random() < 0.1 else 1.3
-    canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, most) * unit)
-    canvas = canvas * (1 - np.float32(rng.uniform(0, 0.35)) * radius)[..., None]
-    canvas = canvas * (rng.uniform(0.9, 1.1, 3) * rng.uniform(0.75, 1.08)).astype(np.float32)
-    sigma = rng.uniform(0.5, 9 if rng.random() < 0.1 else 5) / 255
-    canvas += sigma * rng.standard_normal(canvas.shape, dtype=np.float32)
-    pixels = np.rint(np.clip(canvas, 0, 1) * 255).astype(np.uint8)
-    quality = [int(cv2.IMWRITE_JPEG_QUALITY), int(rng.integers(45, 96))]
-    packed = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), quality)[1]
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-HALF_DIAGONAL_35 = 21.633  # mm, of the 36 x 24 mm picture that EXIF's focal lengths refer to
+HALF_DIAGONAL_35MM = 21.633  # mm, of the 36 x 24 mm picture that EXIF's focal lengths refer to
 NEAREST = 50.0  # mm before the camera, where things are cut off
 ASPECTS = (1.0, 1.2, 1.25, 4 / 3, 1.4, 2**0.5, 1.5, 16 / 9, 2.0)
 
@@ -61,9 +61,9 @@ class Camera(NamedTuple):
         return float(np.hypot(self.width, self.height) / 2)
 
     @property
-    def focal_35(self) -> float:
+    def focal_35mm(self) -> float:
         """The focal length that EXIF calls 35 mm equivalent, of a photo not cropped."""
-        return self.focal / self.half_diagonal * HALF_DIAGONAL_35
+        return self.focal / self.half_diagonal * HALF_DIAGONAL_35MM
 
     def straight(self, points: np.ndarray) -> np.ndarray:
         """``(N, 3)`` mm to ``(N, 2)`` pixels of a lens without distortion."""
@@ -296,10 +296,10 @@ def _camera(rng: np.random.Generator, whole: Rectangle, width: int, wanted: int)
     height = round(width * 0.75)
     wide, high = (height, width) if tall else (width, height)
     half = np.hypot(wide, high) / 2
-    focal = rng.uniform(23, 52) / HALF_DIAGONAL_35 * half
+    focal = rng.uniform(23, 52) / HALF_DIAGONAL_35MM * half
     yaw = rng.uniform(-5, 5) if rng.random() < 0.4 else rng.choice([-1, 1]) * rng.uniform(5, 35)
     pitch, roll = np.clip(rng.normal(0, 6), -15, 15), np.clip(rng.normal(0, 1.2), -4, 4)
-    rotation = _turn(2, roll) @ _turn(0, pitch) @ _turn(1, yaw)
+    turned = rotation(2, roll) @ rotation(0, pitch) @ rotation(1, yaw)
     cropped = rng.random() < 0.25
     centre = np.array([(wide - 1) / 2, (high - 1) / 2])
     if cropped:
@@ -310,19 +310,19 @@ def _camera(rng: np.random.Generator, whole: Rectangle, width: int, wanted: int)
     aside = rng.uniform(-0.35, 0.35, 2) * (1 - share) * np.array([wide, high]) / focal
     distortion = float(rng.uniform(-0.03, 0.03)) if rng.random() < 0.25 else 0.0
     for _ in range(60):
-        looking = rotation.T @ np.array([0.0, 0.0, 1.0])
-        shift = rotation.T @ np.array([*(aside * distance), 0.0])
+        looking = turned.T @ np.array([0.0, 0.0, 1.0])
+        shift = turned.T @ np.array([*(aside * distance), 0.0])
         position = target - looking * distance + shift
-        camera = Camera(wide, high, focal, centre, rotation, position, distortion)
+        camera = Camera(wide, high, focal, centre, turned, position, distortion)
         seen = camera.distorted(camera.straight(whole.at(0.0)))
         inside = (seen > 0.02 * wide).all() and (seen < np.array([wide, high]) - 0.02 * wide).all()
-        if inside and ((whole.at(0.0) - position) @ rotation.T)[:, 2].min() > 200:
+        if inside and ((whole.at(0.0) - position) @ turned.T)[:, 2].min() > 200:
             break
         distance *= 1.06
     return camera
 
 
-def _turn(axis: int, degrees: float) -> np.ndarray:
+def rotation(axis: int, degrees: float) -> np.ndarray:
     """``(3, 3)``: a rotation about an axis."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turned = np.eye(3)

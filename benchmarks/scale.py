@@ -8,7 +8,8 @@ guidance, from start pictures in memory:
 - a: diffusers' image-to-image pipeline, called cell by cell;
 - b: the same pipeline, called with batches of the size that side c found (a again where that is 1,
   so it is left out);
-- c: this package, from the primary to committed pictures in a store, with the batch size it finds;
+- c: this package, from the base image to committed pictures in a store, with the batch size that
+  it finds;
 - d: the bare networks' forward passes on tensors of that batch size: the limit.
 
 Sides run one after the other, each alone in memory, since two such networks seldom fit. Each
@@ -46,16 +47,20 @@ from benchmarks.machine import (
 from benchmarks.networks import NAMES, write_checkpoint
 from benchmarks.page import update
 from benchmarks.peak import Peak
-from digressions.batching import BatchSize
-from digressions.device import device_for, dtype_for
+from digressions.diffusion.condition import Condition
+from digressions.diffusion.sample import steps_to_run
+from digressions.events import completed
+from digressions.generate.batching import BatchSize
+from digressions.generate.params import ResolvedParams
 from digressions.geometry import Grid
-from digressions.loading import load
-from digressions.models import NETWORK_STAGES, Model
-from digressions.mosaics.factory import fill
-from digressions.mosaics.mosaic import Mosaic, cells_of
-from digressions.mosaics.sharing import Piece
+from digressions.models.base import Model
+from digressions.models.loading import load
+from digressions.models.runtime import device_for, dtype_for
+from digressions.mosaics.cells import cells_of
+from digressions.mosaics.mosaic_spec import Mosaic
+from digressions.mosaics.production import fill
+from digressions.mosaics.sharing import CellTask
 from digressions.mosaics.store import Store
-from digressions.sample import steps_to_run
 
 PROMPT = "photo of a turtle"
 CELLS = 4096  # of a full level
@@ -89,7 +94,7 @@ class Bench:
     name: str
     folder: Path
     mosaic: Mosaic
-    primary: Tensor
+    base_image: Tensor
     device: torch.device
     dtype: torch.dtype
     repeats: int
@@ -97,7 +102,7 @@ class Bench:
 
     def starts(self, count: int) -> Tensor:
         """The first cells, enlarged: ``(count, 3, side, side)``."""
-        return cells_of(self.primary, self.mosaic, range(count))
+        return cells_of(self.base_image, self.mosaic, range(count))
 
 
 def timed(bench: Bench, work: Callable[[], int]) -> tuple[float, int]:
@@ -121,10 +126,13 @@ def ours(bench: Bench, cells: int, batch: int | None) -> tuple[Row, Row]:
         run(bench, model, sizes, cells)
     if bench.warm:
         run(bench, model, sizes, sizes.now)
-    before, begun = model.clock.spent(), time.perf_counter()
+    before, begun = model.seconds, time.perf_counter()
     seconds, peak = timed(bench, lambda: run(bench, model, sizes, cells))
-    whole, spent = time.perf_counter() - begun, model.clock.spent()
-    inside = sum(spent[stage] - before.get(stage, 0.0) for stage in NETWORK_STAGES) / whole
+    if bench.device.type != "cpu":  # is only waited for where somebody profiles, which takes time
+        model.clock.profiling, before, begun = True, model.seconds, time.perf_counter()
+        run(bench, model, sizes, cells)
+    inside = (model.seconds - before) / (time.perf_counter() - begun)
+    model.clock.profiling = False
     name = NAMES[bench.name]
     row = Row(name, "c", "digressions, to the store", sizes.now, seconds, peak, inside)
     if bench.warm:
@@ -135,24 +143,22 @@ def ours(bench: Bench, cells: int, batch: int | None) -> tuple[Row, Row]:
 
 def run(bench: Bench, model: Model, sizes: BatchSize, cells: int) -> int:
     """Paints cells into a store of its own."""
-    pieces = [Piece(cell, (cell,)) for cell in range(cells)]
+    tasks = [CellTask(cell, (cell,)) for cell in range(cells)]
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s", "scale") as store:
-        return fill(store, model, bench.mosaic, bench.primary, pieces, sizes=sizes).placed
+        work = fill(store, model, bench.mosaic, bench.base_image, tasks, sizes=sizes)
+        return completed(work).placed
 
 
 @torch.inference_mode()
 def bare(bench: Bench, model: Model, batch: int) -> int:
     """Encoder, the steps of the denoising network and decoder, on one batch, nothing between."""
-    mosaic, unet = bench.mosaic, model._unet
+    params = bench.mosaic.params
     latents = model.encode(bench.starts(batch)).to(model.dtype)
-    text = model.encode_prompts([PROMPT] * batch)
+    guidance = torch.ones(batch, device=model.device)
+    condition = Condition(model.encode_text([PROMPT] * batch, *params.size), guidance)
     t = torch.full((batch,), 499.0, device=model.device)
-    added = None
-    ids = model.time_ids(mosaic.side, mosaic.side, batch)
-    if ids is not None:
-        added = {"text_embeds": text.pooled, "time_ids": ids}
-    for _ in range(steps_to_run(mosaic.steps, mosaic.strength)):
-        unet(latents, t, encoder_hidden_states=text.tokens, added_cond_kwargs=added)
+    for _ in range(steps_to_run(params.steps, params.strength)):
+        model.network(latents, t, condition)
     model.decode(latents.float())
     return batch
 
@@ -162,14 +168,14 @@ def theirs(bench: Bench, batch: int, single: int) -> Iterator[Row]:
     pipe = AutoPipelineForImage2Image.from_pretrained(bench.folder, torch_dtype=bench.dtype)
     pipe = pipe.to(bench.device)
     pipe.set_progress_bar_config(disable=True)
-    mosaic = bench.mosaic
+    params = bench.mosaic.params
 
     def call(starts: Tensor) -> int:
         pipe(
             [PROMPT] * len(starts),
             image=starts,
-            num_inference_steps=mosaic.steps,
-            strength=mosaic.strength,
+            num_inference_steps=params.steps,
+            strength=params.strength,
             guidance_scale=1.0,
             generator=torch.Generator().manual_seed(0),
         )
@@ -199,11 +205,20 @@ def measure(name: str, asked: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as place:
         folder = write_checkpoint(Path(place) / name, name, torch.float16, asked.tiny)
         side = 64 if asked.tiny else {"sd15": 512, "sdxl": 1024}[name]
-        mosaic = Mosaic(PROMPT, grid, side, asked.strength, asked.steps, 1.0, "lcm", seed=1)
+        params = ResolvedParams(
+            prompt=PROMPT,
+            seed=1,
+            size=side,
+            steps=asked.steps,
+            sampler="lcm",
+            guidance=1.0,
+            strength=asked.strength,
+        )
+        mosaic = Mosaic(params=params, grid=grid, band=2, anchor=0.3, enlarge=1, upscaler="lanczos")
         drawn = torch.Generator().manual_seed(1)
-        primary = torch.rand(3, *reversed(mosaic.primary_size), generator=drawn)
+        base_image = torch.rand(3, *reversed(mosaic.base_size), generator=drawn)
         warm = not asked.no_warm_up
-        bench = Bench(name, folder, mosaic, primary, device, dtype, asked.repeats, warm)
+        bench = Bench(name, folder, mosaic, base_image, device, dtype, asked.repeats, warm)
         rows = list(ours(bench, asked.cells, asked.batch))
         print(table(rows), flush=True)
         _release(device)

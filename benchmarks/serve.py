@@ -52,7 +52,7 @@ PICTURES = "return Number(document.documentElement.dataset.pictures || 0)"
 @contextmanager
 def served(folder: Path, arguments: Sequence[str]) -> Iterator[tuple[str, int]]:
     """`digress serve` with an empty cache: the page's address and the server's process."""
-    program = "from digressions.cli import main; main()"
+    program = "from digressions.cli.app import main; main()"
     command = [
         *(sys.executable, "-c", program, "serve", PROMPT, "--seed", str(SEED), "--port", "0"),
         *("--cache", str(folder / "worlds.sqlite"), *arguments),

@@ -17,49 +17,39 @@ from typing import Any
 
 from benchmarks.machine import cpu_name, dtype_name, machine
 from benchmarks.page import update
-from benchmarks.subject import PROMPT, SEED, default_mosaic
+from benchmarks.subject import PROMPT, SEED
+from digressions.events import completed
 from digressions.geometry import Grid
-from digressions.loading import load
-from digressions.models import Model
-from digressions.mosaics.hypermosaic import Hypermosaic
-from digressions.mosaics.primary import Primary
-from digressions.mosaics.sharing import Sharing
-from digressions.pictures.metadata import Settings
+from digressions.models.base import Model
+from digressions.models.loading import load
+from digressions.mosaics.build import plan_of
+from digressions.mosaics.folder import MosaicFolder
+from digressions.mosaics.mosaic_spec import MosaicSpec
 
 MERGES = (0.02, 0.04, 0.08)
 REUSES = (0.25, 0.0625)  # of the cells
 
 
-def settings(cells: int) -> list[Sharing]:
+def settings(cells: int) -> list[dict[str, Any]]:
     """None first, then all others."""
-    reuses = [Sharing(reuse=max(1, round(part * cells))) for part in REUSES]
-    return [Sharing(), *(Sharing(merge=most) for most in MERGES), *reuses]
+    reuses = [{"reuse": max(1, round(part * cells))} for part in REUSES]
+    return [{}, *({"merge_similar": most} for most in MERGES), *reuses]
 
 
-def made(model: Model, grid: Grid, sharing: Sharing) -> dict[str, Any]:
+def made(model: Model, grid: Grid, sharing: dict[str, Any]) -> dict[str, Any]:
     """A mosaic with some sharing: what was painted, its variety and its fidelity."""
-    likes, side = model.defaults, model.size
-    primary = Settings(
-        *("paint", PROMPT, model.name, model.hash, SEED, likes.steps, likes.sampler),
-        *(likes.guidance, side, side),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        job = Hypermosaic(
-            model,
-            default_mosaic(model, grid),
-            Primary(primary, None, "lanczos"),
-            Path(folder) / "m",
-            sharing,
-        )
-        job.start()
-        work = job.paint()
-        fidelity = job.assemble()
-        variety = job.variety()
-    bends = {"own": work.tally.own, "shared": work.tally.shared}
+    spec = MosaicSpec.of(prompt=PROMPT, seed=SEED, grid=str(grid), upscaler="lanczos", **sharing)
+    with tempfile.TemporaryDirectory() as empty:
+        folder = MosaicFolder(model, plan_of(model, spec, None), Path(empty) / "m")
+        completed(folder.start())
+        totals = completed(folder.paint())
+        fidelity = completed(folder.assemble())
+        variety = folder.variety()
+    bends = {"own": totals.own_change, "shared": totals.shared_change}
     return {
-        "setting": sharing.job(),
-        "painted": work.tally.painted,
-        "seconds": work.seconds,
+        "setting": sharing,
+        "painted": totals.painted,
+        "seconds": totals.seconds,
         "alike": variety.alike,
         "distance": variety.distance,
         "largest": fidelity.largest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 import statistics
@@ -18,13 +17,15 @@ from diffusers import StableDiffusionImg2ImgPipeline
 from torch import Tensor
 
 from benchmarks.machine import clock_for, dtype_name
-from benchmarks.subject import PROMPT, default_mosaic, painted_primary
+from benchmarks.subject import PROMPT, default_mosaic, paint_cells, painted_base_image
+from digressions.diffusion.sample import steps_to_run
+from digressions.generate.paint import painter_of
 from digressions.geometry import Grid
-from digressions.loading import load
-from digressions.models import Model
-from digressions.mosaics.mosaic import Mosaic, cells_of, paint_cells
-from digressions.paint import paint_batch
-from digressions.sample import steps_to_run
+from digressions.models.base import Model
+from digressions.models.checkpoint import Checkpoint
+from digressions.models.loading import load
+from digressions.mosaics.cells import cells_of
+from digressions.mosaics.mosaic_spec import Mosaic
 
 GRID = Grid(64, 64)
 
@@ -168,15 +169,21 @@ def pipeline_side(
 
 
 def package_side(
-    key: str, name: str, model: Model, mosaic: Mosaic, primary: Tensor, cells: list[int], batch: int
+    key: str,
+    name: str,
+    model: Model,
+    mosaic: Mosaic,
+    base_image: Tensor,
+    cells: list[int],
+    batch: int,
 ) -> Side:
     """This package painting ``cells``."""
-    painter = functools.partial(paint_batch, model)
+    painter, params = painter_of(model), mosaic.params
     stated = {
-        "steps": mosaic.steps,
-        "steps_run": steps_to_run(mosaic.steps, mosaic.strength),
-        "strength": mosaic.strength,
-        "guidance": mosaic.guidance,
+        "steps": params.steps,
+        "steps_run": steps_to_run(params.steps, params.strength),
+        "strength": params.strength,
+        "guidance": params.guidance,
         "band": mosaic.band,
         "anchor": mosaic.anchor,
     }
@@ -187,7 +194,7 @@ def package_side(
         dtype_name(model.dtype),
         batch,
         cells,
-        lambda batch: paint_cells(painter, mosaic, primary, batch),
+        lambda batch: paint_cells(painter, mosaic, base_image, batch),
         lambda: model.seconds,
         clock=clock_for(model.device),
     )
@@ -196,12 +203,12 @@ def package_side(
 def compiled_sides(cells: int, batch: int) -> list[Side]:
     """This package as it comes, and compiled, on the CPU."""
     inductor.compile_threads = 1  # or compilers run in processes that outlive this
-    model, compiled = load("bundled", "cpu"), load("bundled", "cpu", compiled=True)
+    model, compiled = load("bundled", "cpu"), load("bundled", "cpu", compile=True)
     mosaic = default_mosaic(model, GRID)
-    primary, many = painted_primary(model, mosaic), spread(cells)
+    base_image, many = painted_base_image(model, mosaic), spread(cells)
     return [
-        package_side("d", "digressions, its defaults", model, mosaic, primary, many, batch),
-        package_side("f", "digressions, compiled", compiled, mosaic, primary, many, batch),
+        package_side("d", "digressions, its defaults", model, mosaic, base_image, many, batch),
+        package_side("f", "digressions, compiled", compiled, mosaic, base_image, many, batch),
     ]
 
 
@@ -209,22 +216,22 @@ def sides(cells: int, single: int, batch: int) -> list[Side]:
     """All sides, on the CPU: ``cells`` a repeat for those in batches, ``single`` for the others."""
     model, exact = load("bundled", "cpu"), load("bundled", "cpu", "float32")
     mosaic = default_mosaic(model, GRID)
-    primary = painted_primary(exact, mosaic)
+    base_image = painted_base_image(exact, mosaic)
     many, few = spread(cells), spread(single)
     wanted = sorted({*many, *few})
-    starts = dict(zip(wanted, cells_of(primary, mosaic, wanted), strict=True))
-    pipeline = Pipeline(model.checkpoint.folder)
+    starts = dict(zip(wanted, cells_of(base_image, mosaic, wanted), strict=True))
+    pipeline = Pipeline(Checkpoint(model.name).folder)
     theirs = pipeline_defaults()
     ours = {
-        "num_inference_steps": mosaic.steps,
-        "strength": mosaic.strength,
-        "guidance_scale": mosaic.guidance,
+        "num_inference_steps": mosaic.params.steps,
+        "strength": mosaic.params.strength,
+        "guidance_scale": mosaic.params.guidance,
     }
     one = "diffusers, cell by cell"
     return [
         pipeline_side("a", f"{one}, its defaults", pipeline, theirs, starts, few, 1),
         pipeline_side("b", f"{one}, our settings", pipeline, ours, starts, few, 1),
         pipeline_side("c", "diffusers, batched, our settings", pipeline, ours, starts, many, batch),
-        package_side("d", "digressions, its defaults", model, mosaic, primary, many, batch),
-        package_side("e", "digressions, float32", exact, mosaic, primary, many, batch),
+        package_side("d", "digressions, its defaults", model, mosaic, base_image, many, batch),
+        package_side("e", "digressions, float32", exact, mosaic, base_image, many, batch),
     ]

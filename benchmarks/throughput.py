@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.machine import machine
-from benchmarks.subject import default_mosaic, painted_primary
-from digressions.engines.ray_engine import RayEngine
+from benchmarks.subject import default_mosaic, paint_cells, painted_base_image
+from digressions.distributed.ray_executor import RayExecutor
+from digressions.generate.paint import painter_of
 from digressions.geometry import Grid
-from digressions.loading import load
-from digressions.mosaics.mosaic import paint_cells
-from digressions.mosaics.sharing import Piece
+from digressions.images.image_files import to_png
+from digressions.images.upscale import enlarge, load_upscaler
+from digressions.models.loading import load
+from digressions.mosaics.sharing import CellTask
 from digressions.mosaics.store import Store
-from digressions.paint import painter_of
-from digressions.pictures.images import to_png
-from digressions.upscale import enlarge, load_upscaler
 
 BATCH = 32
 LARGER = 8  # times as wide as the bundled model's are the pictures of SD 1.5
@@ -89,21 +88,21 @@ def committed(pngs: dict[int, bytes], store: Store, repeats: int) -> float:
 
 def brought(pngs: dict[int, bytes], store: Store, batches: int) -> float:
     """Bytes a second (see `Measured`) from two workers here, which have their pictures ready."""
-    with RayEngine(nothing, workers=2) as engine:
-        opening = functools.partial(canned, pngs)
-        for found in engine.map(opening, range(4)):  # until both have started
+    with RayExecutor(nothing, workers=2) as executor:
+        setup = functools.partial(canned, pngs)
+        for found in executor.map(setup, range(4)):  # until both have started
             store.put(found)
         begun = time.process_time()
-        for found in engine.map(opening, range(batches)):
+        for found in executor.map(setup, range(batches)):
             store.put(found)
         return batches * sum(map(len, pngs.values())) / (time.process_time() - begun)
 
 
 def remembered(count: int = 200_000) -> float:
-    """Bytes a picture: the set of what is done, the list of what is missing, its pieces."""
-    lists = [set(range(count)), list(range(count)), [Piece(n, (n,)) for n in range(count)]]
+    """Bytes a picture: the set of what is done, the list of what is missing, its tasks."""
+    lists = [set(range(count)), list(range(count)), [CellTask(n, (n,)) for n in range(count)]]
     found = sum(sys.getsizeof(held) for held in lists)
-    found += count * (sys.getsizeof(2**30) + sys.getsizeof(Piece(0, (0,))) + sys.getsizeof((0,)))
+    found += count * (sys.getsizeof(2**30) + sys.getsizeof(CellTask(0, (0,))) + sys.getsizeof((0,)))
     return found / count
 
 
@@ -111,16 +110,16 @@ def measure(repeats: int) -> Measured:
     """Measures everything; about a minute on an idle machine."""
     model = load("bundled", "cpu")
     mosaic = default_mosaic(model, Grid(8, 8))
-    primary, cells = painted_primary(model, mosaic), list(range(BATCH))
+    base_image, cells = painted_base_image(model, mosaic), list(range(BATCH))
     painter = painter_of(model)
 
     def paint() -> list[bytes]:
-        images = paint_cells(painter, mosaic, primary, cells).permute(0, 2, 3, 1).numpy()
+        images = paint_cells(painter, mosaic, base_image, cells).permute(0, 2, 3, 1).numpy()
         return [to_png(image) for image in images]
 
     pngs = dict(enumerate(paint()))
     large = {at: os.urandom(LARGER**2 * len(png)) for at, png in pngs.items()}
-    picture = paint_cells(painter, mosaic, primary, [0])[0].permute(1, 2, 0).numpy()
+    picture = paint_cells(painter, mosaic, base_image, [0])[0].permute(1, 2, 0).numpy()
     upscaler = load_upscaler("realesrgan-animevideo")
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite", "plan") as store:
         return Measured(

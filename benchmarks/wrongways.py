@@ -14,27 +14,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digressions.condition import Condition
-from digressions.denoise import Schedule
-from digressions.job import Job
-from digressions.models import Model
-from digressions.paint import paint_batch
-from digressions.sample import Noise
+from digressions.diffusion.combine import mean
+from digressions.diffusion.condition import Condition
+from digressions.diffusion.noise import Noise
+from digressions.generate.job import Job
+from digressions.generate.paint import painter_of
+from digressions.models.stable_diffusion import StableDiffusion
 
-Way = Callable[[Model, Sequence[Job]], Tensor]
+Way = Callable[[StableDiffusion, Sequence[Job]], Tensor]
 """A model and jobs to pictures ``(B, 3, H, W)`` in 0..1."""
 
 
-def rescaled_never(model: Model) -> Model:
+def rescaled_never(model: StableDiffusion) -> StableDiffusion:
     """The model with Stable Diffusion's own schedule, which ends short of pure noise."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, len(model.schedule)) ** 2
-    schedule = Schedule(torch.cumprod(1 - betas, 0), model.schedule.prediction)
-    return dataclasses.replace(model, schedule=schedule)
+    table = dataclasses.replace(model.schedule, alphas_cumprod=torch.cumprod(1 - betas, 0))
+    return dataclasses.replace(model, schedule=table)
 
 
-def leading(model: Model) -> Model:
+def leading(model: StableDiffusion) -> StableDiffusion:
     """The model with Stable Diffusion's time grid, which does not begin at the noisiest step."""
-    return dataclasses.replace(model, spacing="leading", offset=1)
+    return dataclasses.replace(model, spacing="leading", steps_offset=1)
 
 
 def first_public_indices(steps: int, strength: float, total: int = 1000) -> tuple[int, list[int]]:
@@ -60,19 +60,20 @@ def first_public(steps: int, strength: float, *, one_index: bool, on_time: bool)
     """
 
     @torch.inference_mode()
-    def way(model: Model, jobs: Sequence[Job]) -> Tensor:
+    def way(model: StableDiffusion, jobs: Sequence[Job]) -> Tensor:
         noised_for, visited = first_public_indices(steps, strength, len(model.schedule))
         images = torch.stack([job.image for job in jobs if job.image is not None])
         latents = model.encode(images)
         masks = torch.stack([job.mask for job in jobs if job.mask is not None])
         small = F.interpolate(masks, latents.shape[-2:])
-        noise = Noise([job.seed for job in jobs], tuple(latents.shape[1:])).draw()
+        noise = Noise([job.params.seed for job in jobs], tuple(latents.shape[1:])).draw()
+        size = jobs[0].params.size
         condition = Condition(
-            text=model.encode_prompts([job.prompt for job in jobs]),
-            guidance=torch.tensor([job.guidance for job in jobs]),
-            negative=model.encode_prompts([""] * len(jobs)),
+            text=model.encode_text([job.params.prompt for job in jobs], *size),
+            guidance=torch.tensor([job.params.guidance for job in jobs]),
+            negative=model.encode_text([""] * len(jobs), *size),
         )
-        denoise, schedule = model.denoiser(), model.schedule
+        denoise, schedule = model.denoiser(mean), model.schedule
 
         def at(t: int) -> Tensor:
             return torch.full((len(jobs),), float(t))
@@ -80,7 +81,7 @@ def first_public(steps: int, strength: float, *, one_index: bool, on_time: bool)
         x = schedule.noised(latents, noise, at(visited[0] if one_index else noised_for))
         for t in visited:
             s = max(t - len(schedule) // steps, -1)
-            x_0 = denoise(x, at(t), condition)
+            x_0 = denoise(x, at(t), condition).x_0
             alpha_t, sigma_t = schedule.alpha_sigma(at(t))
             alpha_s, sigma_s = schedule.alpha_sigma(at(s))
             x = alpha_s * x_0 + sigma_s * (x - alpha_t * x_0) / sigma_t
@@ -90,25 +91,25 @@ def first_public(steps: int, strength: float, *, one_index: bool, on_time: bool)
     return way
 
 
-def with_model(change: Callable[[Model], Model]) -> Way:
+def with_model(change: Callable[[StableDiffusion], StableDiffusion]) -> Way:
     """The package's own painting with a model that is set up otherwise."""
-    return lambda model, jobs: paint_batch(change(model), jobs)
+    return lambda model, jobs: painter_of(change(model))(jobs)
 
 
 WAYS: dict[str, tuple[str, str, float, Way]] = {
-    "from noise, leading time steps": ("noise", "closed", 1.0, with_model(leading)),
-    "from noise, non-zero SNR": ("noise", "closed", 1.0, with_model(rescaled_never)),
+    "from noise, leading time steps": ("noise", "around", 1.0, with_model(leading)),
+    "from noise, non-zero SNR": ("noise", "around", 1.0, with_model(rescaled_never)),
     "from the blank, strength 1, both wrong": (
-        *("picture", "photo", 1.0),
+        *("original", "photo", 1.0),
         with_model(lambda model: leading(rescaled_never(model))),
     ),
     "2022 loop, 10 steps, one index": (
-        *("picture", "photo", 0.8),
+        *("original", "photo", 0.8),
         first_public(10, 0.8, one_index=True, on_time=True),
     ),
     "2022 loop, 10 steps, as it was": (
-        *("picture", "photo", 0.8),
+        *("original", "photo", 0.8),
         first_public(10, 0.8, one_index=False, on_time=False),
     ),
 }
-"""Name: what the hole starts from and holds, the strength, and the way."""
+"""Name: what the masked area starts from and holds, the strength, and the way."""

@@ -7,7 +7,6 @@ own. With ``--rehearse`` nothing but noise is painted: for memory, that makes no
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import multiprocessing
 import resource
@@ -25,18 +24,19 @@ from rich.console import Console
 
 from benchmarks.machine import machine, threads_of
 from benchmarks.page import update
-from benchmarks.subject import default_mosaic, painted_primary
+from benchmarks.subject import default_mosaic, painted_base_image
+from digressions.events import completed
+from digressions.generate.paint import painter_of
 from digressions.geometry import Grid, Size
-from digressions.loading import load
-from digressions.paint import paint_batch, paint_noise
-from digressions.pictures.film import write_film
-from digressions.pictures.images import to_array
-from digressions.upscale import load_upscaler
-from digressions.worlds.bank import grow_bank
+from digressions.images.image_files import to_array
+from digressions.images.upscale import load_upscaler
+from digressions.images.video import write_video
+from digressions.models.loading import load
 from digressions.worlds.cache import Cache
-from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
-from digressions.worlds.zoom import Zoom, choose_loop
+from digressions.worlds.world_spec import Manifest
+from digressions.worlds.zoom_film import ZoomFilm, choose_loop
+from tests.painters import grow_bank, paint_noise
 
 FPS = 25
 
@@ -58,9 +58,9 @@ def open_world(asked: Asked, folder: Path) -> World:
     """The world of the benchmarks' frog, with an empty cache in ``folder``."""
     model = load("bundled", "cpu")
     cells = default_mosaic(model, Grid(asked.grid, asked.grid))
-    root = to_array(painted_primary(model, cells))
-    painter = paint_noise if asked.rehearse else functools.partial(paint_batch, model)
-    manifest = Manifest(model.hash, "benchmark", cells, upscaler=asked.upscaler)
+    root = to_array(painted_base_image(model, cells))
+    painter = paint_noise if asked.rehearse else painter_of(model)
+    manifest = Manifest(model=model.hash, root="benchmark", cells=cells, upscaler=asked.upscaler)
     upscaler = load_upscaler(asked.upscaler)
     return World(manifest, root, painter, upscaler, Cache(folder / "worlds.sqlite"))
 
@@ -71,17 +71,16 @@ def film(asked: Asked) -> dict[str, Any]:
         world = open_world(asked, Path(folder))
         before, begun = _peak(), time.perf_counter()
         count = round(asked.seconds * FPS)
-        zoom = Zoom(
+        zoom = ZoomFilm(
             world.looped(choose_loop(world, asked.levels)),
             Size(asked.size, asked.size),
             FPS,
             count,
         )
         needed = zoom.needed()
-        for _ in zoom.prepare(needed):
-            pass
+        completed(zoom.preparing(needed))
         painted = time.perf_counter()
-        write_film(Path(folder) / "film.mp4", zoom)
+        completed(write_video(Path(folder) / "film.mp4", zoom))
         done = time.perf_counter()
         return {
             "seconds": asked.seconds,

@@ -28,7 +28,7 @@ settings.load_profile("patient")
 @pytest.fixture(scope="session")
 def bundled():
     """The bundled model on the CPU, in float32 whatever the CPU likes."""
-    from digressions.loading import load
+    from digressions.models.loading import load
 
     return load("bundled", "cpu", "float32")
 
@@ -85,27 +85,27 @@ def digress(
     tmp_path: Path,
 ) -> Callable[..., Ran]:
     """Runs the command line in this process and in ``tmp_path``, with the model loaded already."""
-    import digressions.loading
-    from digressions.cli import main
+    import digressions.models.loading
+    from digressions.cli.app import main
 
-    load = digressions.loading.load
+    load = digressions.models.loading.load
 
-    def loaded(name: str = "bundled", device: str | None = None, dtype: str | None = None):
-        ready = name == "bundled" and device in (None, "cpu") and dtype in (None, "float32")
-        return bundled if ready else load(name, device, dtype)
+    def loaded(name="bundled", device=None, dtype=None, **special):
+        usual = name == "bundled" and device in (None, "cpu") and dtype in (None, "float32")
+        ready = usual and not any(special.values())
+        return bundled if ready else load(name, device, dtype, **special)
 
     def run(*arguments: object) -> Ran:
-        monkeypatch.setattr("sys.argv", ["digress", *map(str, arguments)])
         capsys.readouterr()
         code: object = 0
         try:
-            main()
+            main(list(map(str, arguments)))
         except SystemExit as leave:
             code = leave.code or 0
         assert isinstance(code, int)
         return Ran(code, *capsys.readouterr())
 
-    monkeypatch.setattr(digressions.loading, "load", loaded)
+    monkeypatch.setattr(digressions.models.loading, "load", loaded)
     monkeypatch.chdir(tmp_path)
     return run
 

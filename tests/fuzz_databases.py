@@ -11,8 +11,8 @@ from .fuzz_media import picture, saved
 
 
 def _read_store(path: Path) -> None:
+    from digressions.images.image_files import from_png
     from digressions.mosaics.store import Store
-    from digressions.pictures.images import from_png
 
     with Store(path, "job") as store:
         cells = store.done()
@@ -22,7 +22,7 @@ def _read_store(path: Path) -> None:
 
 
 def _read_cache(path: Path) -> None:
-    from digressions.pictures.images import from_png
+    from digressions.images.image_files import from_png
     from digressions.worlds.cache import Cache
 
     with Cache(path, 2_000) as cache:

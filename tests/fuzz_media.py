@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image, ImageCms
 from digressions.errors import DigressionsError
 
 from .fuzz_damage import Reader, damaged
-from .fuzz_texts import settings
+from .fuzz_texts import record
 
 
 def picture() -> Image.Image:
@@ -28,11 +29,10 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def _pictures(folder: Path) -> dict[str, bytes]:
-    from digressions.pictures.images import write_image
-    from digressions.pictures.metadata import to_text
+    from digressions.images.image_files import write_image
 
     image, icc = picture(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    text = to_text(settings())
+    text = record().to_text()
     found = {}
     for suffix in ("png", "jpg", "webp", "tif"):
         path = write_image(folder / f"own.{suffix}", np.asarray(image), text)
@@ -55,24 +55,21 @@ def _pictures(folder: Path) -> dict[str, bytes]:
 
 
 def _read_picture(path: Path) -> None:
-    from digressions.pictures.images import (
-        focal_length,
-        read_image,
-        read_image_and_hash,
-        read_mask,
-        read_text,
-    )
-    from digressions.pictures.metadata import from_text
-    from digressions.pictures.palette import read_palette
+    from digressions.generate.metadata import record_of
+    from digressions.images.colour import read_palette
+    from digressions.images.image_files import focal_length, read_image, read_text
+    from digressions.images.source_image import as_array, source_image
 
-    for read in (read_image, read_image_and_hash, read_mask, focal_length, read_palette):
+    as_mask = functools.partial(source_image, mask=True)
+    for read in (read_image, as_array, as_mask, focal_length, read_palette):
         with contextlib.suppress(DigressionsError):
             read(str(path))
-    from_text(read_text(path), str(path))
+    record_of(read_text(path), str(path))
 
 
 def _films(folder: Path) -> dict[str, bytes]:
-    from digressions.pictures.film import write_film
+    from digressions.events import completed
+    from digressions.images.video import write_video
 
     class Still:
         from digressions.geometry import Size
@@ -85,33 +82,33 @@ def _films(folder: Path) -> dict[str, bytes]:
     found = {}
     for suffix in ("mp4", "webm", "gif"):
         path = folder / f"film.{suffix}"
-        write_film(path, Still(), text={"parameters": "a frog", "digressions": "{}"})
+        completed(write_video(path, Still(), text={"parameters": "a frog", "digressions": "{}"}))
         found[path.name] = path.read_bytes()
     return found
 
 
 def _read_film(path: Path) -> None:
-    from digressions.pictures.film import VIDEOS, read_film_text
-    from digressions.pictures.images import read_text
+    from digressions.images.image_files import read_text
+    from digressions.images.video import VIDEOS, read_video_text
 
-    (read_film_text if path.suffix in VIDEOS else read_text)(path)
+    (read_video_text if path.suffix in VIDEOS else read_text)(path)
 
 
 def _pdfs(folder: Path) -> dict[str, bytes]:
+    from digressions.events import completed
     from digressions.geometry import Size
-    from digressions.prints.lengths import Extent
-    from digressions.prints.order import Order
     from digressions.prints.paper import Sheet
+    from digressions.prints.print_spec import PrintJob
+    from digressions.prints.sizes import Extent
 
     path, image = folder / "a.pdf", np.asarray(picture())
-    order = Order(Sheet(Extent(8, 6), 72))
-    placed = order.placed(image, lambda part, size, _: np.zeros((*size[::-1], 3), np.uint8))
-    order.write(path, placed, Size(32, 24), {"print": "{}"})
+    job = PrintJob(Sheet(Extent(8, 6), 72))
+    job.write(path, completed(job.placing(image)), Size(32, 24), {"print": "{}"})
     return {"a.pdf": path.read_bytes()}
 
 
 def _read_pdf(path: Path) -> None:
-    from digressions.prints.pdf import read_pdf_text
+    from digressions.prints.print_file import read_pdf_text
 
     read_pdf_text(path)
 
@@ -124,7 +121,7 @@ def _profiles() -> dict[str, bytes]:
 
 
 def _read_profile(path: Path) -> None:
-    from digressions.prints.inks import read_profile
+    from digressions.prints.icc import read_profile
 
     read_profile(path)
 

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from digressions.checkpoint import Defaults
+from digressions.diffusion.noise import Noise
 from digressions.ensembles.balance import TRIALS, balances, check_judge, rows_for
-from digressions.ensembles.disagreement import overlay, paint_torn, variance_over_prompts
+from digressions.ensembles.disagreement import (
+    PaintedWithMap,
+    overlay,
+    paint_with_maps,
+    variance_over_prompts,
+)
 from digressions.errors import InputError
-from digressions.job import Job
-from digressions.loading import load
-from digressions.models import Model
-from digressions.paint import paint
-from digressions.sample import Noise
-from tests.checkpoints import SIDE, build
+from digressions.generate.job import Job
+from digressions.generate.paint import Painted, paint_jobs
+from digressions.models.base import Defaults, Model
+from digressions.models.loading import load
+from digressions.models.stable_diffusion import StableDiffusion
+
+from .checkpoints import SIDE, build
+from .jobs import job
 
 A, B = "photo of a frog", "a turtle"
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load(str(build(tmp_path_factory.mktemp("sd"), "sd")), "cpu", "float32")
+def model(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusion:
+    found = load(str(build(tmp_path_factory.mktemp("sd"), "sd")), "cpu", "float32")
+    assert isinstance(found, StableDiffusion)
+    return found
 
 
 def pictures(count: int = 2) -> Tensor:
@@ -33,16 +43,16 @@ def pictures(count: int = 2) -> Tensor:
 
 
 @torch.inference_mode()
-def guess(model: Model, x_t: Tensor, t: Tensor, prompt: str) -> Tensor:
+def guess(model: StableDiffusion, x_t: Tensor, t: Tensor, prompt: str) -> Tensor:
     """What the network says of the noise, with a prompt."""
-    tokens = model.encode_prompts([prompt]).tokens
-    noise: Tensor = model._unet(x_t, t, encoder_hidden_states=tokens).sample
+    tokens = model.encode_text([prompt], SIDE, SIDE).tokens
+    noise: Tensor = model.unet(x_t, t, encoder_hidden_states=tokens).sample
     return noise
 
 
 @pytest.mark.parametrize("inside", [1.0, 3.0])
 def test_a_share_is_the_error_of_the_noise_that_a_prompt_saves(
-    model: Model, monkeypatch: pytest.MonkeyPatch, inside: float
+    model: StableDiffusion, monkeypatch: pytest.MonkeyPatch, inside: float
 ) -> None:
     """Computed again, one row at a time, in noise; guidance in the network is taken out."""
     monkeypatch.setattr(model, "defaults", Defaults(distilled_guidance=inside))
@@ -72,15 +82,15 @@ def test_a_picture_is_judged_the_same_in_any_company(model: Model) -> None:
         assert (a, b) == pytest.approx((c, d), abs=1e-4)
 
 
-def test_it_costs_what_it_says(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_costs_what_it_says(model: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
-    forward = model._unet.forward
+    forward = model.unet.forward
 
     def counted(x: Tensor, *rest: object, **options: object) -> object:
         rows.append(len(x))
         return forward(x, *rest, **options)
 
-    monkeypatch.setattr(model._unet, "forward", counted)
+    monkeypatch.setattr(model.unet, "forward", counted)
     list(balances(model, pictures(1), [A, B]))
     assert sum(rows) == rows_for(2) == TRIALS * 3
 
@@ -93,7 +103,7 @@ def test_no_prompt_and_an_inpainting_model_judge_nothing(model: Model, tmp_path:
         check_judge(inpainting, [A])
 
 
-def test_variance_is_over_the_prompts_that_are_heard() -> None:
+def test_variance_is_over_the_active_prompts() -> None:
     d = torch.randn(2, 3, 4, 5, 6)
     w = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0]]).view(2, 3, 1, 1)
     found, several = variance_over_prompts(d, w)
@@ -102,36 +112,42 @@ def test_variance_is_over_the_prompts_that_are_heard() -> None:
     assert several.tolist() == [True, False]
 
 
-def job(prompt: str, how: str = "mean", **changes: object) -> Job:
-    settings = {"width": SIDE, "height": SIDE, "steps": 3, "guidance": 4.0, "sampler": "ddim"}
-    return Job(prompt, seed=3, how=how, **settings | changes)  # type: ignore[arg-type]
+def ensemble(prompt: str, image: Tensor | None = None, **changes: Any) -> Job:
+    return job(prompt, image=image, **{"seed": 3, "steps": 3, "guidance": 4.0} | changes)
 
 
 def test_maps_come_with_the_very_pictures_that_paint_makes(model: Model) -> None:
-    start = pictures(1)[0]
-    jobs = [job(f"{A} AND {B}"), job(A), job(f"{A} AND {B}", image=start, strength=0.4)]
-    jobs.append(job(f"{A} AND {A}"))
-    plain = dict(paint(model, jobs))
-    for torn in paint_torn(model, jobs):
-        assert torch.equal(torn.image, plain[torn.job])
-        if torn.job == 1:
-            assert torn.spread is None
-        elif torn.job == 3:
-            assert torn.spread is not None
-            assert float(torn.spread.max()) < 1e-4  # a prompt agrees with itself
+    both = f"{A} AND {B}"
+    jobs = [ensemble(both), ensemble(A), ensemble(both, image=pictures(1)[0], strength=0.4)]
+    jobs.append(ensemble(f"{A} AND {A}"))
+    plain = {found.job: found for found in paint_jobs(model, jobs) if isinstance(found, Painted)}
+    for found in with_maps(model, jobs):
+        assert torch.equal(found.image, plain[found.job].image)
+        if found.job == 1:
+            assert found.spread is None
+        elif found.job == 3:
+            assert found.spread is not None
+            assert float(found.spread.max()) < 1e-4  # a prompt agrees with itself
         else:
-            assert torn.spread is not None
-            assert torn.spread.shape == (SIDE // 8, SIDE // 8)
-            assert float(torn.spread.min()) > 1e-4
+            assert found.spread is not None
+            assert found.spread.shape == (SIDE // 8, SIDE // 8)
+            assert float(found.spread.min()) > 1e-4
 
 
-@pytest.mark.parametrize("how", ["lerp", "switch", "latents"])
-def test_ways_that_ask_one_text_at_a_time_have_no_map(model: Model, how: str) -> None:
-    (torn,) = paint_torn(model, [job(f"{A} AND {B}", how)])
-    assert torn.spread is None
+def with_maps(model: Model, jobs: list[Job]) -> list[PaintedWithMap]:
+    found = paint_with_maps(model, jobs)
+    painted = [event for event in found if isinstance(event, PaintedWithMap)]
+    assert sorted(each.job for each in painted) == list(range(len(jobs)))
+    return painted
 
 
-def test_an_overlay_is_grey_where_calm_and_hot_where_torn() -> None:
+@pytest.mark.parametrize("combine", ["lerp", "switch", "latents"])
+def test_ways_that_ask_one_text_at_a_time_have_no_map(model: Model, combine: str) -> None:
+    (found,) = with_maps(model, [ensemble(f"{A} AND {B}", combine=combine)])
+    assert found.spread is None
+
+
+def test_an_overlay_is_grey_where_calm_and_hot_where_prompts_differ() -> None:
     picture = np.full((32, 32, 3), (200, 100, 0), np.uint8)
     spread = torch.zeros(4, 4)
     spread[0, 0] = 2

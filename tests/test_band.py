@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from digressions.mosaics.band import band_of, correct_band, enlarge_band, to_bytes
+from digressions.mosaics.cells import band_of, correct_band, enlarge_band, to_bytes
 
 BANDS = (1, 2, 4, 8)
 SIDE = 16

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,30 +12,20 @@ import torch
 from torch import Tensor
 
 from digressions.errors import InputError
+from digressions.events import Note, Progress
+from digressions.generate.job import Job
 from digressions.geometry import CellPath, Grid, Size
-from digressions.job import Job
-from digressions.paint import paint_noise
-from digressions.upscale import Lanczos
-from digressions.worlds.bank import FiniteWorld, cells_colours, colours_of, grow_bank
+from digressions.images.upscale import Lanczos
+from digressions.worlds.bank import FiniteWorld, cells_colours, colours_of, growing_bank
 from digressions.worlds.cache import Cache
 from digressions.worlds.world import World
-from digressions.worlds.zoom import Zoom, choose_loop
+from digressions.worlds.zoom_film import ZoomFilm, choose_loop
 
-from .test_world import CELLS, MANIFEST, smooth
+from .painters import grow_bank, paint_noise
+from .test_world import CELLS, MANIFEST, Counted, smooth
 
 GRID = Grid(8, 8)
-SMALL = dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, grid=GRID))
-
-
-class Counted:
-    """A painter that knows how much it painted."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, jobs: Sequence[Job]) -> Tensor:
-        self.count += len(jobs)
-        return paint_noise(jobs)
+SMALL = MANIFEST.but(cells=CELLS.but(grid=GRID))
 
 
 @pytest.fixture
@@ -51,10 +40,8 @@ def world(tmp_path: Path, painter: Counted) -> Iterator[World]:
 
 
 def test_a_finite_world_is_endless_and_paints_nothing(world: World, painter: Counted) -> None:
-    grown: list[int] = []
-    bank = grow_bank(world, 12, grown.append)
+    bank = grow_bank(world, 12)
     assert len(bank.paths) == len(bank.pictures) == 12
-    assert sum(grown) == 11
     count = painter.count
     # Besides the bank itself, only what lies on the way to its pictures.
     assert count <= sum(len(path) for path in bank.paths)
@@ -62,10 +49,18 @@ def test_a_finite_world_is_endless_and_paints_nothing(world: World, painter: Cou
     chance = random.Random(1)
     path: CellPath = tuple(chance.randrange(64) for _ in range(200))
     assert finite.picture(path).shape == (16, 16, 3)
-    film = Zoom(finite.looped(choose_loop(finite, 4)), Size(64, 64), 4, 8)
+    film = ZoomFilm(finite.looped(choose_loop(finite, 4)), Size(64, 64), 4, 8)
     first, wrapped = film.frame(0), film.frame(8)
     assert np.array_equal(first, wrapped)
     assert painter.count == count
+
+
+def test_a_bank_tells_how_far_it_is_and_how_well_it_serves(world: World) -> None:
+    *progress, note = growing_bank(world, 40)
+    assert [event.done for event in progress if isinstance(event, Progress)][-1] == 40
+    assert all(isinstance(event, Progress) and event.total == 40 for event in progress)
+    assert isinstance(note, Note)
+    assert note.text.startswith("40 pictures cover ")
 
 
 def test_every_picture_is_exact_in_its_place(world: World) -> None:
@@ -126,7 +121,7 @@ def test_a_world_of_one_colour_is_covered(tmp_path: Path) -> None:
 
 
 def test_a_bank_of_one_is_refused(world: World) -> None:
-    with pytest.raises(InputError, match="--reuse 1"):
+    with pytest.raises(InputError, match="reuse 1"):
         grow_bank(world, 1)
 
 

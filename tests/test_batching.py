@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import pytest
 import torch
 from torch import Tensor
 
-from digressions import batching
-from digressions.batching import LONGEST, BatchSize, Sparing
 from digressions.errors import InputError
-from digressions.job import Job
-from digressions.paint import paint_noise
+from digressions.generate import batching
+from digressions.generate.batching import LONGEST, BatchSize, MemorySparingPainter
+from digressions.generate.job import Job
+
+from .jobs import job
+from .painters import paint_noise
 
 CPU = torch.device("cpu")
 
@@ -99,20 +101,22 @@ def test_a_last_batch_that_is_not_full_tells_nothing(memory: dict[str, int]) -> 
 
 
 def jobs(count: int) -> list[Job]:
-    return [Job("frog", seed, 8, 8, 1, 1.0, "ddim") for seed in range(count)]
+    return [job("frog", seed=seed, size=8, steps=2) for seed in range(count)]
 
 
-def of_at_most(most: int, error: Callable[[], Exception]) -> tuple[Sparing, list[int]]:
+def of_at_most(most: int, error: Callable[[], Exception]) -> tuple[MemorySparingPainter, list[int]]:
     """A painter on a device that holds so many pictures, and the sizes it was asked for."""
     asked: list[int] = []
 
-    def painter(part: Sequence[Job]) -> Tensor:
+    def painting(part: Sequence[Job]) -> Generator[int, None, Tensor]:
         asked.append(len(part))
+        yield len(part)  # memory runs out in the second step
         if len(part) > most:
             raise error()
+        yield len(part)
         return paint_noise(part)
 
-    return Sparing(painter, CPU), asked
+    return MemorySparingPainter(painting, CPU), asked
 
 
 @pytest.mark.parametrize(
@@ -137,17 +141,19 @@ def test_what_does_not_fit_is_painted_in_parts_and_is_the_same(
 
 
 def test_a_real_allocator_that_gives_nothing_counts_as_out_of_memory() -> None:
-    def painter(part: Sequence[Job]) -> Tensor:
+    def painting(part: Sequence[Job]) -> Generator[int, None, Tensor]:
         if len(part) > 1:
             torch.empty(2**50 * len(part))
+        yield len(part)
         return paint_noise(part)
 
-    assert torch.equal(Sparing(painter, CPU)(jobs(3)), paint_noise(jobs(3)))
+    painter = MemorySparingPainter(painting, CPU)
+    assert torch.equal(painter(jobs(3)), paint_noise(jobs(3)))
 
 
 def test_a_picture_that_does_not_fit_alone_is_one_line_that_says_what_to_do() -> None:
     painter, _ = of_at_most(0, MemoryError)
-    with pytest.raises(InputError, match=r"one picture of 8 x 8 px .* memory of cpu: make it"):
+    with pytest.raises(InputError, match=r"one picture of 8x8 px .* memory of cpu: choose"):
         painter(jobs(4))
 
 
@@ -156,3 +162,8 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         painter(jobs(4))
     assert asked == [4]
+
+
+def test_steps_are_told_while_it_paints_and_come_again_for_what_did_not_fit() -> None:
+    painter, _ = of_at_most(2, MemoryError)
+    assert list(painter.painting(jobs(4))) == [4, 2, 2, 2, 2]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,12 @@ from benchmarks.measure import detail, different, errors, kept
 from benchmarks.page import marked
 from benchmarks.peers import PEERS, Peer, Placed
 from benchmarks.subject import default_mosaic
+from digressions.diffusion.sample import steps_to_run
 from digressions.geometry import Grid
+from digressions.images.image_files import read_image, write_image
+from digressions.models.checkpoint import Checkpoint
 from digressions.mosaics.fidelity import Gauge
-from digressions.mosaics.mosaic import CELL_SIDE
-from digressions.pictures.images import read_image, write_image
-from digressions.sample import steps_to_run
+from digressions.mosaics.mosaic_spec import CELL_SIDE
 
 GRID, SIDE = Grid(3, 2), 16
 DOCS = Path(__file__).parents[1] / "docs"
@@ -33,31 +33,32 @@ def noise(seed: int, height: int = GRID.rows * SIDE, width: int = GRID.columns *
 
 
 def test_a_constant_error_has_the_psnr_of_the_textbook():
-    primary = np.full((GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE, 3), 100, np.uint8)
+    base_image = np.full((GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE, 3), 100, np.uint8)
     found = errors(
-        np.full((GRID.rows * SIDE, GRID.columns * SIDE, 3), 110, np.uint8), primary, GRID, 2
+        np.full((GRID.rows * SIDE, GRID.columns * SIDE, 3), 110, np.uint8), base_image, GRID, 2
     )
     assert found.psnr == pytest.approx(20 * math.log10(255 / 10))
     assert found.largest == pytest.approx(10)
 
 
 def test_one_wrong_value_in_one_cell_is_seen():
-    primary = np.full((GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE, 3), 100, np.uint8)
+    base_image = np.full((GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE, 3), 100, np.uint8)
     picture = np.full((GRID.rows * SIDE, GRID.columns * SIDE, 3), 100, np.uint8)
-    assert errors(picture, primary, GRID, 2) == (math.inf, 0)
+    assert errors(picture, base_image, GRID, 2) == (math.inf, 0)
     picture[SIDE : SIDE + SIDE // 2, 2 * SIDE : 2 * SIDE + SIDE // 2, 1] = 130
-    found = errors(picture, primary, GRID, 2)
+    found = errors(picture, base_image, GRID, 2)
     assert found.largest == pytest.approx(30)
     assert found.psnr == pytest.approx(-10 * math.log10((30 / 255) ** 2 / (GRID.cells * 2 * 2 * 3)))
 
 
 def test_errors_agree_with_the_gauge_of_the_package(bundled):
-    plan = replace(default_mosaic(bundled, GRID), side=SIDE)
-    picture, primary = noise(1), noise(2, GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE)
-    gauge = Gauge(plan, torch.from_numpy(primary).permute(2, 0, 1) / 255)
+    plan = default_mosaic(bundled, GRID)
+    plan = plan.but(params=plan.params.but(size=SIDE))
+    picture, base_image = noise(1), noise(2, GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE)
+    gauge = Gauge(plan, torch.from_numpy(base_image).permute(2, 0, 1) / 255)
     list(gauge.watch(iter([picture[:SIDE], picture[SIDE:]])))
     wanted = gauge.fidelity()
-    coarse, fine = (errors(picture, primary, GRID, values) for values in (2, CELL_SIDE))
+    coarse, fine = (errors(picture, base_image, GRID, values) for values in (2, CELL_SIDE))
     assert coarse.psnr == pytest.approx(wanted.band_psnr, abs=1e-3)
     assert coarse.largest == pytest.approx(wanted.largest, abs=1e-3)
     assert fine.psnr == pytest.approx(wanted.fine_psnr, abs=1e-3)
@@ -81,7 +82,7 @@ def test_kept_is_nothing_where_the_drawing_is_gone_and_unknown_where_there_was_n
     assert kept(half_gone, source, GRID) == pytest.approx(0.5)
 
 
-def test_detail_is_what_a_primary_cannot_hold():
+def test_detail_is_what_a_base_image_cannot_hold():
     coarse = noise(6, GRID.rows * CELL_SIDE, GRID.columns * CELL_SIDE)
     enlarged = coarse.repeat(2, 0).repeat(2, 1)
     assert detail(enlarged, GRID) == pytest.approx(0)
@@ -134,7 +135,7 @@ def test_the_pipelines_own_defaults_are_read_off_it():
 
 
 def test_the_pipeline_runs_the_steps_that_are_stated(bundled, monkeypatch):
-    pipeline, calls = sides.Pipeline(bundled.checkpoint.folder), []
+    pipeline, calls = sides.Pipeline(Checkpoint(bundled.name).folder), []
     pipeline.pipe.unet.register_forward_pre_hook(lambda *_: calls.append(1))
     settings = {"num_inference_steps": 4, "strength": 0.8, "guidance_scale": 3.0}
     start = torch.full((3, bundled.size, bundled.size), 0.5)
@@ -190,7 +191,7 @@ def test_the_studys_strengths_differ_in_steps_and_would_not_by_default(bundled):
     assert len(runs(bundled.defaults.cell_steps)) < len(fidelity.STRENGTHS)
 
 
-def reverse(primary: Path, tiles: Path, grid: Grid, side: int) -> Placed:
+def reverse(base_image: Path, tiles: Path, grid: Grid, side: int) -> Placed:
     """A tool that puts all pictures in the wrong places."""
     pictures = [read_image(path) for path in sorted(tiles.glob("*.png"), reverse=True)]
     return Placed(fidelity.whole(np.stack(pictures), grid))
@@ -264,14 +265,14 @@ def test_another_tool_finds_the_place_of_pictures_that_fit(name, tmp_path):
     pytest.importorskip(PEERS[name].module)
     grid, side = Grid(4, 4), 64
     colours = np.random.default_rng(8).integers(0, 256, (4, 4, 3)).astype(np.uint8)
-    primary = write_image(tmp_path / "primary.png", colours.repeat(8, 0).repeat(8, 1))
+    base_image = write_image(tmp_path / "base.png", colours.repeat(8, 0).repeat(8, 1))
     for cell, colour in enumerate(colours.reshape(-1, 3)):
         tile = np.tile(colour, (side, side, 1))
         write_image(tmp_path / "tiles" / f"{cell:02d}.png", tile)
-    placed = PEERS[name].place(primary, tmp_path / "tiles", grid, side)
+    placed = PEERS[name].place(base_image, tmp_path / "tiles", grid, side)
     assert placed.mosaic.shape == (256, 256, 3)
     chosen = placed.mosaic if placed.source is None else placed.source()
-    assert errors(chosen, read_image(primary), grid, 1).psnr > 20
+    assert errors(chosen, read_image(base_image), grid, 1).psnr > 20
 
 
 def test_the_page_has_a_place_for_the_figures_and_all_its_pictures():

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 import digressions
-from digressions.models import Defaults, Model
-from digressions.pictures.images import read_image, read_text, write_image
-from digressions.pictures.metadata import from_text
-from digressions.vocabulary import Vocabulary
+from digressions.generate.metadata import record_of
+from digressions.images.image_files import read_image, read_text, write_image
+from digressions.models.base import Defaults, Model
+from digressions.prompts.vocabulary import Vocabulary
 
 from .conftest import Ran
 from .test_images import bomb
@@ -29,7 +29,7 @@ Digress = Callable[..., Ran]
 
 
 @pytest.fixture(autouse=True)
-def _quick_likes(bundled: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick_defaults(bundled: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundled, "defaults", Defaults(steps=2, guidance=1.0))
 
 
@@ -109,7 +109,7 @@ BAD_VALUES = [
     (["paint", "--size=large"], "'large'"),
     (["paint", "--size=64x"], "'64x'"),
     (["paint", "--sampler=magic"], "'magic'"),
-    (["paint", "--upscaler=magic"], "'magic'"),
+    (["paint", "--upscaler=magic"], "--upscaler needs --enlarge"),
     (["paint", "--upscaler=magic", "--enlarge=2"], "'magic'"),
     (["paint", "--enlarge=0"], "--enlarge 0"),
     (["paint", "--enlarge=99"], "--enlarge 99"),
@@ -119,7 +119,7 @@ BAD_VALUES = [
     (["paint", "--model=./nowhere"], "nowhere"),
     (["paint", "-n0"], "-n 0"),
     (["paint", "-o", "x.gif"], ".gif"),
-    (["paint", "--mask=m.png"], "--mask needs --image"),
+    (["paint", "--mask=m.png"], "--mask needs an --image"),
     (["paint", "--nonsense"], "--nonsense"),
     (["mosaic", "--seed=-1"], "--seed -1"),
     (["mosaic", "--steps=0"], "0"),
@@ -275,8 +275,9 @@ def test_a_folder_with_a_foreign_manifest(
 
 def test_a_folder_that_cannot_be_made(refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "file" in refused(*MOSAIC, "-o", "file")
-    assert "file/m" in refused(*MOSAIC, "-o", "file/m")
+    for folder in ("file", "file/m"):
+        line = refused(*MOSAIC, "-o", folder)
+        assert line.endswith("file is not a folder: choose another -o")
 
 
 # --- painting and replaying ------------------------------------------------------------------
@@ -297,8 +298,8 @@ def test_replay_makes_the_identical_picture(digress: Digress, tmp_path: Path) ->
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif"])
 def test_every_kind_of_file_remembers(digress: Digress, suffix: str) -> None:
     assert digress("paint", "frog", *QUICK, "--seed", "9", "-o", f"x{suffix}").code == 0
-    settings = from_text(read_text(f"x{suffix}"))
-    assert (settings.prompt, settings.seed, settings.steps) == ("frog", 9, 2)
+    params = record_of(read_text(f"x{suffix}")).params
+    assert (params.prompt, params.seed, params.steps) == ("frog", 9, 2)
 
 
 def test_several_pictures_come_with_a_contact_sheet(digress: Digress, tmp_path: Path) -> None:
@@ -329,7 +330,7 @@ def test_a_negative_prompt_without_guidance_is_said_to_do_nothing(
     digress: Digress, command: tuple[str, ...]
 ) -> None:
     ran = digress(command[0], "frog", *command[1:], "--negative", "toad")
-    assert "at a guidance of 1 the negative prompt does nothing" in ran.err
+    assert "note: at a guidance of 1 --negative does nothing" in ran.err
     ran = digress(command[0], "newt", *command[1:], "--negative", "toad", "--guidance", "2")
     assert (ran.code, "does nothing" in ran.err) == (0, False)
 
@@ -418,7 +419,7 @@ def test_enlarging_is_remembered(digress: Digress) -> None:
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["painted", "own picture"])
-def test_a_mosaic_and_its_primary_are_replayed(
+def test_a_mosaic_and_its_base_image_are_replayed(
     digress: Digress, refused: Callable[..., str], tmp_path: Path, photo: np.ndarray, own: bool
 ) -> None:
     Image.fromarray(photo).save(tmp_path / "a.png")
@@ -427,10 +428,10 @@ def test_a_mosaic_and_its_primary_are_replayed(
     assert ran.code == 0
     assert "2 pictures" in ran.out
     assert "fidelity" in ran.out
-    assert digress("replay", "m/primary.png", "-o", "again.png").code == 0
-    assert np.array_equal(read_image("m/primary.png"), read_image("again.png"))
+    assert digress("replay", "m/base.png", "-o", "again.png").code == 0
+    assert np.array_equal(read_image("m/base.png"), read_image("again.png"))
     assert digress("replay", "m/preview.jpg", "-o", "n").code == 0
-    assert np.array_equal(read_image("m/primary.png"), read_image("n/primary.png"))
+    assert np.array_equal(read_image("m/base.png"), read_image("n/base.png"))
     assert np.array_equal(read_image("m/preview.jpg"), read_image("n/preview.jpg"))
     # The folder belongs to this job now.
     line = refused(*MOSAIC, *start, "--seed", "5", "-o", "m")
@@ -448,7 +449,7 @@ def test_stopping_is_one_line_and_130(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("digressions.paint.paint", stop)
+    monkeypatch.setattr("digressions.generate.pictures.paint_jobs", stop)
     ran = digress("paint", "frog", *QUICK, "-o", "x.png")
     assert ran.code == 130
     assert ran.err.splitlines()[-1] == "digress: stopped"
@@ -459,12 +460,12 @@ def test_stopping_is_one_line_and_130(
 def test_a_mosaic_stopped_in_any_phase_says_how_to_go_on(
     digress: Digress, monkeypatch: pytest.MonkeyPatch, phase: str
 ) -> None:
-    from digressions.mosaics.hypermosaic import Hypermosaic
+    from digressions.mosaics.folder import MosaicFolder
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Hypermosaic, phase, stop)
+    monkeypatch.setattr(MosaicFolder, phase, stop)
     ran = digress(*MOSAIC, "-o", "m")
     assert ran.code == 130
     assert "kept in m: the same command goes on" in ran.err.splitlines()[-1]
@@ -482,7 +483,7 @@ def test_not_one_network_call(tmp_path: Path) -> None:
         "    raise OSError('there is no network')\n"
         "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
         "socket.create_connection = refuse\n"
-        "from digressions.cli import main; main()\n"
+        "from digressions.cli.app import main; main()\n"
     )
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_OFFLINE")}
     ran = subprocess.run(

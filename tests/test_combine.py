@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from digressions.combine import COMBINE
-from digressions.condition import Condition, Terms, Text
-from digressions.denoise import ensembled, guided
+from digressions.diffusion.combine import COMBINE
+from digressions.diffusion.condition import Condition, SubPrompts, Text
+from digressions.diffusion.denoise import Denoiser, composed, denoiser, guided
+from digressions.diffusion.schedule import TableSchedule
 
 SHAPE = (2, 3, 4, 5, 6)  # pictures, prompts, channels, height, width
 
@@ -26,8 +27,8 @@ def weights(*values: float) -> Tensor:
 GUIDANCE = torch.tensor([7.5, 3.0])
 
 
-def combined(how: str, d: Tensor, w: Tensor) -> Tensor:
-    return COMBINE[how](d, w, GUIDANCE)
+def combined(combine: str, d: Tensor, w: Tensor) -> Tensor:
+    return COMBINE[combine](d, w, GUIDANCE)
 
 
 def test_mean_is_the_weighted_average_of_the_guesses() -> None:
@@ -82,7 +83,7 @@ def test_superpose_makes_the_picture_likelier_under_every_prompt_alike() -> None
     assert (plain.max(1).values - plain.min(1).values > 100 * spread).all()
 
 
-def test_superpose_leaves_silent_prompts_out() -> None:
+def test_superpose_leaves_inactive_prompts_out() -> None:
     d = directions()
     found = combined("superpose", d, weights(1, 0, 1))
     alone = COMBINE["superpose"](d[:, [0, 2]], torch.ones(2, 2, 1, 1), GUIDANCE)
@@ -90,33 +91,37 @@ def test_superpose_leaves_silent_prompts_out() -> None:
     assert torch.equal(combined("superpose", d, weights(0, 0, 0)), torch.zeros(2, 4, 5, 6))
 
 
-@pytest.mark.parametrize("how", ["mean", "superpose"])
-def test_equal_prompts_are_as_one(how: str) -> None:
+@pytest.mark.parametrize("combine", ["mean", "superpose"])
+def test_equal_prompts_are_as_one(combine: str) -> None:
     d = directions()[:, :1].expand(SHAPE)
-    torch.testing.assert_close(combined(how, d, weights(1, 1, 1)), d[:, 0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(combined(combine, d, weights(1, 1, 1)), d[:, 0], rtol=0, atol=1e-4)
 
 
 @given(st.permutations(range(3)), st.sampled_from(["mean", "sum", "max", "superpose"]))
-def test_order_does_not_matter(order: list[int], how: str) -> None:
+def test_order_does_not_matter(order: list[int], combine: str) -> None:
     d, w = directions(), weights(1, 0.7, -0.4)
-    found = combined(how, d[:, order], w[:, order])
-    torch.testing.assert_close(found, combined(how, d, w), rtol=1e-4, atol=1e-4)
+    found = combined(combine, d[:, order], w[:, order])
+    torch.testing.assert_close(found, combined(combine, d, w), rtol=1e-4, atol=1e-4)
 
 
 def test_areas_are_weights_by_place() -> None:
     d = directions()
     left = torch.zeros(2, 3, 5, 6)
     left[:, 0, :, :3], left[:, 1, :, 3:] = 1, 0.5
-    for how in ("mean", "sum", "max"):
-        found = combined(how, d, left)
+    for combine in ("mean", "sum", "max"):
+        found = combined(combine, d, left)
         torch.testing.assert_close(found[..., :3], d[:, 0, :, :, :3])
-        factor = 1 if how == "mean" else 0.5
+        factor = 1 if combine == "mean" else 0.5
         torch.testing.assert_close(found[..., 3:], factor * d[:, 1, :, :, 3:])
 
 
 def test_mean_has_no_direction_where_no_prompt_is() -> None:
     found = combined("mean", directions(), torch.zeros(2, 3, 5, 6))
     assert torch.equal(found, torch.zeros_like(found))
+
+
+SCHEDULE = TableSchedule("sample", alphas_cumprod=torch.linspace(0.99, 0.01, 10))
+TIMES = torch.arange(9.0, -1.0, -1.0)
 
 
 class Asked:
@@ -130,44 +135,66 @@ class Asked:
         return 0.1 * x_t + condition.text.tokens.mean((1, 2)).view(-1, 1, 1, 1)
 
 
+def averaging(network: Asked) -> Denoiser:
+    return composed(denoiser(network, SCHEDULE), COMBINE["mean"], SCHEDULE)
+
+
+def single(network: Asked) -> Denoiser:
+    return guided(denoiser(network, SCHEDULE), SCHEDULE)
+
+
+def sub_prompts(tokens: Tensor, weight: Tensor) -> SubPrompts:
+    return SubPrompts(Text(tokens), TIMES.expand(len(tokens), -1), weight)
+
+
 def condition_of(weight: Tensor) -> Condition:
     tokens = torch.arange(1.0, 1 + weight[..., 0].numel()).view(*weight.shape[:2], 1, 1)
     return Condition(
         text=Text(tokens[:, 0]),
         guidance=GUIDANCE,
-        terms=Terms(Text(tokens), weight),
+        sub_prompts=sub_prompts(tokens, weight),
         negative=Text(torch.zeros(2, 1, 1)),
     )
 
 
 def test_n_prompts_cost_n_plus_one_rows_in_one_batch() -> None:
     network, x = Asked(), torch.randn(2, 4, 5, 6)
-    ensembled(network)(x, torch.tensor([9.0, 9.0]), condition_of(torch.ones(2, 3, 10)))
+    averaging(network)(x, torch.tensor([9.0, 9.0]), condition_of(torch.ones(2, 3, 10)))
     assert network.rows == [2 * 3 + 2]
 
 
-def test_a_silent_prompt_costs_nothing_and_says_nothing() -> None:
+def test_an_inactive_prompt_costs_nothing_and_says_nothing() -> None:
     weight = torch.ones(2, 3, 10)
-    weight[:, 1:, :5] = 0  # only the first prompt in the last steps
+    weight[:, 1:, 5:] = 0  # only the first prompt in the last steps
     condition, x = condition_of(weight), torch.randn(2, 4, 5, 6)
     network = Asked()
-    found = ensembled(network)(x, torch.tensor([4.0, 9.0]), condition)
+    found = averaging(network)(x, torch.tensor([4.0, 9.0]), condition)
     assert network.rows == [1 + 3 + 2]
+    assert found.directions is not None
+    assert (found.directions.d[0, 1:] == 0).all()
     alone = Condition(condition.text, GUIDANCE, negative=condition.negative)
-    expected = guided(Asked())(x, torch.tensor([4.0, 9.0]), alone)
-    torch.testing.assert_close(found[0], expected[0])
-    assert not torch.allclose(found[1], expected[1])
+    expected = single(Asked())(x, torch.tensor([4.0, 9.0]), alone)
+    assert expected.directions is None
+    torch.testing.assert_close(found.x_0[0], expected.x_0[0])
+    assert not torch.allclose(found.x_0[1], expected.x_0[1])
 
 
 def test_one_prompt_twice_in_mean_is_that_prompt_bit_for_bit() -> None:
     x, t = torch.randn(2, 4, 5, 6), torch.tensor([4.0, 9.0])
     once = condition_of(torch.ones(2, 1, 10))
-    assert once.terms is not None
-    twice = Condition(
-        once.text,
-        GUIDANCE,
-        Terms(Text(once.terms.text.tokens.expand(2, 2, 1, 1)), torch.ones(2, 2, 10)),
-        once.negative,
-    )
+    assert once.sub_prompts is not None
+    tokens = once.sub_prompts.text.tokens.expand(2, 2, 1, 1)
+    doubled = sub_prompts(tokens, torch.ones(2, 2, 10))
+    twice = Condition(once.text, GUIDANCE, doubled, once.negative)
     alone = Condition(once.text, GUIDANCE, negative=once.negative)
-    assert torch.equal(ensembled(Asked())(x, t, twice), guided(Asked())(x, t, alone))
+    found, expected = averaging(Asked())(x, t, twice), single(Asked())(x, t, alone)
+    assert torch.equal(found.x_0, expected.x_0)
+
+
+def test_a_picture_that_starts_late_has_the_weights_of_its_own_steps() -> None:
+    """Its column repeats its first time; the step that leaves that time is its first."""
+    times = torch.tensor([[9.0, 6.0, 3.0], [6.0, 6.0, 3.0]])
+    weight = torch.tensor([[[1.0, 2.0, 3.0]], [[0.0, 4.0, 5.0]]])
+    late = SubPrompts(Text(torch.zeros(2, 1, 1, 1)), times, weight)
+    assert late.weight_at(torch.tensor([6.0, 6.0])).tolist() == [[2.0], [4.0]]
+    assert late.weight_at(torch.tensor([3.0, 3.0])).tolist() == [[3.0], [5.0]]

@@ -9,13 +9,12 @@ import pytest
 from PIL import Image
 
 from digressions.ensembles.comparison import compared, concepts_in, mixture, swept
-from digressions.ensembles.ensemble import HOW, REGIONAL
-from digressions.ensembles.regions import region_masks, remembered
-from digressions.errors import InputError, OutputError
+from digressions.errors import InputError
 from digressions.geometry import Size
-from digressions.pictures.contactsheet import comparison_sheet
-from digressions.pictures.images import read_text, write_film
-from digressions.prompts import parse
+from digressions.images.contact_sheet import comparison_sheet
+from digressions.images.masks import read_region, region_masks
+from digressions.prompts.parse import parse
+from digressions.prompts.scheduling import COMBINE_HELP, REGIONAL
 
 
 @pytest.mark.parametrize(
@@ -34,14 +33,16 @@ def test_a_mixture_in_words(prompts: list[str], expected: str) -> None:
 def test_every_prompt_alone_their_mixture_and_every_way() -> None:
     columns = compared(parse("a (b:1.2) AND c :0.7"), 4)
     assert [c.prompt for c in columns[:3]] == ["a (b:1.2)", "c", "a mixture of a (b:1.2) and c"]
-    assert [c.how for c in columns[3:]] == list(HOW)
+    assert [c.combine for c in columns[3:]] == list(COMBINE_HELP)
     assert all(parse(c.prompt) == parse("a (b:1.2) AND c :0.7") for c in columns[3:])
 
 
 def test_ways_that_cannot_be_are_left_out() -> None:
-    away = {c.how for c in compared(parse("a AND b :-1"), 4) if c.together}
+    away = {c.combine for c in compared(parse("a AND b :-1"), 4) if c.whole}
     assert away == {"sum", "perp", "max", "superpose"}
-    assert {c.how for c in compared(parse("a AND b"), 4, regions=True) if c.together} == {*REGIONAL}
+    assert {c.combine for c in compared(parse("a AND b"), 4, regions=True) if c.whole} == {
+        *REGIONAL
+    }
 
 
 def test_a_sweep_goes_from_the_first_prompt_to_the_second() -> None:
@@ -60,7 +61,7 @@ def test_concepts_are_looked_for_as_the_template_has_them() -> None:
 
 def test_named_regions_share_the_picture_and_edges_are_as_soft_as_asked() -> None:
     size = Size(40, 20)
-    left, right = region_masks([remembered("left"), remembered("right")], size, 0.0)
+    left, right = region_masks([read_region("left"), read_region("right")], size, 0.0)
     assert (left[:, :20] == 255).all()
     assert (left + right == 255).all()
     soft = region_masks([{"name": "left"}, {"name": "right"}], size, 0.2)
@@ -74,14 +75,14 @@ def test_a_file_is_a_region_where_it_is_white(tmp_path: Path) -> None:
     mask[:, 60:] = 255
     path = tmp_path / "where.png"
     Image.fromarray(mask).save(path)
-    (found,) = region_masks([remembered(str(path))], Size(40, 20), 0.0)
+    (found,) = region_masks([read_region(str(path))], Size(40, 20), 0.0)
     assert found.shape == (20, 40)
     assert found[:, 32:].min() > 250
     assert found[:, :28].max() < 5
     with pytest.raises(InputError, match=r"is 80 x 40 and the picture 40 ?x ?40"):
-        region_masks([remembered(str(path))], Size(40, 40), 0.0)
-    with pytest.raises(InputError, match=r"--soft 0.7 is out of range"):
-        region_masks([remembered(str(path))], Size(40, 20), 0.7)
+        region_masks([read_region(str(path))], Size(40, 40), 0.0)
+    with pytest.raises(InputError, match=r"region_softness 0.7 is out of range"):
+        region_masks([read_region(str(path))], Size(40, 20), 0.7)
 
 
 def test_a_comparison_shows_every_picture_in_its_place() -> None:
@@ -100,17 +101,3 @@ def test_a_comparison_shows_every_picture_in_its_place() -> None:
 def test_small_pictures_are_enlarged_for_their_headings() -> None:
     sheet = comparison_sheet([[np.full((8, 8, 3), 250, np.uint8)]], ["mean"], ["seed 1"])
     assert ((sheet == 250).all(2)).sum() == 112 * 112
-
-
-def test_a_film_has_its_frames_its_time_and_remembers(tmp_path: Path) -> None:
-    frames = [np.full((16, 24, 3), value, np.uint8) for value in (0, 120, 250)]
-    path = write_film(tmp_path / "new" / "a.webp", frames, 0.12, {"parameters": "a frog"})
-    with Image.open(path) as film:
-        assert (film.n_frames, film.size, film.info["loop"]) == (3, (24, 16), 0)
-        film.seek(1)
-        assert abs(np.asarray(film.convert("RGB")).astype(int) - 120).max() < 5
-        film.load()
-        assert film.info["duration"] == 120
-    assert read_text(path) == {"parameters": "a frog"}
-    with pytest.raises(OutputError, match=r"a film is a \.webp"):
-        write_film(tmp_path / "a.gif", frames, 0.12, {})

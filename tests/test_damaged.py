@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sqlite3
 from collections.abc import Callable
@@ -20,30 +19,37 @@ from digressions.errors import (
     OutputError,
     PromptError,
 )
-from digressions.frames.again import hang_again
-from digressions.geometry import Grid
-from digressions.loading import load
-from digressions.models import Model
-from digressions.mosaics.manifest import read_manifest
-from digressions.mosaics.mosaic import Mosaic, mosaic_from, strips
-from digressions.mosaics.store import Store, _reason
-from digressions.network_config import check_network
-from digressions.pictures.film import read_film_text
-from digressions.pictures.images import from_png, to_png
-from digressions.pictures.metadata import Settings
-from digressions.pictures.palette import read_palette
-from digressions.prints.order import print_again
-from digressions.prints.pdf import read_pdf_text
-from digressions.replay import mosaic_again, upscaled_again
-from digressions.scheduler import check_scheduler, schedule_of
+from digressions.frames.inserting import replay_found, replay_inserted
+from digressions.generate.metadata import Record
+from digressions.generate.params import ResolvedParams
+from digressions.generate.replay import ReplayRequest
+from digressions.generate.upscaling import replay_upscale
+from digressions.images.colour import read_palette
+from digressions.images.image_files import from_png, to_png
+from digressions.images.video import read_video_text
+from digressions.models.base import Model
+from digressions.models.checkpoint import check_network
+from digressions.models.loading import load
+from digressions.models.scheduler_config import check_scheduler, schedule_of
+from digressions.mosaics.base_image import replay_base_image
+from digressions.mosaics.build import replay_mosaic
+from digressions.mosaics.cells import strips
+from digressions.mosaics.mosaic_spec import Mosaic
+from digressions.mosaics.store import Store, _reason, read_manifest
+from digressions.prints.print_file import read_pdf_text
+from digressions.prints.printing import replay_print
 from digressions.worlds.cache import Cache
 
 from .checkpoints import build
 from .fuzz import READERS, case_file
-from .test_film import Sweep
+from .jobs import plain_mosaic
+from .test_video import Sweep, written
 
 NESTED = "[" * 100_000
-MOSAIC = Mosaic("a frog", Grid(2, 2), 8, 0.8, 4, 1.0, "ddim", 0)
+CELLS = ResolvedParams(
+    prompt="a frog", seed=0, size=8, steps=4, sampler="ddim", guidance=1.0, strength=0.8
+)
+MOSAIC = plain_mosaic(CELLS, (2, 2))
 
 
 @pytest.mark.parametrize("name", sorted(READERS.keys() - {"settings", "checkpoint"}))
@@ -62,17 +68,12 @@ def test_json_nested_beyond_reason_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(NESTED)
     with pytest.raises(OutputError, match=r"manifest\.json cannot be read: nested too deeply"):
         read_manifest(tmp_path)
-    for read in (hang_again, lambda text: upscaled_again(text, lambda image, *_: image)):
+    for key, replay in (("found", replay_found), ("frame", replay_inserted)):
         with pytest.raises(InputError, match="damaged"):
-            read(NESTED)
-    with pytest.raises(InputError, match="damaged"):
-        print_again(tmp_path / "a.pdf", {"print": NESTED}, lambda image, *_: image)
-
-
-def test_a_size_without_end_is_refused() -> None:
-    note = json.dumps({"image": {}, "size": [float("inf"), 1], "upscaler": "lanczos"})
-    with pytest.raises(InputError, match="damaged"):
-        upscaled_again(note, lambda image, *_: image)
+            list(replay(ReplayRequest(tmp_path / "a.png", {key: NESTED})))
+    for key, replay in (("upscale", replay_upscale), ("print", replay_print)):
+        with pytest.raises(InputError, match="damaged"):
+            list(replay(ReplayRequest(tmp_path / "a.tif", {key: NESTED})))
 
 
 @pytest.mark.parametrize("picture", [b"no PNG", 1.5, "text"])
@@ -119,12 +120,10 @@ def test_a_cache_whose_sizes_are_damaged_is_still_bounded(tmp_path: Path, size: 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_texts_of_a_film_need_not_be_utf_8(tmp_path: Path, suffix: str) -> None:
-    from digressions.pictures.film import write_film
-
     path = tmp_path / f"film{suffix}"
-    write_film(path, Sweep(2, 5), text={"parameters": "a frog"})
+    written(path, Sweep(2, 5), text={"parameters": "a frog"})
     path.write_bytes(path.read_bytes().replace(b"a frog", b"a \xe7\xe7\xe7g"))
-    assert read_film_text(path)["parameters"].startswith("a ")
+    assert read_video_text(path)["parameters"].startswith("a ")
 
 
 def test_a_pdf_whose_metadata_is_none_has_no_texts(tmp_path: Path) -> None:
@@ -135,24 +134,33 @@ def test_a_pdf_whose_metadata_is_none_has_no_texts(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_system_takes_is_no_palette() -> None:
-    with pytest.raises(InputError, match="--palette"):
+    with pytest.raises(InputError, match="palette"):
         read_palette("a" * 5000)
 
 
 @pytest.mark.parametrize(
-    "change", [{"how": {}}, {"guidance": None}, {"side": True}, {"grid": 8}, {"later": 1}]
+    ("part", "change"),
+    [
+        *(("mosaic", {"grid": grid}) for grid in (1.5, "8y8", [], [0, 4], None)),
+        *(("mosaic", change) for change in ({"band": True}, {"anchor": None}, {"later": 1})),
+        *(("mosaic", {"params": params}) for params in ({}, 3, None)),
+        *(("params", {"guidance": value}) for value in (None, "1", float("inf"))),
+        *(("params", change) for change in ({"combine": {}}, {"size": True}, {"later": 1})),
+    ],
 )
-def test_settings_of_a_mosaic_are_of_their_kinds(change: dict[str, object]) -> None:
-    found = json.loads(MOSAIC.job())
-    assert mosaic_from(found) == MOSAIC
-    with pytest.raises((KeyError, TypeError)):
-        mosaic_from(found | change)
+def test_settings_of_a_mosaic_are_of_their_kinds(part: str, change: dict[str, object]) -> None:
+    found = MOSAIC.json_object()
+    assert Mosaic.from_json_object(json.loads(json.dumps(found))) == MOSAIC
+    damaged = found | change if part == "mosaic" else found | {"params": found["params"] | change}
+    with pytest.raises(InputError) as error:
+        Mosaic.from_json_object(damaged)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("found", [2**31, [1], "64x64", None])
 def test_settings_of_a_mosaic_are_a_group(found: object) -> None:
-    with pytest.raises(TypeError, match="no group of settings"):
-        mosaic_from(found)
+    with pytest.raises(InputError, match="not a group of settings"):
+        Mosaic.from_json_object(found)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +229,7 @@ def test_a_prompt_of_bytes_that_are_no_characters_is_refused(
     bundled: Model, refused: Callable[..., str], prompt: str
 ) -> None:
     with pytest.raises(PromptError, match="no characters, from place"):
-        bundled.encode_prompts([prompt])
+        bundled.encode_text([prompt], 64, 64)
     assert "no characters" in refused("paint", "a frog", "--negative", prompt)
     assert "no characters" in refused("paint", prompt)
 
@@ -238,16 +246,39 @@ def test_a_tokenizer_that_an_index_does_not_describe_is_refused(
 
 @pytest.mark.parametrize("side", [0, 5000, 10**30])
 def test_a_cell_has_a_size_that_can_be(side: int) -> None:
-    with pytest.raises(InputError, match="of a cell's picture is out of range"):
-        dataclasses.replace(MOSAIC, side=side).check()
+    with pytest.raises(InputError, match="size"):
+        MOSAIC.but(params=CELLS.but(size=side)).check()
 
 
-@pytest.mark.parametrize("sharing", [{"reuse": "3"}, {"reuse": 1.5}, {"merge_similar": []}])
-def test_settings_of_sharing_are_numbers(sharing: dict[str, object], tmp_path: Path) -> None:
-    extra = {"mosaic": json.loads(MOSAIC.job()), "sharing": sharing}
-    settings = Settings("mosaic", "a frog", "", "", 0, 4, "ddim", 1.0, 64, 64, extra=extra)
+@pytest.mark.parametrize(
+    "details",
+    [
+        {},
+        {"mosaic": MOSAIC.json_object()},
+        *(
+            {"mosaic": MOSAIC.json_object(), "sharing": sharing}
+            for sharing in (None, {"reuse": "3"}, {"reuse": 1.5}, {"merge_similar": []})
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_file_remembers_of_a_mosaic_is_checked(
+    details: dict[str, object], tmp_path: Path, bundled: Model
+) -> None:
+    record = Record(kind="mosaic", params=CELLS, details=details)
+    request = ReplayRequest(tmp_path / "a.jpg", {}, tmp_path / "none")
     with pytest.raises(InputError, match="the settings of the mosaic are damaged"):
-        mosaic_again(None, settings, tmp_path / "none")  # type: ignore[arg-type]
+        next(replay_mosaic(request, bundled, record))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [None, [], [8, 9.5], [0, 8], [8, 99_999], "x"])
+def test_what_a_file_remembers_of_a_base_image_is_checked(
+    size: object, tmp_path: Path, bundled: Model
+) -> None:
+    record = Record(kind="base image", params=CELLS, details={"enlarged": size})
+    with pytest.raises(InputError):
+        next(replay_base_image(ReplayRequest(tmp_path / "a.png", {}), bundled, record))
 
 
 def test_a_picture_from_nowhere_is_refused() -> None:

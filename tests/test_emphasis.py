@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from digressions.emphasis import emphasized, token_attention
-from digressions.models import Model
-from digressions.prompts import parse
-from digressions.terms import Plain, Segment
+from digressions.models.base import Model
+from digressions.models.encoders import emphasized, token_attention
+from digressions.models.stable_diffusion import StableDiffusion
+from digressions.prompts.parse import parse
+from digressions.prompts.terms import Plain, Segment
 
 
 def plain(prompt: str) -> Plain:
@@ -17,7 +18,8 @@ def plain(prompt: str) -> Plain:
 
 def words(model: Model, prompt: str) -> dict[str, float]:
     """Attention by token, without the marks."""
-    tokenizer, text = model._text.tokenizers[0], "".join(s.text for s in plain(prompt))
+    assert isinstance(model, StableDiffusion)
+    tokenizer, text = model.text_encoder.tokenizers[0], "".join(s.text for s in plain(prompt))
     found = tokenizer(text, return_offsets_mapping=True)
     attention = token_attention(plain(prompt), found.offset_mapping)
     pieces = tokenizer.convert_ids_to_tokens(found.input_ids)
@@ -55,13 +57,12 @@ def test_no_attention_at_all_is_no_division_by_zero() -> None:
 
 @pytest.mark.parametrize("prompt", ["(photo of a frog:1.0)", "photo of a frog"])
 def test_an_attention_of_one_is_the_plain_prompt_bit_for_bit(bundled: Model, prompt: str) -> None:
-    found = bundled.encode_prompts([plain(prompt), "photo of a frog"]).tokens
+    found = bundled.encode_text([plain(prompt), "photo of a frog"], 64, 64).tokens
     assert torch.equal(found[0], found[1])
 
 
 def test_attention_changes_what_is_encoded_and_a_plain_text_is_not_parsed(bundled: Model) -> None:
-    found = bundled.encode_prompts(
-        [plain("photo of a (frog:1.4)"), "photo of a frog", "photo of a (frog:1.4)"]
-    ).tokens
+    prompts = [plain("photo of a (frog:1.4)"), "photo of a frog", "photo of a (frog:1.4)"]
+    found = bundled.encode_text(prompts, 64, 64).tokens
     assert not torch.allclose(found[0], found[1])
     assert not torch.allclose(found[0], found[2])

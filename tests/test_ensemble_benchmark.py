@@ -10,8 +10,8 @@ import torch
 
 from benchmarks import ensemble
 from benchmarks.page import marked
-from digressions.ensembles.ensemble import HOW
-from digressions.models import Defaults
+from digressions.models.base import Defaults
+from digressions.prompts.scheduling import COMBINE_HELP
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -35,7 +35,7 @@ def test_pairs_are_twenty_and_ways_are_all():
     animals = [animal for pair in ensemble.PAIRS for animal in pair]
     assert len(ensemble.PAIRS) == 20
     assert len(set(animals)) == 40
-    assert {way.how for way in ensemble.WAYS} == set(HOW)
+    assert {way.combine for way in ensemble.WAYS} == set(COMBINE_HELP)
     prompts = {way.name: way.prompt("frog", "fox") for way in ensemble.WAYS}
     assert prompts["pair"] == "photo of a frog and a fox"
     assert prompts["looks"] == "photo of a frog that looks like a fox"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.models import Defaults, Model
-from digressions.pictures.images import read_image, read_text
-from digressions.pictures.metadata import Settings, from_text
+from digressions.generate.metadata import Record, record_of
+from digressions.images.image_files import read_image, read_text
+from digressions.models.base import Defaults, Model
 
 from .conftest import Ran
 
@@ -21,29 +21,29 @@ QUICK = ("--size", "32", "--seed", "7")
 
 
 @pytest.fixture(autouse=True)
-def _quick_likes(bundled: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick_defaults(bundled: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundled, "defaults", Defaults(steps=2, guidance=2.0))
 
 
-def settings(path: str | Path) -> Settings:
-    return from_text(read_text(path))
+def record(path: str | Path) -> Record:
+    return record_of(read_text(path))
 
 
 def test_and_means_the_same_in_every_command(digress: Digress) -> None:
     assert digress("ensemble", *TWO, "--weights", "1,0.7", *QUICK, "-o", "a.png").code == 0
     prompt = f"{TWO[0]} AND {TWO[1]} :0.7"
-    assert settings("a.png").prompt == prompt
+    assert record("a.png").params.prompt == prompt
     assert digress("paint", prompt, *QUICK, "-o", "b.png").code == 0
     assert np.array_equal(read_image("a.png"), read_image("b.png"))
     assert digress("paint", TWO[0], *QUICK, "-o", "c.png").code == 0
     assert not np.array_equal(read_image("a.png"), read_image("c.png"))
 
 
-@pytest.mark.parametrize("how", ["sum", "latents", "superpose-or"])
-def test_replay_combines_in_the_same_way(digress: Digress, how: str) -> None:
-    options = ("--how", how, "--sampler", "euler_ancestral", *QUICK)
+@pytest.mark.parametrize("combine", ["sum", "latents", "superpose-or"])
+def test_replay_combines_in_the_same_way(digress: Digress, combine: str) -> None:
+    options = ("--combine", combine, "--sampler", "euler_ancestral", *QUICK)
     assert digress("ensemble", *TWO, *options, "-o", "a.png").code == 0
-    assert settings("a.png").how == how
+    assert record("a.png").params.combine == combine
     assert digress("replay", "a.png", "-o", "b.png").code == 0
     assert np.array_equal(read_image("a.png"), read_image("b.png"))
 
@@ -52,7 +52,7 @@ def test_regions_are_replayed(digress: Digress, tmp_path: Path) -> None:
     where = np.zeros((64, 64), np.uint8)
     where[:, :32] = 255
     Image.fromarray(where).save(tmp_path / "where.png")
-    options = ("--region", "where.png", "--region", "all", "--soft", "0.2", *QUICK)
+    options = ("--region", "where.png", "--region", "all", "--region-softness", "0.2", *QUICK)
     assert digress("ensemble", *TWO, *options, "-o", "a.png").code == 0
     assert digress("replay", "a.png", "-o", "b.png").code == 0
     assert np.array_equal(read_image("a.png"), read_image("b.png"))
@@ -70,7 +70,7 @@ def test_an_ensemble_is_painted_over_a_picture_and_into_a_mosaic(
     assert digress("ensemble", *TWO, *over, *QUICK, "-o", "a.png").code == 0
     assert digress("replay", "a.png", "-o", "b.png").code == 0
     assert np.array_equal(read_image("a.png"), read_image("b.png"))
-    mosaic = ("--grid", "2", "--size", "32", "--how", "sum", "--upscaler", "lanczos")
+    mosaic = ("--grid", "2", "--size", "32", "--combine", "sum", "--upscaler", "lanczos")
     assert digress("mosaic", " AND ".join(TWO), *mosaic, "-o", "m").code == 0
     assert digress("replay", "m/preview.jpg", "-o", "again").code == 0
     assert np.array_equal(read_image("m/preview.jpg"), read_image("again/preview.jpg"))
@@ -82,7 +82,7 @@ def test_any_picture_of_a_comparison_can_be_replayed(digress: Digress, tmp_path:
     assert "28 pictures" in ran.out
     painted = sorted((tmp_path / "a-compare").iterdir())
     assert len(painted) == 28
-    assert {settings(path).seed for path in painted} == {7, 8}
+    assert {record(path).params.seed for path in painted} == {7, 8}
     assert (tmp_path / "a-compare.png").exists()
     for name in ("03-one-prompt-a-mixture-of-photo-of-a-frog-and-a-turtle-8", "05-sum-7"):
         path = tmp_path / "a-compare" / f"{name}.png"
@@ -113,7 +113,7 @@ def test_the_best_are_those_with_the_highest_balance(digress: Digress, tmp_path:
     assert len(balance) == 4
     assert len(kept) == 2
     assert min(balance[seed] for seed in kept) >= sorted(balance.values())[1]
-    told = settings(f"a-{kept[0]}.png").extra["balance"]
+    told = record(f"a-{kept[0]}.png").details["balance"]
     assert set(told) == set(TWO)
 
 
@@ -130,11 +130,11 @@ def test_both_ways_are_two_prompts_and_are_judged_by_the_concepts(digress: Digre
     options = ("--both-ways", template, "--balance", *QUICK)
     ran = digress("ensemble", "frog", "fox", *options, "-o", "a.png")
     assert ran.code == 0
-    assert settings("a.png").prompt == (
+    assert record("a.png").params.prompt == (
         "photo of a frog that looks like a fox AND photo of a fox that looks like a frog"
     )
     assert "photo of a frog," in ran.out
-    assert set(settings("a.png").extra["balance"]) == {"photo of a frog", "photo of a fox"}
+    assert set(record("a.png").details["balance"]) == {"photo of a frog", "photo of a fox"}
 
 
 @pytest.mark.parametrize(
@@ -143,26 +143,25 @@ def test_both_ways_are_two_prompts_and_are_judged_by_the_concepts(digress: Digre
         (("a frog",), "needs several prompts and there is one"),
         ((*TWO, "--weights", "1"), "prompts: 2, weights: 1; give one for each"),
         ((*TWO, "--weights", "1;2"), "--weights '1;2': give numbers like 1,0.7"),
-        ((*TWO, "--weights", "1,-1"), "the weights add up to 0 at step 1 of 2: --how mean"),
-        ((*TWO, "--how", "both"), "--how 'both' is not known: choose one of mean, sum"),
+        ((*TWO, "--weights", "1,-1"), "the weights add up to 0 at step 1 of 2: --combine mean"),
+        ((*TWO, "--combine", "both"), "--combine 'both' is not known: choose one of mean, sum"),
         (("a (frog", "a fox"), 'prompt 1: "(" is never closed'),
         ((*TWO, "--region", "left"), "prompts: 2, regions: 1; give one for each"),
-        ((*TWO, "--region", "left", "--region", "nowhere"), "nowhere: there is no such file"),
-        ((*TWO, "--region", "left", "--region", "all", "--how", "lerp"), "knows no regions"),
+        ((*TWO, "--region", "left", "--region", "nowhere"), "--region 'nowhere' is neither a file"),
+        ((*TWO, "--region", "left", "--region", "all", "--combine", "lerp"), "knows no regions"),
         ((*TWO, "--region", "left", "--region", "wide.png"), "is 20 x 10 and the picture 32"),
-        ((*TWO, "--map", "--how", "switch"), "asks one prompt at a time"),
+        ((*TWO, "--map", "--combine", "switch"), "asks one prompt at a time"),
         ((*TWO, "--best", "3"), "--best 3 is out of range: 1 to the 1 of -n"),
-        ((*TWO, "--by", "beauty"), "--by 'beauty' is not known: choose balance"),
-        ((*TWO, "--sweep", "1"), "--sweep 1 must be at least 2"),
-        ((*TWO, "--sweep", "3", "--compare"), "each want the run for themselves"),
+        ((*TWO, "--sweep", "1"), "--sweep 1 is out of range: at least 2"),
+        ((*TWO, "--sweep", "3", "--compare"), "each need the run for themselves"),
         ((*TWO, "--compare", "--map"), "are for pictures, not for a table"),
         ((*TWO, "a fox", "--sweep", "3"), "from one prompt to another, and here are 3"),
         ((*TWO, "--both-ways", "a {A}"), "the template has no {B}"),
-        ((*TWO, "--negative", "a AND b"), "the negative prompt 'a AND b' must be one text"),
+        ((*TWO, "--negative", "a AND b"), "--negative 'a AND b' must be one text"),
         ((*TWO, "--judge", "very " * 60), "tokens long"),
-        ((*TWO, "-n", "0"), "-n 0 must be at least 1"),
+        ((*TWO, "-n", "0"), "-n 0 is out of range: 1 to 9999"),
         ((*TWO, "-o", "a.gif"), "cannot write '.gif'"),
-        ((*TWO, "--mask", "wide.png"), "--mask needs --image"),
+        ((*TWO, "--mask", "wide.png"), "--mask needs an --image"),
     ],
 )
 def test_a_bad_value_is_one_line(

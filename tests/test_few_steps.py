@@ -12,16 +12,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from digressions.autoencoder import Autoencoder
 from digressions.errors import InputError, ModelError
-from digressions.fingerprint import Fingerprint
-from digressions.job import Job
-from digressions.loading import load
-from digressions.models import Model
-from digressions.paint import paint_batch
-from digressions.stopwatch import Stopwatch
+from digressions.generate.job import Job
+from digressions.generate.paint import painter_of
+from digressions.models.base import Model
+from digressions.models.encoders import Autoencoder
+from digressions.models.fingerprint import Fingerprint
+from digressions.models.loading import load
+from digressions.models.runtime import Stopwatch
+from digressions.models.stable_diffusion import StableDiffusion
 
 from .checkpoints import SIDE, build, kl_vae, tiny_vae, unet
+from .jobs import job
 
 CPU = torch.device("cpu")
 
@@ -38,17 +40,18 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     return folder
 
 
-def asked(model: Model, monkeypatch: pytest.MonkeyPatch, job: Job) -> list[int]:
+def asked(model: Model, monkeypatch: pytest.MonkeyPatch, wanted: Job) -> list[int]:
     """The rows that the network was asked for, call by call, to paint two of a job."""
     rows: list[int] = []
-    forward = model._unet.forward
+    assert isinstance(model, StableDiffusion)
+    forward = model.unet.forward
 
     def counted(x: torch.Tensor, *args: object, **options: object) -> object:
         rows.append(len(x))
         return forward(x, *args, **options)
 
-    monkeypatch.setattr(model._unet, "forward", counted)
-    paint_batch(model, [job, job])
+    monkeypatch.setattr(model.unet, "forward", counted)
+    painter_of(model)([wanted, wanted])
     return rows
 
 
@@ -66,10 +69,9 @@ def test_few_step_models_come_with_their_sampler_and_without_guidance(
     steps: int,
 ) -> None:
     model = load(str(folder_of(family)), "cpu", "float32")
-    likes = model.defaults
-    assert (likes.sampler, likes.steps) == (sampler, steps)
-    job = Job("frog", 1, SIDE, SIDE, likes.steps, likes.guidance, likes.sampler)
-    assert asked(model, monkeypatch, job) == [2] * steps  # two pictures, not twice two
+    assert (model.defaults.sampler, model.defaults.steps) == (sampler, steps)
+    wanted = job("frog", **model.defaults.values())
+    assert asked(model, monkeypatch, wanted) == [2] * steps  # two pictures, not twice two
 
 
 def test_an_lcm_that_is_a_lora_merged_into_its_network_wants_no_guidance(
@@ -80,8 +82,8 @@ def test_an_lcm_that_is_a_lora_merged_into_its_network_wants_no_guidance(
     path = tmp_path / "merged" / "scheduler" / "scheduler_config.json"
     config = json.loads(path.read_text("utf-8")) | {"_class_name": "LCMScheduler"}
     path.write_text(json.dumps(config), "utf-8")
-    likes = load(str(tmp_path / "merged"), "cpu", "float32").defaults
-    assert (likes.sampler, likes.steps, likes.guidance) == ("lcm", 4, 1.0)
+    defaults = load(str(tmp_path / "merged"), "cpu", "float32").defaults
+    assert (defaults.sampler, defaults.steps, defaults.guidance) == ("lcm", 4, 1.0)
 
 
 @pytest.mark.parametrize("family", ["lcm", "turbo"])
@@ -93,12 +95,9 @@ def test_at_least_one_step_is_taken_at_any_strength(
     strength: float,
 ) -> None:
     model = load(str(folder_of(family)), "cpu", "float32")
-    likes = model.defaults
-    start = torch.rand(3, SIDE, SIDE)
-    job = Job(
-        *("frog", 1, SIDE, SIDE, 2, likes.guidance, likes.sampler), image=start, strength=strength
-    )
-    assert asked(model, monkeypatch, job) == [2]
+    chosen = model.defaults.values() | {"steps": 2, "strength": strength}
+    wanted = job("frog", image=torch.rand(3, SIDE, SIDE), **chosen)
+    assert asked(model, monkeypatch, wanted) == [2]
 
 
 # --- a tiny autoencoder ----------------------------------------------------------------------
@@ -153,7 +152,7 @@ def test_a_network_that_wants_to_see_a_picture_too_is_refused(
 ) -> None:
     folder = shutil.copytree(folder_of("sd"), tmp_path / "seeing")
     unet(addition_embed_type="image", encoder_hid_dim=8).save_pretrained(folder / "unet")
-    with pytest.raises(ModelError, match=r"wants to be told more \(image\)"):
+    with pytest.raises(ModelError, match=r"needs another condition \(image\)"):
         load(str(folder), "cpu", "float32")
 
 
@@ -188,7 +187,7 @@ def test_pictures_that_overflow_in_half_precision_are_those_of_float32() -> None
 
 def test_a_network_or_weights_that_give_no_numbers_are_one_line() -> None:
     vae = Autoencoder(tiny_vae(), CPU, Stopwatch())
-    with pytest.raises(ModelError, match="give --dtype bfloat16 or float32"):
+    with pytest.raises(ModelError, match="set dtype to bfloat16 or float32"):
         vae.decode(torch.full((1, 4, 8, 8), float("nan")))
     damaged = tiny_vae()
     with torch.no_grad():
@@ -201,7 +200,9 @@ def test_an_autoencoder_that_asks_for_float32_gets_it(
     folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     def dtype(folder: Path, kind: str = "float16") -> torch.dtype:
-        return load(str(folder), "cpu", kind)._vae._vae.dtype
+        model = load(str(folder), "cpu", kind)
+        assert isinstance(model, StableDiffusion)
+        return model.autoencoder.dtype
 
     assert dtype(folder_of("sd")) == torch.float16
     for upcast, wanted in ((True, torch.float32), (False, torch.float16)):
@@ -249,16 +250,14 @@ def test_compiling_without_a_compiler_is_one_line(monkeypatch: pytest.MonkeyPatc
         raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    with pytest.raises(InputError, match=r"--compile does not work here .*install a C\+\+"):
-        load("bundled", "cpu", "float32", compiled=True)
+    with pytest.raises(InputError, match=r"compile does not work here .*install a C\+\+"):
+        load("bundled", "cpu", "float32", compile=True)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_compiled_networks_paint_the_same(folder_of: Callable[[str], Path]) -> None:
     folder = str(folder_of("sd"))
-    job = Job("frog", 1, SIDE, SIDE, 2, 1.0, "ddim", image=torch.rand(3, SIDE, SIDE))
-    plain, compiled = (load(folder, "cpu", "float32", compiled=c) for c in (False, True))
-    assert torch.allclose(
-        paint_batch(plain, [job, job]), paint_batch(compiled, [job, job]), atol=1e-4
-    )
+    wanted = [job("frog", steps=2, image=torch.rand(3, SIDE, SIDE))] * 2
+    plain, compiled = (load(folder, "cpu", "float32", compile=c) for c in (False, True))
+    assert torch.allclose(painter_of(plain)(wanted), painter_of(compiled)(wanted), atol=1e-4)

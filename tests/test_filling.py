@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,25 +16,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from digressions.condition import Condition, Text
-from digressions.denoise import tiled, window_starts
+import digressions as dg
+from digressions.diffusion.condition import Condition, Text
+from digressions.diffusion.denoise import Guess, tiled, window_starts
 from digressions.errors import InputError
+from digressions.events import Estimate, Event, Note, Preview, Progress, Saved, completed
+from digressions.frames import candidates
+from digressions.frames.candidates import Scene, layout, scene
+from digressions.frames.filling import fill_frames
+from digressions.frames.finishing import painted_alone, refine_job, refined_size, windows
+from digressions.frames.frame_records import picture_details
+from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.hang import coverage
-from digressions.frames.refine import Refinement, refine_job, refined_size, windows
-from digressions.frames.scene import Scene, job_in, layout, paint_in, scene
-from digressions.geometry import Quad, Size, project
-from digressions.loading import load
-from digressions.paint import paint
-from digressions.pictures.images import read_image, read_text, to_array
-from digressions.prints.pdf import read_pdf_text
+from digressions.generate.metadata import record_of
+from digressions.generate.params import ResolvedParams
+from digressions.geometry import Size
+from digressions.homography import Quad, project
+from digressions.images.image_files import read_image, read_text, to_array
+from digressions.models.base import Model
+from digressions.models.loading import load
+from digressions.prints.print_file import read_pdf_text
 
 from .checkpoints import build
-from .conftest import Ran, tree
-from .test_frame import MOULDING, OPENING, framed, painted, stripes
+from .conftest import tree
+from .walls import MOULDING, OPENING, framed, painted, stripes
 
 SECOND = Quad((500.0, 120.0), (600.0, 122.0), (598.0, 250.0), (501.0, 248.0))
 AROUND = Quad((488.0, 106.0), (613.0, 109.0), (610.0, 264.0), (488.0, 262.0))
-QUICK = ("--steps", 2, "--upscaler", "lanczos")
+QUICK = {"steps": 2, "upscaler": "lanczos"}
 
 
 def two_frames() -> np.ndarray:
@@ -42,8 +54,8 @@ def two_frames() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], object]:
-    def make(family: str) -> object:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
+    def make(family: str) -> Model:
         return load(str(build(tmp_path_factory.mktemp(family), family)), "cpu", "float32")
 
     return make
@@ -62,15 +74,15 @@ def test_an_opening_keeps_its_aspect_whatever_the_model(
     aspect: float, room: float, model: tuple[int, int]
 ) -> None:
     side, factor = model
-    canvas, hole, opening = layout(aspect, room, side, factor)
+    canvas, masked, opening = layout(aspect, room, side, factor)
     assert canvas.pixels <= side * side
-    for length in (*canvas, *hole):
+    for length in (*canvas, *masked):
         assert length % factor == 0
-    assert hole.left <= opening.left < opening.right <= hole.right
-    assert hole.top <= opening.top < opening.bottom <= hole.bottom
+    assert masked.left <= opening.left < opening.right <= masked.right
+    assert masked.top <= opening.top < opening.bottom <= masked.bottom
     width, height = opening.size
     assert abs(width - height * aspect) <= 0.5 or abs(height - width / aspect) <= 0.5
-    assert hole.left >= (factor if room else 0)
+    assert masked.left >= (factor if room else 0)
 
 
 def test_more_room_is_a_smaller_opening() -> None:
@@ -80,7 +92,7 @@ def test_more_room_is_a_smaller_opening() -> None:
 
 
 def test_a_room_out_of_range_and_a_frame_too_thin_are_refused() -> None:
-    with pytest.raises(InputError, match=r"--room 1\.5"):
+    with pytest.raises(InputError, match=r"room 1\.5"):
         layout(1.0, 1.5, 64, 8)
     with pytest.raises(InputError, match="does not fit"):
         layout(1.0, 1.0, 16, 8)
@@ -91,7 +103,7 @@ def test_a_scene_is_the_photo_where_its_matrix_says(size: int) -> None:
     y, x = np.mgrid[0 : 480 * size, 0 : 640 * size]
     ramps = np.stack([x * 255 / x.max(), y * 255 / y.max(), 0 * x], -1)
     photo = np.rint(ramps).astype(np.uint8)
-    seen = scene(photo, OPENING.scaled(size), 0.75, side=64, factor=8, room=0.2)
+    seen = scene(photo, OPENING.scaled(size), 0.75, side=64, vae_scale_factor=8, room=0.2)
     v, u = np.mgrid[0 : seen.size.height, 0 : seen.size.width]
     there = project(seen.matrix, np.stack([u.ravel(), v.ravel()], -1))
     wanted = there / (x.max(), y.max())
@@ -100,41 +112,45 @@ def test_a_scene_is_the_photo_where_its_matrix_says(size: int) -> None:
     assert seen.pixels.dtype == np.float32
 
 
-def test_only_the_hole_is_painted_and_it_holds_the_opening() -> None:
-    seen = scene(framed(), OPENING, 0.75, side=64, factor=8, room=0.2)
+def test_only_the_masked_area_is_painted_and_it_holds_the_opening() -> None:
+    seen = scene(framed(), OPENING, 0.75, side=64, vae_scale_factor=8, room=0.2)
     box = seen.opening
-    assert (seen.hole[box.top : box.bottom, box.left : box.right] == 1).all()
-    assert seen.hole[0].max() == seen.hole[:, 0].max() == 0
-    assert scene(framed(), OPENING, 0.75, side=64, factor=8, room=0).hole.min() == 1
+    assert (seen.mask[box.top : box.bottom, box.left : box.right] == 1).all()
+    assert seen.mask[0].max() == seen.mask[:, 0].max() == 0
+    assert scene(framed(), OPENING, 0.75, side=64, vae_scale_factor=8, room=0).mask.min() == 1
+
+
+def quick(prompt: str, seed: int = 1, **more: Any) -> ResolvedParams:
+    usual = {"size": 64, "steps": 2, "guidance": 1.0, "sampler": "ddim", "strength": 1.0}
+    return ResolvedParams(**usual | {"prompt": prompt, "seed": seed} | more)
+
+
+def paint_in(model: Model, seen: Scene, params: ResolvedParams) -> np.ndarray:
+    return seen.cut(completed(painted_alone(model, seen.job(params))))
 
 
 @pytest.mark.parametrize("family", ["sd", "inpainting", "sdxl"])
 def test_models_of_all_kinds_paint_into_an_opening(
-    tiny: Callable[[str], object], family: str
+    tiny: Callable[[str], Model], family: str
 ) -> None:
     model = tiny(family)
-    seen = scene(framed(), OPENING, 0.75, side=64, factor=8, room=0.2)
-    job = job_in(seen, "a frog AND a fox", seed=1, steps=2, guidance=2.0, sampler="ddim")
-    picture = paint_in(model, seen, job)
+    seen = scene(framed(), OPENING, 0.75, side=64, vae_scale_factor=8, room=0.2)
+    picture = paint_in(model, seen, quick("a frog AND a fox", guidance=2.0))
     assert picture.shape == (*seen.opening.size[::-1], 3)
-    other = paint_in(model, seen, job_in(seen, "a fox", **_quick(seed=2)))
+    other = paint_in(model, seen, quick("a fox", seed=2))
     assert (picture != other).any()
 
 
-def _quick(seed: int) -> dict[str, object]:
-    return {"seed": seed, "steps": 2, "guidance": 1.0, "sampler": "ddim"}
-
-
 def test_an_inpainting_model_sees_the_room_and_nothing_of_the_blank(
-    tiny: Callable[[str], object],
+    tiny: Callable[[str], Model],
 ) -> None:
     model = tiny("inpainting")
-    seen = scene(framed(), OPENING, 0.75, side=64, factor=8, room=0.2)
-    inside = seen.hole[..., None] > 0
+    seen = scene(framed(), OPENING, 0.75, side=64, vae_scale_factor=8, room=0.2)
+    inside = seen.mask[..., None] > 0
     red = np.float32([1, 0, 0])
 
     def picture(of: Scene) -> np.ndarray:
-        return paint_in(model, of, job_in(of, "a fox", **_quick(seed=1)))
+        return paint_in(model, of, quick("a fox"))
 
     plain = picture(seen)
     assert (picture(seen._replace(pixels=np.where(inside, red, seen.pixels))) == plain).all()
@@ -160,50 +176,51 @@ def test_windows_cover_all_and_overlap_by_half(length: int, side: int) -> None:
 
 
 def test_windows_of_a_network_that_looks_at_single_latents_are_the_whole() -> None:
-    def alone(x_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
+    def alone(x_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> Guess:
         assert max(x_t.shape[-2:]) <= 8
-        assert condition.channels is not None
-        return x_t.square() + condition.channels
+        assert condition.extra_channels is not None
+        return Guess(x_t.square() + condition.extra_channels)
 
     x, channels = torch.randn(2, 3, 13, 21), torch.randn(2, 3, 13, 21)
-    condition = Condition(Text(torch.zeros(2, 1, 1)), torch.ones(2), channels=channels)
-    found = tiled(alone, 8)(x, torch.zeros(2), condition)
+    condition = Condition(Text(torch.zeros(2, 1, 1)), torch.ones(2), extra_channels=channels)
+    found = tiled(alone, 8)(x, torch.zeros(2), condition).x_0
     assert torch.allclose(found, x.square() + channels, atol=1e-5)
 
 
-def test_a_picture_of_windows_has_no_seams(bundled: object) -> None:
+def test_a_picture_of_windows_has_no_seams(bundled: Model) -> None:
     """Beside the same windows painted each by itself, which have."""
     size = Size(128, 128)
     y, x = np.mgrid[0:128, 0:128]
     start = np.stack([128 + 90 * np.sin(x / 40), 128 + 90 * np.cos(y / 50), x + y / 2], -1)
     start = start.clip(0, 255).astype(np.uint8)
-    plan = Refinement("photo of a fox", strength=0.8)
-    how = {"steps": 6, "guidance": 1.5, "sampler": "ddim"}
+    params = quick("photo of a fox", strength=0.8, steps=6, guidance=1.5)
+
+    def repainted(picture: np.ndarray, seed: int) -> np.ndarray:
+        job, box = refine_job(bundled, picture, params.but(seed=seed))
+        assert box.size == Size(*picture.shape[1::-1])
+        return completed(painted_alone(bundled, job))
+
     assert windows(size, 64, 8) == 9
-    together, apart = [], []
+    as_one, one_by_one = [], []
     for seed in (1, 2):
-        job, box = refine_job(bundled, start, plan, seed=seed, **how)
-        assert box.size == size
-        (whole,) = paint(bundled, [job])
-        together.append(seam(to_array(whole.image), 32))
+        as_one.append(seam(repainted(start, seed), 32))
         rows = []
         for top in (0, 64):
             row = []
             for left in (0, 64):
                 part = start[top : top + 64, left : left + 64]
-                alone, _ = refine_job(bundled, part, plan, seed=seed + top + left, **how)
-                row.append(to_array(next(paint(bundled, [alone])).image))
+                row.append(repainted(part, seed + top + left))
             rows.append(np.hstack(row))
-        apart.append(seam(np.vstack(rows), 64))
-    print(f"steps across borders: together {together}, apart {apart}")
-    assert np.mean(together) < 1.3
-    assert np.mean(apart) > 2
+        one_by_one.append(seam(np.vstack(rows), 64))
+    print(f"steps across borders: as one {as_one}, one by one {one_by_one}")
+    assert np.mean(as_one) < 1.3
+    assert np.mean(one_by_one) > 2
 
 
-def test_a_picture_no_larger_than_the_model_is_padded_and_comes_back(bundled: object) -> None:
+def test_a_picture_no_larger_than_the_model_is_padded_and_comes_back(bundled: Model) -> None:
     picture = stripes(45, 60)
-    job, box = refine_job(bundled, picture, Refinement("a fox", scale=1.0), **_quick(seed=1))
-    assert (job.width, job.height) == (64, 64)
+    job, box = refine_job(bundled, picture, quick("a fox"))
+    assert job.params.size == (64, 64)
     assert job.image is not None
     inner = to_array(job.image)[box.top : box.bottom, box.left : box.right]
     assert (inner == picture).all()
@@ -217,40 +234,53 @@ def test_the_longer_side_is_as_many_models_long_as_asked(aspect: float, scale: f
     assert min(size) == pytest.approx(max(size) * min(aspect, 1 / aspect), abs=1)
 
 
-def test_an_inpainting_model_refines_too(tiny: Callable[[str], object]) -> None:
+def test_an_inpainting_model_refines_too(tiny: Callable[[str], Model]) -> None:
     model = tiny("inpainting")
-    job, _ = refine_job(model, stripes(96, 80), Refinement("a fox"), **_quick(seed=1))
-    (done,) = paint(model, [job])
-    assert torch.isfinite(done.image).all()
+    job, box = refine_job(model, stripes(96, 80), quick("a fox", strength=0.5))
+    assert completed(painted_alone(model, job)).shape == (*job.params.size[::-1], 3)
+    assert box.size == (96, 80)
 
 
 # --- the whole way ---------------------------------------------------------------------------
 
 
 @pytest.fixture
-def wall(tmp_path: Path) -> np.ndarray:
+def wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """Photos of walls in the working folder; the pixels of the first."""
+    monkeypatch.chdir(tmp_path)
     Image.fromarray(framed()).save(tmp_path / "wall.png")
     Image.fromarray(two_frames()).save(tmp_path / "two.png")
-    Image.fromarray(painted([])).save(tmp_path / "bare.png")
-    Image.fromarray(stripes()).save(tmp_path / "picture.png")
     return framed()
 
 
-def test_from_a_photo_to_the_wall_and_to_paper(
-    digress: Callable[..., Ran], tmp_path: Path, wall: np.ndarray
-) -> None:
-    paper = ("--size", "9x12cm", "--dpi", 60, "--bleed", "3mm")
-    refine = ("--refine", "photo of a fox", "--refine-scale", 1.5)
-    ran = digress("frame", "wall.png", "drawing of a fox", *paper, *refine, *QUICK, "-o", "o")
-    assert ran.code == 0, ran.err
-    assert "1 picture for 1 frame, 4 rows" in ran.out
-    assert "120 x 90 mm as cut" in ran.out
-    assert " DPI" in ran.out
-    made = {path.relative_to(tmp_path / "o").as_posix() for path in (tmp_path / "o").rglob("*.*")}
+def fill(model: Model, photo: Any, prompts: Any, folder: str = "o", **more: Any) -> list[Event]:
+    spec = FrameSpec.of(prompts=prompts, **QUICK | more)
+    return list(fill_frames(model, photo, spec, Path(folder)))
+
+
+def texts(events: list[Event], kind: type = Note) -> str:
+    return "\n".join(event.text for event in events if isinstance(event, kind))
+
+
+def replayed(model: Model, source: str, target: str = "again.png") -> Path:
+    dg.finish(dg.replay(source, lambda name: model, output=target))
+    return Path(target)
+
+
+def test_from_a_photo_to_the_wall_and_to_paper(bundled: Model, wall: np.ndarray) -> None:
+    paper = {"size": "9x12cm", "dpi": 60, "bleed": "3mm"}
+    refine = {"refine": "photo of a fox", "refine_scale": 1.5}
+    events = fill(bundled, "wall.png", "drawing of a fox", **paper, **refine)
+    assert "1 picture for 1 frame, 4 rows" in texts(events, Estimate)
+    assert "120 x 90 mm as cut" in texts(events)
+    assert " DPI" in texts(events)
+    made = {path.relative_to("o").as_posix() for path in Path("o").rglob("*.*")}
     candidate = "candidates/1-drawing-of-a-fox-0.png"
     assert made == {candidate, "picture.png", "print.pdf", "room.png", "before-after.jpg"}
+    saved = [event.path.name for event in events if isinstance(event, Saved)]
+    assert saved == ["picture.png", "print.pdf", "room.png", "before-after.jpg"]
 
-    hung = read_image(tmp_path / "o/room.png")
+    hung = read_image("o/room.png")
     untouched = np.ones(wall.shape[:2], bool)
     rows, columns, share = coverage(OPENING.scaled(1), wall.shape)
     untouched[rows, columns] = share == 0
@@ -261,176 +291,178 @@ def test_from_a_photo_to_the_wall_and_to_paper(
     rim[rows.start - 1 : rows.stop + 1, columns.start - 1 : columns.stop + 1] = False
     assert (hung[rim] == wall[rim]).all()
 
-    width, height = read_image(tmp_path / "o/picture.png").shape[1::-1]
+    width, height = read_image("o/picture.png").shape[1::-1]
     assert width >= 120 / 25.4 * 60  # the paper lies as the picture does
     assert height >= 90 / 25.4 * 60
-    assert "digressions" in read_pdf_text(tmp_path / "o/print.pdf")
+    assert "digressions" in read_pdf_text(Path("o/print.pdf"))
 
     for name in (candidate, "picture.png", "room.png"):
-        ran = digress("replay", f"o/{name}", "-o", "again.png")
-        assert ran.code == 0, ran.err
-        again, first = read_image(tmp_path / "again.png"), read_image(tmp_path / "o" / name)
-        assert (again == first).all(), name
-        assert read_text(tmp_path / "again.png") == read_text(tmp_path / "o" / name)
-    ran = digress("replay", "o/print.pdf", "-o", "again.pdf")
-    assert ran.code == 0, ran.err
-    assert (tmp_path / "again.pdf").read_bytes() == (tmp_path / "o/print.pdf").read_bytes()
+        again = replayed(bundled, f"o/{name}")
+        assert (read_image(again) == read_image(f"o/{name}")).all(), name
+        assert read_text(again) == read_text(f"o/{name}")
+    again = replayed(bundled, "o/print.pdf", "again.pdf")
+    assert again.read_bytes() == Path("o/print.pdf").read_bytes()
 
 
-def test_candidates_are_shown_and_one_is_picked(
-    digress: Callable[..., Ran], tmp_path: Path, wall: np.ndarray
-) -> None:
-    ran = digress("frame", "wall.png", "a fox", "-n", 3, *QUICK, "-o", "o")
-    assert ran.code == 0, ran.err
-    assert "--pick" in ran.out
-    assert not (tmp_path / "o/room.png").exists()
-    assert (tmp_path / "o/candidates.jpg").exists()
-    before = tree(tmp_path / "o/candidates")
+def test_a_photo_in_memory_is_filled_as_a_file_is(bundled: Model, wall: np.ndarray) -> None:
+    fill(bundled, "wall.png", "a fox")
+    fill(bundled, Image.fromarray(wall), "a fox", "p")
+    assert (read_image("o/room.png") == read_image("p/room.png")).all()
+    with pytest.raises(InputError, match="picture in memory"):
+        replayed(bundled, "p/room.png")
+
+
+def test_progress_tells_every_step(bundled: Model, wall: np.ndarray) -> None:
+    refine = {"refine": "photo of a fox", "refine_strength": 1.0}
+    events = fill(bundled, "wall.png", "a fox", n=2, pick=2, **refine)
+    bars: dict[str, list[tuple[int, int | None]]] = {}
+    for event in events:
+        if isinstance(event, Progress):
+            bars.setdefault(event.task, []).append((event.done, event.total))
+    painting, repainting = bars["painting frame 1"], bars["repainting frame 1"]
+    assert painting == [(1, 2), (2, 2), (2, 2)]
+    assert repainting == [(1, 2), (2, 2), (2, 2)]
+    done = [done for done, _ in bars["enlarging with lanczos"]]
+    assert done == sorted(done)
+
+
+def test_candidates_are_shown_and_one_is_picked(bundled: Model, wall: np.ndarray) -> None:
+    events = fill(bundled, "wall.png", "a fox", n=3)
+    assert "`pick`" in texts(events)
+    assert [event.label for event in events if isinstance(event, Preview)] == [
+        f"frame 1, seed {seed}" for seed in range(3)
+    ]
+    assert not Path("o/room.png").exists()
+    assert Path("o/candidates.jpg").exists()
+    before = tree(Path("o/candidates"))
     assert len(before) == 3
-    ran = digress("frame", "wall.png", "a fox", "-n", 3, "--pick", 2, *QUICK, "-o", "o")
-    assert ran.code == 0, ran.err
-    assert tree(tmp_path / "o/candidates") == before
-    assert '"seed": 1' in read_text(tmp_path / "o/picture.png")["digressions"]
+    fill(bundled, "wall.png", "a fox", n=3, pick=2)
+    assert tree(Path("o/candidates")) == before
+    assert record_of(read_text("o/picture.png")).params.seed == 1
 
 
-def test_what_is_finished_is_kept_when_a_run_is_killed(
-    digress: Callable[..., Ran],
-    tmp_path: Path,
-    wall: np.ndarray,
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_is_finished_is_kept_when_a_run_is_stopped(
+    bundled: Model, wall: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from digressions import paint as painting
-    from digressions.commands import filling
-
-    monkeypatch.setattr(filling, "BATCH", 1)
-    batches: list[int] = []
-    whole = painting.paint_batch
-
-    def counted(model: object, jobs: list[object], on_step: object = None) -> torch.Tensor:
-        batches.append(len(jobs))
-        if len(batches) == 3:
-            raise KeyboardInterrupt
-        return whole(model, jobs, on_step)
-
-    monkeypatch.setattr(painting, "paint_batch", counted)
-    command = ("frame", "wall.png", "a fox", "-n", 4, *QUICK, "-o", "o")
-    assert digress(*command).code == 130
-    kept = tree(tmp_path / "o/candidates")
+    monkeypatch.setattr(candidates, "BATCH", 1)
+    spec = FrameSpec.of(prompts="a fox", n=4, **QUICK)
+    found = 0
+    with closing(fill_frames(bundled, "wall.png", spec, Path("o"))) as events:
+        for event in events:
+            found += isinstance(event, Preview)
+            if found == 2 and isinstance(event, Progress) and event.done == 5:
+                break  # in the middle of the third
+    kept = tree(Path("o/candidates"))
     assert len(kept) == 2
-    assert digress(*command).code == 0
-    assert len(batches) == 3 + 2
-    assert kept.items() <= tree(tmp_path / "o/candidates").items()
-    assert digress(*command).code == 0
-    assert len(batches) == 3 + 2
-    assert digress(*command, "--guidance", 1.2).code == 0  # other pictures
-    assert len(batches) == 3 + 2 + 4
+
+    def painted_now(**more: Any) -> int:
+        shown = fill(bundled, "wall.png", "a fox", n=4, **more)
+        (estimate,) = (event for event in shown if isinstance(event, Estimate))
+        count = sum(isinstance(event, Preview) for event in shown)
+        assert (estimate.pictures, estimate.done) == (count, 4 - count)
+        return count
+
+    assert painted_now() == 2
+    assert kept.items() <= tree(Path("o/candidates")).items()
+    assert painted_now() == 0
+    assert painted_now(guidance=1.2) == 4  # other pictures
 
 
-def test_each_frame_gets_its_own_prompt(
-    digress: Callable[..., Ran], tmp_path: Path, wall: np.ndarray
-) -> None:
+def test_each_frame_gets_its_own_prompt(bundled: Model, wall: np.ndarray) -> None:
     two = two_frames()
-    ran = digress("frame", "two.png", "a fox", "a frog", "--frame", 2, "--frame", 1, *QUICK)
-    assert ran.code == 0, ran.err
-    folder = tmp_path / "out/two-frame"
-    names = sorted(path.name for path in (folder / "candidates").iterdir())
-    assert names[0] == "1-a-frog-1000.png"
-    assert names[1] == "2-a-fox-0.png"
-    assert (folder / "picture-1.png").exists()
-    hung = read_image(folder / "room.png")
+    fill(bundled, "two.png", ["a fox", "a frog"], frame=[2, 1])
+    names = sorted(path.name for path in Path("o/candidates").iterdir())
+    assert names == ["1-a-frog-1000.png", "2-a-fox-0.png"]
+    assert Path("o/picture-1.png").exists()
+    hung = read_image("o/room.png")
     for quad in (OPENING, SECOND):
         rows, columns, share = coverage(quad, two.shape)
         inside = share == 1
         assert (hung[rows, columns][inside] != two[rows, columns][inside]).mean() > 0.9
-    ran = digress("replay", folder / "room.png", "-o", "again.png")
-    assert ran.code == 0, ran.err
-    assert (read_image(tmp_path / "again.png") == hung).all()
+    assert (read_image(replayed(bundled, "o/room.png")) == hung).all()
 
 
-def test_what_was_made_of_files_is_made_again(
-    digress: Callable[..., Ran], tmp_path: Path, wall: np.ndarray
+def test_a_single_prompt_goes_into_all_frames_that_are_named(
+    bundled: Model, wall: np.ndarray
 ) -> None:
-    digress("frame", "wall.png", "--insert", "picture.png", "-o", "o")
-    digress("upscale", "picture.png", "--times", 2, "--upscaler", "lanczos", "-o", "big.png")
-    for kind in ("pdf", "tif", "png"):
-        paper = ("--size", "9x12cm", "--dpi", 60, "--mat", "4mm", "-o", f"print.{kind}")
-        ran = digress("print", "big.png", *paper)
-        assert ran.code == 0, ran.err
-    digress("frame", "wall.png", "--find", "-o", "o")
-    for name in ("o/found.jpg", "o/room.png", "big.png", "print.png", "print.tif", "print.pdf"):
-        again = tmp_path / f"again{Path(name).suffix}"
-        ran = digress("replay", name, "-o", again)
-        assert ran.code == 0, ran.err
-        assert again.read_bytes() == (tmp_path / name).read_bytes(), name
-    Image.fromarray(stripes(20, 20)).save(tmp_path / "picture.png")
-    ran = digress("replay", "o/room.png")
-    assert ran.code == 2
-    assert "not the picture it was" in ran.err
+    fill(bundled, "two.png", "a fox", frame=[2, 1], n=2, pick=[1, 2])
+    seeds = {
+        number: record_of(read_text(f"o/picture-{number}.png")).params.seed for number in (1, 2)
+    }
+    assert seeds == {2: 0, 1: 1001}
+
+
+def test_what_is_asked_of_the_painting_reaches_the_repainting(
+    bundled: Model, wall: np.ndarray
+) -> None:
+    asked = {"guidance": 3.0, "guidance_rescale": 0.5, "timestep_spacing": "leading"}
+    asked |= {"negative": "a dog", "combine": "sum"}
+    fill(bundled, "wall.png", "a fox AND a cat", seed=3, refine="a frog AND a fox", **asked)
+    record = record_of(read_text("o/picture.png"))
+    refine = picture_details(record).refine
+    assert refine is not None
+    for name, value in asked.items():
+        assert getattr(record.params, name) == getattr(refine, name) == value
+    assert (refine.prompt, refine.seed, refine.strength) == ("a frog AND a fox", 3, 0.5)
+    assert refine.masked_content is None
+    calm = read_image("o/picture.png")
+    assert (read_image(replayed(bundled, "o/picture.png")) == calm).all()
+    fill(bundled, "wall.png", "a fox AND a cat", "p", seed=3, refine="a frog AND a fox", **asked)
+    assert (read_image("p/picture.png") == calm).all()
+
+
+def test_what_suits_noise_is_not_taken_for_the_repainting(
+    tiny: Callable[[str], Model], wall: np.ndarray
+) -> None:
+    fill(tiny("sd"), "wall.png", "a fox", refine="a frog")
+    record = record_of(read_text("o/picture.png"))
+    refine = picture_details(record).refine
+    assert record.params.timestep_spacing == "trailing"  # the model's is leading
+    assert refine is not None
+    assert refine.timestep_spacing is None
+
+
+def test_a_print_may_be_all_that_prints_can_be(bundled: Model, wall: np.ndarray) -> None:
+    paper = {"size": "9x12cm", "dpi": 60, "marks": True, "proof": True, "print_as": "tif"}
+    fill(bundled, "wall.png", "a fox", **paper)
+    assert Path("o/print-proof.png").exists()
+    job = json.loads(read_text("o/print.tif")["digressions"])["details"]["print"]
+    assert job["marks"]
+    again = replayed(bundled, "o/print.tif", "again.tif")
+    assert again.read_bytes() == Path("o/print.tif").read_bytes()
+
+
+def test_a_print_of_an_earlier_picture_is_said_to_be_one(bundled: Model, wall: np.ndarray) -> None:
+    first = fill(bundled, "wall.png", "a fox", size="3x4cm")
+    assert "earlier picture" not in texts(first)
+    again = fill(bundled, "wall.png", "a frog")
+    assert "o/print.pdf belongs to an earlier picture" in texts(again)
+
+
+def test_words_that_the_model_was_not_taught_are_said(bundled: Model, wall: np.ndarray) -> None:
+    events = fill(bundled, "two.png", ["a fox", "a gryphon"], refine="a zeppelin", refine_scale=1.0)
+    (note,) = [e for e in events if isinstance(e, Note) and "was not taught" in e.text]
+    assert note.level == "note"
+    assert "gryphon" in note.text
+    assert "zeppelin" in note.text
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("changes", "words"),
     [
-        (["bare.png", "a fox"], "--corners"),
-        (["wall.png", "a fox", "a frog", "a cat"], "3 pictures"),
-        (["wall.png", "a fox", "--frame", "9"], "--frame 9"),
-        (["two.png", "a fox", "a frog", "--frame", "1"], "--frame for 2"),
-        (["two.png", "a fox", "--frame", "1", "--frame", "1"], "twice"),
-        (["wall.png", "a fox", "--insert", "picture.png"], "--insert"),
-        (["wall.png", "a fox", "-n", "0"], "-n 0"),
-        (["wall.png", "a fox", "-n", "2", "--pick", "3"], "--pick 3"),
-        (["two.png", "a fox", "a frog", "--pick", "1", "--pick", "1", "--pick", "1"], "3 times"),
-        (["wall.png", "a fox", "--room", "2"], "--room 2"),
-        (["wall.png", "a fox", "--size", "A99"], "unknown paper"),
-        (["wall.png", "a fox", "--size", "9x12"], "no unit"),
-        (["wall.png", "a fox", "--size", "A4", "--dpi", "0"], "--dpi 0"),
-        (["wall.png", "a fox", "--size", "A4", "--print-as", "doc"], "--print-as"),
-        (["wall.png", "a fox", "--refine", "x", "--refine-scale", "9"], "--refine-scale 9"),
-        (["wall.png", "a fox", "--refine", "x", "--refine-strength", "2"], "--refine-strength 2"),
-        (["wall.png", "a (fox"], "never closed"),
-        (["wall.png", "a fox", "--mask", "small.png"], "200 x 100"),
-        (["wall.png", "a fox", "--corners", "0,0", "9,0", "2,1", "0,9"], "convex"),
-        (["wall.png", "a fox", "--corners", "9000,0", "9100,0", "9100,90", "9000,90"], "0 pixels"),
-        (["wall.png", "a fox", "--corners", "50,50", "51,50", "51,51", "50,51"], "1 pixels"),
-        (["wall.png", "--insert", "picture.png", "--size", "A4"], "--size"),
-        (["wall.png", "--find", "--refine", "a fox"], "--refine"),
-        (["wall.png", "a fox", "--explain", "--size", "A4"], "--explain"),
-        (["wall.png", "a fox", "--model", "nowhere"], "nowhere"),
-        (["wall.png", "a fox", "--upscaler", "no"], "unknown upscaler"),
-        (["wall.png", "  "], "empty prompt"),
-        (["wall.png", "a fox", "--bleed", "3mm"], "--bleed is about the print"),
-        (["wall.png", "a fox", "--print-as", "tif"], "--print-as is about the print"),
+        ({"room": 1.0, "corners": ["0,0", "639,0", "639,20", "0,20"]}, "does not fit"),
+        ({"prompts": "a (fox"}, "never closed"),
+        ({"seed": 2**63 - 5}, "leaves no room"),
+        ({"refine": "a [fox"}, "never closed"),
+        ({"steps": 900, "sampler": "lcm"}, "`steps` 900 is out of range"),
     ],
-    ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_bad_input_is_one_line_and_writes_nothing(
-    refused: Callable[..., str],
-    tmp_path: Path,
-    wall: np.ndarray,
-    arguments: list[str],
-    words: str,
+def test_what_cannot_be_painted_is_refused_before_anything_is_written(
+    bundled: Model, wall: np.ndarray, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
-    Image.fromarray(np.full((100, 200), 255, np.uint8)).save(tmp_path / "small.png")
-    assert words in refused("frame", *arguments, "-o", "o")
-
-
-def test_a_print_of_an_earlier_picture_is_said_to_be_one(
-    digress: Callable[..., Ran], wall: np.ndarray
-) -> None:
-    first = digress("frame", "wall.png", "a fox", "--size", "3x4cm", *QUICK, "-o", "o")
-    assert first.code == 0, first.err
-    assert "earlier picture" not in first.err
-    again = digress("frame", "wall.png", "a frog", *QUICK, "-o", "o")
-    assert "o/print.pdf is of an earlier picture" in " ".join(again.err.split())
-
-
-@pytest.mark.parametrize("name", ["room.png", "picture.png", "candidates-2.jpg"])
-def test_the_photo_is_never_written_over(
-    refused: Callable[..., str], tmp_path: Path, wall: np.ndarray, name: str
-) -> None:
-    Image.fromarray(wall).save(tmp_path / name)
-    assert "written over" in refused("frame", name, "a fox", "-o", tmp_path)
-    assert "written over" in refused("frame", "wall.png", "a fox", "--palette", name, "-o", ".")
-    link = tmp_path / "here"
-    link.symlink_to(tmp_path)
-    assert "written over" in refused("frame", name, "a fox", "-o", "here")
+    before = tree(tmp_path)
+    spec = FrameSpec.of(**{"prompts": "a fox"} | QUICK | changes)
+    with pytest.raises(InputError) as refused:
+        list(fill_frames(bundled, "wall.png", spec, Path("o")))
+    assert words in refused.value.message
+    assert tree(tmp_path) == before

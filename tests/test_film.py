@@ -1,154 +1,300 @@
-"""Films: what is written is what was rendered, whole or not at all, in constant memory."""
+"""The film as a use case: events, files that remember it, and nothing lost when it is stopped."""
 
 from __future__ import annotations
 
-import tracemalloc
-from dataclasses import dataclass
+import re
+from collections.abc import Generator
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.errors import InputError, OutputError
-from digressions.geometry import Size
-from digressions.pictures.film import _insert_comment, check_film, read_film_text, write_film
-from digressions.pictures.images import read_image, read_text
-
-SIZE = Size(64, 48)
-
-
-@dataclass
-class Sweep:
-    """A bar that goes over a gradient, all in one loop."""
-
-    count: int = 12
-    fps: int = 25
-    size: Size = SIZE
-
-    def frame(self, index: int) -> np.ndarray:
-        y, x = np.mgrid[0 : self.size.height, 0 : self.size.width]
-        frame = np.stack([x * 3, y * 4, 255 - x * 2], -1).clip(0, 255).astype(np.uint8)
-        frame[:, index * 4 % self.size.width :][:, :8] = (250, 230, 40)
-        return frame
+from digressions.distributed.executor import LocalExecutor
+from digressions.errors import ImageError, InputError
+from digressions.events import Estimate, Event, Note, Progress, Saved
+from digressions.generate.metadata import Record, record_of
+from digressions.generate.replay import replay_file
+from digressions.images.image_files import read_image, read_text
+from digressions.models.base import Model
+from digressions.worlds.cache import Cache
+from digressions.worlds.film import FilmDetails, make_film, plan_of
+from digressions.worlds.world_spec import FilmSpec
 
 
-def read_back(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+@pytest.fixture(autouse=True)
+def _start(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("start.png")
 
 
-@pytest.mark.parametrize(("suffix", "error"), [(".mp4", 6), (".webm", 7), (".gif", 6)])
-def test_a_film_shows_the_frames_that_it_was_given(
-    tmp_path: Path, suffix: str, error: float
+def a_spec(**changes: object) -> FilmSpec:
+    given: dict[str, object] = {
+        "prompt": "frog",
+        "grid": 4,
+        "size": 16,
+        "steps": 1,
+        "guidance": 1.0,
+        "strength": 0.75,
+        "sampler": "ddim",
+        "seed": 3,
+        "frame_size": 64,
+        "fps": 4,
+        "seconds": 3.0,
+        "upscaler": "lanczos",
+        "image": "start.png",
+        "cache": "w.sqlite",
+    }
+    return FilmSpec.of(**given | changes)
+
+
+def made(model: Model, target: str, **changes: object) -> list[Event]:
+    return list(make_film(model, a_spec(**changes), target))
+
+
+def frames(folder: Path | str) -> list[np.ndarray]:
+    return [read_image(path) for path in sorted(Path(folder).glob("*.png"))]
+
+
+def texts(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, (Estimate, Note))]
+
+
+# --- what it tells -----------------------------------------------------------------------------
+
+
+def test_a_film_says_what_it_costs_how_far_it_is_and_how_it_closes(bundled: Model) -> None:
+    events = made(bundled, "film.gif", into=(5,), cell_prompt=["bee"])
+    estimate, *between, closes, saved = events
+    assert isinstance(estimate, Estimate)
+    assert re.match(r"2 levels in 12 frames of 64x64 \(3.0 s\): \d+ pictures of 32", estimate.text)
+    assert estimate.pictures + estimate.done <= 32
+    assert estimate.seconds is not None
+    progress = [event for event in between if isinstance(event, Progress)]
+    tasks = dict.fromkeys(event.task for event in progress)
+    assert list(tasks) == ["painting", "filming"]
+    for task in tasks:
+        steps = [event for event in progress if event.task == task]
+        assert steps[-1].done == steps[-1].total
+    assert isinstance(closes, Note)
+    residuals = re.match(r"falls into 5/\d+ and closes: .* to (\S+) grey .* to (\S+)$", closes.text)
+    assert residuals
+    assert all(float(value) <= 1 for value in residuals.groups())
+    assert isinstance(saved, Saved)
+    assert (saved.path, saved.text) == (Path("film.gif"), "")
+    assert saved.details["loop"][0] == 5
+    with Image.open("film.gif") as film:
+        assert (film.n_frames, film.size, film.info["loop"]) == (12, (64, 64), 0)
+
+
+def test_what_is_painted_already_is_said_and_not_painted_again(bundled: Model) -> None:
+    made(bundled, "one")
+    estimate, note, *_ = made(bundled, "two")
+    assert isinstance(estimate, Estimate)
+    assert (estimate.pictures, estimate.done) == (0, 31)
+    assert isinstance(note, Note)
+    assert note.text == "31 of them are already painted; continuing with the rest"
+    assert all(map(np.array_equal, frames("one"), frames("two")))
+
+
+def test_a_gif_is_made_to_fit(bundled: Model) -> None:
+    saved = made(bundled, "film.gif", max_mb=0.02)[-1]
+    assert isinstance(saved, Saved)
+    assert re.fullmatch(r"at \d+x\d+ to fit 0.02 MB", saved.text)
+    assert Path("film.gif").stat().st_size <= 20_000
+
+
+def test_a_film_of_few_pictures_falls_as_deep_as_one_likes(bundled: Model) -> None:
+    events = made(bundled, "film.webm", reuse=6, levels=5)
+    coverage, estimate, _ = texts(events)
+    assert re.match(r"6 pictures cover \d+% of their own cells within 0.05 in OKLab", coverage)
+    assert estimate.startswith("5 levels in 12 frames")
+    assert Path("film.webm").exists()
+
+
+def test_the_first_frame_is_the_users_picture(bundled: Model, photo: np.ndarray) -> None:
+    made(bundled, "frames")
+    found = frames("frames")
+    assert len(found) == 12
+    square = photo[:, 8:56]  # its middle
+    a = found[0].reshape(4, 16, 4, 16, 3).mean((1, 3))
+    b = square.reshape(4, 12, 4, 12, 3).mean((1, 3))
+    assert np.abs(a[1:3, 1:3] - b[1:3, 1:3]).max() < 12
+
+
+def test_words_that_a_model_does_not_know_are_noted(bundled: Model) -> None:
+    first = made(bundled, "frames", cell_prompt=["frog", "zyzzyva"])[0]
+    assert isinstance(first, Note)
+    assert first.level == "note"
+    assert "was not taught 'zyzzyva'" in first.text
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "target", "words"),
+    [
+        ({"levels": 0}, "film", "levels 0 is out of range"),
+        ({"fps": 0}, "film", "fps 0"),
+        ({"seconds": 0}, "film", "seconds 0"),
+        ({"seconds": float("nan")}, "film", "seconds is nan"),
+        ({"frame_size": 16}, "film", "frame_size 16x16 is out of range"),
+        ({"frame_size": "large"}, "film", "frame_size 'large'"),
+        ({"frame_size": 65}, "film.mp4", "frame_size 65x65: .mp4 takes even sides only"),
+        ({"grid": "4x3"}, "film", "a world's grid is square"),
+        ({"grid": 999}, "film", "at most 256"),
+        ({"band": 3}, "film", "band 3"),
+        ({"size": "16x8"}, "film", "size 16x8: a cell's picture is a square"),
+        ({"reuse": 1}, "film", "reuse 1 is out of range"),
+        ({"into": "one"}, "film", "into 'one'"),
+        ({"into": (16,)}, "film", "cell 16 is not in a grid of 4x4"),
+        ({"max_mb": 0}, "film.gif", "max_mb 0"),
+        ({"max_mb": 2}, "film.mp4", "max_mb is for a GIF: leave it out, or choose output film.gif"),
+        ({"batch_size": 0}, "film", "batch_size 0"),
+        ({"masked_content": "noise"}, "film", "masked_content is not a parameter"),
+        ({"upscaler": "magic"}, "film", "'magic'"),
+        ({"cell_prompt": ["bee", "turtle " * 500]}, "film", "tokens long"),
+        ({"combine": "magic"}, "film", "combine 'magic' is not known"),
+        ({}, "film.avi", "film.avi"),
+        ({"image": "none.png"}, "film", "no such file"),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    bundled: Model, tmp_path: Path, changes: dict[str, object], target: str, words: str
 ) -> None:
-    film, path = Sweep(), tmp_path / f"film{suffix}"
-    seen: list[int] = []
-    assert write_film(path, film, on_frame=seen.append) == film.size
-    frames = read_back(path)
-    assert len(frames) == film.count
-    assert seen == list(range(1, film.count + 1))
-    for index, frame in enumerate(frames):
-        assert np.abs(frame.astype(int) - film.frame(index)).mean() < error
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as refused:
+        made(bundled, target, **changes)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_gif_loops_for_ever_at_its_speed(tmp_path: Path) -> None:
-    write_film(tmp_path / "a.gif", Sweep())
-    with Image.open(tmp_path / "a.gif") as image:
-        assert (image.info["loop"], image.info["duration"], image.n_frames) == (0, 40, 12)
+def test_too_many_chosen_cells(bundled: Model) -> None:
+    with pytest.raises(InputError, match="2 cells in into are more than levels 1"):
+        made(bundled, "film", levels=1, into="5/6")
 
 
-def test_a_gif_fits_where_it_should(tmp_path: Path) -> None:
-    write_film(tmp_path / "a.gif", Sweep())
-    whole = (tmp_path / "a.gif").stat().st_size
-    seen: list[int] = []
-    size = write_film(tmp_path / "b.gif", Sweep(), most_bytes=whole // 2, on_frame=seen.append)
-    assert (tmp_path / "b.gif").stat().st_size <= whole // 2
-    assert size.width < 64
-    assert seen == seen.count(1) * list(range(1, 13))  # each try begins again
-    assert Image.open(tmp_path / "b.gif").size == size
+# --- who paints, and how long ----------------------------------------------------------------
 
 
-def test_a_gif_that_can_not_fit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="12 frames does not fit 100 bytes"):
-        write_film(tmp_path / "a.gif", Sweep(), most_bytes=100)
-    assert list(tmp_path.iterdir()) == []
+class Witness(LocalExecutor[Model]):
+    """This process, with something to say."""
+
+    wanted = 2
+
+    def notes(self) -> list[Note]:
+        return [Note("a worker died", "note")]
 
 
-def test_a_folder_holds_every_frame_exactly(tmp_path: Path) -> None:
-    film = Sweep()
-    write_film(tmp_path / "frames", film, text={"digressions": "{}"})
-    files = sorted((tmp_path / "frames").iterdir())
-    assert len(files) == film.count
-    assert np.array_equal(read_image(files[5]), film.frame(5))
-    assert read_text(files[5])["digressions"] == "{}"
+def test_an_executor_paints_the_same_film_and_is_heard(bundled: Model) -> None:
+    made(bundled, "alone", cache="a.sqlite")
+    events = list(
+        make_film(
+            bundled, a_spec(cache="b.sqlite", batch_size=4), "helped", executor=Witness(bundled)
+        )
+    )
+    assert Note("a worker died", "note") in events
+    pairs = zip(frames("alone"), frames("helped"), strict=True)
+    assert max(np.abs(a.astype(int) - b).max() for a, b in pairs) <= 2
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
-def test_a_video_remembers(tmp_path: Path, suffix: str) -> None:
-    text = {"parameters": "frog\nSteps: 3", "digressions": '{"prompt": "\u03b1 \\"frog\\"; =#\\n"}'}
-    write_film(tmp_path / f"a{suffix}", Sweep(), text=text)
-    assert text.items() <= read_film_text(tmp_path / f"a{suffix}").items()
+@pytest.mark.parametrize("task", ["painting", "filming"])
+def test_a_film_that_is_cancelled_keeps_what_is_painted(bundled: Model, task: str) -> None:
+    making = make_film(bundled, a_spec(batch_size=1), "film.mp4")
+    assert isinstance(making, Generator)
+    for event in making:
+        if isinstance(event, Progress) and event.task == task and event.done >= 3:
+            break
+    making.close()
+    assert sorted(path.name for path in Path().iterdir()) == ["start.png", "w.sqlite"]
+    with Cache(Path("w.sqlite")) as cache:
+        (kept,) = cache._db.execute("select count(*) from pictures").fetchone()
+        assert kept >= 3
+        assert not cache._db.execute("select * from claims").fetchall()
 
 
-def test_a_gif_remembers_and_is_still_a_gif(tmp_path: Path) -> None:
-    text = {"parameters": "frog " * 200, "digressions": "\u03b1"}
-    write_film(tmp_path / "a.gif", Sweep(), text=text)
-    assert read_text(tmp_path / "a.gif") == text
-    assert len(read_back(tmp_path / "a.gif")) == 12
-    assert Image.open(tmp_path / "a.gif").n_frames == 12
+# --- again ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
-def test_an_odd_size_is_refused_by_video(suffix: str) -> None:
-    with pytest.raises(InputError, match=r"--size 65x48: .* even sides only"):
-        check_film(Path(f"a{suffix}"), Size(65, 48))
-    check_film(Path("a.gif"), Size(65, 47))
+@pytest.mark.parametrize("more", [{}, {"reuse": 4, "cell_prompt": ["bee"]}], ids=["", "reuse"])
+@pytest.mark.parametrize("kind", ["film.mp4", "film.webm", "film.gif", "film.webp", "frames"])
+def test_a_film_can_be_replayed_by_what_its_file_remembers(
+    bundled: Model, kind: str, more: dict[str, object]
+) -> None:
+    made(bundled, kind, **more)
+    file = next(Path(kind).glob("*3.png")) if kind == "frames" else Path(kind)
+    events = list(replay_file(file, lambda name: bundled, output=Path("again")))
+    assert not [event for event in events if isinstance(event, Note) and event.level != "info"]
+    assert len(frames("again")) == 12
+    if kind == "frames":
+        pairs = zip(frames(kind), frames("again"), strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_an_unknown_suffix_is_refused() -> None:
-    with pytest.raises(OutputError, match=r"cannot write '\.avi'"):
-        check_film(Path("a.avi"), Size(64, 48))
+def test_a_frame_is_replayed_into_a_folder_beside_it(bundled: Model) -> None:
+    made(bundled, "frames")
+    saved = list(replay_file(Path("frames/000003.png"), lambda name: bundled))[-1]
+    assert isinstance(saved, Saved)
+    assert saved.path == Path("frames/000003-replay")
+    assert len(frames(saved.path)) == 12
 
 
-def test_a_film_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
-    class Broken(Sweep):
-        def frame(self, index: int) -> np.ndarray:
-            if index == 7:
-                raise KeyboardInterrupt
-            return super().frame(index)
-
-    (tmp_path / "a.mp4").write_bytes(b"the film of yesterday")
-    with pytest.raises(KeyboardInterrupt):
-        write_film(tmp_path / "a.mp4", Broken())
-    assert (tmp_path / "a.mp4").read_bytes() == b"the film of yesterday"
-    assert len(list(tmp_path.iterdir())) == 1
+def a_record(model: Model) -> Record:
+    made(model, "frames")
+    return record_of(read_text("frames/000000.png"))
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path, suffix: str) -> None:
-    peaks = []
-    write_film(tmp_path / f"warm{suffix}", Sweep(2))
-    for count in (20, 200):
-        tracemalloc.start()
-        write_film(tmp_path / f"a{suffix}", Sweep(count))
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < 1.5 * peaks[0]
+def test_a_film_remembers_how_its_root_is_painted(bundled: Model) -> None:
+    record = a_record(bundled)
+    assert record.kind == "film"
+    assert record.params.prompt == "frog"
+    assert record.image is not None
+    assert record.image.path == "start.png"
+    details = FilmDetails.from_json_object(record.details)
+    assert details.cells.params.strength == 0.75
+    assert (details.size, details.fps, details.count) == ((64, 64), 4, 12)
+    plan = plan_of(record)
+    assert plan.path == details.loop
+    assert plan.levels == 2
 
 
-def test_a_comment_goes_into_a_long_gif_without_reading_it_whole(tmp_path: Path) -> None:
-    head = b"GIF89a" + bytes([64, 0, 48, 0, 0x80, 0, 0]) + b"palette"[:6]
-    with (tmp_path / "long.gif").open("wb") as gif:
-        gif.write(head)
-        gif.truncate(200_000_000)  # a hole: takes no disk
-    tracemalloc.start()
-    _insert_comment(tmp_path / "long.gif", b"<comment>")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 4_000_000
-    assert (tmp_path / "long.gif").stat().st_size == 200_000_009
-    with (tmp_path / "long.gif").open("rb") as gif:
-        assert gif.read(30).startswith(head + b"<comment>\0")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loop": []},
+        {"loop": "5/6"},
+        {"loop": [5, "6"]},
+        {"fps": 0},
+        {"count": -1},
+        {"count": 10**12},
+        {"size": "9999x9999"},
+        {"size": "large"},
+        {"reuse": 1},
+        {"deeper": [5]},
+        {"cells": {}},
+        {"cells": None},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_damaged_settings_are_refused(bundled: Model, change: dict[str, object]) -> None:
+    record = a_record(bundled)
+    with pytest.raises(InputError, match="the settings of the film are damaged: "):
+        plan_of(record.but(details=record.details | change))
+
+
+def test_another_start_picture_is_refused(bundled: Model, photo: np.ndarray) -> None:
+    record = a_record(bundled)
+    Image.fromarray(255 - photo).save("start.png")
+    with pytest.raises(InputError, match=r"start\.png is not the picture it was"):
+        plan_of(record)
+
+
+def test_a_file_that_is_no_film_cannot_be_replayed(bundled: Model) -> None:
+    Path("film.mp4").write_bytes(b"no film at all" * 100)
+    for name in ("film.mp4", "none.webm"):
+        with pytest.raises(ImageError, match=name):
+            list(replay_file(Path(name), lambda name: bundled))

@@ -7,16 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from benchmarks import frames, judge, openings, sights
-from benchmarks.render import Photo, photograph
+from benchmarks import frames
+from benchmarks.render import photograph
 from benchmarks.rooms import room
-from digressions.frames import choice
-from digressions.frames.choice import judged
-from digressions.geometry import Quad
+from digressions.homography import Quad
 
-SHIPPED = Path(choice.__file__).with_name("choice.npz")
 DOCS = Path(__file__).parents[1] / "docs"
 WIDTH = 500
 
@@ -30,59 +26,11 @@ def test_a_room_is_the_same_every_time_and_larger_when_asked() -> None:
         assert np.abs(doubled - large.corners(b)).max() < 0.01
 
 
-def test_a_room_where_no_quad_is_seen_is_passed_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    plain = np.full((375, 500, 3), 128, np.uint8)
-    monkeypatch.setattr(sights, "photo_of", lambda *_: Photo(plain, (1.0,)))
-    assert sights.looked([3], None, 1) == []
-
-
-@pytest.fixture
-def small_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sights, "room", lambda seed: room(seed, WIDTH))
-    monkeypatch.setattr(judge, "_EPOCHS", 3)
-
-
-def test_numpy_says_what_the_network_was_taught(small_rooms: None) -> None:
-    scenes = [sights.scene(seed) for seed in (1000, 1001)]
-    scale = judge.scaled_by(scenes)
-    lessons = [judge.lesson(each, scale) for each in scenes]
-    taught = judge.taught(lessons, [0], 0)
-    network = scale | {name: array[None] for name, array in taught.weights().items()}
-    for each in scenes:
-        whole = np.stack([each.named[name] for name in scale["names"]], 1)
-        whole = torch.from_numpy((whole - scale["mean"]) / scale["spread"]).float()
-        sides = torch.from_numpy((each.sides - scale["side_mean"]) / scale["side_spread"]).float()
-        with torch.no_grad():
-            said = taught(whole, sides).numpy()
-        assert np.allclose(judged(network, each.named, each.sides), said, atol=1e-4)
-
-
-def test_the_fit_writes_what_the_finder_reads_and_looks_at_a_room_once(
-    small_rooms: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[str] = []
-    asked = ["--out", str(tmp_path), "--rooms", "9", "--networks", "1"]
-    openings.main(asked, said.append)
-    with np.load(tmp_path / "choice.npz") as found, np.load(SHIPPED) as shipped:
-        assert set(found) == set(shipped)
-        assert (found["names"] == shipped["names"]).all()
-        assert all(found[name].shape[1:] == shipped[name].shape[1:] for name in found)
-    monkeypatch.setattr(sights, "look", None)  # what is kept is not looked at again
-    openings.main([*asked, "--held-out"], said.append)
-    assert [text.partition(" rooms")[0] for text in said] == [
-        "taught: 9",
-        "taught: 7",
-        "held out: 2",
-    ]
-
-
 def test_a_finder_that_knows_the_truth_finds_all_without_error() -> None:
     scene = room(4, WIDTH)
     photo = photograph(scene)
 
-    def oracle(pixels: np.ndarray, focal: float | None) -> list[frames.Guess]:
+    def oracle(pixels: np.ndarray, focal_35mm: float | None) -> list[frames.Guess]:
         return [frames.Guess(Quad.trusted(scene.corners(h)), h.aspect) for h in scene.hangings]
 
     result = json.loads(json.dumps(frames.measured(scene, photo, oracle)))
@@ -96,7 +44,7 @@ def test_a_finder_that_knows_the_truth_finds_all_without_error() -> None:
 
 def test_a_finder_that_finds_nothing_has_found_nothing() -> None:
     scene = room(4, WIDTH)
-    result = frames.measured(scene, photograph(scene), lambda pixels, focal: [])
+    result = frames.measured(scene, photograph(scene), lambda pixels, focal_35mm: [])
     assert all(row["overlap"] == 0 for row in result["frames"])
 
 

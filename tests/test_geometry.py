@@ -1,4 +1,4 @@
-"""Sizes, boxes and grids: cells tile a picture exactly, and what is typed is read or refused."""
+"""Sizes, boxes, grids and quads: cells tile a picture exactly, what is typed is read or refused."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from digressions.errors import InputError
 from digressions.geometry import Box, Grid, Size
+from digressions.homography import Quad, homography, project
+
+from .walls import MOULDING, OPENING
 
 sides = st.integers(1, 9_999_999)
 few = st.integers(1, 9)
+corner = st.tuples(st.floats(-9, 9), st.floats(-9, 9))
 
 
 @given(few, few, st.integers(1, 5))
@@ -79,3 +83,45 @@ def test_no_text_does_worse_than_be_refused(text: str) -> None:
 def test_box_size_and_pixels() -> None:
     assert Box(2, 3, 10, 5).size == Size(8, 2)
     assert Size(8, 2).pixels == 16
+
+
+# --- quads ----------------------------------------------------------------------------------
+
+
+@given(st.permutations(range(4)), corner)
+def test_corners_in_any_order_are_one_quad(order: list[int], by: tuple[float, float]) -> None:
+    moved = OPENING.array + by
+    assert np.allclose(Quad.of(moved[order]).array, moved)
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        ["0,0", "10,0", "5,1", "5,9"],
+        ["0,0", "5,0", "10,0", "5,9"],
+        ["3,3", "3,3", "3,3", "3,3"],
+        ["0,0", "9,0", "9,9", "nan,9"],
+        ["0,0", "9,0", "9,9", "9"],
+        ["0,0", "9,0", "9,9"],
+    ],
+)
+def test_what_is_no_convex_quad_is_refused(corners: list[str]) -> None:
+    with pytest.raises(InputError) as refused:
+        Quad.parse(corners)
+    assert "\n" not in str(refused.value)
+
+
+def test_overlap_of_squares_is_what_the_areas_say() -> None:
+    one = Quad((0, 0), (10, 0), (10, 10), (0, 10))
+    half = Quad((5, 0), (15, 0), (15, 10), (5, 10))
+    assert one.overlap(one) == pytest.approx(1)
+    assert one.overlap(half) == pytest.approx(1 / 3)
+    assert one.covers(half) == pytest.approx(0.5)
+    assert one.overlap(Quad((20, 0), (30, 0), (30, 10), (20, 10))) == 0
+
+
+def test_a_homography_takes_its_corners_where_they_belong_and_back() -> None:
+    there = homography(MOULDING.array, OPENING.array)
+    assert np.allclose(project(there, MOULDING.array), OPENING.array)
+    back = project(np.linalg.inv(there), OPENING.array)
+    assert np.allclose(back, MOULDING.array)

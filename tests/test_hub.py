@@ -23,16 +23,15 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 PAINT = """
 import hashlib, sys
 from digressions.errors import DigressionsError
-from digressions.loading import load
-from digressions.job import Job
-from digressions.paint import paint
+from digressions.models.loading import load
+from digressions.generate.paint import painter_of
+from tests.jobs import job
 try:
     model = load(sys.argv[1], "cpu", "float32")
 except DigressionsError as error:
     print(type(error).__name__, error)
 else:
-    job = Job("frog", seed=1, width=64, height=64, steps=2, guidance=1.0, sampler="ddim")
-    image = next(paint(model, [job])).image
+    image = painter_of(model)([job("frog", steps=2)])
     print(model.hash, hashlib.sha256(image.numpy().tobytes()).hexdigest())
 """
 
@@ -133,6 +132,7 @@ def load(hub: Hub, home: Path, name: str = NAME) -> str:
     """Loads a model in a process of its own, and paints: ``"HASH PICTURE"``, or the error."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     environment |= {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[1])
     ran = subprocess.run(
         [sys.executable, "-c", PAINT, name], capture_output=True, text=True, env=environment
     )

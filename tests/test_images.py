@@ -18,22 +18,21 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from digressions.errors import ImageError, OutputError
-from digressions.mosaics.pyramid import write_single
-from digressions.pictures import images
-from digressions.pictures.contactsheet import contact_sheet
-from digressions.pictures.images import (
+from digressions.events import completed
+from digressions.images import image_files as images
+from digressions.images.contact_sheet import contact_sheet
+from digressions.images.image_files import (
     cover,
     read_image,
-    read_image_and_hash,
-    read_mask,
-    read_mask_and_hash,
     read_text,
     resample,
     to_array,
     to_tensor,
     write_image,
 )
-from digressions.pictures.texts import xmp_packet
+from digressions.images.source_image import source_image
+from digressions.images.text_chunks import xmp_packet
+from digressions.mosaics.deep_zoom import write_single
 
 TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}
 SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".PNG"]
@@ -152,7 +151,7 @@ def test_a_mask_is_white_where_to_paint_and_transparent_is_keep(tmp_path: Path) 
     mask[0, 1] = (0, 0, 0, 255)
     mask[0, 2] = (255, 255, 255, 0)
     Image.fromarray(mask).save(tmp_path / "m.png")
-    assert read_mask(tmp_path / "m.png").tolist() == [[255, 0, 0]]
+    assert source_image(tmp_path / "m.png", mask=True).pixels.tolist() == [[255, 0, 0]]
 
 
 # --- bad input -------------------------------------------------------------------------------
@@ -238,16 +237,14 @@ def test_the_limit_is_the_callers(tmp_path: Path, photo: np.ndarray) -> None:
     read_image(tmp_path / "a.png", max_pixels=64 * 48)
 
 
-@pytest.mark.parametrize("read", [read_image_and_hash, read_mask_and_hash])
-def test_a_bad_file_has_no_hash(
-    tmp_path: Path, read: Callable[[Path], tuple[np.ndarray, str]]
-) -> None:
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_bad_file_has_no_hash(tmp_path: Path, mask: bool) -> None:
     (tmp_path / "text.png").write_bytes(b"hello")
     (tmp_path / "bomb.png").write_bytes(bomb(15_000, 15_000))
     os.mkfifo(tmp_path / "pipe.png")
     for name in ("text.png", "bomb.png", "pipe.png", "none.png", "."):
         with pytest.raises(ImageError) as error:
-            read(tmp_path / name)
+            source_image(tmp_path / name, mask=mask)
         assert str(tmp_path / name) in str(error.value)
 
 
@@ -339,9 +336,9 @@ def test_what_is_read_or_fitted_can_be_changed(tmp_path: Path, photo: np.ndarray
     Image.fromarray(photo).save(path)
     for array in (
         read_image(path),
-        read_image_and_hash(path)[0],
-        read_mask(path),
-        read_mask_and_hash(path)[0],
+        source_image(path).pixels,
+        source_image(photo).pixels,
+        source_image(path, mask=True).pixels,
         resample(photo, 20, 10),
         cover(photo, 20, 20),
     ):
@@ -352,11 +349,11 @@ def test_pixels_and_hash_are_those_of_the_file(tmp_path: Path, photo: np.ndarray
     path = tmp_path / "a.jpg"
     Image.fromarray(photo).save(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    picture, of_picture = read_image_and_hash(path)
-    mask, of_mask = read_mask_and_hash(path)
+    picture, of_picture = source_image(path)
+    mask, of_mask = source_image(path, mask=True)
     assert np.array_equal(picture, read_image(path))
-    assert np.array_equal(mask, read_mask(path))
-    assert of_picture == of_mask == digest
+    assert np.array_equal(mask, np.asarray(Image.fromarray(picture).convert("L")))
+    assert of_picture == of_mask == {"path": str(path), "sha256": digest}
 
 
 def test_pixels_and_hash_are_of_one_read(
@@ -370,7 +367,7 @@ def test_pixels_and_hash_are_of_one_read(
     monkeypatch.setattr(
         "builtins.open", lambda p, *a, **k: reads.append(p) or open_file(p, *a, **k)
     )
-    read_image_and_hash(path)
+    source_image(path)
     assert reads == [path]
 
 
@@ -423,7 +420,7 @@ def test_a_side_that_the_kind_of_file_cannot_have(tmp_path: Path, suffix: str, m
 def test_texts_come_backtexts_of_xmp(tmp_path: Path, photo: np.ndarray, suffix: str) -> None:
     strips = iter([photo[:20], photo[20:]])
     packet = xmp_packet(TEXT)
-    path = write_single(strips, 64, 48, tmp_path / f"a{suffix}", xmp=packet)
+    path = completed(write_single(strips, 64, 48, tmp_path / f"a{suffix}", xmp=packet))
     assert read_text(path) == TEXT
 
 

@@ -1,176 +1,156 @@
-"""The package as a whole: a quick import, and modules in one order without cycles."""
+"""The package as a whole: its layers, its names, and a quick import."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import digressions
+from digressions.cli.app import COMMANDS
+from digressions.generate.declare import Params
 
 SOURCES = Path(digressions.__file__).parent
-ORDER = [
-    "errors",
-    "jsontext",
-    "stopwatch",
-    "device",
-    "fingerprint",
-    "worlds.turns",
-    "output",
-    "geometry",
-    "worlds.camera",
-    "prints.lengths",
-    "prints.papersizes",
-    "pictures.texts",
-    "pictures.profiles",
-    "pictures.opening",
-    "pictures.seam",
-    "pictures.colour",
-    "pictures.images",
-    "pictures.original",
-    "pictures.palette",
-    "pictures.film",
-    "ensembles.regions",
-    "pictures.contactsheet",
-    "pictures.metadata",
-    "terms",
-    "prompts",
-    "ensembles.several",
-    "condition",
-    "combine",
-    "denoise",
-    "sample",
-    "vocabulary",
-    "network_config",
-    "scheduler",
-    "checkpoint",
-    "autoencoder",
-    "openvino_networks",
-    "emphasis",
-    "textencoder",
-    "models",
-    "loading",
-    "timing",
-    "ensembles.ensemble",
-    "ensembles.together",
-    "job",
-    "batching",
-    "paint",
-    "engines.engine",
-    "engines.worker",
-    "engines.cluster",
-    "engines.line",
-    "engines.ray_engine",
-    "engines.source",
-    "engines.painter",
-    "tiles",
-    "ensembles.comparison",
-    "ensembles.disagreement",
-    "ensembles.balance",
-    "upscalefile",
-    "upscale",
-    "prints.inks",
-    "prints.paper",
-    "prints.pdf",
-    "prints.proof",
-    "prints.printfile",
-    "prints.order",
-    "mosaics.band",
-    "mosaics.store",
-    "worlds.cache",
-    "mosaics.pyramid",
-    "mosaics.viewer",
-    "mosaics.manifest",
-    "mosaics.preview",
-    "mosaics.sharing",
-    "mosaics.mosaic",
-    "mosaics.factory",
-    "mosaics.far",
-    "mosaics.fidelity",
-    "mosaics.primary",
-    "worlds.canvas",
-    "worlds.plant",
-    "mosaics.work",
-    "mosaics.hypermosaic",
-    "worlds.manifest",
-    "worlds.world",
-    "worlds.bank",
-    "worlds.genesis",
-    "worlds.zoom",
-    "worlds.studio",
-    "worlds.page",
-    "worlds.serve",
-    "worlds.site",
-    "worlds.flight",
-    "replay",
-    "frames.aspect",
-    "frames.medians",
-    "frames.sampling",
-    "frames.lines",
-    "frames.corners",
-    "frames.sharp",
-    "frames.rings",
-    "frames.borders",
-    "frames.quads",
-    "frames.choice",
-    "frames.frame",
-    "frames.hang",
-    "frames.scene",
-    "frames.trials",
-    "frames.experiment",
-    "frames.pulls",
-    "frames.findings",
-    "frames.explain",
-    "frames.pullchart",
-    "frames.sketch",
-    "frames.refine",
-    "frames.filling",
-    "frames.again",
-    "console",
-    "commands.options",
-    "commands.groups",
-    "commands.chosen",
-    "commands.far",
-    "commands.papers",
-    "commands.side_by_side",
-    "commands.ensemble",
-    "commands.making",
-    "commands.mosaic",
-    "commands.paint",
-    "commands.zoom",
-    "commands.print",
-    "commands.hanging",
-    "commands.filling",
-    "commands.explain",
-    "commands.frame",
-    "commands.serve",
-    "commands.screensaver",
-    "commands.export_site",
-    "commands.replay",
-    "commands.upscale",
+MODULES = sorted(SOURCES.rglob("*.py"))
+MAX_LINES = 350
+
+# --- layers ----------------------------------------------------------------------------------
+
+# A folder may import what stands below it, and its own; `docs/architecture.md` draws it.
+LAYERS = [
     "cli",
-    "__main__",
+    "api",
+    "mosaics worlds ensembles frames prints",
+    "distributed",
+    "generate",
+    "models",
+    "images prompts diffusion",
+    "files events errors geometry homography",
 ]
+BESIDE = {
+    *[("worlds", "mosaics"), ("frames", "prints"), ("files", "errors"), ("geometry", "errors")],
+    ("homography", "errors"),
+}
+DOORS = {"__init__", "__main__"}  # open to everything
+HEIGHT = {room: height for height, layer in enumerate(LAYERS[::-1]) for room in layer.split()}
 
 
-HELP = "from digressions.cli import app; app({}, standalone_mode=False)"
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """The rooms that a module imports from, anywhere in it, and the line."""
+    inside = path.relative_to(SOURCES).parent.parts
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            home = ["digressions", *inside][: 1 + len(inside) - (node.level - 1)]
+            module = (node.module or "").split(".") if node.module else []
+            start = [*home, *module] if node.level else module
+            names = [[*start, alias.name] for alias in node.names]
+        for name in names:
+            if name[0] == "digressions" and name[1:] != ["__version__"]:
+                yield (name[1] if len(name) > 1 else "__init__"), node.lineno
+
+
+def test_a_folder_imports_only_what_stands_below_it() -> None:
+    wrong = []
+    for path in MODULES:
+        room = path.relative_to(SOURCES).with_suffix("").parts[0]
+        for other, line in imported(path):
+            below = HEIGHT.get(other, 99) < HEIGHT.get(room, 99)
+            if not (room in DOORS or room == other or below or (room, other) in BESIDE):
+                wrong.append(f"{path.relative_to(SOURCES)}:{line}: {room} imports {other}")
+    assert wrong == []
+
+
+def test_every_folder_has_its_place() -> None:
+    rooms = {path.relative_to(SOURCES).with_suffix("").parts[0] for path in MODULES}
+    assert rooms - DOORS - {"web"} == HEIGHT.keys()
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def test_no_two_modules_have_one_name() -> None:
+    names = Counter(path.stem for path in MODULES if path.stem != "__init__")
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_module_is_too_long_to_read() -> None:
+    lines = {str(p.relative_to(SOURCES)): len(p.read_text("utf-8").splitlines()) for p in MODULES}
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
+
+
+# --- words -----------------------------------------------------------------------------------
+
+
+def literals(path: Path) -> Iterator[tuple[str, int]]:
+    """The texts in a module's code with their lines, docstrings left out."""
+    tree = ast.parse(path.read_text("utf-8"))
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
+    alone = {id(line.value) for body in bodies for line in body if isinstance(line, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value, node.lineno
+
+
+OTHERS = {"--head", "--directory", "--kiosk", "--no-first-run", "--user-data-dir"}
+"""Options of other programs: ray, Python's own web server, browsers."""
+
+
+def in_literals(pattern: str) -> dict[str, str]:
+    """What a pattern finds in the library's texts, with a place of each."""
+    return {
+        found: f"{path.relative_to(SOURCES)}:{line}"
+        for path in MODULES
+        if path.relative_to(SOURCES).parts[0] != "cli"
+        for text, line in literals(path)
+        for found in re.findall(pattern, text)
+    }
+
+
+def test_the_library_does_not_speak_of_options() -> None:
+    """A message names parameters as Python does, in backquotes; the command line words them."""
+    found = in_literals(r"(?<![\w-])--[a-z][a-z-]*")
+    assert {option: place for option, place in found.items() if option not in OTHERS} == {}
+
+
+def kinds(of: type[Params]) -> Iterator[type[Params]]:
+    for kind in of.__subclasses__():
+        yield from (kind, *kinds(kind))
+
+
+def test_every_parameter_that_a_message_names_is_one() -> None:
+    for path in MODULES:
+        if path.stem not in ("__init__", "__main__"):
+            names = path.relative_to(SOURCES).with_suffix("").parts
+            importlib.import_module(".".join(["digressions", *names]))
+    known = {name for kind in kinds(Params) for name in kind.model_fields} | {"output"}
+    found = in_literals("`([A-Za-z_][A-Za-z0-9_]*)`")
+    assert {name: place for name, place in found.items() if name not in known} == {}
+
+
+# --- importing -------------------------------------------------------------------------------
+
+HELP = "from digressions.cli.app import main\ntry:\n    main({!r})\nexcept SystemExit:\n    pass"
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         "import digressions",
-        "import digressions.cli",
+        "import digressions.cli.app",
         HELP.format(["--help"]),
-        HELP.format(["mosaic", "--help"]),
-        HELP.format(["print", "--help"]),
-        HELP.format(["upscale", "--help"]),
-        HELP.format(["frame", "--help"]),
-        HELP.format(["serve", "--help"]),
+        *(HELP.format([command, "--help"]) for command in COMMANDS),
     ],
+    ids=["package", "app", "help", *COMMANDS],
 )
 def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     program = (
@@ -182,33 +162,7 @@ def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines()[-1].strip() == ""
-
-
-def imported(module: str) -> set[str]:
-    """The package's own modules that a module imports, anywhere in it."""
-    name = f"digressions.{module}"
-    source = (SOURCES / f"{module.replace('.', '/')}.py").read_text("utf-8")
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            home = ".".join(name.split(".")[: -node.level]) if node.level else ""
-            home = ".".join(part for part in (home, node.module) if part)
-            # What is imported may be a module itself, or a name in one.
-            found |= {home, *(f"{home}.{alias.name}" for alias in node.names)}
-    return {name.removeprefix("digressions.") for name in found} & set(ORDER)
-
-
-def test_the_order_names_every_module() -> None:
-    paths = [path.relative_to(SOURCES) for path in SOURCES.rglob("*.py")]
-    modules = [".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__"]
-    assert sorted(ORDER) == sorted(modules)
-
-
-@pytest.mark.parametrize("module", ORDER)
-def test_a_module_imports_only_earlier_ones(module: str) -> None:
-    assert imported(module) <= set(ORDER[: ORDER.index(module)])
+    assert found.stderr == ""
 
 
 @pytest.mark.parametrize("name", digressions.__all__)
@@ -226,3 +180,16 @@ def test_no_public_name_is_a_module() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         digressions.nonsense  # noqa: B018
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    """The names that are fetched late stand twice in ``__init__``: for Python and for mypy."""
+    tree = ast.parse(Path(digressions.__file__).read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    shown = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert shown == digressions._HOMES

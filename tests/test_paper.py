@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 
 from digressions.errors import InputError
 from digressions.geometry import Box, Size
-from digressions.prints.lengths import Extent
-from digressions.prints.paper import EDGES, FITS, MARK_LENGTH, Sheet, place, to_bleed, with_marks
+from digressions.prints.paper import (
+    EDGES,
+    FITS,
+    MARK_LENGTH,
+    Sheet,
+    placement,
+    to_bleed,
+    with_marks,
+)
+from digressions.prints.sizes import Extent
 
 A4 = Extent(210, 297)
 sheets = st.builds(
@@ -49,7 +57,7 @@ def test_the_boxes_lie_in_one_another_and_each_is_right_to_a_pixel(sheet: Sheet)
 def test_a_placed_picture_keeps_its_aspect_to_a_pixel(
     sheet: Sheet, picture: Size, fit: str, edge: str
 ) -> None:
-    crop, target = place(sheet, picture, fit, edge)
+    crop, target = placement(sheet, picture, fit, edge)
     assert inside(crop, Box(0, 0, *picture))
     assert inside(target, sheet.inner(-sheet.bleed))
     assume(min(*crop.size, *target.size) > 8)  # of a strip no aspect can be said
@@ -62,25 +70,25 @@ def test_what_is_seen_is_all_of_the_picture_or_all_of_the_paper(
     sheet: Sheet, picture: Size
 ) -> None:
     whole, seen = Box(0, 0, *picture), sheet.inner(sheet.mat)
-    fitted = place(sheet, picture, "whole")
+    fitted = placement(sheet, picture, "whole")
     assert fitted.crop == whole
     assert inside(fitted.target, sheet.inner(max(sheet.mat, sheet.safe)))
-    mirrored = place(sheet, picture, "fill", "mirror")
+    mirrored = placement(sheet, picture, "fill", "mirror")
     assert mirrored.target == seen
     assert any(a == b for a, b in zip(mirrored.crop.size, picture, strict=True))
-    assert place(sheet, picture, "fill", "picture").target == sheet.inner(-sheet.bleed)
+    assert placement(sheet, picture, "fill", "picture").target == sheet.inner(-sheet.bleed)
 
 
 def test_a4_in_pixels() -> None:
     assert Sheet(A4, 240).media == (1984, 2806)
     assert Sheet(A4, 300, bleed=3).media == (2551, 3579)
-    assert place(Sheet(A4, 240), Size(992, 1403)).enlargement == 2
+    assert placement(Sheet(A4, 240), Size(992, 1403)).enlargement == 2
 
 
 def test_the_bleed_goes_on_with_the_picture_and_free_paper_stays_free() -> None:
     sheet = Sheet(Extent(25.4, 25.4), 20, bleed=2.54)
     picture = np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)
-    box = place(sheet, Size(20, 20)).target
+    box = placement(sheet, Size(20, 20)).target
     bled = to_bleed(sheet, picture, box, None)
     assert bled.shape == (24, 24, 3)
     assert np.array_equal(bled[2:22, 2:22], picture)
@@ -109,14 +117,14 @@ def test_crop_marks_point_at_the_cut_and_stay_out_of_the_bleed() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"dpi": 0}, "--dpi 0 is out of range"),
-        ({"dpi": 99999}, "--dpi 99999 is out of range"),
-        ({"mat": 105}, "--mat 105mm on both sides leaves nothing"),
-        ({"safe": 500}, "--safe 500mm on both sides leaves nothing"),
-        ({"bleed": 106}, "--bleed 106mm is too wide"),
+        ({"dpi": 0}, "dpi 0 is out of range"),
+        ({"dpi": 99999}, "dpi 99999 is out of range"),
+        ({"mat": 105}, "mat 105mm on both sides leaves nothing"),
+        ({"safe": 500}, "safe 500mm on both sides leaves nothing"),
+        ({"bleed": 106}, "bleed 106mm is too wide"),
         ({"trim": Extent(6000, 10)}, "too large: a page has at most 5080 mm"),
         ({"trim": Extent(0.1, 10), "dpi": 72}, "less than a pixel"),
-        ({"trim": Extent(841, 1189), "dpi": 600}, "558 megapixels, more than 200: --dpi 359 fits"),
+        ({"trim": Extent(841, 1189), "dpi": 600}, "558 megapixels, more than 200: dpi 359 fits"),
     ],
 )
 def test_a_sheet_that_cannot_be(options: dict[str, object], words: str) -> None:
@@ -131,4 +139,4 @@ def test_the_dpi_that_a_refusal_names_fits() -> None:
 
 def test_another_fit_is_refused_with_the_choices() -> None:
     with pytest.raises(InputError, match="fill, whole"):
-        place(Sheet(A4, 240), Size(9, 9), "stretch")
+        placement(Sheet(A4, 240), Size(9, 9), "stretch")

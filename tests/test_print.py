@@ -16,14 +16,35 @@ import pikepdf
 import pytest
 from PIL import Image, ImageCms
 
-from digressions.pictures.images import read_image, read_text, write_image
-from digressions.pictures.metadata import Settings, from_text, to_text
-from digressions.pictures.texts import texts_of_xmp
+from digressions.errors import ImageError, InputError, OutputError
+from digressions.events import Note, Progress, Saved
+from digressions.generate.metadata import Record, record_of
+from digressions.generate.params import ResolvedParams
+from digressions.generate.replay import ReplayRequest
+from digressions.geometry import Size
+from digressions.images.image_files import read_image, read_text, write_image
+from digressions.images.text_chunks import texts_of_xmp
+from digressions.prints.print_file import read_pdf_text
+from digressions.prints.print_spec import PrintSpec
+from digressions.prints.printing import print_picture, replay_print
 
 from .conftest import Ran, tree
 from .profiles import cmyk, lab, saved
 
-PAINTED = Settings("paint", "turtle ü", "bundled", "0123456789abcdef", 7, 12, "ddim", 4.0, 64, 48)
+PAINTED = Record(
+    kind="picture",
+    params=ResolvedParams(
+        prompt="turtle ü",
+        seed=7,
+        steps=12,
+        sampler="ddim",
+        guidance=4.0,
+        size=Size(64, 48),
+        strength=1.0,
+    ),
+    model="bundled",
+    model_hash="0123456789abcdef",
+)
 PLAIN = ["--upscaler", "lanczos"]
 PIXELS = (".png", ".tif", ".jpg")
 Digress = Callable[..., Ran]
@@ -31,7 +52,7 @@ Digress = Callable[..., Ran]
 
 @pytest.fixture
 def picture(tmp_path: Path, photo: np.ndarray) -> Path:
-    return write_image(tmp_path / "picture.png", photo, to_text(PAINTED))
+    return write_image(tmp_path / "picture.png", photo, PAINTED.to_text())
 
 
 @pytest.fixture
@@ -85,7 +106,7 @@ def test_size_dpi_profile_and_texts_are_read_again(
         profile = ImageCms.getProfileName(io.BytesIO(image.info["icc_profile"]))
     assert profile.startswith("sRGB")
     texts = read_text(path)
-    assert from_text(texts) == PAINTED
+    assert record_of(texts) == PAINTED
     record = json.loads(texts["print"])
     assert record["trim_mm"] == [50, 40]
     assert record["bleed_mm"] == 3
@@ -110,7 +131,7 @@ def test_exiftool_reads_the_same(
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".jpg"])
-def test_inks_are_those_of_the_profile(
+def test_colours_are_those_of_the_profile(
     digress: Digress, picture: Path, printer: Path, tmp_path: Path, suffix: str
 ) -> None:
     path = tmp_path / f"print{suffix}"
@@ -138,7 +159,7 @@ def test_what_is_missing_is_enlarged_and_said(digress: Digress, picture: Path) -
     ran = digress("print", picture, "--size", "2x1.5in", "-o", "a.png")
     assert ran.code == 0, ran.err
     assert "64 x 48 px are 32 DPI: enlarged 7.50 times with realesrgan-animevideo" in ran.out
-    assert "32 DPI are less than 200" in ran.err
+    assert "32 DPI is less than 200" in ran.err
     line = digress("print", picture, "--size", "32x24px", "--dpi", "150", "-o", "b.png").err
     assert "--dpi 150 is less than 200" in line
 
@@ -168,11 +189,11 @@ def test_whole_leaves_paper_free_and_the_safe_area_too(digress: Digress, picture
 PAGE = ["--size", "A6", "--dpi", "100", "--bleed", "3mm", "--marks", *PLAIN]
 
 
-@pytest.mark.parametrize("inks", [False, True], ids=["srgb", "cmyk"])
+@pytest.mark.parametrize("icc", [False, True], ids=["srgb", "cmyk"])
 def test_the_boxes_of_a_pdf(
-    digress: Digress, tool: Callable[..., str], picture: Path, printer: Path, inks: bool
+    digress: Digress, tool: Callable[..., str], picture: Path, printer: Path, icc: bool
 ) -> None:
-    ran = digress("print", picture, *PAGE, "-o", "a.pdf", *(["--icc", printer] if inks else []))
+    ran = digress("print", picture, *PAGE, "-o", "a.pdf", *(["--icc", printer] if icc else []))
     assert ran.code == 0, ran.err
     assert "No syntax or stream encoding errors" in tool("qpdf", "--check", "a.pdf")
     lines = tool("pdfinfo", "-box", "a.pdf").splitlines()
@@ -185,18 +206,18 @@ def test_the_boxes_of_a_pdf(
     assert found["Pages"] == ["1"]
 
 
-@pytest.mark.parametrize("inks", [False, True], ids=["srgb", "cmyk"])
+@pytest.mark.parametrize("icc", [False, True], ids=["srgb", "cmyk"])
 def test_a_pdf_has_the_pixels_of_a_tiff(
-    digress: Digress, picture: Path, printer: Path, inks: bool
+    digress: Digress, picture: Path, printer: Path, icc: bool
 ) -> None:
-    options = ["--size", "A6", "--bleed", "2mm", *PLAIN, *(["--icc", printer] if inks else [])]
+    options = ["--size", "A6", "--bleed", "2mm", *PLAIN, *(["--icc", printer] if icc else [])]
     for name in ("a.pdf", "a.tif"):
         assert digress("print", picture, *options, "-o", name).code == 0
     with pikepdf.open("a.pdf") as pdf, Image.open("a.tif") as image:
         drawn = pdf.pages[0].images["/Picture"]
         colours = drawn.ColorSpace[1]
         assert colours.read_bytes() == image.info["icc_profile"]
-        assert ("/OutputIntents" in pdf.Root) == inks
+        assert ("/OutputIntents" in pdf.Root) == icc
         expected, content = np.asarray(image), drawn.read_bytes()
         assert int(colours.N) == len(expected[0, 0])
     width, channels = expected.shape[1:]
@@ -221,7 +242,7 @@ def test_a_pdf_has_the_texts(digress: Digress, picture: Path) -> None:
     digress("print", picture, *PAGE, "-o", "a.pdf")
     with pikepdf.open("a.pdf") as pdf:
         texts = texts_of_xmp(pdf.Root.Metadata.read_bytes())
-    assert from_text(texts) == PAINTED
+    assert record_of(texts) == PAINTED
     assert json.loads(texts["print"])["marks"] is True
 
 
@@ -256,7 +277,7 @@ def test_a_proof_shows_the_cut_and_what_cannot_be_printed(
 # --- bad input -------------------------------------------------------------------------------
 
 BAD = [
-    (["--size", "A9"], "unknown paper 'A9': did you mean A"),
+    (["--size", "A9"], "--size 'A9' is not known: did you mean A"),
     (["--size", "20x30"], "no unit"),
     (["--size", "0x1cm"], "is nothing"),
     (["--size", "9x9m"], "too large"),
@@ -264,14 +285,14 @@ BAD = [
     (["--size", "A4", "--dpi", "0"], "--dpi 0"),
     (["--size", "A4", "--bleed", "3"], "--bleed '3' has no unit"),
     (["--size", "A4", "--mat", "11cm"], "--mat 110mm"),
-    (["--size", "A4", "--fit", "some"], "--fit some"),
-    (["--size", "A4", "--edge", "some"], "--edge some"),
+    (["--size", "A4", "--fit", "some"], "--fit 'some' is not known: choose one of fill, whole"),
+    (["--size", "A4", "--edge", "some"], "--edge 'some'"),
     (["--size", "A4", "--intent", "best"], "--intent 'best'"),
     (["--size", "A4", "--icc", "none.icc"], "none.icc: there is no such file"),
     (["--size", "A4", "--icc", "picture.png"], "picture.png is not an ICC profile"),
     (["--size", "A4", "--icc", "lab.icc"], "lab.icc is an ICC profile of Lab"),
     (["--size", "A4", "--icc", "printer.icc", "-o", "a.png"], "a PNG has no CMYK"),
-    (["--size", "A4", "-o", "a.webp"], "printers take no .webp"),
+    (["--size", "A4", "-o", "a.webp"], "printers do not take .webp"),
     (["--size", "A4", "-o", "a.doc"], "cannot print to '.doc': use .pdf"),
     (["--size", "A4", "-o", "a"], "cannot print to 'no suffix'"),
     (["--size", "A4", "-o", "picture.png"], "written over"),
@@ -321,11 +342,129 @@ def test_a_write_that_fails_leaves_what_was_there(
     assert tree(tmp_path) == before
 
 
+# --- from Python -----------------------------------------------------------------------------
+
+A6 = PrintSpec(size="A6", dpi=100, bleed="3mm", upscaler="lanczos")
+
+
+def test_a_print_says_what_it_does_and_where_it_is(picture: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.pdf"
+    events = list(print_picture(picture, A6.but(proof=True), output))
+    texts = [event.text for event in events if isinstance(event, Note) and event.level == "info"]
+    assert texts[0] == "148 x 105 mm as cut (A6), 3 mm bleed, 606 x 437 px at 100 DPI"
+    assert "`fit` whole keeps it" in texts[1]
+    assert [e for e in events if isinstance(e, Progress)][-1].done == 413
+    saved = [event for event in events if isinstance(event, Saved)]
+    assert [event.path for event in saved] == [output, tmp_path / "a-proof.png"]
+    assert saved[0].details["bleed_mm"] == 3
+
+
+def test_a_print_is_the_same_of_every_form_of_a_picture(photo: np.ndarray, tmp_path: Path) -> None:
+    pages = []
+    for number, form in enumerate((photo, Image.fromarray(photo), photo / 255)):
+        output = tmp_path / f"{number}.png"
+        list(print_picture(form, A6, output, text=PAINTED.to_text()))
+        assert record_of(read_text(output)) == PAINTED
+        pages.append(read_image(output))
+    assert all(np.array_equal(page, pages[0]) for page in pages)
+    with pytest.raises(InputError, match="a picture in memory"):
+        list(
+            replay_print(
+                ReplayRequest(Path(), read_text(tmp_path / "0.png"), tmp_path / "again.png")
+            )
+        )
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf"])
+def test_a_replayed_print_is_the_same_file(
+    picture: Path, printer: Path, tmp_path: Path, suffix: str
+) -> None:
+    spec = A6 if suffix == ".png" else A6.but(icc=printer, fit="whole", mat="1cm", marks=True)
+    first, again = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    list(print_picture(picture, spec, first))
+    texts = read_text(first) if suffix == ".png" else read_pdf_text(first)
+    events = list(replay_print(ReplayRequest(Path(), texts, again)))
+    assert events[-1] == Saved(again, details=events[-1].details)
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_a_print_of_another_picture_or_profile_is_not_replayed(
+    picture: Path, printer: Path, tmp_path: Path, photo: np.ndarray
+) -> None:
+    list(print_picture(picture, A6.but(icc=printer), tmp_path / "a.jpg"))
+    texts = read_text(tmp_path / "a.jpg")
+    for damaged in ("{", "[]", '{"image": {}}', json.dumps({"image": 3})):
+        with pytest.raises(InputError, match=r"is not there|damaged"):
+            list(replay_print(ReplayRequest(Path(), {"print": damaged}, tmp_path / "b.jpg")))
+    saved(tmp_path, lab(), printer.name)
+    with pytest.raises(InputError, match="nothing is printed by"):
+        list(replay_print(ReplayRequest(Path(), texts, tmp_path / "b.jpg")))
+    write_image(picture, photo[::-1])
+    with pytest.raises(InputError, match="is not the picture it was"):
+        list(replay_print(ReplayRequest(Path(), texts, tmp_path / "b.jpg")))
+    assert not (tmp_path / "b.jpg").exists()
+
+
+def test_a_spec_survives_json_and_checks_what_it_is_given(printer: Path) -> None:
+    spec = A6.but(icc=printer, safe="0.25in", mat="40px", fit="whole")
+    assert PrintSpec.from_json_object(json.loads(spec.json_line())) == spec
+    for changes, words in (
+        ({"bleed": 3}, "bleed 3 has no unit: write '3mm'"),
+        ({"bleed": "3"}, "bleed '3' has no unit"),
+        ({"dpi": 0}, "dpi 0 is out of range: 1 to 2400"),
+        ({"dpi": "240"}, "dpi is '240': it must be a whole number"),
+        ({"fit": "some"}, "fit 'some' is not known: choose one of fill, whole"),
+        ({"mat": "11cm"}, "mat 110mm on both sides leaves nothing"),
+        ({"size": "A9"}, "size 'A9' is not known: did you mean"),
+        ({"paper": "A4"}, "paper is not a parameter"),
+    ):
+        with pytest.raises(InputError) as refused:
+            PrintSpec(**{"size": "A6"} | changes)
+        assert str(refused.value).startswith(words)
+
+
+def test_a_typed_size_is_turned_only_where_that_is_wanted() -> None:
+    spec = PrintSpec(size="20x30cm")
+    assert spec.sheet(1.5).trim == (200, 300)
+    assert spec.sheet(1.5, turned=True).trim == (300, 200)
+    assert PrintSpec(size="A4").sheet(1.5).trim == (297, 210)
+    assert PrintSpec(size="A4 portrait").sheet(1.5, turned=True).trim == (210, 297)
+
+
+@pytest.mark.parametrize(
+    ("form", "spec", "name", "error"),
+    [
+        ("none.png", A6, "a.pdf", ImageError),
+        (np.zeros((4, 4)), A6, "a.pdf", ImageError),
+        ("picture.png", A6, "a.doc", OutputError),
+        ("picture.png", A6, "picture.png", InputError),
+        ("a-proof.png", A6.but(proof=True), "a.pdf", InputError),
+        ("picture.png", A6.but(icc="none.icc"), "a.pdf", InputError),
+        ("picture.png", A6.but(upscaler="magic"), "a.pdf", InputError),
+    ],
+)
+def test_what_is_wrong_is_found_before_anything_is_written(
+    picture: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    form: object,
+    spec: PrintSpec,
+    name: str,
+    error: type[Exception],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(picture, "a-proof.png")
+    before = tree(tmp_path)
+    with pytest.raises(error):
+        next(iter(print_picture(form, spec, Path(name))))  # type: ignore[arg-type]
+    assert tree(tmp_path) == before
+
+
 # --- memory ----------------------------------------------------------------------------------
 
 PEAK = """
 import sys
-from digressions.cli import main
+from digressions.cli.app import main
 try:
     main()
 except SystemExit as leave:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digressions.ensembles.several import both_ways, combine, require_several
 from digressions.errors import PromptError
-from digressions.prompts import DEEPEST, parse
-from digressions.terms import (
+from digressions.prompts.parse import DEEPEST, parse
+from digressions.prompts.templates import both_ways, combine_prompts, require_several
+from digressions.prompts.terms import (
     Active,
     Alternate,
     Ensemble,
@@ -150,7 +150,7 @@ def test_ranges_that_meet_share_no_step_and_leave_none_out(middle: float, steps:
     assert all(len(found.at(step, steps)) == 1 for step in range(steps))
 
 
-def test_a_silent_step_and_a_weight_of_zero_give_nothing() -> None:
+def test_an_idle_step_and_a_weight_of_zero_give_nothing() -> None:
     found = parse("a @0-0.5 AND b :0")
     assert [len(found.at(step, 2)) for step in range(2)] == [1, 0]
     assert found.texts(2) == ((("a", 1.0),),)
@@ -252,7 +252,7 @@ def test_mistakes_point_at_the_character(prompt: str, position: int, message: st
 
 
 def test_prompts_of_a_command_line() -> None:
-    found = combine(["a :2", "b AND c @0.5-1"], [0.5, -1], [(0, 0.5), (0.25, 0.75)])
+    found = combine_prompts(["a :2", "b AND c @0.5-1"], [0.5, -1], [(0, 0.5), (0.25, 0.75)])
     assert found == Ensemble(
         (
             Term(("a",), 1.0, 0.0, 0.5),
@@ -260,7 +260,7 @@ def test_prompts_of_a_command_line() -> None:
             Term(("c",), -1.0, 0.5, 0.75),
         )
     )
-    assert combine(["a", "b"]) == parse("a AND b")
+    assert combine_prompts(["a", "b"]) == parse("a AND b")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_prompts_of_a_command_line() -> None:
 )
 def test_mistakes_of_a_command_line(prompts, weights, ranges, message) -> None:
     with pytest.raises(PromptError, match=message):
-        combine(prompts, weights, ranges)
+        combine_prompts(prompts, weights, ranges)
 
 
 @pytest.mark.parametrize("prompt", ["a AND b", "[a|b]", "x ([a:b:0.4]:1.2)", "a :1 AND a"])

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +21,20 @@ import pyvips
 from PIL import Image
 
 from digressions.errors import ImageError, OutputError
-from digressions.mosaics.pyramid import write_deep_zoom, write_single
-from digressions.mosaics.viewer import write_viewer
+from digressions.events import completed
+from digressions.mosaics import deep_zoom as pyramid
+from digressions.mosaics.deep_zoom import write_viewer
 
 SIZES = [(1, 1), (1, 9), (37, 53), (512, 512), (513, 511), (700, 1025)]
 HOSTILE = "</script><script>alert(1)</script><!-- \"quotes\" 'n' & $data ${title} \u2028 \\u003c"
+
+
+def write_deep_zoom(*arguments: Any, **options: Any) -> Path:
+    return completed(pyramid.write_deep_zoom(*arguments, **options))
+
+
+def write_single(*arguments: Any, **options: Any) -> Path:
+    return completed(pyramid.write_single(*arguments, **options))
 
 
 def smooth(width: int, height: int) -> np.ndarray:
@@ -134,7 +144,8 @@ def test_memory_does_not_grow_with_the_picture(tmp_path: Path, writer: str) -> N
     script = """if True:
         import resource, sys, tracemalloc
         import numpy as np
-        from digressions.mosaics.pyramid import write_deep_zoom, write_single
+        from digressions.events import completed
+        from digressions.mosaics.deep_zoom import write_deep_zoom, write_single
         writer, folder, height = sys.argv[1], sys.argv[2], int(sys.argv[3])
         row = np.arange(16384 * 3, dtype=np.uint32).reshape(1, -1, 3)
         strips = (
@@ -143,9 +154,9 @@ def test_memory_does_not_grow_with_the_picture(tmp_path: Path, writer: str) -> N
         )
         tracemalloc.start()
         if writer == "deep zoom":
-            write_deep_zoom(strips, 16384, height, folder)
+            completed(write_deep_zoom(strips, 16384, height, folder))
         else:
-            write_single(strips, 16384, height, folder + "/one" + writer)
+            completed(write_single(strips, 16384, height, folder + "/one" + writer))
         print(tracemalloc.get_traced_memory()[1] >> 20)
         try:  # Linux hands ru_maxrss down from the process that started this one; VmHWM it does not
             status = open("/proc/self/status").read()
@@ -222,6 +233,29 @@ def test_the_source_fails(tmp_path: Path, error: BaseException, suffix: str) -> 
     assert not {t for t in threading.enumerate() if "ThreadPoolExecutor" in t.name} - others
 
 
+@pytest.mark.parametrize("suffix", ["", ".jpg", ".tif"])
+def test_closing_it_half_way_leaves_nothing_behind(tmp_path: Path, suffix: str) -> None:
+    """It tells how many rows it has read, in order, and can be given up at any of them."""
+    picture, others = noise(2000, 600), set(threading.enumerate())
+
+    def work() -> Generator[int, None, Path]:
+        if suffix:
+            return pyramid.write_single(strips(picture), 2000, 600, tmp_path / f"one{suffix}")
+        return pyramid.write_deep_zoom(strips(picture), 2000, 600, tmp_path)
+
+    rows = list(work())
+    assert rows == sorted(rows)
+    assert rows[-1] == 600
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    half = work()
+    while next(half) < 300:
+        pass
+    half.close()
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert before == after
+    assert not {t for t in threading.enumerate() if "ThreadPoolExecutor" in t.name} - others
+
+
 def test_strips_are_read_in_the_callers_thread(tmp_path: Path) -> None:
     """A SQLite cursor insists on it."""
     seen = set()
@@ -282,7 +316,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="file"):
         write_viewer(tmp_path / "file" / "below", width=8, height=8, title="")
     for name in ("", "..", "a/b"):
-        with pytest.raises(OutputError, match="no name"):
+        with pytest.raises(OutputError, match="cannot name"):
             write_deep_zoom(strips(noise(8, 8)), 8, 8, tmp_path, name=name)
     assert left_in(tmp_path) == ["file"]
 

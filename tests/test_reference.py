@@ -24,11 +24,12 @@ from diffusers import (
     StableDiffusionXLPipeline,
 )
 
-from digressions.job import Job
-from digressions.loading import load
-from digressions.models import Model
-from digressions.paint import paint, sample
-from digressions.sample import Noise
+from digressions.diffusion.noise import Noise
+from digressions.generate.job import Job
+from digressions.generate.paint import painter_of, sample_batch
+from digressions.models.base import Model
+from digressions.models.loading import load
+from tests import jobs
 from tests.checkpoints import SIDE, WEIGHTS, build
 
 TOLERANCE = 1e-3
@@ -105,18 +106,17 @@ def theirs(checkpoint):
 
 
 def job(**changes) -> Job:
-    settings = {"seed": SEED, "width": SIDE, "height": SIDE, "steps": 7, "guidance": 5.0}
-    settings |= {"sampler": "ddim", "negative": NEGATIVE}
-    return Job(PROMPT, **settings | changes)
+    usual = {"seed": SEED, "size": SIDE, "steps": 7, "guidance": 5.0, "negative": NEGATIVE}
+    return jobs.job(PROMPT, **usual | changes)
 
 
-def latents(model: Model, *jobs: Job) -> torch.Tensor:
-    *_, last = sample(model, list(jobs))
+def latents(model: Model, *wanted: Job) -> torch.Tensor:
+    *_, last = sample_batch(model, wanted)
     return last.x
 
 
 def noise(model: Model, seed: int = SEED) -> torch.Tensor:
-    return Noise([seed], (model.channels, SIDE // 8, SIDE // 8)).draw()
+    return Noise([seed], (model.latent_channels, SIDE // 8, SIDE // 8)).draw()
 
 
 def generator() -> torch.Generator:
@@ -129,7 +129,8 @@ def picture() -> torch.Tensor:
     return torch.nn.functional.interpolate(small, (SIDE, SIDE), mode="bilinear")[0]
 
 
-def hole() -> torch.Tensor:
+def middle() -> torch.Tensor:
+    """A mask of a square, ``(1, SIDE, SIDE)``."""
     mask = torch.zeros(1, SIDE, SIDE)
     mask[:, 16:48, 8:40] = 1
     return mask
@@ -182,7 +183,7 @@ def test_rescaled_guidance(ours, theirs, family):
         generator=generator(),
         output_type="latent",
     ).images
-    assert distance(latents(ours(family), job(rescale=0.7)), wanted) < TOLERANCE
+    assert distance(latents(ours(family), job(guidance_rescale=0.7)), wanted) < TOLERANCE
 
 
 @pytest.mark.parametrize("strength", [0.3, 0.55, 0.8, 1.0])
@@ -217,7 +218,7 @@ def test_inpainting(ours, theirs, family, sampler, steps, strength):
     wanted = pipe(
         PROMPT,
         image=picture()[None],
-        mask_image=hole()[None],
+        mask_image=middle()[None],
         strength=strength,
         negative_prompt=NEGATIVE,
         num_inference_steps=steps,
@@ -229,7 +230,7 @@ def test_inpainting(ours, theirs, family, sampler, steps, strength):
     ).images
     found = latents(
         model,
-        job(steps=steps, sampler=sampler, image=picture(), mask=hole(), strength=strength),
+        job(steps=steps, sampler=sampler, image=picture(), mask=middle(), strength=strength),
     )
     assert distance(found, wanted) < TOLERANCE
 
@@ -282,7 +283,7 @@ def test_lcm_takes_its_guidance_as_an_input(ours, theirs):
         generator=generator(),
         output_type="latent",
     ).images
-    assert model.guidance_in_network
+    assert model.guidance_embedded
     found = latents(model, job(steps=4, sampler="lcm", guidance=8.5, negative=""))
     assert distance(found, wanted) < TOLERANCE
 
@@ -318,7 +319,7 @@ def test_diffusers_paints_the_same_picture_with_the_bundled_model(ours, theirs):
         latents=noise(model),
         output_type="np",
     ).images[0]
-    found = next(paint(model, [job(steps=10, guidance=4.0, negative="")])).image
+    found = painter_of(model)([job(steps=10, guidance=4.0, negative="")])[0]
     assert np.abs(found.permute(1, 2, 0).numpy() - wanted).max() * 255 < 0.5
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,23 +17,25 @@ from PIL import Image
 from starlette.testclient import TestClient
 from torch import Tensor
 
-from digressions.batching import Painter
 from digressions.errors import InputError
-from digressions.geometry import CellPath, Grid
-from digressions.job import Job
-from digressions.mosaics.mosaic import Mosaic
-from digressions.paint import paint_noise
-from digressions.upscale import Lanczos
+from digressions.events import Note
+from digressions.generate.batching import Painter
+from digressions.generate.job import Job
+from digressions.geometry import CellPath
+from digressions.images.upscale import Lanczos
+from digressions.models.base import Model
 from digressions.worlds.cache import Cache
-from digressions.worlds.manifest import Manifest
-from digressions.worlds.page import Facts
-from digressions.worlds.serve import DEEPEST, listening, world_app
-from digressions.worlds.studio import Opener, Studio
-from digressions.worlds.turns import FullError, Turns
+from digressions.worlds.page import WorldInfo
+from digressions.worlds.picture_service import FairQueue, Opener, PictureService, QueueFullError
+from digressions.worlds.server import DEEPEST, listening, world_app
+from digressions.worlds.serving import serve_world
 from digressions.worlds.world import World
+from digressions.worlds.world_spec import ServeSpec
 
-CELLS = Mosaic("frog", Grid(4, 4), 16, 0.6, 2, 1.0, "ddim", seed=5)
-FACTS = Facts("a frog <script>", 4, 16, 32)
+from .painters import paint_noise
+from .test_world import MANIFEST
+
+INFO = WorldInfo("a frog <script>", 4, 16, 32)
 HOME = "http://localhost:8064"
 
 
@@ -40,7 +43,7 @@ def a_world(folder: Path, painter: Painter = paint_noise, limit: int = 10**9) ->
     root = np.random.default_rng(0).integers(60, 200, (4, 4, 3)).astype(np.uint8)
     root = np.asarray(Image.fromarray(root).resize((32, 32)))
     cache = Cache(folder / "worlds.sqlite", limit)
-    return World(Manifest("no model", "noise", CELLS), root, painter, Lanczos(), cache)
+    return World(MANIFEST.but(root="noise"), root, painter, Lanczos(), cache)
 
 
 class Gate:
@@ -57,7 +60,7 @@ class Gate:
 
 
 def opener(folder: Path, painter: Painter = paint_noise) -> Opener:
-    """What a studio opens its world with."""
+    """What a service opens its world with."""
 
     @contextmanager
     def opened() -> Iterator[World]:
@@ -69,16 +72,18 @@ def opener(folder: Path, painter: Painter = paint_noise) -> Opener:
 
 
 @contextmanager
-def a_studio(folder: Path, painter: Painter = paint_noise, **limits: int) -> Iterator[Studio]:
-    studio = Studio(opener(folder, painter), **limits)
-    yield studio
-    studio.close()
+def a_service(
+    folder: Path, painter: Painter = paint_noise, **limits: int
+) -> Iterator[PictureService]:
+    service = PictureService(opener(folder, painter), **limits)
+    yield service
+    service.close()
 
 
 @contextmanager
 def a_client(folder: Path, painter: Painter = paint_noise, **limits: int) -> Iterator[TestClient]:
-    with a_studio(folder, painter, **limits) as studio:
-        yield TestClient(world_app(studio, FACTS, ["gallery.lan"]), base_url=HOME)
+    with a_service(folder, painter, **limits) as service:
+        yield TestClient(world_app(service, INFO, ["gallery.lan"]), base_url=HOME)
 
 
 @pytest.fixture
@@ -183,7 +188,7 @@ def test_every_answer_keeps_other_sites_out(client: TestClient, url: str) -> Non
 def test_only_known_host_names_are_answered(client: TestClient, host: str, status: int) -> None:
     answer = client.get("/world.json", headers={"host": host})
     assert answer.status_code == status
-    assert ("see --name" in answer.text) == (status == 421)
+    assert ("can allow it by `name`" in answer.text) == (status == 421)
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -197,34 +202,34 @@ def test_other_sites_do_not_set_the_painter_to_work(client: TestClient, site: st
 
 
 def test_clients_take_turns_however_much_one_wants() -> None:
-    turns: Turns[int] = Turns(99, 99)
+    queue: FairQueue[int] = FairQueue(99, 99)
     for item in range(5):
-        turns.put("greedy", item)
-    turns.put("modest", 100)
-    turns.put("late", 200)
-    taken = [turns.take() for _ in range(4)]
+        queue.put("greedy", item)
+    queue.put("modest", 100)
+    queue.put("late", 200)
+    taken = [queue.take() for _ in range(4)]
     assert taken == [("greedy", 0), ("modest", 100), ("late", 200), ("greedy", 1)]
-    turns.again("greedy", 1)
-    assert turns.take() == ("greedy", 1)
-    turns.drop("greedy", 3)
-    turns.drop("greedy", 3)
-    assert [turns.take(), turns.take()] == [("greedy", 2), ("greedy", 4)]
-    assert len(turns) == 0
+    queue.put_back("greedy", 1)
+    assert queue.take() == ("greedy", 1)
+    queue.drop("greedy", 3)
+    queue.drop("greedy", 3)
+    assert [queue.take(), queue.take()] == [("greedy", 2), ("greedy", 4)]
+    assert len(queue) == 0
 
 
-def test_lines_are_bounded_and_a_closed_queue_takes_nothing() -> None:
-    turns: Turns[int] = Turns(3, 2)
-    turns.put("a", 1)
-    turns.put("a", 2)
-    with pytest.raises(FullError):
-        turns.put("a", 3)
-    turns.put("b", 3)
-    with pytest.raises(FullError):
-        turns.put("c", 4)
-    assert turns.close() == [1, 2, 3]
-    with pytest.raises(FullError):
-        turns.put("d", 5)
-    assert turns.take() is None
+def test_queues_are_bounded_and_a_closed_queue_takes_nothing() -> None:
+    queue: FairQueue[int] = FairQueue(3, 2)
+    queue.put("a", 1)
+    queue.put("a", 2)
+    with pytest.raises(QueueFullError):
+        queue.put("a", 3)
+    queue.put("b", 3)
+    with pytest.raises(QueueFullError):
+        queue.put("c", 4)
+    assert queue.close() == [1, 2, 3]
+    with pytest.raises(QueueFullError):
+        queue.put("d", 5)
+    assert queue.take() is None
 
 
 def test_a_full_queue_is_a_503_that_says_when_to_come_again(tmp_path: Path) -> None:
@@ -251,13 +256,13 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_again(tmp_path: Path) -> N
 
 def test_what_nobody_waits_for_is_not_painted(tmp_path: Path) -> None:
     gate = Gate()
-    with a_studio(tmp_path, gate) as studio:
-        first = studio.order("a", "picture", [(1,)])
-        while studio.waiting():
+    with a_service(tmp_path, gate) as service:
+        first = service.request("a", "picture", [(1,)])
+        while service.waiting():
             time.sleep(0.01)
-        given_up = studio.order("a", "picture", [(2,), (3,)])
+        given_up = service.request("a", "picture", [(2,), (3,)])
         given_up.png.cancel()
-        assert studio.waiting() == 0
+        assert service.waiting() == 0
         gate.open.set()
         first.png.result(20)
     assert gate.painted == 1
@@ -265,10 +270,10 @@ def test_what_nobody_waits_for_is_not_painted(tmp_path: Path) -> None:
 
 def test_a_client_that_goes_away_gives_its_picture_up(tmp_path: Path) -> None:
     gate = Gate()
-    with a_studio(tmp_path, gate) as studio:
-        app = world_app(studio, FACTS)
-        busy = studio.order("other", "picture", [(1,)])
-        while studio.waiting():
+    with a_service(tmp_path, gate) as service:
+        app = world_app(service, INFO)
+        busy = service.request("other", "picture", [(1,)])
+        while service.waiting():
             time.sleep(0.01)
 
         async def visit() -> None:
@@ -293,22 +298,22 @@ def test_a_client_that_goes_away_gives_its_picture_up(tmp_path: Path) -> None:
                 "root_path": "",
             }
             asking = asyncio.ensure_future(app(scope, receive, send))
-            while not studio.waiting():
+            while not service.waiting():
                 await asyncio.sleep(0.01)
             gone.set()
             await asyncio.wait_for(asking, 10)
 
         asyncio.run(visit())
-        assert studio.waiting() == 0
+        assert service.waiting() == 0
         gate.open.set()
         busy.png.result(20)
     assert gate.painted == 1
 
 
 def test_a_deep_place_does_not_keep_others_waiting(tmp_path: Path) -> None:
-    with a_studio(tmp_path) as studio:
-        deep = studio.order("a", "canvas", [(1,) * 200])
-        near = studio.order("b", "picture", [(2,)])
+    with a_service(tmp_path) as service:
+        deep = service.request("a", "canvas", [(1,) * 200])
+        near = service.request("b", "picture", [(2,)])
         near.png.result(20)
         assert not deep.png.done()
         deep.png.cancel()
@@ -321,16 +326,38 @@ def test_a_picture_that_fails_fails_alone(tmp_path: Path) -> None:
             raise MemoryError
         return paint_noise(jobs)
 
-    with a_studio(tmp_path, fails_once) as studio:
+    with a_service(tmp_path, fails_once) as service:
         with pytest.raises(MemoryError):
-            studio.order("a", "picture", [(1,)]).png.result(20)
-        studio.order("a", "picture", [(1,)]).png.result(20)
+            service.request("a", "picture", [(1,)]).png.result(20)
+        service.request("a", "picture", [(1,)]).png.result(20)
 
 
 def test_an_address_that_cannot_be_listened_on() -> None:
     with listening("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"--port {port}"):
+        with pytest.raises(InputError, match=f"port {port}: "):
             listening("127.0.0.1", port)
     with pytest.raises(InputError, match="no-such-host"):
         listening("no-such-host.invalid", 0)
+
+
+def test_a_world_is_ready_when_its_address_is_said_and_closing_it_frees_the_port(
+    bundled: Model, tmp_path: Path
+) -> None:
+    given = {"grid": 4, "size": 16, "steps": 1, "upscaler": "lanczos", "reuse": 3, "port": 0}
+    spec = ServeSpec.of(prompt="frog", cache=tmp_path / "w.sqlite", **given)
+    serving = serve_world(bundled, spec)
+    assert isinstance(serving, Generator)
+    texts = []
+    for event in serving:
+        if isinstance(event, Note):
+            texts.append(event.text)
+        if texts and (found := re.match(r"http://127\.0\.0\.1:(\d+)/ ", texts[-1])):
+            break
+    assert found
+    assert texts[-2].startswith("3 pictures cover ")
+    with pytest.raises(InputError):
+        listening("127.0.0.1", int(found[1]))
+    serving.close()
+    listening("127.0.0.1", int(found[1])).close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "painter"]

@@ -16,24 +16,24 @@ import uvicorn
 from PIL import Image
 from torch import Tensor
 
-from digressions.geometry import Grid
-from digressions.job import Job
-from digressions.mosaics.mosaic import CELL_SIDE, Mosaic
-from digressions.paint import paint_noise
-from digressions.upscale import Lanczos
+from digressions.generate.job import Job
+from digressions.geometry import Grid, Size
+from digressions.images.upscale import Lanczos
+from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.cache import Cache
-from digressions.worlds.manifest import Manifest
-from digressions.worlds.page import Facts
-from digressions.worlds.serve import listening, world_app
-from digressions.worlds.studio import Studio
+from digressions.worlds.page import WorldInfo
+from digressions.worlds.picture_service import PictureService
+from digressions.worlds.server import listening, world_app
 from digressions.worlds.world import World
 
+from .painters import paint_noise
 from .test_viewer_browser import Page
+from .test_world import MANIFEST, cells_with
 
 pytestmark = pytest.mark.browser
 
 N, WIDTH, HEIGHT = 16, 480, 320
-CELLS = Mosaic("frog", Grid(N, N), 32, 0.6, 2, 1.0, "ddim", seed=5)
+CELLS = cells_with(size=Size(32, 32)).but(grid=Grid(N, N))
 STILL = "return document.getAnimations().every((a) => a.playState === 'finished')"
 TITLE = "</script><img src=x onerror=alert(1)> a frog"
 
@@ -60,7 +60,7 @@ def a_world(folder: Path) -> Iterator[World]:
     colours = np.stack([60 + 150 * x, 60 + 150 * y, 130 + 60 * np.sin(9 * x + 7 * y)], -1)
     root = colours.astype(np.uint8).repeat(CELL_SIDE, 0).repeat(CELL_SIDE, 1)
     with Cache(folder / "worlds.sqlite") as cache:
-        yield World(Manifest("no model", "colours", CELLS), root, GATE, Lanczos(), cache)
+        yield World(MANIFEST.but(root="colours", cells=CELLS), root, GATE, Lanczos(), cache)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(folder: Path) -> Iterator[str]:
-    app = world_app(Studio(lambda: a_world(folder)), Facts(TITLE, N, 32, N * CELL_SIDE))
+    info = WorldInfo(TITLE, N, 32, N * CELL_SIDE)
+    app = world_app(PictureService(lambda: a_world(folder)), info)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     with listening("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -172,8 +173,8 @@ def test_two_fingers_zoom_about_the_point_between_them(chromium: Any, home: str)
         page.until(lambda: settled(page))
         before = address(page)
         touched(page, "touchStart", 20)
-        for apart in range(20, 90, 10):
-            touched(page, "touchMove", apart)
+        for spread in range(20, 90, 10):
+            touched(page, "touchMove", spread)
         touched(page, "touchEnd")
         after = address(page)
         *_, x_before, y_before, zoom_before = map(float, before.split("/"))
@@ -185,10 +186,10 @@ def test_two_fingers_zoom_about_the_point_between_them(chromium: Any, home: str)
         assert y == pytest.approx(y_before, abs=2 / side)
 
 
-def touched(page: Page, kind: str, apart: int | None = None) -> None:
+def touched(page: Page, kind: str, spread: int | None = None) -> None:
     """Two fingers so many pixels to both sides of (200, 160), or none."""
     points = (
-        [] if apart is None else [{"x": 200 + x, "y": 160, "id": x > 0} for x in (-apart, apart)]
+        [] if spread is None else [{"x": 200 + x, "y": 160, "id": x > 0} for x in (-spread, spread)]
     )
     event = {"type": kind, "touchPoints": [point | {"id": int(point["id"])} for point in points]}
     page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", event)

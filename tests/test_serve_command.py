@@ -16,11 +16,11 @@ from urllib.request import urlopen
 import pytest
 from PIL import Image
 
-from digressions.commands.screensaver import opened
+from digressions.worlds.serving import kiosk
 
 from .conftest import Ran, heed_interrupts
 
-PROGRAM = "from digressions.cli import main; main()"
+PROGRAM = "from digressions.cli.app import main; main()"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 def test_the_screensaver_fills_the_screen_and_closes(browser: Callable[[str], Path]) -> None:
     said = browser("exec sleep 60")
     begun = time.monotonic()
-    with opened("http://127.0.0.1:1/screensaver", lambda: None):
+    with kiosk("http://127.0.0.1:1/screensaver", lambda: None):
         while not said.exists() or not said.read_text():
             assert time.monotonic() < begun + 20
             time.sleep(0.02)

@@ -14,28 +14,27 @@ from typing import Any
 import pytest
 import uvicorn
 
-from digressions.worlds.page import Facts
-from digressions.worlds.serve import listening, world_app
-from digressions.worlds.studio import Studio
-from digressions.worlds.turns import FullError
+from digressions.worlds.page import WorldInfo
+from digressions.worlds.picture_service import PictureService, QueueFullError
+from digressions.worlds.server import listening, world_app
 
-from .test_serve import Gate, a_studio, opener
+from .test_serve import Gate, a_service, opener
 
 VIEWERS, MOST = 200, 64
-FACTS = Facts("a crowd", 4, 16, 32)
+INFO = WorldInfo("a crowd", 4, 16, 32)
 
 
 @contextmanager
-def served(folder: Path, gate: Gate, most: int = MOST) -> Iterator[tuple[int, Studio]]:
+def served(folder: Path, gate: Gate, most: int = MOST) -> Iterator[tuple[int, PictureService]]:
     """A server on a port of its own."""
-    studio = Studio(opener(folder, gate), most=most)  # closed with the application
-    app = world_app(studio, FACTS)
+    service = PictureService(opener(folder, gate), most=most)  # closed with the application
+    app = world_app(service, INFO)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     with listening("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield listener.getsockname()[1], studio
+            yield listener.getsockname()[1], service
         finally:
             gate.open.set()
             server.should_exit = True
@@ -79,20 +78,20 @@ def test_two_hundred_viewers_all_get_their_picture_in_the_end(tmp_path: Path) ->
     gate = Gate()
     gate.open.clear()
     seen: Counter[int] = Counter()
-    with served(tmp_path, gate) as (port, studio):
+    with served(tmp_path, gate) as (port, service):
 
         async def crowd() -> None:
             views = [asyncio.create_task(view(port, n, seen)) for n in range(VIEWERS)]
-            while seen[503] < VIEWERS - MOST - 1:  # one is at the easel
-                assert studio.waiting() <= MOST
+            while seen[503] < VIEWERS - MOST - 1:  # one is being painted
+                assert service.waiting() <= MOST
                 await asyncio.sleep(0.01)
             gate.open.set()
             for done in asyncio.as_completed(views):
                 await done
-                assert studio.waiting() <= MOST
+                assert service.waiting() <= MOST
 
         running(crowd)
-        assert studio.waiting() == 0
+        assert service.waiting() == 0
     assert seen[200] == VIEWERS
     assert set(seen) == {200, 503}
 
@@ -100,19 +99,19 @@ def test_two_hundred_viewers_all_get_their_picture_in_the_end(tmp_path: Path) ->
 def test_who_wants_much_does_not_keep_two_hundred_others_waiting(tmp_path: Path) -> None:
     gate = Gate()
     order: list[str] = []
-    with a_studio(tmp_path, gate, most=400) as studio:
+    with a_service(tmp_path, gate, most=400) as service:
         gate.open.clear()
 
         def ordered(client: str, cell: int) -> None:
             path = (cell % 16, cell // 16 % 16)
-            done = studio.order(client, "picture", [path]).png
+            done = service.request(client, "picture", [path]).png
             done.add_done_callback(lambda _: order.append(client))
 
-        for cell in range(13):  # the first is at the easel
-            while studio.waiting() > 11:
+        for cell in range(13):  # the first is being painted
+            while service.waiting() > 11:
                 time.sleep(0.01)
             ordered("greedy", cell)
-        with pytest.raises(FullError):
+        with pytest.raises(QueueFullError):
             ordered("greedy", 13)
         for viewer in range(VIEWERS):
             ordered(f"viewer {viewer}", 20 + viewer)
@@ -128,23 +127,23 @@ def test_who_wants_much_does_not_keep_two_hundred_others_waiting(tmp_path: Path)
 def test_a_crowd_that_leaves_leaves_no_work_behind(tmp_path: Path) -> None:
     gate = Gate()
     gate.open.clear()
-    with served(tmp_path, gate, most=VIEWERS + 8) as (port, studio):
+    with served(tmp_path, gate, most=VIEWERS + 8) as (port, service):
 
         async def come_and_go() -> None:
             asked = [
                 asyncio.create_task(ask(port, f"/canvas/{n % 16}/{n // 16}?page=v{n}"))
                 for n in range(VIEWERS)
             ]
-            while studio.waiting() < VIEWERS - 1:
+            while service.waiting() < VIEWERS - 1:
                 await asyncio.sleep(0.01)
             for task in asked:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
-            while studio.waiting():
+            while service.waiting():
                 await asyncio.sleep(0.01)
             gate.open.set()
             status, _, _ = await ask(port, "/canvas/3")
             assert status == 200
 
         running(come_and_go)
-    assert gate.painted <= 3  # what was at the easel, and the last one's
+    assert gate.painted <= 3  # what was being painted, and the last one's

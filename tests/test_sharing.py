@@ -1,6 +1,8 @@
-"""Cells that share a painted picture: who leads whom, and what it costs."""
+"""Cells that share a painted picture: which is painted over for which, and what it costs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,15 @@ from hypothesis import strategies as st
 
 from digressions.errors import InputError
 from digressions.geometry import Grid
-from digressions.mosaics.sharing import Piece, Sharing, merged, pieces_of, points_of
+from digressions.mosaics.mosaic_spec import SharingParams
+from digressions.mosaics.sharing import (
+    CellTask,
+    merged,
+    points_of,
+    source_cells,
+    tasks_of,
+    variety_of,
+)
 
 GRID = Grid(6, 5)
 
@@ -33,14 +43,14 @@ def test_a_distance_of_points_is_that_of_their_colours() -> None:
 
 
 @given(st.integers(0, 50), st.floats(0, 0.3))
-def test_merged_cells_are_near_the_one_that_leads_them(seed: int, most: float) -> None:
+def test_merged_cells_are_near_the_one_that_is_painted_for_them(seed: int, most: float) -> None:
     found = points(cells(seed))
-    leads = merged(found, most)
-    leaders = np.unique(leads)
-    assert np.array_equal(leads[leaders], leaders)
-    assert (np.linalg.norm(found - found[leads], axis=1) <= most + 1e-4).all()
-    gaps = np.linalg.norm(found[leaders][:, None] - found[leaders], axis=2)
-    assert (gaps[~np.eye(len(leaders), dtype=bool)] > most - 1e-4).all()
+    sources = merged(found, most)
+    painted = np.unique(sources)
+    assert np.array_equal(sources[painted], painted)
+    assert (np.linalg.norm(found - found[sources], axis=1) <= most + 1e-4).all()
+    gaps = np.linalg.norm(found[painted][:, None] - found[painted], axis=2)
+    assert (gaps[~np.eye(len(painted), dtype=bool)] > most - 1e-4).all()
 
 
 def test_nothing_apart_merges_only_what_is_equal() -> None:
@@ -56,48 +66,48 @@ def test_the_farther_apart_cells_may_be_the_fewer_are_painted() -> None:
 
 @pytest.mark.parametrize("count", [1, 4, 12, 1000])
 def test_no_more_pictures_are_used_than_were_asked_for(count: int) -> None:
-    leads = Sharing(reuse=count).leads(cells(), GRID, seed=3)
-    assert len(np.unique(leads)) <= min(count, GRID.cells)
-    assert np.array_equal(leads, Sharing(reuse=count).leads(cells(), GRID, seed=3))
+    sharing = SharingParams(reuse=count)
+    sources = source_cells(sharing, cells(), GRID, seed=3)
+    assert len(np.unique(sources)) <= min(count, GRID.cells)
+    assert np.array_equal(sources, source_cells(sharing, cells(), GRID, seed=3))
 
 
 def test_reused_pictures_are_no_neighbours_of_themselves_and_fit() -> None:
-    sharing = Sharing(reuse=12)
-    leads = sharing.leads(cells(), GRID, seed=3)
-    variety = sharing.variety(leads, cells(), GRID)
+    sources = source_cells(SharingParams(reuse=12), cells(), GRID, seed=3)
+    variety = variety_of(sources, cells(), GRID)
     assert variety.alike == 0
-    chance = sharing.variety(np.random.default_rng(0).permutation(leads), cells(), GRID)
+    chance = variety_of(np.random.default_rng(0).permutation(sources), cells(), GRID)
     assert variety.distance < 0.7 * chance.distance
 
 
 def test_cells_that_are_all_alike_need_one_picture() -> None:
     same = cells(flat=1.0)
-    for sharing in (Sharing(reuse=5), Sharing(merge=0.0)):
-        leads = sharing.leads(same, GRID, seed=0)
-        assert len(np.unique(leads)) == 1
-        assert sharing.variety(leads, same, GRID)[1:] == (1, 1.0, pytest.approx(0, abs=1e-6))
+    for sharing in (SharingParams(reuse=5), SharingParams(merge_similar=0.0)):
+        sources = source_cells(sharing, same, GRID, seed=0)
+        assert len(np.unique(sources)) == 1
+        assert variety_of(sources, same, GRID)[1:] == (1, 1.0, pytest.approx(0, abs=1e-6))
 
 
-def test_without_sharing_every_cell_leads_itself() -> None:
-    assert Sharing().leads(cells(), GRID, 0).tolist() == list(range(GRID.cells))
-    assert Sharing().job() == {}
+def test_without_sharing_every_cell_has_its_own_picture() -> None:
+    assert source_cells(SharingParams(), cells(), GRID, 0).tolist() == list(range(GRID.cells))
 
 
-def test_pieces_paint_what_leads_and_place_what_is_missing() -> None:
-    leads = np.array([0, 1, 0, 1, 4, 0])
-    assert pieces_of(leads, [1, 2, 3, 5]) == [Piece(1, (1, 3)), Piece(0, (2, 5))]
-    assert pieces_of(leads, []) == []
+def test_tasks_paint_sources_and_place_what_is_missing() -> None:
+    sources = np.array([0, 1, 0, 1, 4, 0])
+    assert tasks_of(sources, [1, 2, 3, 5]) == [CellTask(1, (1, 3)), CellTask(0, (2, 5))]
+    assert tasks_of(sources, []) == []
 
 
 @pytest.mark.parametrize(
-    ("sharing", "word"),
+    ("values", "words"),
     [
-        (Sharing(2, 0.1), "choose one"),
-        (Sharing(reuse=0), "--reuse 0"),
-        (Sharing(merge=-0.1), "--merge-similar -0.1"),
-        (Sharing(merge=float("nan")), "--merge-similar nan"),
+        ({"reuse": 2, "merge_similar": 0.1}, "choose one"),
+        ({"reuse": 0}, "reuse 0"),
+        ({"reuse": 1.5}, "reuse is 1.5"),
+        ({"merge_similar": -0.1}, "merge_similar -0.1"),
+        ({"merge_similar": float("nan")}, "merge_similar is nan"),
     ],
 )
-def test_what_cannot_be_shared_is_refused(sharing: Sharing, word: str) -> None:
-    with pytest.raises(InputError, match=word):
-        sharing.check()
+def test_what_cannot_be_shared_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        SharingParams(**values).check()

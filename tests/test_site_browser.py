@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from digressions.mosaics.band import DARKEST, band_of, correct_band, to_bytes
-from digressions.mosaics.mosaic import CELL_SIDE
-from digressions.worlds.bank import grow_bank
+from digressions.mosaics.cells import DARKEST, band_of, correct_band, to_bytes
+from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.site import Site
 
+from .painters import grow_bank
 from .test_serve_browser import (
     TITLE,
     N,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digressions.tiles import in_tiles, spans
+from digressions.images.tiles import in_tiles, spans
 
 sides = st.integers(1, 90)
 tiles = st.integers(1, 6).map(lambda n: 8 * n)

@@ -64,9 +64,9 @@ def test_a_seam_shows_at_a_box_and_not_elsewhere(training):
     assert training.measures.edge_step(pictures, (5, 5, 11, 11)) == 0
 
 
-def test_a_hole_covers_its_part_and_leaves_a_ring(training):
+def test_a_masked_box_covers_its_part_and_leaves_a_ring(training):
     for part in (0.2, 0.5, 0.8, 1.0):
-        left, top, right, bottom = training.figures_with_starts.hole(64, part, 8)
+        left, top, right, bottom = training.figures_with_starts.middle_box(64, part, 8)
         assert 0 < left == top
         assert right == bottom < 64
         assert right - left >= min(64 * part, 48)
@@ -97,8 +97,8 @@ def test_pairwise_distance_of_pixels_is_the_mean_squared_error(training):
 
 
 def test_names_with_brackets_and_colons_are_no_syntax(training):
-    from digressions.job import text_of
-    from digressions.prompts import parse
+    from digressions.prompts.parse import parse
+    from digressions.prompts.scheduling import text_of
 
     name = "a car (1999) at 10:30 [new|old] \\ @home"
     assert text_of(parse(training.bench.literal(name))) == ((name, 1.0),)

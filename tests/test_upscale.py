@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digressions import upscale
 from digressions.errors import InputError, MissingExtraError
-from digressions.upscale import (
+from digressions.images import upscale
+from digressions.images.upscale import (
     UPSCALERS,
     RealESRGAN,
     Upscaler,
     check_upscaler,
     enlarge,
+    enlarging,
     load_upscaler,
 )
 
@@ -95,7 +96,7 @@ def test_the_layers_that_enlarge_are_exact_in_tiles(monkeypatch: pytest.MonkeyPa
 PEAK = """
 import sys
 import numpy as np
-from digressions.upscale import _NETWORKS, load_upscaler
+from digressions.images.upscale import _NETWORKS, load_upscaler
 name = sys.argv[1]
 side = _NETWORKS[name].tile + 2 * _NETWORKS[name].overlap
 load_upscaler(name)(np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8))
@@ -145,13 +146,24 @@ def test_bands_are_the_whole_within_one_grey_level(
     upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upscale.Lanczos, "name", "lanczos as a network is")
-    whole, banded = (
+    made = []
+    for band in (1000, 16):
+        monkeypatch.setattr(upscale, "BAND_ROWS", band)
         # The height is no whole multiple of anything.
-        monkeypatch.setattr(upscale, "BAND", band) or enlarge(hard(301, 40), 111, 850, upscaler)
-        for band in (1000, 16)
-    )
+        made.append(enlarge(hard(301, 40), 111, 850, upscaler))
+    whole, banded = made
     assert banded.shape == (850, 111, 3)
     assert np.abs(banded.astype(int) - whole).max() <= 1
+
+
+def test_enlarging_says_how_many_rows_are_done(
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upscale, "BAND_ROWS", 16)
+    rows = list(enlarging(hard(301, 40), 111, 850, upscaler))
+    assert rows == sorted(rows)
+    assert rows[-1] == 850
+    assert list(enlarging(hard(8, 8), 4, 4, upscaler)) == [4]
 
 
 def test_an_unknown_name_is_refused_with_the_choices() -> None:

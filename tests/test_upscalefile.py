@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import save_file
 
 from digressions.errors import DigressionsError, InputError, MissingExtraError
-from digressions.pictures.images import read_image, write_image
-from digressions.upscale import check_upscaler, enlarge, load_upscaler
-from digressions.upscalefile import SpandrelUpscaler
+from digressions.images.image_files import read_image, write_image
+from digressions.images.spandrel_upscaler import SpandrelUpscaler
+from digressions.images.upscale import check_upscaler, enlarge, load_upscaler
 
 from .conftest import Ran
 
@@ -113,7 +113,7 @@ def test_a_real_network_in_tiles_is_the_whole_within_a_grey_level(
 
 def test_a_real_file_of_no_known_network(real_spandrel: None, tmp_path: Path) -> None:
     save_file({"something": torch.zeros(3)}, tmp_path / "a.safetensors")
-    with pytest.raises(InputError, match="of no architecture that spandrel knows"):
+    with pytest.raises(InputError, match="an architecture that spandrel does not know"):
         load_upscaler(str(tmp_path / "a.safetensors"))
 
 

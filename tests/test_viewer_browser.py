@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.mosaics.pyramid import write_deep_zoom
-from digressions.mosaics.viewer import write_viewer
+from digressions.events import completed
+from digressions.mosaics.deep_zoom import write_deep_zoom, write_viewer
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,7 @@ def picture() -> np.ndarray:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a page & 100%")
     height, width = ROWS * CELL, COLUMNS * CELL
-    write_deep_zoom([picture()], width, height, folder, tile_size=256)
+    completed(write_deep_zoom([picture()], width, height, folder, tile_size=256))
     write_viewer(
         folder,
         width=width,

@@ -1,4 +1,4 @@
-from digressions.vocabulary import Unknown, Vocabulary, words_of
+from digressions.prompts.vocabulary import Unknown, Vocabulary, words_of
 
 KNOWN = Vocabulary(["photo of a turtle", "cartoon of a T-Rex", "ink drawing of a butterfly", "bus"])
 

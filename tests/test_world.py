@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import hashlib
 import itertools
 import os
@@ -20,22 +18,51 @@ import pytest
 import torch
 from torch import Tensor
 
-from digressions.errors import InputError
-from digressions.geometry import CellPath, Grid
-from digressions.job import Job
-from digressions.models import Defaults, Model
-from digressions.mosaics.band import band_of
-from digressions.mosaics.mosaic import CELL_SIDE, Mosaic
-from digressions.paint import paint_batch, paint_noise
-from digressions.pictures.images import to_tensor
-from digressions.upscale import Lanczos
+from digressions.errors import InputError, OutputError
+from digressions.generate.job import Job
+from digressions.generate.paint import painter_of
+from digressions.generate.params import ResolvedParams
+from digressions.geometry import CellPath, Grid, Size
+from digressions.images.image_files import to_tensor
+from digressions.images.upscale import Lanczos
+from digressions.models.base import Defaults, Model
+from digressions.mosaics.cells import band_of
+from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic
 from digressions.worlds.cache import Cache
-from digressions.worlds.canvas import matched
-from digressions.worlds.manifest import Manifest
+from digressions.worlds.droste import resized_exactly
 from digressions.worlds.world import World
+from digressions.worlds.world_spec import Manifest
 
-CELLS = Mosaic("frog", Grid(4, 4), 16, 0.6, 2, 1.0, "ddim", seed=5)
-MANIFEST = Manifest("no model", "smooth", CELLS)
+from .jobs import plain_mosaic
+from .painters import paint_noise
+
+PARAMS = ResolvedParams(
+    prompt="frog",
+    seed=5,
+    size=Size(16, 16),
+    steps=2,
+    sampler="ddim",
+    guidance=1.0,
+    strength=0.6,
+)
+CELLS = plain_mosaic(PARAMS, Grid(4, 4))
+MANIFEST = Manifest(model="no model", root="smooth", cells=CELLS)
+
+
+def cells_with(**params: object) -> Mosaic:
+    """`CELLS` with other parameters."""
+    return CELLS.but(params=PARAMS.but(**params))
+
+
+class Counted:
+    """A painter of noise that knows how much it painted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, jobs: Sequence[Job]) -> Tensor:
+        self.count += len(jobs)
+        return paint_noise(jobs)
 
 
 def smooth(side: int) -> np.ndarray:
@@ -117,15 +144,16 @@ def test_another_process_paints_the_same(tmp_path: Path) -> None:
     assert found.stdout.strip() == digest(a_world(tmp_path / "here").pictures(paths))
 
 
-def test_what_was_painted_is_not_painted_again(world: World) -> None:
-    painted: list[int] = []
-    world.on_painted = painted.append
-    first = world.pictures([(1, 2), (1, 3), (1, 2)])
-    assert sum(painted) == 3  # their parent too
-    assert world.missing([(1,), (1, 2), (1, 4), ()]) == {(1, 4)}
-    again = world.pictures([(1, 2), (1, 3)])
-    assert sum(painted) == 3
-    assert digest(first) == digest(again)
+def test_what_was_painted_is_not_painted_again(tmp_path: Path) -> None:
+    painter = Counted()
+    cache = Cache(tmp_path / "c.sqlite")
+    with World(MANIFEST, smooth(32), painter, Lanczos(), cache) as world:
+        first = world.pictures([(1, 2), (1, 3), (1, 2)])
+        assert painter.count == 3  # their parent too
+        assert world.missing([(1,), (1, 2), (1, 4), ()]) == {(1, 4)}
+        again = world.pictures([(1, 2), (1, 3)])
+        assert painter.count == 3
+        assert digest(first) == digest(again)
 
 
 def test_every_picture_is_another(world: World) -> None:
@@ -138,10 +166,10 @@ def test_prompts_follow_the_depth_and_start_over(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def listening(jobs: Sequence[Job]) -> Tensor:
-        asked.extend(job.prompt for job in jobs)
+        asked.extend(job.params.prompt for job in jobs)
         return paint_noise(jobs)
 
-    manifest = dataclasses.replace(MANIFEST, deeper=("bee", "moss"))
+    manifest = MANIFEST.but(deeper=("bee", "moss"))
     with Cache(tmp_path / "c.sqlite") as cache:
         World(manifest, smooth(32), listening, Lanczos(), cache).picture((1, 2, 3, 4))
     assert asked == ["frog", "bee", "moss", "frog"]
@@ -152,7 +180,7 @@ def test_prompts_follow_the_depth_and_start_over(tmp_path: Path) -> None:
     [
         {"model": "other"},
         {"root": "other"},
-        {"cells": dataclasses.replace(CELLS, strength=0.61)},
+        {"cells": cells_with(strength=0.61)},
         {"deeper": ("bee",)},
         {"upscaler": "realesrgan"},
         {"loop": (1, 2)},
@@ -160,7 +188,7 @@ def test_prompts_follow_the_depth_and_start_over(tmp_path: Path) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_other_manifests_are_other_worlds(change: dict[str, object]) -> None:
-    assert dataclasses.replace(MANIFEST, **change).id != MANIFEST.id  # type: ignore[arg-type]
+    assert MANIFEST.but(**change).id != MANIFEST.id
 
 
 @pytest.mark.parametrize("path", [(16,), (-1,), (3, 99)])
@@ -171,13 +199,13 @@ def test_a_path_out_of_the_grid_is_refused(world: World, path: CellPath) -> None
 
 def test_pictures_that_are_enlarged_besides_are_refused() -> None:
     with pytest.raises(InputError, match="canvases"):
-        dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, enlarge=2)).check()
+        MANIFEST.but(cells=CELLS.but(enlarge=2)).check()
 
 
 @pytest.mark.parametrize("grid", [Grid(4, 3), Grid(1, 1)])
 def test_a_grid_that_cannot_repeat_is_refused(grid: Grid) -> None:
     with pytest.raises(InputError, match="square"):
-        dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, grid=grid)).check()
+        MANIFEST.but(cells=CELLS.but(grid=grid)).check()
 
 
 # --- exactness -------------------------------------------------------------------------------
@@ -185,15 +213,15 @@ def test_a_grid_that_cannot_repeat_is_refused(grid: Grid) -> None:
 
 @pytest.mark.parametrize("band", [1, 2, 4])
 def test_every_picture_is_its_cell_to_a_grey_level(tmp_path: Path, band: int) -> None:
-    cells = dataclasses.replace(CELLS, band=band)
-    world = a_world(tmp_path, dataclasses.replace(MANIFEST, cells=cells))
+    cells = CELLS.but(band=band)
+    world = a_world(tmp_path, MANIFEST.but(cells=cells))
     assert max(world.residual(path) for path in some_paths(8)) <= 1
 
 
 @pytest.mark.parametrize(("side", "other"), [(16, 32), (32, 16), (24, 64), (64, 64), (48, 32)])
 def test_both_forms_of_a_picture_agree_where_they_can(side: int, other: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    changed = matched(image, other, Lanczos())
+    changed = resized_exactly(image, other, Lanczos())
     assert changed.shape == (other, other, 3)
     shared = int(np.gcd(side, other))
     one, two = (band_of(to_tensor(picture)[None], shared) for picture in (image, changed))
@@ -246,8 +274,8 @@ def test_the_deepest_picture_of_all_needs_no_stack(tmp_path: Path) -> None:
 def test_a_loop_leads_to_the_root_and_stays_exact(
     tmp_path: Path, loop: CellPath, side: int, columns: int
 ) -> None:
-    cells = dataclasses.replace(CELLS, side=side, grid=Grid(columns, columns))
-    world = a_world(tmp_path, dataclasses.replace(MANIFEST, cells=cells)).looped(loop)
+    cells = cells_with(size=Size(side, side)).but(grid=Grid(columns, columns))
+    world = a_world(tmp_path, MANIFEST.but(cells=cells)).looped(loop)
     assert np.array_equal(world.picture(loop), world.picture(()))
     assert np.array_equal(world.canvas((*loop, *loop, 3)), world.canvas((3,)))
     assert world.residual(loop) <= 1
@@ -274,7 +302,7 @@ from tests.test_world import *
 folder, log, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 def slow(jobs):
     with log.open("a") as file:
-        file.writelines(f"{job.seed}\\n" for job in jobs)
+        file.writelines(f"{job.params.seed}\\n" for job in jobs)
     time.sleep(pause)
     return biased(jobs)
 world = World(MANIFEST, smooth(32), slow, Lanczos(), Cache(folder / "worlds.sqlite"), batch_size=2)
@@ -327,9 +355,9 @@ def test_with_a_model_a_picture_depends_on_its_batch_by_a_grey_level_at_most(
     bundled: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(bundled, "defaults", Defaults(steps=2, guidance=1.0))
-    cells = dataclasses.replace(CELLS, grid=Grid(8, 8), side=64)
-    manifest = dataclasses.replace(MANIFEST, cells=cells)
-    painter = functools.partial(paint_batch, bundled)
+    cells = cells_with(size=Size(64, 64)).but(grid=Grid(8, 8))
+    manifest = MANIFEST.but(cells=cells)
+    painter = painter_of(bundled)
     found = []
     for size in (1, 5):
         with Cache(tmp_path / f"{size}.sqlite") as cache:
@@ -344,11 +372,11 @@ def test_with_a_model_a_picture_depends_on_its_batch_by_a_grey_level_at_most(
 def test_with_the_bundled_model_colours_do_not_drift_in_30_depths(
     bundled: Model, tmp_path: Path
 ) -> None:
-    cells = dataclasses.replace(CELLS, side=64, steps=4, strength=0.8, guidance=3.0)
-    painter = functools.partial(paint_batch, bundled)
+    cells = cells_with(size=Size(64, 64), steps=4, strength=0.8, guidance=3.0)
+    painter = painter_of(bundled)
     chance, path = random.Random(0), ()
     with Cache(tmp_path / "c.sqlite") as cache:
-        manifest = dataclasses.replace(MANIFEST, cells=cells)
+        manifest = MANIFEST.but(cells=cells)
         world = World(manifest, smooth(32), painter, Lanczos(), cache)
         for _ in range(30):
             path = (*path, readable_cell(world.canvas(path), chance))
@@ -356,3 +384,61 @@ def test_with_the_bundled_model_colours_do_not_drift_in_30_depths(
         deep = [world.picture(path[:depth]) for depth in range(20, 31)]
         assert 40 < np.mean(deep) < 215
         assert np.mean([picture.std() for picture in deep]) > 0.5 * world.picture(path[:1]).std()
+
+
+# --- from a prompt ---------------------------------------------------------------------------
+
+
+def test_a_world_opens_from_a_prompt(bundled: Model, tmp_path: Path) -> None:
+    cache = tmp_path / "deep" / "w.sqlite"
+    with World.open(bundled, "photo of a frog", seed=5, grid=4, cache=cache, steps=1) as world:
+        picture = world.picture((3, 14))
+        assert (picture.shape, picture.dtype) == ((64, 64, 3), np.uint8)
+        assert world.manifest.cells.params.seed == 5
+        assert world.manifest.cells.params.steps == 1
+        assert world.manifest.upscaler == "realesrgan-animevideo"
+        assert world.residual((3, 14)) <= 1
+    with World.open(bundled, "photo of a frog", seed=5, grid="4x4", cache=cache, steps=1) as again:
+        assert not again.missing([(3,), (3, 14)])
+        assert np.array_equal(again.picture((3, 14)), picture)
+
+
+def test_a_world_starts_from_a_picture_and_warns_of_what_is_unknown(
+    bundled: Model, tmp_path: Path
+) -> None:
+    given = {"grid": 4, "cache": tmp_path / "w.sqlite", "size": 16, "upscaler": "lanczos"}
+    with (
+        pytest.warns(UserWarning, match="was not taught 'zyzzyva'"),
+        World.open(bundled, "zyzzyva", image=smooth(32), **given) as world,
+    ):
+        assert np.array_equal(world.canvas(()), smooth(32))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"grid": "4x3"}, "grid 4x3: a world's grid is square"),
+        ({"grid": 1}, "grid 1x1: a world's grid is square"),
+        ({"depth": 5}, "depth is not a parameter"),
+        ({"image": "none.png"}, "none.png: there is no such file"),
+        ({"upscaler": "magic"}, "magic"),
+        ({"cell_prompt": ["bee", "turtle " * 500]}, "tokens long"),
+        ({"cache_size": -1}, "cache_size -1 is out of range"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_world_that_cannot_be_is_refused_in_one_line_and_nothing_is_written(
+    bundled: Model, tmp_path: Path, given: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        World.open(bundled, "frog", cache=tmp_path / "w.sqlite", **given)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_file_is_no_cache(bundled: Model, tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("dear diary " * 99)
+    with pytest.raises(OutputError, match=r"diary\.txt"):
+        World.open(bundled, "frog", grid=4, cache=tmp_path / "diary.txt")
+    assert (tmp_path / "diary.txt").read_text() == "dear diary " * 99

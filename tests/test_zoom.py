@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,24 +10,30 @@ import numpy as np
 import pytest
 
 from digressions.errors import InputError
+from digressions.generate.batching import Painter
 from digressions.geometry import CellPath, Grid, Size
-from digressions.paint import paint_noise
-from digressions.upscale import Lanczos
+from digressions.images.upscale import Lanczos
 from digressions.worlds.cache import Cache
 from digressions.worlds.camera import APPEARS
-from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
-from digressions.worlds.zoom import Zoom, choose_cell, choose_loop, inner_cells
+from digressions.worlds.world_spec import Manifest
+from digressions.worlds.zoom_film import ZoomFilm, choose_cell, choose_loop, inner_cells
 
-from .test_world import CELLS, MANIFEST, biased, smooth
+from .painters import paint_noise
+from .test_world import CELLS, MANIFEST, Counted, biased, smooth
 
 GRID = Grid(8, 8)
-SMALL = dataclasses.replace(MANIFEST, cells=dataclasses.replace(CELLS, grid=GRID))
+SMALL = MANIFEST.but(cells=CELLS.but(grid=GRID))
 
 
-def a_world(folder: Path, manifest: Manifest = SMALL, root: np.ndarray | None = None) -> World:
+def a_world(
+    folder: Path,
+    manifest: Manifest = SMALL,
+    root: np.ndarray | None = None,
+    painter: Painter = paint_noise,
+) -> World:
     root = smooth(manifest.canvas_side) if root is None else root
-    return World(manifest, root, paint_noise, Lanczos(), Cache(folder / "worlds.sqlite"))
+    return World(manifest, root, painter, Lanczos(), Cache(folder / "worlds.sqlite"))
 
 
 @pytest.fixture
@@ -39,8 +44,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def film(world: World) -> Zoom:
-    return Zoom(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 24)
+def film(world: World) -> ZoomFilm:
+    return ZoomFilm(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 24)
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -52,20 +57,20 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_the_frame_after_the_last_is_the_first(world: World, levels: int) -> None:
-    film = Zoom(world.looped(choose_loop(world, levels)), Size(96, 64), 12, 8 * levels)
+    film = ZoomFilm(world.looped(choose_loop(world, levels)), Size(96, 64), 12, 8 * levels)
     first, wrapped = film.frame(0).astype(int), film.frame(film.count)
     assert np.abs(first - wrapped).max() <= 1
     assert np.abs(film.frame(3).astype(int) - film.frame(3 + 5 * film.count)).max() <= 1
 
 
 def test_nothing_jumps_where_the_loop_closes(world: World) -> None:
-    film = Zoom(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 240)
+    film = ZoomFilm(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 240)
     steps = [difference(film.frame(i), film.frame(i + 1)) for i in range(0, 240, 6)]
     seam = [difference(film.frame(i), film.frame(i + 1)) for i in (237, 238, 239, 240)]
     assert max(seam) <= max(steps) * 1.5
 
 
-def test_the_first_frame_is_the_root(film: Zoom) -> None:
+def test_the_first_frame_is_the_root(film: ZoomFilm) -> None:
     root = film.world.canvas(())
     assert film.size == (96, 96)
     small = np.asarray(film.frame(0)).reshape(24, 4, 24, 4, 3).mean((1, 3))
@@ -83,7 +88,7 @@ def test_a_spot_moves_as_the_camera_says_to_a_twentieth_of_a_pixel(tmp_path: Pat
     spot = 200 * np.exp(-((x - 29.3) ** 2 + (y - 35.8) ** 2) / (2 * 2.5**2))
     root = np.repeat(np.rint(20 + spot)[..., None], 3, 2).astype(np.uint8)
     world = a_world(tmp_path, root=root)
-    film = Zoom(world.looped((27, 36)), Size(96, 96), 24, 240)
+    film = ZoomFilm(world.looped((27, 36)), Size(96, 96), 24, 240)
     wrong = []
     for index in range(20):  # while no picture of a cell shows and the spot is whole
         view = film.view(index)
@@ -105,21 +110,24 @@ def test_a_spot_moves_as_the_camera_says_to_a_twentieth_of_a_pixel(tmp_path: Pat
 # --- what is painted -------------------------------------------------------------------------
 
 
-def test_only_what_shows_is_painted_and_all_of_it_before_the_film(film: Zoom) -> None:
-    painted: list[int] = []
-    film.world.on_painted = painted.append
-    needed = film.needed()
-    ready = list(film.prepare(needed))
-    assert sum(ready) == len(needed.pictures) + len(needed.canvases)
-    assert sum(painted) <= len(needed.pictures)  # the root is not painted, some were to choose
-    count = sum(painted)
-    for index in range(film.count):
-        film.frame(index)
-    assert sum(painted) == count
-    assert set(needed.canvases) <= set(needed.pictures)
+def test_only_what_shows_is_painted_and_all_of_it_before_the_film(tmp_path: Path) -> None:
+    painter = Counted()
+    with a_world(tmp_path, painter=painter) as world:
+        film = ZoomFilm(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 24)
+        needed, before = film.needed(), painter.count
+        ready = list(film.preparing(needed))
+        assert ready == sorted(ready)
+        assert ready[-1] == needed.total == len(needed.pictures) + len(needed.canvases)
+        # The root is not painted, and some were to choose the loop.
+        assert painter.count - before <= len(needed.pictures)
+        count = painter.count
+        for index in range(film.count):
+            film.frame(index)
+        assert painter.count == count
+        assert set(needed.canvases) <= set(needed.pictures)
 
 
-def test_the_cost_is_told_after_one_batch(film: Zoom) -> None:
+def test_the_cost_is_told_after_one_batch(film: ZoomFilm) -> None:
     film.world.batch_size = 4
     needed = film.needed()
     before = film.world.missing(needed.pictures)
@@ -129,14 +137,14 @@ def test_the_cost_is_told_after_one_batch(film: Zoom) -> None:
     assert cost.done == pictures - len(before)
     assert cost.seconds > 0
     assert len(before) - len(film.world.missing(needed.pictures)) == 4
-    list(film.prepare(needed))
+    list(film.preparing(needed))
     assert film.cost(needed) == (pictures, pictures, cost.canvases, 0)
 
 
 def test_far_fewer_pictures_are_needed_than_a_level_has(tmp_path: Path) -> None:
-    cells = dataclasses.replace(CELLS, grid=Grid(64, 64))
-    world = a_world(tmp_path, dataclasses.replace(MANIFEST, cells=cells))
-    film = Zoom(world.looped((1500, 2200)), Size(480, 480), 12, 96)
+    cells = CELLS.but(grid=Grid(64, 64))
+    world = a_world(tmp_path, MANIFEST.but(cells=cells))
+    film = ZoomFilm(world.looped((1500, 2200)), Size(480, 480), 12, 96)
     for index in range(film.count):
         for layer in film.camera.layers(film.view(index))[1:]:
             assert layer.cell > APPEARS
@@ -151,14 +159,14 @@ def test_a_film_from_a_warm_cache_is_the_same(tmp_path: Path) -> None:
     films = []
     for folder in ("a", "a", "b"):
         world = a_world(tmp_path / folder)
-        film = Zoom(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 8)
+        film = ZoomFilm(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 8)
         films.append([film.frame(i) for i in (range(8) if folder == "a" else reversed(range(8)))])
         world.cache.close()
     assert all(np.array_equal(a, b) for a, b in zip(films[0], films[1], strict=True))
     assert all(np.array_equal(a, b) for a, b in zip(films[0], reversed(films[2]), strict=True))
 
 
-def test_a_film_holds_the_tiles_of_one_frame(film: Zoom) -> None:
+def test_a_film_holds_the_tiles_of_one_frame(film: ZoomFilm) -> None:
     for index in range(film.count):
         film.frame(index)
         view = film.view(index)
@@ -208,7 +216,7 @@ def test_the_first_cells_can_be_chosen_by_hand(world: World) -> None:
     assert choose_loop(world, 3, (9,))[0] == 9
     assert choose_loop(world, 3, (9, 18))[:2] == (9, 18)
     assert choose_loop(world, 2, (9, 18)) == (9, 18)
-    with pytest.raises(InputError, match="2 chosen cells are too many for --levels 1"):
+    with pytest.raises(InputError, match="2 cells in into are more than levels 1"):
         choose_loop(world, 1, (9, 18))
 
 

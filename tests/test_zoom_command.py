@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -16,18 +17,34 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.models import Defaults, Model
-from digressions.pictures.images import read_image
+from digressions.images.image_files import read_image
+from digressions.models.base import Defaults, Model
 
 from .conftest import Ran, heed_interrupts
 
 Digress = Callable[..., Ran]
-SMALL = [
-    *("zoom", "frog", "--grid", "4", "--picture-size", "16", "--steps", "1", "--guidance", "1"),
-    *("--strength", "0.75", "--sampler", "ddim"),  # not the model's likes: those may change
-    *("--seed", "3", "--size", "64", "--fps", "4", "--seconds", "3", "--upscaler", "lanczos"),
-    *("--device", "cpu", "--dtype", "float32", "--image", "start.png"),
-]
+SMALL = {
+    "--grid": "4",
+    "--size": "16",
+    "--steps": "1",
+    "--guidance": "1",
+    "--strength": "0.75",
+    "--sampler": "ddim",  # not the model's defaults: those may change
+    "--seed": "3",
+    "--frame-size": "64",
+    "--fps": "4",
+    "--seconds": "3",
+    "--upscaler": "lanczos",
+    "--device": "cpu",
+    "--dtype": "float32",
+    "--image": "start.png",
+}
+
+
+def small(*others: str) -> list[str]:
+    """The arguments of a small film, with others beside them or in their place."""
+    pairs = [pair for pair in SMALL.items() if pair[0] not in others]
+    return ["zoom", "frog", *itertools.chain(*pairs), *others]
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +65,12 @@ def frames(folder: Path) -> list[np.ndarray]:
         (["--levels", "0"], "--levels 0 is out of range"),
         (["--fps", "0"], "--fps 0"),
         (["--seconds", "0"], "--seconds 0"),
-        (["--seconds", "nan"], "--seconds nan"),
-        (["--size", "16"], "--size 16x16 is out of range"),
-        (["--size", "9000"], "--size 9000x9000"),
-        (["--size", "large"], "'large'"),
-        (["--size", "65"], "even sides only"),
+        (["--seconds", "nan"], "--seconds is nan"),
+        (["--frame-size", "16"], "--frame-size 16x16 is out of range"),
+        (["--frame-size", "9000"], "--frame-size 9000x9000"),
+        (["--frame-size", "large"], "--frame-size 'large'"),
+        (["--frame-size", "65"], "--frame-size 65x65: .mp4 takes even sides only"),
+        (["--size", "16x8"], "--size 16x8: a cell's picture is a square"),
         (["--grid", "4x3"], "a world's grid is square"),
         (["--grid", "1"], "--grid 1x1"),
         (["--grid", "999"], "at most 256"),
@@ -66,7 +84,7 @@ def frames(folder: Path) -> list[np.ndarray]:
         (["--cache-size", "-1"], "--cache-size -1"),
         (["--upscaler", "magic"], "'magic'"),
         (["--cell-prompt", "bee", "--cell-prompt", "turtle " * 500], "tokens long"),
-        (["--how", "magic"], "magic"),
+        (["--combine", "magic"], "magic"),
         (["-o", "film.avi"], "film.avi"),
         (["--image", "none.png"], "no such file"),
     ],
@@ -76,7 +94,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     digress: Digress, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
     before = sorted(tmp_path.rglob("*"))
-    ran = digress(*SMALL, *arguments)
+    ran = digress(*small(*arguments))
     assert ran.code == 2
     assert len(ran.err.splitlines()) == 1, ran.err
     assert words in ran.err
@@ -85,14 +103,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 
 
 def test_too_many_chosen_cells(digress: Digress) -> None:
-    ran = digress(*SMALL, "--levels", "1", "--into", "5/6")
+    ran = digress(*small("--levels", "1", "--into", "5/6"))
     assert ran.code == 2
-    assert "2 chosen cells are too many" in ran.err
+    assert "2 cells in --into are more than --levels 1" in ran.err
 
 
 def test_another_file_is_no_cache(digress: Digress, tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("dear diary " * 99)
-    ran = digress(*SMALL, "--cache", "diary.txt")
+    ran = digress(*small("--cache", "diary.txt"))
     assert ran.code == 2
     assert "diary.txt" in ran.err.splitlines()[-1]
     assert (tmp_path / "diary.txt").read_text() == "dear diary " * 99
@@ -101,10 +119,11 @@ def test_another_file_is_no_cache(digress: Digress, tmp_path: Path) -> None:
 def test_a_film_is_made_and_says_what_it_costs_and_how_it_closes(
     digress: Digress, tmp_path: Path
 ) -> None:
-    ran = digress(*SMALL, "--into", "5", "--cell-prompt", "bee", "-o", "film.gif")
+    ran = digress(*small("--into", "5", "--cell-prompt", "bee", "-o", "film.gif"))
     assert ran.code == 0, ran.err
     first, *_, last = ran.out.splitlines()
     assert re.match(r"2 levels in 12 frames of 64x64 \(3.0 s\): \d+ pictures of 32 in", first)
+    assert re.search(r", about \d+ s$", first)
     residuals = re.search(r"falls into 5/\d+ and closes: .* to (\S+) grey .* to (\S+)\n", ran.out)
     assert residuals
     assert all(float(value) <= 1 for value in residuals.groups())
@@ -115,7 +134,7 @@ def test_a_film_is_made_and_says_what_it_costs_and_how_it_closes(
 
 
 def test_a_gif_is_made_to_fit(digress: Digress, tmp_path: Path) -> None:
-    ran = digress(*SMALL, "-o", "film.gif", "--max-mb", "0.02")
+    ran = digress(*small("-o", "film.gif", "--max-mb", "0.02"))
     assert ran.code == 0, ran.err
     assert "to fit 0.02 MB" in ran.out
     assert (tmp_path / "film.gif").stat().st_size <= 20_000
@@ -124,7 +143,7 @@ def test_a_gif_is_made_to_fit(digress: Digress, tmp_path: Path) -> None:
 def test_a_film_of_few_pictures_falls_as_deep_as_one_likes(
     digress: Digress, tmp_path: Path
 ) -> None:
-    ran = digress(*SMALL, "--reuse", "6", "--levels", "5", "-o", "film.webm")
+    ran = digress(*small("--reuse", "6", "--levels", "5", "-o", "film.webm"))
     assert ran.code == 0, ran.err
     assert re.match(r"6 pictures cover \d+% of their own cells within 0.05 in OKLab", ran.out)
     assert "5 levels" in ran.out
@@ -134,7 +153,7 @@ def test_a_film_of_few_pictures_falls_as_deep_as_one_likes(
 def test_the_first_frame_is_the_users_picture(
     digress: Digress, tmp_path: Path, photo: np.ndarray
 ) -> None:
-    assert digress(*SMALL, "-o", "frames").code == 0
+    assert digress(*small("-o", "frames")).code == 0
     found = frames(tmp_path / "frames")
     assert len(found) == 12
     square = photo[:, 8:56]  # its middle
@@ -151,7 +170,7 @@ def test_the_first_frame_is_the_users_picture(
 def test_a_film_can_be_replayed_by_what_its_file_remembers(
     digress: Digress, tmp_path: Path, kind: str, more: list[str]
 ) -> None:
-    assert digress(*SMALL, *more, "-o", kind).code == 0
+    assert digress(*small(*more, "-o", kind)).code == 0
     file = next((tmp_path / kind).glob("*3.png")) if kind == "frames" else tmp_path / kind
     ran = digress("replay", file, "-o", "again", "--device", "cpu", "--dtype", "float32")
     assert ran.code == 0, ran.err
@@ -190,7 +209,7 @@ def run_until(
     tmp_path: Path, stop: signal.Signals, ready: Callable[[], bool], *arguments: str
 ) -> tuple[int, str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", "from digressions.cli import main; main()", *SMALL, *arguments],
+        [sys.executable, "-c", "from digressions.cli.app import main; main()", *small(*arguments)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -229,10 +248,10 @@ def test_a_film_that_was_killed_goes_on_and_becomes_the_same(
     assert code == -signal.SIGKILL
     assert 2 <= len(frames(folder)) < 12
 
-    ran = digress(*SMALL, *one)
+    ran = digress(*small(*one))
     assert ran.code == 0, ran.err
-    assert "painted already: 31;" in ran.out  # all of them: it was killed while it filmed
-    whole = digress(*SMALL, "--batch-size", "1", "-o", "whole", "--cache", "other.sqlite")
+    assert "31 of them are already painted;" in ran.out  # all: it was killed while it filmed
+    whole = digress(*small("--batch-size", "1", "-o", "whole", "--cache", "other.sqlite"))
     assert whole.code == 0
     pairs = list(zip(frames(folder), frames(tmp_path / "whole"), strict=True))
     assert len(pairs) == 12
@@ -240,11 +259,10 @@ def test_a_film_that_was_killed_goes_on_and_becomes_the_same(
 
 
 def test_a_killed_encoder_leaves_nothing_half(digress: Digress, tmp_path: Path) -> None:
-    long = ("--seconds", "2000", "-o", "film.mp4", "--size", "64")
-    work = tmp_path / ".film.mp4.writing"
-    code, _ = run_until(tmp_path, signal.SIGKILL, lambda: any(work.glob("*")), *long)
+    long = ("--seconds", "2000", "-o", "film.mp4")
+    code, _ = run_until(tmp_path, signal.SIGKILL, lambda: any(tmp_path.glob(".film.*")), *long)
     assert code == -signal.SIGKILL
     assert not (tmp_path / "film.mp4").exists()
-    assert digress(*SMALL, "-o", "film.mp4").code == 0
+    assert digress(*small("-o", "film.mp4")).code == 0
     assert (tmp_path / "film.mp4").exists()
-    assert not work.exists()
+    assert not list(tmp_path.glob(".film.*"))

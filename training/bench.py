@@ -14,8 +14,10 @@ from judge import UNSEEN, Judge
 from PIL import Image
 from torch import Tensor
 
-from digressions import Job, Model
-from digressions.paint import paint
+from digressions.generate.job import Job
+from digressions.generate.paint import Painted, paint_jobs
+from digressions.generate.params import ResolvedParams
+from digressions.models.base import Model
 
 Whose = Literal["unseen", "judge", "generator"]
 
@@ -91,20 +93,22 @@ class Bench:
         side = self.model.size
         jobs = [
             Job(
-                text,
-                seed=first_seed + i,
-                width=side,
-                height=side,
-                steps=math.ceil(self.steps / strength),
-                guidance=1.0,
-                sampler=self.sampler,
+                ResolvedParams(
+                    prompt=text,
+                    seed=first_seed + i,
+                    size=side,
+                    steps=math.ceil(self.steps / strength),
+                    guidance=1.0,
+                    sampler=self.sampler,
+                    strength=strength,
+                ),
                 image=None if starts is None else starts[i],
-                strength=strength,
                 mask=None if masks is None else masks[i],
             )
             for i, text in enumerate(prompts)
         ]
-        painted = dict(paint(self.model, jobs, batch_size=self.batch))
+        found = paint_jobs(self.model, jobs, batch_size=self.batch)
+        painted = {each.job: each.image for each in found if isinstance(each, Painted)}
         return torch.stack([painted[i] for i in range(len(jobs))])
 
     def wanted(self, concepts: Sequence[str]) -> Tensor:

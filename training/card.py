@@ -108,11 +108,11 @@ def _ensembles(found: dict) -> list[tuple[str, str, str, str]]:
 def _inpainting(found: dict) -> list[tuple[str, str, str, str]]:
     return [
         (
-            f"hole of {percent(told['side'])} of a side: seam, recognised",
+            f"masked area of {percent(told['side'])} of a side: seam, recognised",
             f"{told['seam']:.2f}, {percent(told['recognised'])}",
             "1",
             f"another picture pasted {told['pasted']:.2f}; the untouched picture "
-            f"{percent(told['real'])}, the hole left grey {percent(told['left'])}",
+            f"{percent(told['real'])}, the area left grey {percent(told['left'])}",
         )
         for told in found.values()
     ]

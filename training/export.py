@@ -114,8 +114,8 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
     return text + notice.replace("# Where", "## Where", 1)
 
 
-def likes(distilled: float | None, consistent: bool = False) -> dict[str, object]:
-    """How the model likes to be used, for `digressions.json`; the guidance distilled into it.
+def defaults_for(distilled: float | None, consistent: bool = False) -> dict[str, object]:
+    """How the model is best used, for `digressions.json`; the guidance distilled into it.
 
     A whole picture is painted once, so it may cost twice the time: a little guidance on top of
     what was distilled makes its shapes firmer. Consistency models have a sampler of their own, and
@@ -197,8 +197,8 @@ def main() -> None:
     pipeline.save_pretrained(args.out)
     forget_paths(args.out)
     guidance = distilled_guidance(state, args.start)
-    liked = likes(guidance, state.get("consistency") is not None)
-    (args.out / "digressions.json").write_text(json.dumps(liked, indent=1) + "\n")
+    chosen = defaults_for(guidance, state.get("consistency") is not None)
+    (args.out / "digressions.json").write_text(json.dumps(chosen, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
     (args.out / "README.md").write_text(model_card(pipeline, records, guidance, notice))

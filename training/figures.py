@@ -23,6 +23,8 @@ from measures import (
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from digressions.models.checkpoint import find
+
 
 def by_animals(bench: Bench, scores: Tensor, concepts: list[str]) -> dict[str, float]:
     """Top-1 and top-5 over all, and top-1 over animals, of pictures of `concepts`."""
@@ -172,8 +174,7 @@ def _within(rows: Tensor, seeds: int) -> float:
 def cost(bench: Bench) -> dict:
     """Megabytes, arithmetic and seconds of a picture, pixels and sharpness."""
     model, n = bench.model, bench.batch
-    folder = model.checkpoint.folder
-    files = [f for f in folder.rglob("*") if f.is_file() and f.suffix != ".md"]
+    files = [f for f in find(model.name).rglob("*") if f.is_file() and f.suffix != ".md"]
     with FlopCounterMode(display=False) as counter:
         bench.paint([prompt("photo", bench.name(next(iter(bench.place))))])
     begun = time.perf_counter(), model.seconds

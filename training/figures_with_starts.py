@@ -1,4 +1,4 @@
-"""The figures that need more than a prompt: colour from a start picture, two prompts, a hole."""
+"""The figures that need more than a prompt: colour from a start picture, two prompts, masks."""
 
 import math
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 STRENGTHS = (0.6, 0.75, 0.9)
-HOLES = (0.2, 0.4, 0.6, 0.8)
+MASKED = (0.2, 0.4, 0.6, 0.8)
 
 
 def starts(n: int, side: int, g: torch.Generator) -> dict[str, Tensor]:
@@ -78,7 +78,7 @@ def _shown(bench: Bench, pictures: Tensor, wanted: Tensor) -> dict[str, float]:
     return {"hybrid": share(hybrid), "both": share(beside), "either": share(hybrid | beside)}
 
 
-def hole(side: int, part: float, factor: int) -> Box:
+def middle_box(side: int, part: float, factor: int) -> Box:
     """The middle square whose side is `part` of the picture's, rounded outwards to latents."""
     cells = side // factor
     wide = min(math.ceil(part * cells), cells - 2)
@@ -87,25 +87,25 @@ def hole(side: int, part: float, factor: int) -> Box:
 
 
 def inpainting(bench: Bench) -> dict:
-    """Whether a filled hole shows a seam, and the thing that was asked for.
+    """Whether a painted masked area shows a seam, and the thing that was asked for.
 
-    The picture around the hole stays the original's, as in a hung frame. The seam is the step
-    across the hole's edge over the step at the same place of the untouched picture: 1 is none.
-    *Pasted* is the same for a hole filled from another picture, *left* what is recognised with the
-    hole left grey.
+    The picture around the area stays the original's, as in a hung frame. The seam is the step
+    across the area's edge over the step at the same place of the untouched picture: 1 is none.
+    *Pasted* is the same for an area filled from another picture, *left* what is recognised with
+    the area left grey.
     """
     real, records = bench.real("unseen", bench.pictures, bench.seed(15))
     side = bench.model.size
     wanted = bench.wanted([record["concept"] for record in records])
     texts = [prompt(record["style"], record["names"][0]) for record in records]
     found = {}
-    for part in HOLES:
-        box = hole(side, part, bench.model.factor)
+    for part in MASKED:
+        box = middle_box(side, part, bench.model.vae_scale_factor)
         left, top, right, bottom = box
         mask = torch.zeros(len(real), 1, side, side)
         mask[..., top:bottom, left:right] = 1
         painted = torch.lerp(real, bench.paint(texts, 80_000, real, 1.0, mask), mask)
-        bench.sheet(f"hole-{part}", torch.cat([real[:16], painted[:16]]))
+        bench.sheet(f"masked-{part}", torch.cat([real[:16], painted[:16]]))
         grey = torch.lerp(real, torch.full_like(real, 0.5), mask)
         judged = [bench.judge.judged(x).concepts for x in (painted, real, grey)]
         hits = [share(among_best(scores, wanted)) for scores in judged]

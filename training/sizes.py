@@ -20,7 +20,7 @@ from measures import gradient_energy
 from torch import Tensor
 
 import digressions
-from digressions.upscale import Upscaler, load_upscaler
+from digressions.images.upscale import Upscaler, load_upscaler
 
 
 def enlarged(pictures: Tensor, side: int, upscaler: Upscaler) -> Tensor:

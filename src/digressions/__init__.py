@@ -1,36 +1,63 @@
 """Pictures made of pictures, and other digressions with diffusion models.
 
->>> import digressions
->>> from digressions.paint import paint
->>> model = digressions.load()  # the bundled one
->>> job = digressions.Job("photo of a turtle", seed=1, width=64, height=64,
-...                       steps=12, guidance=4.0, sampler="ddim")
->>> picture = next(paint(model, [job])).image  # (3, 64, 64) float32 in 0..1
+>>> import digressions as dg
+>>> model = dg.load()                                      # the bundled one
+>>> picture = dg.paint(model, "photo of a frog", seed=1)   # .image, .array, .params
+>>> picture.save("frog.png")
+>>> for event in dg.mosaic(model, "photo of a turtle", image="me.jpg", grid=48, output="out/me"):
+...     print(event)
 
 Names are fetched on first use, so that importing the package is quick and pulls in no torch. None
-is the name of a module: once imported, the module would stand in its place.
+is the name of a module: once imported, the module would take its place.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names for type checkers; a test compares the two lists
+    from .api import ensemble as ensemble
+    from .api import fill_frames as fill_frames
+    from .api import film as film
+    from .api import find_frames as find_frames
+    from .api import finish as finish
+    from .api import hang as hang
+    from .api import mosaic as mosaic
+    from .api import paint as paint
+    from .api import print_file as print_file
+    from .api import replay as replay
+    from .api import upscale as upscale
+    from .errors import DigressionsError as DigressionsError
+    from .errors import InputError as InputError
+    from .events import Estimate as Estimate
+    from .events import Note as Note
+    from .events import Preview as Preview
+    from .events import Progress as Progress
+    from .events import Saved as Saved
+    from .generate.params import GenerationParams as GenerationParams
+    from .generate.params import ResolvedParams as ResolvedParams
+    from .generate.pictures import Picture as Picture
+    from .models.base import Model as Model
+    from .models.loading import load as load
+    from .worlds.world import World as World
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "DigressionsError": "errors",
-    "Grid": "geometry",
-    "Size": "geometry",
-    "Schedule": "denoise",
-    "Denoiser": "denoise",
-    "SAMPLERS": "sample",
-    "Model": "models",
-    "load": "loading",
-    "Job": "job",
-    "Mosaic": "mosaics.mosaic",
-    "Hypermosaic": "mosaics.hypermosaic",
-    "Manifest": "worlds.manifest",
+    **dict.fromkeys(
+        (
+            *("ensemble", "film", "find_frames", "fill_frames", "finish", "hang", "mosaic"),
+            *("paint", "print_file", "replay", "upscale"),
+        ),
+        "api",
+    ),
+    **dict.fromkeys(("DigressionsError", "InputError"), "errors"),
+    **dict.fromkeys(("Estimate", "Note", "Preview", "Progress", "Saved"), "events"),
+    **dict.fromkeys(("GenerationParams", "ResolvedParams"), "generate.params"),
+    "Picture": "generate.pictures",
+    "Model": "models.base",
+    "load": "models.loading",
     "World": "worlds.world",
 }
 __all__ = ["__version__", *_HOMES]

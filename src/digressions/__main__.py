@@ -1,5 +1,5 @@
 """``python -m digressions`` is ``digress``."""
 
-from .cli import main
+from .cli.app import main
 
 main()

@@ -1,29 +1,61 @@
 """Every error that the package raises on purpose.
 
     DigressionsError
-    ├── InputError          something the caller gave is wrong; the message names it and the mend
+    ├── InputError          something the caller gave is wrong; the message says what would be right
     │   ├── ImageError      a picture that cannot be read, or is not what it claims to be
     │   ├── ModelError      an unknown model, or a checkpoint with a part missing
     │   ├── PromptError     a prompt that cannot be used
     │   └── OutputError     a place that cannot be written, or that belongs to another job
-    ├── EngineError         workers that cannot be had, differ from each other or keep dying
-    ├── MissingExtraError   a package that only this needs is not installed
+    ├── ExecutorError       workers that are not available, differ from each other or keep dying
+    ├── MissingExtraError   an optional package that is not installed
     └── StoppedError        stopped by the user; finished work is kept
 
-The command line prints any of them as one line and leaves with ``exit_code``.
+Messages name parameters in backquotes, as in "`guidance` 2000 is out of range: -100 to 1000". Each
+door writes them its own way: ``str(error)`` speaks Python and drops the quotes, the command line
+turns them into options (``--guidance``) with `DigressionsError.worded`. It prints any of these
+errors as one line and exits with ``exit_code``.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+_PARAMETER = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
+
 
 class DigressionsError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        message: One line; parameters are in backquotes.
+    """
 
     exit_code = 2
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.worded(lambda name: name)
+
+    def worded(self, name_of: Callable[[str], str]) -> str:
+        """The message with every parameter written as ``name_of`` its Python name."""
+        return in_words(self.message, name_of)
+
 
 class InputError(DigressionsError):
-    """Something the caller gave is wrong."""
+    """Something the caller gave is wrong.
+
+    Attributes:
+        field: The Python name of the parameter that is wrong, or ``None`` where it is no one's.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        named = _PARAMETER.search(message)
+        self.field = field or (named[1] if named else None)
 
 
 class ImageError(InputError):
@@ -38,15 +70,17 @@ class PromptError(InputError):
     """A prompt that cannot be used.
 
     Attributes:
-        message: What is wrong.
+        reason: What is wrong, without the place.
         position: Index of the character in the prompt, from 0, or ``None``. Counted from 1 where
             it is shown, with an arrow before it in an excerpt of ``text``, the prompt.
     """
 
-    def __init__(self, message: str, position: int | None = None, text: str = "") -> None:
+    def __init__(
+        self, reason: str, position: int | None = None, text: str = "", *, field: str = "prompt"
+    ) -> None:
         where = "" if position is None else f" (character {position + 1}{_excerpt(text, position)})"
-        super().__init__(message + where)
-        self.message = message
+        super().__init__(reason + where, field=field)
+        self.reason = reason
         self.position = position
         self.text = text
 
@@ -54,13 +88,16 @@ class PromptError(InputError):
 class OutputError(InputError):
     """A place that cannot be written, or that belongs to another job."""
 
+    def __init__(self, message: str, *, field: str | None = "output") -> None:
+        super().__init__(message, field=field)
 
-class EngineError(DigressionsError):
-    """Workers that cannot be had, differ from each other or keep dying; finished work is kept."""
+
+class ExecutorError(DigressionsError):
+    """Workers that are not available, differ or keep dying; finished work is kept."""
 
 
 class MissingExtraError(DigressionsError):
-    """A package that only this needs is not installed.
+    """An optional package that is not installed.
 
     Args:
         package: Its name on PyPI.
@@ -76,6 +113,11 @@ class StoppedError(DigressionsError):
     """Stopped by the user; finished work is kept."""
 
     exit_code = 130
+
+
+def in_words(message: str, name_of: Callable[[str], str]) -> str:
+    """A message whose parameters, in backquotes, are written as ``name_of`` their Python names."""
+    return _PARAMETER.sub(lambda found: name_of(found[1]), message)
 
 
 def _excerpt(text: str, position: int, around: int = 24) -> str:

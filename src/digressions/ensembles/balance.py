@@ -18,11 +18,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..condition import Condition
+from ..diffusion.combine import mean
+from ..diffusion.condition import Condition
+from ..diffusion.noise import Noise
 from ..errors import InputError
-from ..models import Model
-from ..sample import Noise
-from ..terms import Plain
+from ..models.base import Model
+from ..prompts.terms import Plain
 
 TRIALS = 16
 """Noise levels that a picture is tried at."""
@@ -56,7 +57,7 @@ def check_judge(model: Model, prompts: Sequence[str | Plain]) -> None:
         raise InputError("a balance needs a prompt")
     if model.inpainting:
         raise InputError(f"{model.name} is an inpainting model: it cannot judge a picture")
-    model.encode_prompts(prompts)
+    model.encode_text(prompts, model.size, model.size)
 
 
 @torch.inference_mode()
@@ -82,16 +83,15 @@ def balances(
         batch_size: Network rows at once.
 
     Raises:
-        InputError: No prompts, or an inpainting model, which judges holes and not pictures.
+        InputError: No prompts, or an inpainting model, which judges masked areas and not pictures.
         PromptError: A prompt is too long.
     """
     check_judge(model, prompts)
-    texts = model.encode_prompts(["", *prompts])
     count = len(prompts) + 1
-    levels = (torch.arange(trials) + 0.5) * len(model.schedule) / trials
-    t = levels.floor().repeat_interleave(count).to(model.device)
-    denoise = model.denoiser()
+    t = model.schedule.levels(trials).repeat_interleave(count).to(model.device)
+    denoise = model.denoiser(mean)
     for image in images:
+        texts = model.encode_text(["", *prompts], image.shape[2], image.shape[1])
         z = model.encode(image[None])
         drawn = Noise([seed + i for i in range(trials)], tuple(z.shape[1:])).draw()  # type: ignore[arg-type]
         noise = drawn.repeat_interleave(count, 0).to(z)
@@ -100,12 +100,9 @@ def balances(
         for start in range(0, len(t), batch_size):
             rows = slice(start, start + batch_size)
             prompt = torch.arange(len(t), device=model.device)[rows] % count
-            asked = Condition(
-                text=texts[prompt],
-                guidance=torch.ones(len(prompt), device=model.device),
-                time_ids=model.time_ids(image.shape[2], image.shape[1], len(prompt)),
-            )
-            guesses.append(denoise(x_t[rows], t[rows], asked))
+            guidance = torch.ones(len(prompt), device=model.device)
+            condition = Condition(text=texts[prompt], guidance=guidance)
+            guesses.append(denoise(x_t[rows], t[rows], condition).x_0)
         clean = torch.cat(guesses).unflatten(0, (trials, count))
         empty = clean[:, :1]
         clean = (empty + (clean - empty) / model.defaults.distilled_guidance).flatten(0, 1)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import InputError, PromptError
-from ..terms import Ensemble, Term
-from .ensemble import HOW, REGIONAL, voices
+from ..prompts.scheduling import COMBINE_HELP, REGIONAL, CombineName, sub_prompts
+from ..prompts.terms import Ensemble, Term
 
 ARTICLES = ("a", "an", "the", "one", "some")
 
@@ -19,14 +19,14 @@ class Column(NamedTuple):
     Attributes:
         label: What it is called on a sheet.
         prompt: In the prompt language.
-        how: A way of combining.
-        together: Whether the ensemble's prompts are all in it, so that regions go to them.
+        combine: A way of combining.
+        whole: Whether the ensemble's prompts are all in it, so that regions go to them.
     """
 
     label: str
     prompt: str
-    how: str
-    together: bool
+    combine: CombineName
+    whole: bool
 
 
 def compared(ensemble: Ensemble, steps: int, regions: bool = False) -> list[Column]:
@@ -42,25 +42,26 @@ def compared(ensemble: Ensemble, steps: int, regions: bool = False) -> list[Colu
     if len(columns) > 1:
         text = mixture(alone)
         columns.append(Column(f"one prompt: {text}", text, "mean", False))
-    for how in REGIONAL if regions else HOW:
+    ways = [way for way in COMBINE_HELP if not regions or way in REGIONAL]
+    for way in ways:
         try:
-            voices(ensemble, how, steps)
+            sub_prompts(ensemble, way, steps)
         except PromptError:  # weights that this way has no use for
             continue
-        columns.append(Column(how, str(ensemble), how, True))
+        columns.append(Column(way, str(ensemble), way, True))
     return columns
 
 
-def swept(ensemble: Ensemble, how: str, count: int) -> list[Column]:
+def swept(ensemble: Ensemble, combine: CombineName, count: int) -> list[Column]:
     """From the first prompt to the second: the weights 1, 0 to 0, 1 in equal steps.
 
     Raises:
         InputError: Fewer than two steps, or not two prompts.
     """
     if count < 2:
-        raise InputError(f"--sweep {count} must be at least 2")
+        raise InputError(f"`sweep` {count} must be at least 2")
     if len(ensemble.terms) != 2:
-        raise InputError(f"--sweep goes from one prompt to another, and here are {_many(ensemble)}")
+        raise InputError(f"`sweep` goes from one prompt to another, and here are {_many(ensemble)}")
     columns = []
     for step in range(count):
         share = round(step / (count - 1), 6)
@@ -68,12 +69,12 @@ def swept(ensemble: Ensemble, how: str, count: int) -> list[Column]:
             dataclasses.replace(term, weight=weight)
             for term, weight in zip(ensemble.terms, (1 - share, share), strict=True)
         )
-        columns.append(Column(f"{share:.2f}", str(Ensemble(tuple(terms))), how, True))
+        columns.append(Column(f"{share:.2f}", str(Ensemble(tuple(terms))), combine, True))
     return columns
 
 
 def mixture(prompts: Sequence[str]) -> str:
-    """One prompt for a mixture of several: what they begin with alike stands before it once.
+    """One prompt for a mixture of several; the words that they all begin with are said once.
 
     "photo of a giraffe" and "photo of a frog" become "photo of a mixture of a giraffe and a frog".
     """

@@ -7,7 +7,7 @@ latents. Where it is high the model is torn; where it is low the prompts want th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,21 +15,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..job import Job
-from ..models import Model
-from ..paint import Asked, batches, watched
+from ..diffusion.sample import Step
+from ..events import Progress
+from ..generate.job import Job, check
+from ..generate.paint import batches, decode_batch, sample_batch
+from ..models.base import Model
 
 # From calm to torn, over a grey picture: nothing, dark red, orange, near white.
 HEAT = np.array([[0, 0, 0], [120, 10, 30], [250, 120, 20], [255, 245, 200]], np.float64)
 
 
-class Torn(NamedTuple):
+class PaintedWithMap(NamedTuple):
     """A finished picture and where its prompts disagreed.
 
     Attributes:
         job: Its place in the list of jobs.
         image: ``(3, H, W)`` float32 in 0..1.
-        spread: ``(h, w)`` float32, at the size of the latents; ``None`` where nothing was asked
+        spread: ``(h, w)`` float32, at the size of the latents; ``None`` where no prompts were asked
             side by side: a plain prompt, or a way that asks one text a step.
     """
 
@@ -38,25 +40,25 @@ class Torn(NamedTuple):
     spread: Tensor | None
 
 
-def paint_torn(
-    model: Model,
-    jobs: Sequence[Job],
-    *,
-    batch_size: int = 16,
-    on_step: Callable[[int], None] | None = None,
-) -> Iterator[Torn]:
-    """As `paint.paint`, with a map of every picture. The jobs must have passed `paint.check`."""
+def paint_with_maps(
+    model: Model, jobs: Sequence[Job], *, batch_size: int = 16
+) -> Iterator[Progress | PaintedWithMap]:
+    """As `generate.paint.paint_jobs`, with a map of every picture."""
+    for job in jobs:
+        check(model, job)
+    done, total = 0, sum(job.num_steps for job in jobs)
     for batch in batches(jobs, batch_size):
-        spread = Spread(len(batch), model.device)
-        x = None
-        for asked in watched(model, [jobs[i] for i in batch]):
-            x = asked.step.x
-            spread.add(asked)
-            if on_step is not None:
-                on_step(len(batch))
+        own = [jobs[i] for i in batch]
+        spread, x = Spread(len(batch), model.device), None
+        for step in sample_batch(model, own):
+            x = step.x
+            spread.add(step)
+            done += int(step.active.sum())
+            yield Progress("painting", done, total)
         assert x is not None  # a grid has at least one step
-        for i, image, found in zip(batch, model.decode(x).cpu(), spread.maps(), strict=True):
-            yield Torn(i, image, found)
+        images = decode_batch(model, own, x)
+        for i, image, found in zip(batch, images, spread.maps(), strict=True):
+            yield PaintedWithMap(i, image, found)
 
 
 class Spread:
@@ -66,16 +68,16 @@ class Spread:
         self._steps = torch.zeros(count, device=device)
         self._squares: Tensor | None = None
 
-    def add(self, asked: Asked) -> None:
+    def add(self, step: Step) -> None:
         """Takes in one step."""
-        seen = asked.seen
+        seen = step.directions
         if seen is None or seen.d.shape[1] < 2:
             return
         if self._squares is None:
             self._squares = seen.d.new_zeros(len(self._steps), *seen.d.shape[3:])
-        variance, heard = variance_over_prompts(seen.d, seen.w)
-        rows = asked.live.nonzero()[:, 0][heard]
-        self._squares[rows] += variance[heard].mean(1)
+        variance, differ = variance_over_prompts(seen.d, seen.w)
+        rows = step.active.nonzero()[:, 0][differ]
+        self._squares[rows] += variance[differ].mean(1)
         self._steps[rows] += 1
 
     def maps(self) -> list[Tensor | None]:
@@ -88,7 +90,7 @@ class Spread:
 
 
 def variance_over_prompts(d: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """Variance of the guesses of the prompts that are heard, whatever their weights.
+    """Variance of the guesses of the prompts that are active, whatever their weights.
 
     Args:
         d, w: As in `combine`.
@@ -96,12 +98,12 @@ def variance_over_prompts(d: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         ``(B, C, h, w)``, and ``(B,)`` whether a picture has two or more prompts to differ.
     """
-    heard = (w != 0).flatten(2).any(2)
-    count = heard.sum(1).clamp(min=1)[:, None, None, None]
-    part = heard[:, :, None, None, None]
+    active = (w != 0).flatten(2).any(2)
+    count = active.sum(1).clamp(min=1)[:, None, None, None]
+    part = active[:, :, None, None, None]
     mean = (d * part).sum(1) / count
     variance = ((d - mean[:, None]).square() * part).sum(1) / count
-    return variance, heard.sum(1) > 1
+    return variance, active.sum(1) > 1
 
 
 def overlay(picture: np.ndarray, spread: Tensor, most: float | None = None) -> np.ndarray:

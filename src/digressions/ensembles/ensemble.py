@@ -1,257 +1,235 @@
-"""An ensemble as a run asks it: whose text, mixed how, with what weight, at which step.
-
-`voices` resolves a parsed `Ensemble` and a way of combining to the steps of one run: schedules,
-ranges and turns become weights by step. `encoded` turns the voices of a batch into `Terms`, what
-a denoiser is asked.
-"""
+"""Several prompts in one picture, and ways to see what became of each: the use case."""
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from ..condition import Terms, Text
-from ..errors import InputError, PromptError
-from ..models import Model
-from ..terms import Active, Ensemble, Plain
+from ..errors import InputError
+from ..events import Estimate, Event, Note, Progress, Saved, counted
+from ..files import slug
+from ..generate.declare import MAX_SEED
+from ..generate.job import check
+from ..generate.metadata import Record
+from ..generate.notes import notes_on
+from ..generate.pictures import Picture
+from ..generate.start import (
+    Inputs,
+    check_given,
+    keep_sources,
+    read_inputs,
+    record_for,
+    resolve,
+    start_job,
+)
+from ..images.contact_sheet import comparison_sheet, contact_sheet
+from ..images.image_files import check_suffix, to_array, write_image
+from ..images.video import FrameList, write_video
+from ..models.base import Model
+from ..prompts.scheduling import network_rows, side_by_side
+from .balance import balances, check_judge, rows_for
+from .comparison import Column, compared, swept
+from .disagreement import PaintedWithMap, overlay, paint_with_maps
+from .ensemble_spec import EnsembleSpec
 
-HOW = {
-    "mean": "the prompts' predictions averaged at every step; they share the guidance",
-    "sum": "the predictions added up: every prompt adds its own guidance (AND of A1111)",
-    "latents": "a step is taken for each prompt alone, then the latents are averaged",
-    "lerp": "the encoded texts averaged into one",
-    "slerp": "the encoded texts averaged along the arc between them",
-    "alternate": "the prompts take turns, a step each",
-    "switch": "one prompt after the other, a stretch of the steps each",
-    "perp": "the first prompt, and of the others what is across it (Perp-Neg)",
-    "max": "at each place the prompt that wants most",
-    "superpose": "so that the picture becomes likelier under every prompt alike (SuperDiff AND)",
-    "superpose-or": "one prompt or the other: whichever the picture comes to look like "
-    "(SuperDiff OR)",
-}
-"""The ways of combining prompts."""
-
-REGIONAL = ("mean", "sum", "perp", "max", "superpose")
-"""Those in which a prompt may have an area of its own."""
-
-ONE_SIDED = ("slerp", "alternate", "switch", "superpose-or")
-"""Those in which "away from" has no meaning."""
-
-Mix = tuple[tuple[Plain, float], ...]
+FRAME_SECONDS = 0.12  # of a sweep's film
 
 
-@dataclass(frozen=True)
-class Voice:
-    """What is asked of the network as one row, at the steps where it counts.
-
-    Attributes:
-        term: The number of its prompt in the ensemble, or of the first of a mixture.
-        mix: The texts that are mixed into one and their shares, which add up to 1. One as a rule.
-        weight: For every step; 0 where it is silent.
-    """
-
-    term: int
-    mix: Mix
-    weight: tuple[float, ...]
-
-
-def is_plain(ensemble: Ensemble) -> bool:
-    """Whether it is one text at all steps at its usual weight: nothing is to be combined."""
-    term = ensemble.terms[0]
-    whole = (term.weight, term.start, term.end) == (1, 0, 1)
-    return len(ensemble.terms) == 1 and whole and not term.changes
-
-
-@functools.lru_cache(maxsize=256)
-def voices(ensemble: Ensemble, how: str, steps: int) -> tuple[Voice, ...]:
-    """The voices of an ensemble in a run of so many steps, in the order of its prompts.
+def check_spec(spec: EnsembleSpec, inputs: Inputs) -> None:
+    """Refuses what can be refused without a model.
 
     Raises:
-        InputError: Unknown way of combining.
-        PromptError: Weights that this way cannot use, or nothing is ever asked for.
+        InputError: Parameters that contradict each other or would do nothing.
     """
-    if how not in HOW:
-        raise InputError(f"--how {how!r} is not known: choose one of {', '.join(HOW)}")
-    found: dict[tuple[int, Mix], list[float]] = {}
-    credit = [0.0] * len(ensemble.terms)
-    for step in range(steps):
-        heard = {}
-        for number, term in enumerate(ensemble.terms):
-            active = term.at(step, steps)
-            if active is not None:
-                heard[number] = active
-        _check_weights(heard, how, step, steps)
-        if how == "alternate":
-            heard = _turn(heard, credit)
-        elif how == "switch":
-            heard = _stretch(heard, step, steps)
-        if how in ("lerp", "slerp") and heard:
-            key = min(heard), _mixed(heard.values())
-            found.setdefault(key, [0.0] * steps)[step] = 1.0
-        else:
-            for number, active in heard.items():
-                key = number, ((active.text, 1.0),)
-                found.setdefault(key, [0.0] * steps)[step] = active.weight
-    if not found:
-        raise PromptError(f"no prompt counts at any of the {steps} steps")
-    ordered = sorted(found, key=lambda key: key[0])
-    return tuple(Voice(*key, tuple(found[key])) for key in ordered)
-
-
-def rows(asked: Sequence[Voice], how: str) -> int:
-    """Network rows of a whole run with guidance: one a voice and step, and the unconditional."""
-    heard = [sum(weight != 0 for weight in step) for step in _by_step(asked)]
-    if how == "latents":
-        return 2 * len(asked) * len(heard)  # each prompt is guided by itself, heard or not
-    return sum(heard) + len(heard)
-
-
-def silent(asked: Sequence[Voice]) -> bool:
-    """Whether there is a step at which nothing is asked for."""
-    return any(not any(step) for step in _by_step(asked))
-
-
-def side_by_side(asked: Sequence[Voice], how: str) -> bool:
-    """Whether there is a step at which several prompts guess the same picture."""
-    return how != "latents" and any(sum(w != 0 for w in step) > 1 for step in _by_step(asked))
-
-
-def _by_step(asked: Sequence[Voice]) -> list[tuple[float, ...]]:
-    return list(zip(*(voice.weight for voice in asked), strict=True))
-
-
-def _check_weights(heard: dict[int, Active], how: str, step: int, steps: int) -> None:
-    if how == "latents" and not heard:
-        raise PromptError(
-            f"no prompt counts at step {step + 1} of {steps}: --how latents needs one"
+    tables = (spec.compare, spec.sweep is not None)
+    if (*tables, spec.best is not None).count(True) > 1:
+        raise InputError("`compare`, `sweep` and `best` each need the run for themselves")
+    if any(tables) and (spec.map or spec.balance or spec.judge):
+        raise InputError("`map`, `balance` and `judge` are for pictures, not for a table of ways")
+    if spec.best is not None and spec.best > spec.n:
+        raise InputError(f"`best` {spec.best} is out of range: 1 to the {spec.n} of `n`")
+    terms = len(spec.ensemble.terms)
+    if inputs.regions is not None and len(inputs.regions) != terms:
+        raise InputError(
+            f"prompts: {terms}, regions: {len(inputs.regions)}; give one for each", field="region"
         )
-    if how in ONE_SIDED and any(active.weight < 0 for active in heard.values()):
-        raise PromptError(f"--how {how} takes no negative weights: choose sum or perp")
-    total = sum(active.weight for active in heard.values())
-    if how in ("mean", "latents", "lerp") and heard and total < 1e-6:
-        raise PromptError(
-            f"the weights add up to {total:.4g} at step {step + 1} of {steps}: --how {how} shares "
-            "one guidance out and needs a sum above 0; choose sum or perp"
-        )
+    check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
 
 
-def _turn(heard: dict[int, Active], credit: list[float]) -> dict[int, Active]:
-    """The one whose turn it is: each earns its share of a step, and a turn costs one step."""
-    total = sum(active.weight for active in heard.values())
-    for number, active in heard.items():
-        credit[number] += active.weight / total
-    # A hair of floating point must not decide whose turn it is.
-    chosen = max(heard, key=lambda number: round(credit[number], 6), default=None)
-    if chosen is None:
-        return {}
-    credit[chosen] -= 1
-    return {chosen: heard[chosen]._replace(weight=1.0)}
-
-
-def _stretch(heard: dict[int, Active], step: int, steps: int) -> dict[int, Active]:
-    """The one in whose stretch a step is; stretches are as long as the weights say."""
-    ends = list(itertools.accumulate(active.weight for active in heard.values()))
-    for number, end in zip(heard, ends, strict=True):
-        if (step + 0.5) / steps * ends[-1] < end:
-            return {number: heard[number]._replace(weight=1.0)}
-    return {}
-
-
-def _mixed(heard: Iterable[Active]) -> Mix:
-    shares: dict[Plain, float] = {}
-    for active in heard:
-        shares[active.text] = shares.get(active.text, 0.0) + active.weight
-    total = sum(shares.values())
-    return tuple((text, share / total) for text, share in shares.items())
-
-
-def encoded(
-    model: Model,
-    asked: Sequence[Sequence[Voice]],
-    times: Tensor,
-    regions: Sequence[Tensor | None],
-    size: tuple[int, int],
-    spherical: bool = False,
-) -> Terms:
-    """The voices of a batch as `Terms`.
+def paint_ensemble(
+    model: Model, spec: EnsembleSpec, target: Path, inputs: Inputs | None = None
+) -> Iterator[Event]:
+    """Paints several prompts as one picture, or compares ways of combining them.
 
     Args:
-        asked: The voices of each picture, of as many steps as it runs.
-        times: ``(n + 1, B)``, the time grid of the batch; see `sample`.
-        regions: For each picture ``(prompts, H, W)`` in 0..1 or ``None`` for everywhere.
-        size: ``(h, w)`` of the latents.
-        spherical: Mix texts by slerp, not lerp.
+        target: The file of a single picture; of several, each seed goes into its name. Tables get
+            ``-compare`` or ``-sweep`` appended, and a folder of that name for their pictures.
+        inputs: What `read_inputs` made of ``spec.start``, if the caller has it already.
+
+    Raises:
+        InputError, PromptError, ImageError: Something cannot be painted, before anything is.
     """
-    count = max(map(len, asked))
-    weight = torch.zeros(len(asked), count, len(model.schedule), device=model.device)
-    texts = []
-    for picture, spoken in enumerate(asked):
-        run = times[-len(spoken[0].weight) - 1 : -1, picture].round().long()
-        for number, voice in enumerate(spoken):
-            weight[picture, number, run] = torch.tensor(voice.weight, device=model.device)
-            texts.append(mixed(model, voice.mix, spherical))
-        texts += [texts[-1]] * (count - len(spoken))
-    text = Text.cat(texts)
-    rows = text._map(lambda value: value.unflatten(0, (len(asked), count)))
-    return Terms(rows, weight, _areas(asked, regions, size, count, model.device))
+    inputs = read_inputs(spec.start) if inputs is None else inputs
+    check_spec(spec, inputs)
+    masked, coloured = inputs.mask is not None, inputs.palette is not None
+    first = resolve(model, spec.params, mask=masked, palette=coloured)
+    check_suffix(target, *first.size)
+    tables = spec.compare or spec.sweep is not None
+    keep_sources(spec.start, target, several=spec.n > 1 or tables)
+    if first.seed + spec.n - 1 > MAX_SEED:
+        raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
+    record = record_for(model, first, inputs)
+    records = [record.but(params=first.but(seed=first.seed + i)) for i in range(spec.n)]
+    yield from notes_on(model, first)
+    if spec.compare:
+        steps = start_job(first, inputs).num_steps
+        columns = compared(spec.ensemble, steps, inputs.regions is not None)
+        yield from _table(model, columns, records, inputs, _suffixed(target, "compare"), film=False)
+    elif spec.sweep is not None:
+        columns = swept(spec.ensemble, first.combine, spec.sweep)
+        yield from _table(model, columns, records, inputs, _suffixed(target, "sweep"), film=True)
+    else:
+        yield from _pictures(model, spec, records, inputs, target)
 
 
-def _areas(
-    asked: Sequence[Sequence[Voice]],
-    regions: Sequence[Tensor | None],
-    size: tuple[int, int],
-    count: int,
-    device: torch.device,
-) -> Tensor | None:
-    if all(region is None for region in regions):
-        return None
-    area = torch.ones(len(asked), count, *size)
-    for picture, (spoken, region) in enumerate(zip(asked, regions, strict=True)):
-        if region is not None:
-            small = F.adaptive_avg_pool2d(region[None], size)[0]
-            for number, voice in enumerate(spoken):
-                area[picture, number] = small[voice.term]
-    return area.to(device)
+class _Candidate(NamedTuple):
+    """A picture, where its prompts disagreed, and its balance where it was judged."""
+
+    picture: Picture
+    painted: PaintedWithMap
+    balance: float | None = None
+
+    @property
+    def label(self) -> str:
+        seed = self.picture.params.seed
+        return f"seed {seed}" if self.balance is None else f"{seed}: {self.balance:.1%}"
 
 
-def mixed(model: Model, mix: Mix, spherical: bool) -> Text:
-    """A mixture of encoded texts, one row; a single one is what it is, bit for bit."""
-    texts = [model.encode_prompts([text]) for text, _ in mix]
-    shares = [share for _, share in mix]
+def _pictures(
+    model: Model, spec: EnsembleSpec, records: list[Record], inputs: Inputs, target: Path
+) -> Iterator[Event]:
+    """Pictures that differ in their seeds, judged, chosen and written."""
+    job = start_job(records[0].params, inputs)
+    check(model, job)
+    if spec.map and not side_by_side(job.sub_prompts, job.params.combine):
+        raise InputError(
+            f"`map`: `combine` {job.params.combine} asks one prompt at a time: nothing can differ"
+        )
+    if spec.judged:
+        check_judge(model, spec.judged)
+    found = yield from _painted(model, records, inputs)
+    shown = [
+        _Candidate(Picture(to_array(painted.image), record), painted)
+        for record, painted in zip(records, found, strict=True)
+    ]
+    if spec.judged:
+        shown = yield from _judged(model, shown, spec.judged)
+    yield from _written(shown[: spec.best], target, spec.map)
 
-    def join(values: Sequence[Tensor]) -> Tensor:
-        if len(values) == 1:
-            return values[0]
-        if not spherical:
-            weighted = [value * share for value, share in zip(values, shares, strict=True)]
-            return torch.stack(weighted).sum(0)
-        joined, held = values[0], shares[0]
-        for value, share in zip(values[1:], shares[1:], strict=True):
-            held += share
-            joined = slerp(joined, value, share / held)
-        return joined
 
-    pooled = [text.pooled for text in texts if text.pooled is not None]
-    return Text(join([text.tokens for text in texts]), join(pooled) if pooled else None)
+def _judged(
+    model: Model, shown: list[_Candidate], prompts: list[str]
+) -> Generator[Event, None, list[_Candidate]]:
+    """How much of each prompt is in each picture; returns them with the best balance first."""
+    rows = len(shown) * rows_for(len(prompts))
+    yield Estimate(f"judging costs {rows:,} rows of the network", pictures=len(shown))
+    images = torch.stack([candidate.painted.image for candidate in shown])
+    judged: list[_Candidate] = []
+    for candidate, balance in zip(shown, balances(model, images, prompts), strict=True):
+        told = dict(zip(prompts, balance.explained, strict=True))
+        record = candidate.picture.record.but(details={"balance": told})
+        picture = Picture(candidate.picture.array, record)
+        judged.append(_Candidate(picture, candidate.painted, balance.least))
+        shares = ", ".join(f"{share:.1%} {text}" for text, share in told.items())
+        yield Progress("judging", len(judged), len(shown))
+        yield Note(f"seed {record.params.seed}: balance {balance.least:.1%} ({shares})")
+    return sorted(judged, key=lambda candidate: -(candidate.balance or 0.0))
 
 
-def slerp(a: Tensor, b: Tensor, along: float) -> Tensor:
-    r"""From ``a`` to ``b`` along the arc between them, vectors in the last dimension.
+def _written(shown: list[_Candidate], target: Path, maps: bool) -> Iterator[Event]:
+    sheets: dict[str, list[np.ndarray]] = {}
+    for picture, painted, _ in shown:
+        arrays = {"": picture.array}
+        if maps and painted.spread is not None:
+            arrays["-map"] = overlay(picture.array, painted.spread)
+            rms = float(painted.spread.square().mean().sqrt())
+            yield Note(f"seed {picture.params.seed}: the prompts differ by {rms:.3f} of a latent")
+        number = f"-{picture.params.seed}" if len(shown) > 1 else ""
+        for kind, array in arrays.items():
+            path = target.with_stem(f"{target.stem}{number}{kind}")
+            yield Saved(Picture(array, picture.record).save(path))
+            sheets.setdefault(kind, []).append(array)
+    if len(shown) > 1:
+        for kind, each in sheets.items():
+            sheet = contact_sheet(each, labels=[candidate.label for candidate in shown])
+            path = target.with_stem(f"{target.stem}-sheet{kind}")
+            yield Saved(write_image(path, sheet, shown[0].picture.record.to_text()))
 
-    :math:`\frac{\sin((1 - s)\theta)}{\sin\theta} a + \frac{\sin(s\theta)}{\sin\theta} b`
-    (Shoemake 1985) with :math:`\theta` their angle; a straight line where there is hardly any, or
-    where they are opposite and every arc is as good.
-    """
-    wide = torch.promote_types(a.dtype, torch.float32)
-    x, y = a.to(wide), b.to(wide)
-    cosine = F.cosine_similarity(x, y, dim=-1, eps=1e-12)[..., None].clamp(-1, 1)
-    theta = cosine.acos()
-    sine = theta.sin()
-    arc = (((1 - along) * theta).sin() * x + (along * theta).sin() * y) / sine.clamp(min=1e-6)
-    return torch.where(sine > 1e-4, arc, x.lerp(y, along)).to(a.dtype)
+
+def _table(
+    model: Model,
+    columns: list[Column],
+    records: list[Record],
+    inputs: Inputs,
+    target: Path,
+    *,
+    film: bool,
+) -> Iterator[Event]:
+    """Every column with every seed: each picture, the sheet and, if asked, a film."""
+    wanted = [
+        record.but(
+            params=record.params.but(prompt=column.prompt, combine=column.combine),
+            regions=record.regions if column.whole else None,
+        )
+        for record in records
+        for column in columns
+    ]
+    found = yield from _painted(model, wanted, inputs)
+    pictures = [to_array(painted.image) for painted in found]
+    width, folder = len(str(len(columns))), target.with_suffix("")
+    for i, (record, array) in enumerate(zip(wanted, pictures, strict=True)):
+        number, label = i % len(columns) + 1, slug(columns[i % len(columns)].label)
+        name = f"{number:0{width}}-{label}-{record.params.seed}.png"
+        Picture(array, record).save(folder / name)
+    rows = [pictures[i : i + len(columns)] for i in range(0, len(pictures), len(columns))]
+    labels = [column.label for column in columns]
+    sheet = comparison_sheet(rows, labels, [f"seed {record.params.seed}" for record in records])
+    text = records[0].to_text()
+    yield Saved(folder, f"{len(wanted)} pictures, each of which can be replayed")
+    yield Saved(write_image(target, sheet, text))
+    if film:
+        frames = [np.concatenate(row, axis=1) for row in zip(*rows, strict=True)]
+        path = target.with_suffix(".webp" if target.suffix != ".webp" else ".film.webp")
+        there_and_back = FrameList(frames + frames[-2:0:-1], 1 / FRAME_SECONDS)
+        for done in write_video(path, there_and_back, text=text):
+            yield Progress("filming", done, there_and_back.count)
+        yield Saved(path)
+
+
+def _painted(
+    model: Model, records: Sequence[Record], inputs: Inputs
+) -> Generator[Event, None, list[PaintedWithMap]]:
+    """Paints records, having said what they cost; returns the pictures in their order."""
+    without = inputs._replace(regions=None)
+    jobs = [start_job(r.params, inputs if r.regions is not None else without) for r in records]
+    for job in jobs:
+        check(model, job)
+    cost = sum(network_rows(job.sub_prompts, job.params.combine) for job in jobs)
+    yield Estimate(
+        f"{counted(len(jobs), 'picture')}, {cost:,} rows of the network", pictures=len(jobs)
+    )
+    found: list[PaintedWithMap] = []
+    for event in paint_with_maps(model, jobs):
+        if isinstance(event, PaintedWithMap):
+            found.append(event)
+        else:
+            yield event
+    return sorted(found, key=lambda painted: painted.job)
+
+
+def _suffixed(target: Path, name: str) -> Path:
+    return target.with_stem(f"{target.stem}-{name}")

@@ -1,4 +1,4 @@
-"""The true aspect of a rectangle seen aslant, and how sure that is."""
+"""Rectangles seen aslant: their true aspect, how sure that is, and their size seen head on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..geometry import Quad, Size, cross
+from ..geometry import Size
+from ..homography import Quad, cross
 
-HALF_DIAGONAL_35 = 21.633  # mm: half the diagonal of 36 x 24 mm, which EXIF's focal lengths mean
-# 1 / focal length squared, in half diagonals of the photo: of most phones and cameras (20-70 mm),
-# and how far a focal length from EXIF is to be trusted.
+HALF_DIAGONAL_35MM = 21.633  # mm, of the 36 x 24 mm that EXIF's focal lengths refer to
+CORNER_ERROR = 0.7  # pixels of a corner that was measured: one standard deviation
+# Expected 1 / focal length squared, in half diagonals of the photo, and its standard deviation: of
+# most phones and cameras (20-70 mm). Below, how far a focal length from EXIF is trusted.
 _USUAL, _USUAL_SPREAD = 0.5, 0.3
 _EXIF_SPREAD = 0.08
-_CENTRE_SPREAD = 0.01  # half diagonals: where the lens looks is rarely the very middle
-CORNER_ERROR = 0.7  # pixels of a corner that was measured: one standard deviation
-_SQUARE_ERROR = 0.5  # the same where it is asked whether a quad may be a rectangle
+_CENTRE_SPREAD = 0.01  # half diagonals: the lens rarely looks at the very middle
+_RECTANGLE_CORNER_ERROR = 0.5  # as CORNER_ERROR, where it is asked whether a quad is a rectangle
 _SKEW = 0.04  # cosine that a right angle may be off by: lenses, corners
+_MAX_ENLARGED = 3.0
 
 # Longer by shorter side, in the units that these are sold in.
 STANDARD = {
@@ -45,7 +47,7 @@ class Aspect(NamedTuple):
     Attributes:
         value: Width / height.
         error: One standard deviation of it.
-        standard: The standard size that it was snapped to, or ``None``.
+        standard: Name of the standard size that it was snapped to, or ``None``.
     """
 
     value: float
@@ -57,7 +59,7 @@ class Aspect(NamedTuple):
         return f"{self.value:.3f} ± {self.error:.3f}{name}"
 
     def snapped(self) -> Aspect:
-        """The nearest standard size, if it lies within two standard deviations, else as it is."""
+        """The nearest standard size if it lies within two standard deviations, else itself."""
         value = max(self.value, 1 / self.value)
         name, nearest = min(STANDARD.items(), key=lambda item: abs(np.log(item[1] / value)))
         if abs(nearest - value) > 2 * self.error * value / self.value:
@@ -65,35 +67,54 @@ class Aspect(NamedTuple):
         return Aspect(nearest if self.value >= 1 else 1 / nearest, self.error, name)
 
 
+def upright_size(
+    quad: Quad, aspect: float, longest: float, shortest: float = 0.0
+) -> tuple[int, int]:
+    """Width and height in pixels of a quad seen head on, as large as it is in the photo.
+
+    Args:
+        aspect: True width / height.
+        longest: Pixels of the longer side, at most.
+        shortest: Pixels of the shorter side below which it is enlarged, at most threefold.
+    """
+    top, right, bottom, left = quad.sides
+    wide, high = max(top, bottom), max(left, right)
+    wide, high = max(wide, high * aspect), max(high, wide / aspect)
+    enlarged = min(_MAX_ENLARGED, max(1.0, shortest / min(wide, high)))
+    factor = min(enlarged, longest / max(wide, high))
+    return max(8, round(wide * factor)), max(8, round(high * factor))
+
+
 def aspects(
     quads: Sequence[Quad],
     photo: Size,
-    focal_35: float | None = None,
+    focal_35mm: float | None = None,
     corner_error: float = CORNER_ERROR,
 ) -> list[Aspect]:
     """True aspects of rectangles in one photo, which share its focal length.
 
     After Zhang and He, "Whiteboard scanning and image enhancement" (2007): the two directions of a
-    rectangle are at right angles, which gives the focal length, and this the aspect. Seen almost
-    head on, a rectangle says nothing about the focal length, and amplifies the errors of its
-    corners; so the right angles of all quads are weighed, each with its own uncertainty, against
-    what is known beforehand: EXIF's focal length, or else what most cameras have.
+    rectangle are at right angles, which gives the focal length, and that gives the aspect. A
+    rectangle seen almost head on says nothing about the focal length, and amplifies the errors of
+    its corners. So the right angles of all quads, each with its own uncertainty, are weighed
+    against what is known beforehand: EXIF's focal length, or else what most cameras have.
 
     Args:
-        photo: Its size; the lens is taken to look at its middle.
-        focal_35: Focal length as EXIF has it, for 35 mm film, in mm.
-        corner_error: Standard deviation of a corner, in pixels.
+        quads: In pixels of the photo.
+        photo: Its size in pixels; the lens is taken to look at its middle.
+        focal_35mm: Focal length as EXIF has it, in mm for 35 mm film, if known.
+        corner_error: Standard deviation of a corner in pixels.
     """
     if not quads:
         return []
-    known, spread = _known(focal_35)
+    usual, spread = _prior(focal_35mm)
     half = np.hypot(*photo) / 2
     errors = np.array([corner_error / half] * 8 + [_CENTRE_SPREAD] * 2)
     points = _centred(np.array(quads), photo)
     slope, rest = _right_angle(points)
-    variance = ((_derivatives(lambda moved: _skew(moved, known), points) * errors) ** 2).sum(1)
+    variance = ((_derivatives(lambda moved: _skew(moved, usual), points) * errors) ** 2).sum(1)
     weight = 1 / spread**2 + (slope**2 / variance).sum()
-    total = known / spread**2 - (slope * rest / variance).sum()
+    total = usual / spread**2 - (slope * rest / variance).sum()
     focal = float(np.clip(total / weight, 0.03, 2.5))
     by_corner = _derivatives(lambda moved: _aspect(moved, focal), points) * errors
     step = min(0.02, focal / 2)
@@ -102,36 +123,43 @@ def aspects(
     return [Aspect(float(v), float(e)) for v, e in zip(_aspect(points, focal), error, strict=True)]
 
 
-def squareness(corners: np.ndarray, photo: Size, focal_35: float | None = None) -> np.ndarray:
-    """How well quads ``(N, 4, 2)`` agree with being rectangles, 0..1: 1 where angles fit the lens.
+def rectangularity(corners: np.ndarray, photo: Size, focal_35mm: float | None = None) -> np.ndarray:
+    """How well quads agree with being rectangles: 1 where right angles fit the lens, down to 0.
 
     The corners of a small quad say little about its angles.
+
+    Args:
+        corners: ``(N, 4, 2)`` pixels of the photo.
+        photo, focal_35mm: As for `aspects`.
+
+    Returns:
+        ``(N,)``, 0..1.
     """
-    known, spread = _known(focal_35)
+    focal, spread = _prior(focal_35mm)
     points = _centred(corners, photo)
     slope, rest = _right_angle(points)
-    off, usual = known * slope + rest, np.hypot(spread * slope, _SKEW)
-    by_corner = _derivatives(lambda moved: _skew(moved, known), points)[:, :8]
-    error = np.linalg.norm(by_corner, axis=1) * _SQUARE_ERROR / (np.hypot(*photo) / 2)
+    off, usual = focal * slope + rest, np.hypot(spread * slope, _SKEW)
+    by_corner = _derivatives(lambda moved: _skew(moved, focal), points)[:, :8]
+    error = np.linalg.norm(by_corner, axis=1) * _RECTANGLE_CORNER_ERROR / (np.hypot(*photo) / 2)
     usual = np.where(np.abs(off) > usual, np.hypot(usual, error), usual)
     return np.asarray(np.exp(-0.5 * (off / usual) ** 2))
 
 
-def rough_aspects(corners: np.ndarray, photo: Size, focal_35: float | None = None) -> np.ndarray:
-    """Width / height of quads ``(N, 4, 2)`` for what is known of the focal length beforehand."""
-    return _aspect(_centred(corners, photo), _known(focal_35)[0])
+def rough_aspects(corners: np.ndarray, photo: Size, focal_35mm: float | None = None) -> np.ndarray:
+    """Width / height ``(N,)`` of quads ``(N, 4, 2)``, from what is known of the lens beforehand."""
+    return _aspect(_centred(corners, photo), _prior(focal_35mm)[0])
 
 
-def _known(focal_35: float | None) -> tuple[float, float]:
-    """1 / focal length squared, and its standard deviation, before anything is seen."""
-    if not focal_35:
+def _prior(focal_35mm: float | None) -> tuple[float, float]:
+    """1 / focal length squared and its standard deviation, before anything is seen."""
+    if not focal_35mm:
         return _USUAL, _USUAL_SPREAD
-    known = (HALF_DIAGONAL_35 / focal_35) ** 2
+    known = (HALF_DIAGONAL_35MM / focal_35mm) ** 2
     return known, _EXIF_SPREAD * known
 
 
 def _centred(corners: np.ndarray, photo: Size) -> np.ndarray:
-    """In half diagonals of the photo from its middle."""
+    """Corners in half diagonals of the photo from its middle."""
     return (corners - (np.array(photo) - 1) / 2) / (np.hypot(*photo) / 2)
 
 
@@ -156,7 +184,7 @@ def _right_angle(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _skew(points: np.ndarray, focal: float) -> np.ndarray:
-    """The cosine between the sides, where ``focal`` is 1 / f**2; about 0 of a rectangle."""
+    """The cosine between the sides, where ``focal`` is 1 / f**2; about 0 for a rectangle."""
     slope, rest = _right_angle(points)
     return focal * slope + rest
 

@@ -7,25 +7,22 @@ it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, OutputError
-from ..job import Job, check
-from ..jsontext import parsed
-from ..models import Model
-from ..output import writing
-from ..paint import paint
-from ..pictures.colour import oklab
-from ..pictures.images import read_image, to_array, write_image
-from ..timing import retimed
-from .scene import cut
+from ..errors import OutputError
+from ..events import Progress
+from ..files import parsed, write_json
+from ..generate.job import Job, check
+from ..generate.paint import Painted, paint_jobs
+from ..images.colour import oklab
+from ..images.image_files import read_image, to_array, write_image
+from ..models.base import Model
+from .frame_spec import check_enough
 from .trials import Subject, Trial
-
-LEAST_SEEDS = 3
 
 
 class Measured(NamedTuple):
@@ -70,20 +67,16 @@ class Experiment:
             InputError, PromptError: Too few seeds, or a job that cannot be painted.
             OutputError: The folder holds another experiment.
         """
-        if len(seeds) < LEAST_SEEDS:
-            raise InputError(
-                f"-n {len(seeds)}: chance cannot be told from cause with so few pictures of each "
-                f"kind: give at least {LEAST_SEEDS}"
-            )
+        check_enough(len(seeds))
         self.model, self.subject, self.seeds, self.folder = model, subject, list(seeds), folder
         self.trials = list(trials)
-        self.models = {trial.timing: retimed(model, trial.timing) for trial in trials}
         for trial in self.trials:
-            check(self.models[trial.timing], self.job(trial, self.seeds[0]))
+            check(model, self.job(trial, self.seeds[0]))
         self.about: dict[str, object] = json.loads(json.dumps({"model": model.hash} | about))
         self._claimed = self._is_claimed()
 
     def job(self, trial: Trial, seed: int) -> Job:
+        """The job of one picture."""
         return self.subject.job(trial, seed)
 
     def path(self, trial: Trial, seed: int) -> Path:
@@ -102,40 +95,48 @@ class Experiment:
 
     @property
     def pictures(self) -> int:
+        """How many there are in all."""
         return len(self.trials) * len(self.seeds)
 
     def run(
-        self, *, batch_size: int = 16, most: int | None = None, on_step: Callable[[int], None]
-    ) -> int:
-        """Paints what is missing, at most ``most`` pictures; says how many.
+        self, *, batch_size: int = 16, most: int | None = None
+    ) -> Generator[Progress, None, int]:
+        """Paints what is missing, at most ``most`` pictures.
 
-        Args:
-            on_step: As of `paint`.
+        Yields:
+            Progress in steps.
+
+        Returns:
+            How many pictures were painted.
         """
-        self._claim()
+        if not self._claimed:
+            write_json(self.folder / "experiment.json", self.about)
+            self._claimed = True
         todo = self.missing[:most]
-        for timing, model in self.models.items():
-            own = [(trial, seed) for trial, seed in todo if trial.timing == timing]
-            jobs = [self.job(trial, seed) for trial, seed in own]
-            for index, image in paint(model, jobs, batch_size=batch_size, on_step=on_step):
-                write_image(self.path(*own[index]), to_array(image))
+        jobs = [self.job(trial, seed) for trial, seed in todo]
+        for event in paint_jobs(self.model, jobs, batch_size=batch_size):
+            if isinstance(event, Painted):
+                write_image(self.path(*todo[event.job]), to_array(event.image))
+            else:
+                yield event
         return len(todo)
 
     def painted(self, trial: Trial) -> list[np.ndarray]:
         """The openings of a trial's pictures, upright, one a seed."""
         scene = self.subject.scene(trial.room)
-        return [cut(scene, read_image(self.path(trial, seed))) for seed in self.seeds]
+        return [scene.cut(read_image(self.path(trial, seed))) for seed in self.seeds]
 
     def measured(self) -> dict[Trial, Measured]:
         """All trials, once all is painted."""
         return {trial: measure(self.painted(trial)) for trial in self.trials}
 
     def _is_claimed(self) -> bool:
+        """Whether the folder holds this experiment already."""
         note = self.folder / "experiment.json"
         if not note.exists():
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise OutputError(
-                    f"{self.folder} holds other files and no experiment: choose another -o"
+                    f"{self.folder} holds other files and no experiment: choose another `output`"
                 )
             return False
         try:
@@ -143,23 +144,12 @@ class Experiment:
         except (OSError, ValueError) as error:
             raise OutputError(f"{note} cannot be read: {error}") from error
         if not isinstance(found, dict):
-            raise OutputError(f"{note} is not the note of an experiment: choose another -o")
+            raise OutputError(f"{note} is not the note of an experiment: choose another `output`")
         keys = sorted({*found, *self.about})
         other = [key for key in keys if found.get(key) != self.about.get(key)]
         if other:
             raise OutputError(
                 f"{self.folder} holds another experiment (another {', '.join(other)}): choose "
-                "another -o, or delete it"
+                "another `output`, or delete it"
             )
         return True
-
-    def _claim(self) -> None:
-        if self._claimed:
-            return
-        note = self.folder / "experiment.json"
-        with writing(note):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            part = note.with_suffix(".part")
-            part.write_text(json.dumps(self.about, indent=1) + "\n", "utf-8")
-            part.replace(note)
-        self._claimed = True

@@ -1,22 +1,43 @@
-"""What an experiment found, in words that follow from its figures.
+"""Use case: an experiment that tells what pulls the colours of pictures in a frame, in words that
+follow from its figures.
 
-What is within its error of nothing is not called a cause.
+What is within its error of nothing is not called a cause. Parameters are in backquotes, as in
+`events`.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from .findings import GREY, LITTLE, SEEN, Findings, Pull, causes
-from .pulls import Estimate
-from .trials import LEAK, PHOTO, Plan
+from ..errors import InputError, in_words
+from ..events import Estimate, Event, Note, Progress, Saved, counted, duration
+from ..files import whole_file
+from ..images.image_files import write_image
+from ..images.source_image import PictureLike
+from ..models.base import Model
+from .candidates import Scene, room_for, scene
+from .chart import chart, sheet
+from .choosing import FrameInputs, read_frames
+from .experiment import Experiment
+from .findings import GREY, LITTLE, SEEN, Findings, Influence, Interval, causes, findings
+from .frame_records import Opening
+from .frame_spec import EXPLAIN_PICTURES, ROOM, FrameSpec
+from .trials import LEAK, PHOTO, Plan, Subject, noise_params, plan
 
 
 def words(found: Findings, plan: Plan, seeds: int) -> list[str]:
     """What was found, a paragraph each."""
     return [
         _free(found),
-        _hole(found, plan, seeds),
+        _masked(found, plan, seeds),
         _wall(found, plan, seeds),
         *_others(found, plan, seeds),
         _sum(found, plan),
@@ -37,25 +58,25 @@ def _free(found: Findings) -> str:
     return text + " So the prompt is not to blame."
 
 
-def _hole(found: Findings, plan: Plan, seeds: int) -> str:
+def _masked(found: Findings, plan: Plan, seeds: int) -> str:
     parts = [
-        f"at strength {strength:g} {_pull_in_words(pull)}"
-        for strength, pull in sorted(found.hole.items())
+        f"at `strength` {strength:g} {_in_words(influence)}"
+        for strength, influence in sorted(found.masked.items())
     ]
-    pulls = [*found.hole.values(), found.through]
-    strongest = _strongest(pulls)
-    text = f"The hole. {_verdict(strongest, 'What is in it', seeds)} When painting starts from it, "
-    text += "; ".join(parts) + f". From noise alone {_pull_in_words(found.through)}"
+    influences = [*found.masked.values(), found.through]
+    strongest = _strongest(influences)
+    text = f"The masked area. {_verdict(strongest, 'What is in it', seeds)} When painting starts "
+    text += f"from it, {'; '.join(parts)}. From noise alone {_in_words(found.through)}"
     if any(value.sure for value in (found.through.lightness, found.through.colour)):
         text += (
-            ", because the autoencoder's latents around the hole hold something of what is in it;"
-            " so it is closed with the colours around it before painting."
+            ", because the autoencoder's latents around it hold something of what is in it; so it "
+            "is filled with the colours around it before painting."
         )
     else:
         text += "."
     leak = found.against_base[plan.fills[LEAK][PHOTO].name]
     text += (
-        f" In this photo it is {_described(found.hole_colour)}: from it, at strength {LEAK:g}, "
+        f" In this photo it is {_described(found.masked_colour)}: from it, at `strength` {LEAK:g}, "
         f"pictures have {_share(leak.chroma)} of the chroma that they have from noise"
         f"{_lighter(leak.lighter)}."
     )
@@ -64,9 +85,10 @@ def _hole(found: Findings, plan: Plan, seeds: int) -> str:
 
 def _wall(found: Findings, plan: Plan, seeds: int) -> str:
     parts = [
-        f"with --room {room:g} {_pull_in_words(pull)}" for room, pull in sorted(found.wall.items())
+        f"with `room` {room:g} {_in_words(influence)}"
+        for room, influence in sorted(found.room.items())
     ]
-    strongest = _strongest(list(found.wall.values()))
+    strongest = _strongest(list(found.room.values()))
     base = found.effects[plan.base.name]
     return (
         f"The room. {_verdict(strongest, 'Its colour', seeds)} Painted from noise, "
@@ -82,8 +104,12 @@ def _others(found: Findings, plan: Plan, seeds: int) -> list[str]:
     for trial in plan.steps:
         if trial != plan.base:
             effect = found.against_base[trial.name]
-            lines.append(f"{trial.steps} steps give {_share(effect.chroma)}")
-    text = f"The steps. Against {plan.base.steps} steps, " + " and ".join(lines) + " of the chroma"
+            lines.append(f"{trial.params.steps} steps give {_share(effect.chroma)}")
+    text = (
+        f"The steps. Against {plan.base.params.steps} steps, "
+        + " and ".join(lines)
+        + " of the chroma"
+    )
     changed = [
         _far(found.against_base[trial.name].distance) for trial in plan.steps if trial != plan.base
     ]
@@ -116,13 +142,13 @@ def _sum(found: Findings, plan: Plan) -> str:
     return text + (f" Then {'; '.join(others)}." if others else " Nothing else does for certain.")
 
 
-def _strongest(pulls: list[Pull]) -> Estimate:
+def _strongest(influences: list[Influence]) -> Interval:
     """The slope furthest from 0 among those that are told from chance; of all if none is."""
-    values = [value for pull in pulls for value in (pull.lightness, pull.colour)]
+    values = [value for each in influences for value in (each.lightness, each.colour)]
     return max(values, key=lambda value: (value.sure, abs(value.value)))
 
 
-def _verdict(value: Estimate, what: str, seeds: int) -> str:
+def _verdict(value: Interval, what: str, seeds: int) -> str:
     if max(abs(value.low), abs(value.high)) < LITTLE:
         return f"{what} pulls nothing worth speaking of."
     if not value.sure:
@@ -134,28 +160,28 @@ def _verdict(value: Estimate, what: str, seeds: int) -> str:
     return f"{what} pulls." if value.value >= 0.15 else f"{what} pulls a little."
 
 
-def _pull_in_words(pull: Pull) -> str:
+def _in_words(influence: Influence) -> str:
     return (
-        f"{_share(pull.lightness)} of its lightness and {_share(pull.colour)} of its colour come "
-        "through"
+        f"{_share(influence.lightness)} of its lightness and {_share(influence.colour)} of its "
+        "colour come through"
     )
 
 
-def _share(value: Estimate) -> str:
+def _share(value: Interval) -> str:
     return f"{100 * value.value:.0f} % ± {100 * value.error:.0f}"
 
 
-def _plus_minus(value: Estimate) -> str:
+def _plus_minus(value: Interval) -> str:
     return f"{value.value:.3f} ± {value.error:.3f}"
 
 
-def _lighter(value: Estimate) -> str:
+def _lighter(value: Interval) -> str:
     if not value.sure or abs(value.value) < SEEN:
         return ""
     return f", and are {'lighter' if value.value > 0 else 'darker'} by {abs(value.value):.2f}"
 
 
-def _far(value: Estimate) -> bool:
+def _far(value: Interval) -> bool:
     return value.low > SEEN
 
 
@@ -179,3 +205,126 @@ _HUES = (
     *((25, "red"), (60, "orange"), (105, "yellow"), (145, "green")),
     *((195, "turquoise"), (255, "blue"), (305, "violet"), (350, "pink")),
 )
+
+
+def explain_frame(
+    model: Model,
+    photo: PictureLike,
+    spec: FrameSpec,
+    folder: Path,
+    inputs: FrameInputs | None = None,
+) -> Iterator[Event]:
+    """Paints an experiment into a frame, and says what pulls the colours of pictures in it.
+
+    A picture is a file as soon as it is painted; the same experiment in the same folder goes on
+    where it was.
+
+    Args:
+        model: Paints the pictures.
+        photo: A path, a PIL image or an array.
+        spec: One prompt, and which frame; pictures of each kind have the seeds from its own on.
+        folder: Where files go: the pictures, ``explain.txt``, ``explain.png``, ``ways.png`` and
+            ``explain.json``. It holds nothing else.
+        inputs: What `read_frames` made of photo and spec, if the caller has it already.
+
+    Yields:
+        `Estimate` before and again after the first picture, `Progress` in steps, what was found as
+        a `Note` for each paragraph, and `Saved`.
+
+    Raises:
+        InputError, PromptError, ImageError, OutputError: Something cannot be, before anything is
+            painted.
+    """
+    inputs = read_frames(photo, spec, folder) if inputs is None else inputs
+    if len(inputs.chosen) != 1:
+        raise InputError("`explain` is about one frame", field="frame")
+    ways, experiment = experiment_of(model, spec, inputs, folder)
+    yield from _painting(ways, experiment)
+    yield from _findings(ways, experiment)
+
+
+def experiment_of(
+    model: Model, spec: FrameSpec, inputs: FrameInputs, folder: Path
+) -> tuple[Plan, Experiment]:
+    """The experiment for the first of the chosen frames; nothing is written yet.
+
+    Raises:
+        InputError, PromptError, OutputError: As `Experiment`.
+    """
+    (frame, *_), photo = inputs.frames, inputs.photo
+    room = room_for(model) if spec.room is None else spec.room
+    opening = Opening(
+        corners=frame.opening, aspect=frame.aspect.value, lit=bool(frame.blank), room=room or ROOM
+    )
+
+    @functools.cache
+    def seen(much: float) -> Scene:
+        return scene(
+            photo.pixels,
+            opening.corners,
+            opening.aspect,
+            side=model.size,
+            vae_scale_factor=model.vae_scale_factor,
+            room=much,
+        )
+
+    colours = None if inputs.palette is None else inputs.palette[0]
+    params = noise_params(model, spec.params.but(prompt=spec.prompts[0], seed=spec.seed))
+    ways = plan(model, params, opening.room, palette=colours is not None)
+    count = spec.n or EXPLAIN_PICTURES
+    about: dict[str, Any] = {
+        "photo": photo.origin["sha256"],
+        "opening": opening.json_object(),
+        **{name: value for name, value in params.json_object().items() if name not in _VARIED},
+        "palette": None if inputs.palette is None else inputs.palette[1],
+        "trials": [trial.name for trial in ways.trials],
+    }
+    seeds = range(spec.seed, spec.seed + count)
+    subject = Subject(seen, colours)
+    return ways, Experiment(model, subject, ways.trials, seeds, folder, about)
+
+
+_VARIED = ("seed", "size", "strength", "masked_content")  # from picture to picture, or always alike
+
+
+def _painting(plan: Plan, experiment: Experiment) -> Iterator[Event]:
+    todo = experiment.missing
+    missing, done = len(todo), experiment.pictures - len(todo)
+    size = experiment.subject.scene(plan.base.room).size
+    text = (
+        f"{len(experiment.trials)} ways to paint the frame, "
+        f"{counted(len(experiment.seeds), 'picture')} each: {experiment.pictures:,} of {size} px"
+    )
+    yield Estimate(text + (f", {done:,} done already" if done else ""), missing, done)
+    if not missing:
+        return
+    steps = sum(experiment.job(trial, seed).num_steps for trial, seed in todo)
+    begun, before = time.perf_counter(), 0
+    for event in experiment.run(most=1):
+        before = event.done
+        yield Progress(event.task, before, steps)
+    seconds = (time.perf_counter() - begun) * (missing - 1)
+    text = f"at most about {duration(seconds)} to paint the rest"
+    yield Estimate(text, missing - 1, done + 1, seconds=seconds)
+    for event in experiment.run():
+        yield Progress(event.task, before + event.done, steps)
+
+
+def _findings(plan: Plan, experiment: Experiment) -> Iterator[Event]:
+    """Writes ``explain.txt``, ``explain.png``, ``ways.png`` and ``explain.json``."""
+    folder, measured = experiment.folder, experiment.measured()
+    found = findings(plan, experiment.subject, measured)
+    said = words(found, plan, len(experiment.seeds))
+    about = {"experiment": json.dumps(experiment.about)}
+    write_image(folder / "explain.png", chart(found, plan, measured), about)
+    write_image(folder / "ways.png", sheet(plan, experiment), about)
+    figures = dataclasses.asdict(found)
+    text = "\n\n".join(in_words(paragraph, lambda name: name) for paragraph in said)
+    note = json.dumps(figures, indent=1, default=lambda value: value.tolist())
+    for name, content in (("explain.txt", text), ("explain.json", note)):
+        with whole_file(folder / name) as part:
+            part.write_text(content + "\n", "utf-8")
+    for paragraph in said:
+        yield Note(paragraph)
+    for name in ("explain.txt", "explain.png", "ways.png", "explain.json"):
+        yield Saved(folder / name)

@@ -1,228 +1,262 @@
-"""What goes into the openings of a photo: each picture as a function of settings, so that it can be
-made again (`again.py`).
-
-    candidate   painted at the model's size, upright
-    picture     the candidate repainted if asked, and enlarged
-    room        the photo with pictures in it
-    print       a picture as a printer's file
-
-All four remember the same settings, with ``extra["frame"]`` saying which of them they are.
-"""
+"""Use case: pictures painted into the frames of a photo, from there to the wall and to paper; and
+their files made again."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ImageError, InputError
-from ..geometry import Quad, Size
-from ..job import Job
-from ..models import Model
-from ..pictures.images import read_image, read_text
-from ..pictures.metadata import Settings, from_text
-from ..pictures.palette import palette_again, started
-from ..prints.order import Order
-from ..upscale import load_upscaler
-from .hang import insert
-from .refine import Refinement, refined
-from .rings import upright_size
-from .scene import Scene, job_in, layout, scene
-
-_LONGEST = 8192  # pixels of a finished picture that is for the photo alone
-
-
-@dataclass(frozen=True)
-class Place:
-    """An opening to fill.
-
-    Attributes:
-        opening: In the photo.
-        aspect: Its true width / height.
-        lit: Whether the light on it can be seen in it, because it is blank.
-        room: How much of the room the model sees, 0..1.
-    """
-
-    opening: Quad
-    aspect: float
-    lit: bool
-    room: float
-
-    def note(self) -> dict[str, Any]:
-        """As JSON has it."""
-        corners = [list(corner) for corner in self.opening]
-        return dataclasses.asdict(self) | {"opening": corners}
-
-
-class Filled(NamedTuple):
-    """A finished picture, ``(h, w, 3)`` uint8, and how it was made."""
-
-    pixels: np.ndarray
-    settings: Settings
-
-
-def candidate_settings(settings: Settings, model: Model, place: Place) -> Settings:
-    """The settings of a picture for a place.
-
-    Raises:
-        InputError: As `scene.layout`.
-    """
-    canvas = layout(place.aspect, place.room, model.size, model.factor).canvas
-    note = {"made": "candidate"} | place.note()
-    return dataclasses.replace(
-        settings,
-        command="frame",
-        width=canvas.width,
-        height=canvas.height,
-        extra={"frame": note},
-    )
+from ..errors import InputError
+from ..events import Estimate, Event, Note, Saved, counted
+from ..generate.declare import MAX_SEED
+from ..generate.job import check
+from ..generate.metadata import Record
+from ..generate.notes import notes_on
+from ..generate.pictures import Picture
+from ..generate.replay import ReplayRequest, replays_kind
+from ..generate.start import Inputs, inputs_of, record_for, resolve
+from ..images.colour import remembered_palette
+from ..images.image_files import check_suffix, write_image
+from ..images.source_image import PictureLike
+from ..models.base import Model
+from ..prints.print_spec import PrintJob
+from ..prints.printing import notes, printed
+from ..prompts.scheduling import network_rows
+from .candidates import (
+    FrameTask,
+    Scene,
+    candidate_sheet,
+    hung,
+    layout,
+    paint_candidates,
+    room_for,
+    scene_of,
+)
+from .choosing import FrameInputs, notes_on_aspect, picks, read_frames
+from .find import Frame
+from .finishing import (
+    finish,
+    finished,
+    painted_alone,
+    refine_job,
+    refine_params,
+    save_room,
+    windows,
+)
+from .frame_records import (
+    KIND,
+    Opening,
+    PictureDetails,
+    picture_details,
+    room_details,
+    with_details,
+)
+from .frame_spec import MAX_CANDIDATES, MAX_REFINED, FrameSpec
 
 
-def scene_of(model: Model, photo: np.ndarray, settings: Settings) -> Scene:
-    """What the model sees of a photo ``(H, W, 3)`` uint8, with the hole as painting starts from it.
-
-    Raises:
-        ImageError, InputError: The palette's picture is not there, or another by now.
-    """
-    place = place_of(settings)
-    palette = None if settings.palette is None else palette_again(settings.palette)
-    seen = scene(
-        photo,
-        place.opening,
-        place.aspect,
-        side=model.size,
-        factor=model.factor,
-        room=place.room,
-    )
-    mask = (seen.hole * 255).astype(np.uint8)
-    return seen._replace(
-        pixels=started(seen.pixels * np.float32(255), mask, settings.hole, palette) / 255
-    )
-
-
-def job_of_scene(seen: Scene, settings: Settings) -> Job:
-    """The job that paints a candidate."""
-    job = job_in(
-        seen,
-        settings.prompt,
-        seed=settings.seed,
-        steps=settings.steps,
-        guidance=settings.guidance,
-        sampler=settings.sampler,
-        strength=1.0 if settings.strength is None else settings.strength,
-        negative=settings.negative,
-        how=settings.how,
-    )
-    return dataclasses.replace(job, hole=settings.hole, rescale=settings.rescale)
-
-
-def picture_settings(
-    candidate: Settings, size: Size, upscaler: str, refine: Refinement | None
-) -> Settings:
-    """The settings of a candidate's finished picture of a size."""
-    plan = None if refine is None else dataclasses.asdict(refine)
-    note = candidate.extra["frame"] | {"made": "picture", "size": list(size), "refine": plan}
-    return dataclasses.replace(candidate, upscaler=upscaler, extra={"frame": note})
-
-
-def repainted(
+def fill_frames(
     model: Model,
-    candidate: np.ndarray,
-    settings: Settings,
-    on_step: Callable[[int], None] | None = None,
-) -> np.ndarray:
-    """A candidate as it is before it is enlarged: ``(h, w, 3)`` uint8.
+    photo: PictureLike,
+    spec: FrameSpec,
+    folder: Path,
+    inputs: FrameInputs | None = None,
+    *,
+    device: str | None = None,
+) -> Iterator[Event]:
+    """Paints candidates into frames; then shows them, or finishes the chosen ones.
+
+    What is in the folder already, made by the same settings, is taken as it is; closing the
+    generator loses at most a batch.
 
     Args:
-        settings: Of the finished picture. Without a refinement the candidate stays as it is.
+        model: Paints them.
+        photo: A path, a PIL image or an array.
+        spec: What to paint, where, and how to finish it.
+        folder: Where files go: ``candidates/`` and, where some are to be chosen from, contact
+            sheets; else ``picture.png``, the printer's file, ``room.png`` and ``before-after.jpg``.
+        inputs: What `read_frames` made of photo and spec, if the caller has it already.
+        device: Of an upscaler from a file: the best there is if not given.
+
+    Raises:
+        InputError, PromptError, ImageError, OutputError: Something is wrong; raised before anything
+            is painted.
     """
-    plan = settings.extra["frame"]["refine"]
-    if plan is None:
-        return candidate
-    return refined(
-        model,
-        candidate,
-        Refinement(**plan),
-        load_upscaler(settings.upscaler or "lanczos"),
-        on_step,
-        seed=settings.seed,
-        steps=settings.steps,
-        guidance=settings.guidance,
-        sampler=settings.sampler,
-        negative=settings.negative,
-        how=settings.how,
+    inputs = read_frames(photo, spec, folder) if inputs is None else inputs
+    if not inputs.chosen:
+        raise InputError("a prompt is needed: say what to paint into the frame", field="prompts")
+    tasks = tasks_for(model, spec, inputs)
+    scenes = _checked(model, tasks, inputs)
+    yield from _costs(model, tasks, scenes, folder)
+    painted: list[list[Picture]] = []
+    for task, seen in zip(tasks, scenes, strict=True):
+        painted.append((yield from paint_candidates(model, task, seen, folder)))
+    several = len(tasks) > 1
+    if any(task.count > 1 and task.pick is None for task in tasks):
+        yield from _shown(folder, inputs, tasks, painted)
+        return
+    done: list[Picture] = []
+    for task, (picture, *_) in zip(tasks, painted, strict=True):
+        finishing = finish(model, task, picture, folder, spec.paper, several=several, device=device)
+        done.append((yield from finishing))
+    yield from save_room(folder, inputs, done)
+
+
+def tasks_for(model: Model, spec: FrameSpec, inputs: FrameInputs) -> list[FrameTask]:
+    """What every chosen frame shall get, with the model's defaults where the user said nothing.
+
+    Frame ``k`` starts at the seed ``spec.seed + 1000 (k - 1)``.
+
+    Raises:
+        InputError: Parameters that contradict each other, that the model cannot work with, or a
+            frame that does not fit it.
+    """
+    count = len(inputs.chosen)
+    texts = spec.prompts * count if len(spec.prompts) == 1 else spec.prompts
+    wanted = zip(inputs.chosen, texts, picks(spec, count), strict=True)
+    return [
+        _task(model, spec, inputs, index, text, pick, spec.seed + rank * (MAX_CANDIDATES + 1))
+        for rank, (index, text, pick) in enumerate(wanted)
+    ]
+
+
+def _task(
+    model: Model,
+    spec: FrameSpec,
+    inputs: FrameInputs,
+    index: int,
+    prompt: str,
+    pick: int | None,
+    seed: int,
+) -> FrameTask:
+    if seed + MAX_CANDIDATES > MAX_SEED:
+        raise InputError(f"`seed` {spec.seed} leaves no room for the seeds of all candidates")
+    frame: Frame = inputs.found[index]
+    room = room_for(model) if spec.room is None else spec.room
+    opening = Opening(
+        corners=frame.opening, aspect=frame.aspect.value, lit=bool(frame.blank), room=room
+    )
+    where = layout(opening.aspect, room, model.size, model.vae_scale_factor)
+    own = spec.params.but(prompt=prompt, seed=seed, size=where.canvas)
+    params = resolve(model, own, mask=True, palette=inputs.palette is not None)
+    record = record_for(model, params, Inputs(inputs.photo, inputs.mask, inputs.palette))
+    return FrameTask(
+        index + 1,
+        frame,
+        opening,
+        with_details(record, PictureDetails(made="candidate", opening=opening)),
+        spec.n or 1,
+        pick,
+        refine_params(model, own, spec.refining, where.opening.size, seed),
+        spec.paper.for_aspect(opening.aspect),
     )
 
 
-def finished_size(place: Place, order: Order | None) -> Size:
-    """The pixels of a finished picture: as many as the photo shows and the print takes."""
-    wide, high = upright_size(place.opening, place.aspect, _LONGEST)
-    if order is not None:
-        # Of any size of this aspect the same share is printed.
-        box, target = order.place(Size(10_000, max(1, round(10_000 / place.aspect))))
-        wide = max(wide, round(10_000 * max(
-            target.size.width / box.size.width, target.size.height / box.size.height
-        )) + 1)  # fmt: skip
-    return Size(wide, max(high, round(wide / place.aspect)))
+def _checked(model: Model, tasks: Sequence[FrameTask], inputs: FrameInputs) -> list[Scene]:
+    """What the model sees of every frame, once it is sure that all can be painted."""
+    photo, palette = inputs.photo.pixels, inputs.palette
+    colours = None if palette is None else palette[0]
+    scenes = []
+    for task in tasks:
+        params = task.record.params
+        seen = scene_of(model, photo, task.opening, params, colours)
+        check(model, seen.job(params))
+        if task.refine is not None:
+            check(model, refine_job(model, photo[:8, :8], task.refine)[0])
+        scenes.append(seen)
+    return scenes
 
 
-def room_settings(pictures: Sequence[Settings]) -> Settings:
-    """The settings of a photo with pictures in it."""
-    note = {"made": "room", "pictures": [dataclasses.asdict(settings) for settings in pictures]}
-    return dataclasses.replace(pictures[0], extra={"frame": note})
+def _costs(
+    model: Model, tasks: Sequence[FrameTask], scenes: Sequence[Scene], folder: Path
+) -> Iterator[Event]:
+    """What is to be painted and printed, and what one should know about it."""
+    first, *others = (task.record.params for task in tasks)
+    refining = [] if tasks[0].refine is None else [tasks[0].refine.prompt]
+    yield from notes_on(model, first, *(params.prompt for params in others), *refining)
+    count = sum(len(task.records) for task in tasks)
+    done = sum(len(task.kept(folder)) for task in tasks)
+    rows = 0
+    for task, seen in zip(tasks, scenes, strict=True):
+        job = seen.job(task.record.params)
+        rows += len(task.records) * network_rows(job.sub_prompts, job.params.combine)
+    text = f"{counted(count, 'picture')} for {counted(len(tasks), 'frame')}, {rows:,} rows of the "
+    text += "network" + (f"; {done:,} of the pictures are done already" if done else "")
+    yield Estimate(text, pictures=count - done, done=done)
+    for task, seen in zip(tasks, scenes, strict=True):
+        yield from notes_on_aspect(task.number, task.frame)
+        own = seen.opening.size
+        if task.refine is not None:
+            own = task.refine.size
+            each = windows(own, model.size, model.vae_scale_factor)
+            yield Note(
+                f"frame {task.number}: repainted at {own.width:,} x {own.height:,} px, "
+                f"{counted(each, 'window')} a step"
+            )
+        if task.print_job is not None:
+            yield from notes(task.print_job, own)
 
 
-def hung(photo: np.ndarray, mask: np.ndarray | None, pictures: Sequence[Filled]) -> np.ndarray:
-    """The photo ``(H, W, 3)`` uint8 with pictures in it; see `hang.insert`."""
-    for pixels, settings in pictures:
-        place = place_of(settings)
-        photo = insert(photo, place.opening, pixels, place.aspect, mask=mask, lit=place.lit)
-    return photo
+def _shown(
+    folder: Path,
+    inputs: FrameInputs,
+    tasks: Sequence[FrameTask],
+    painted: Sequence[Sequence[Picture]],
+) -> Iterator[Event]:
+    """A contact sheet for every frame."""
+    for task, pictures in zip(tasks, painted, strict=True):
+        path = folder / (f"candidates-{task.number}.jpg" if len(tasks) > 1 else "candidates.jpg")
+        sheet = candidate_sheet(inputs, task, pictures)
+        write_image(path, sheet, pictures[0].record.to_text())
+        yield Saved(path)
+    yield Note("choose one: the same command with `pick` NUMBER finishes it")
 
 
-def print_settings(picture: Settings, own: Size, order: Order) -> Settings:
-    """The settings of a picture's print.
-
-    Args:
-        own: Pixels that it has of its own, before it was enlarged.
-    """
-    size = Size(*picture.extra["frame"]["size"])
-    print_note = order.remembered(size) | {"effective_dpi": round(order.effective_dpi(own), 1)}
-    note = picture.extra["frame"] | {"made": "print", "print": print_note}
-    return dataclasses.replace(picture, extra={"frame": note})
-
-
-def place_of(settings: Settings) -> Place:
-    """The opening that settings are about.
+@replays_kind(KIND)
+def replay_frame(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
+    """A candidate, a picture, a room or a print again, from the photo on.
 
     Raises:
-        InputError: They are damaged.
+        InputError: The settings are damaged, or a file is missing or has changed.
     """
-    try:
-        note = settings.extra["frame"]
-        corners = np.array(note["opening"], float).reshape(4, 2)
-        return Place(
-            Quad.trusted(corners), float(note["aspect"]), bool(note["lit"]), float(note["room"])
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise damaged(error) from error
+    inputs, target = inputs_of(record), request.target
+    if inputs.image is None:
+        raise InputError("the settings name no photo")
+    photo, mask = inputs.image.pixels, None if inputs.mask is None else inputs.mask.pixels
+    room = room_details(record)
+    job = None if room is not None else _print_job(record)
+    if job is None:
+        check_suffix(target)
+    else:
+        job.check(target)
+    pictures: list[Picture] = []
+    for own in [record] if room is None else room.pictures:
+        pixels = yield from _picture(model, photo, own, request.device)
+        pictures.append(Picture(pixels, own))
+    made = pictures[0].array if room is None else hung(photo, mask, pictures)
+    if job is None:
+        write_image(target, made, record.to_text())
+        yield Saved(target)
+    else:
+        yield from printed(job, made, target, record.to_text(), device=request.device)
 
 
-def kept(path: Path, settings: Settings) -> np.ndarray | None:
-    """What a file holds, if it was made by the very same settings, else ``None``."""
-    if not path.is_file():
-        return None
-    try:
-        same = from_text(read_text(path)) == settings
-        return read_image(path) if same else None
-    except ImageError:  # another picture, or none
-        return None
+def _print_job(record: Record) -> PrintJob | None:
+    """How to print what a record is of, or ``None`` where it is no print."""
+    details = picture_details(record)
+    return PrintJob.from_remembered(details.print) if details.made == "print" else None
 
 
-def damaged(error: Exception) -> InputError:
-    """What is said of settings that do not hold what they should."""
-    return InputError(f"the settings of the frame are damaged: {error!r:.120}")
+def _picture(
+    model: Model, photo: np.ndarray, record: Record, device: str | None
+) -> Generator[Event, None, np.ndarray]:
+    details, params = picture_details(record), record.params
+    if details.refine is not None and max(details.refine.size) > MAX_REFINED * model.size:
+        raise InputError(f"`refine_scale`: {details.refine.size} px is more than {model.name} has")
+    palette = None if record.palette is None else remembered_palette(record.palette)
+    seen = scene_of(model, photo, details.opening, params, palette)
+    candidate = seen.cut((yield from painted_alone(model, seen.job(params))))
+    if details.made == "candidate":
+        return candidate
+    return (yield from finished(model, candidate, record, device=device))

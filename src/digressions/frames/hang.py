@@ -1,67 +1,30 @@
-"""An opening seen upright with the room around it, and a picture hung into it."""
+"""A picture hung into a photo, in the light that falls on the opening."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from ..geometry import Box, Quad, homography
-from ..pictures.images import cover
-from .rings import pixel_corners, upright_size
+from ..homography import Quad, homography, pixel_corners
+from ..images.image_files import cover
+from .aspect import upright_size
 
 _GAMMA = 2.2
 _FINER = 2  # times the photo's pixels that a picture is warped in, before it is averaged
-_LONGEST = 8192
+_LONGEST = 8192  # pixels of a picture's longer side that is warped, at most
 _DARK = 0.5  # of the room's white: a backing darker than this is no paper to go by
-_KEPT = 0.3  # of what is around an opening, at least, where the edge may lie elsewhere
-_NEAR = 0.02  # of what lies around a pixel: so much of the blank says how it is there
-_LEAST = 1e-3  # linear brightness below which all is black
-_AROUND = 4.0  # pixels in which noise is nothing in the mean
+_MIN_KEPT = 0.3  # of what is around an opening, where its edge may lie elsewhere
+_NEAR = 0.02  # share of the blank around a pixel that is enough to say how it is there
+_BLACK = 1e-3  # linear brightness below which all is black
+_GLOSS_BLUR = 4.0  # sigma in pixels within which noise averages out
 _CLIPPED = 0.93  # linear brightness of a channel from which its colour says nothing
-_QUIET = 0.005  # of brightness: less noise than this is none
+_MIN_NOISE = 0.005  # of the logarithm of brightness
 _UNEVEN = 0.03  # how far even light may be off a quadratic surface
-_LOW = 0.35  # the share of a blank that may lie in shadow, if as much as the rest reflects
+_SHADOWED = 0.35  # the share of a blank that may lie in shadow, if as much as the rest reflects
 _PRINT = 0.85  # of the room's white: a print's, where the backing says nothing
 
 
-class Upright(NamedTuple):
-    """A part of a photo, seen head on.
-
-    Attributes:
-        pixels: ``(H, W, 3)`` uint8.
-        opening: Where the opening lies in it.
-        matrix: ``(3, 3)``: its pixels to the photo's.
-    """
-
-    pixels: np.ndarray
-    opening: Box
-    matrix: np.ndarray
-
-
-def rectify(
-    photo: np.ndarray, opening: Quad, aspect: float, *, border: float = 0.25, longest: int = 2048
-) -> Upright:
-    """An opening upright at its true aspect, with a border of the room around it.
-
-    Args:
-        photo: ``(H, W, 3)`` uint8.
-        aspect: True width / height.
-        border: Width of the border, as a share of the opening's shorter side. Beyond the photo its
-            edge is repeated.
-        longest: Pixels of the opening's longer side at most; fewer where the photo has fewer.
-    """
-    width, height = upright_size(opening, aspect, longest)
-    margin = round(border * min(width, height))
-    matrix = homography(pixel_corners(width, height) + margin, opening.array)
-    size = (width + 2 * margin, height + 2 * margin)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    pixels = cv2.warpPerspective(photo, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return Upright(pixels, Box(margin, margin, margin + width, margin + height), matrix)
-
-
-def insert(
+def hang(
     photo: np.ndarray,
     opening: Quad,
     picture: np.ndarray,
@@ -70,16 +33,20 @@ def insert(
     mask: np.ndarray | None = None,
     lit: bool = True,
 ) -> np.ndarray:
-    """The photo with a picture in the opening, in the shadow and reflections that were there.
+    """The photo with a picture in an opening, in the shadow and reflections that were there.
 
     Pixels that the opening does not touch stay as they are, bit for bit; those on its edge are
     mixed by the share of them that it covers.
 
     Args:
         photo, picture: ``(H, W, 3)`` uint8 sRGB. The picture is cut to the opening's aspect.
+        opening: In pixels of the photo.
         aspect: True width / height of the opening.
-        mask: ``(H, W)`` uint8, black where something stands before the opening.
+        mask: ``(H, W)`` uint8 of the photo's size, black where something stands before the opening.
         lit: Take the light from what is in the opening, which must be blank; else it is even.
+
+    Returns:
+        ``(H, W, 3)`` uint8, a new array.
     """
     rows, columns, share = coverage(opening, photo.shape)
     if mask is not None:
@@ -92,28 +59,23 @@ def insert(
         hung = hung * light + gloss
     else:
         hung = hung * (_PRINT * white)
-    mixed = _around(part, share) + hung * share[..., None]
+    mixed = _without_blank(part, share) + hung * share[..., None]
     result = photo.copy()
     touched = share > 0
     result[rows, columns][touched] = _bytes(mixed)[touched]
     return result
 
 
-def _around(part: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """What of each pixel is not the opening's, ``(h, w, 3)`` linear, by its share.
-
-    On the edge a pixel is a mixture of the blank and of what is around it: without the blank, as it
-    is beside that pixel, no rim of it stays around a dark picture.
-    """
-    rest = 1 - share[..., None]
-    inside = share > 0.99
-    beside, near = _blurred(part * inside[..., None], inside, 1.0)
-    without = np.clip(part - (1 - rest) * beside, _KEPT * rest * part, rest)
-    return np.where((near > _NEAR)[..., None] & (rest > 0), without, part * rest)
-
-
 def coverage(quad: Quad, shape: tuple[int, ...]) -> tuple[slice, slice, np.ndarray]:
-    """Rows and columns of a quad's box, and the share of each pixel that it covers, ``(h, w)``."""
+    """The share of each pixel that a quad covers.
+
+    Args:
+        quad: In pixels.
+        shape: Of the photo: ``(H, W, ...)``.
+
+    Returns:
+        Rows and columns of the quad's box, and ``(h, w)`` float32 in 0..1 over that box.
+    """
     low = np.clip(np.floor(quad.array.min(0)).astype(int) - 1, 0, (shape[1], shape[0]))
     high = np.clip(np.ceil(quad.array.max(0)).astype(int) + 2, low, (shape[1], shape[0]))
     y, x = np.mgrid[low[1] : high[1], low[0] : high[0]].astype(np.float32)
@@ -146,6 +108,19 @@ def _warped(
     return cv2.resize(finer, (wide, high), interpolation=cv2.INTER_AREA)
 
 
+def _without_blank(part: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """What of each pixel is not the opening's, ``(h, w, 3)`` linear, by its share.
+
+    On the edge a pixel is a mixture of the blank and of what is around it. The blank, as it is
+    beside that pixel, is taken out, so that no rim of it stays around a dark picture.
+    """
+    rest = 1 - share[..., None]
+    inside = share > 0.99
+    beside, near = _blurred(part * inside[..., None], inside, 1.0)
+    without = np.clip(part - (1 - rest) * beside, _MIN_KEPT * rest * part, rest)
+    return np.where((near > _NEAR)[..., None] & (rest > 0), without, part * rest)
+
+
 def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray]:
     """What falls on the blank in an opening, and what its glass reflects.
 
@@ -159,18 +134,18 @@ def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarra
         white: Brightness of white in the room, linear.
 
     Returns:
-        ``(h, w, 3)`` to multiply a linear picture by, ``(h, w, 3)`` to add.
+        ``(h, w, 3)`` to multiply a linear picture by, and ``(h, w, 3)`` to add.
     """
     inside = share > 0.99
     if not inside.any():
         return np.full_like(part, _PRINT * white), np.zeros_like(part)
-    brightness = np.log(part.mean(-1) + _LEAST)
+    brightness = np.log(part.mean(-1) + _BLACK)
     # Noise, from neighbours; what it does to the blank must not lie on the picture.
     beside = np.abs(np.diff(brightness, axis=1))[inside[:, 1:] & inside[:, :-1]]
-    noise = max(float(np.quantile(beside, 0.75)) / 1.6 if beside.size else 0.0, _QUIET)
-    calm = _calmed(part, inside, noise)
+    noise = max(float(np.quantile(beside, 0.75)) / 1.6 if beside.size else 0.0, _MIN_NOISE)
+    calm = _denoised(part, inside, noise)
     bright = calm.mean(-1)
-    smooth, spread = _surface(np.log(bright + _LEAST), inside, noise)
+    smooth, spread = _surface(np.log(bright + _BLACK), inside, noise)
     level = float(np.percentile(smooth[inside], 95))
     smooth = np.clip(smooth, 0.1 * level, 1.5 * level)
     shadow = np.minimum(bright / smooth * np.exp(spread), 1)
@@ -179,31 +154,32 @@ def _light(part: np.ndarray, share: np.ndarray, white: float) -> tuple[np.ndarra
     # A reflection begins to count at half the usual doubt, and counts whole at one and a half; in
     # the mean around, where noise is nothing.
     excess = np.where(inside, bright / smooth - 1, 0)
-    sure = _blurred(excess, inside, _AROUND)[0] / spread
+    sure = _blurred(excess, inside, _GLOSS_BLUR)[0] / spread
     gloss = smooth * np.maximum(excess, 0) * np.clip(sure - 0.5, 0, 1)
-    colour = _colour(calm - smooth[..., None] * tint, gloss * (part.max(-1) < _CLIPPED) * inside)
+    unclipped = (part.max(-1) < _CLIPPED) * inside
+    colour = _gloss_colour(calm - smooth[..., None] * tint, gloss * unclipped)
     paper = level > _DARK * white and np.ptp(tint) < 0.25
     light = (level if paper else _PRINT * white) * smooth / level * shadow
     return light[..., None] * (tint if paper else np.ones(3)), gloss[..., None] * colour
 
 
-def _colour(light: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _gloss_colour(light: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """The usual colour of reflections ``(h, w, 3)``, 1 in the mean; white where there is little."""
-    total = (np.maximum(light, 0) * weight[..., None]).sum((0, 1)) + _LEAST
+    total = (np.maximum(light, 0) * weight[..., None]).sum((0, 1)) + _BLACK
     return np.asarray(np.clip(total / total.mean(), 0.7, 1.4), np.float32)
 
 
-def _calmed(part: np.ndarray, inside: np.ndarray, noise: float) -> np.ndarray:
+def _denoised(part: np.ndarray, inside: np.ndarray, noise: float) -> np.ndarray:
     """What is in an opening without its noise, edges kept; what is around it has no part in it.
 
     Args:
         part: ``(h, w, 3)`` linear.
         noise: Of the logarithm of its brightness, between neighbours.
     """
-    logarithm = np.log(part + _LEAST)
+    logarithm = np.log(part + _BLACK)
     usual = np.median(logarithm[inside], axis=0)
     only = np.where(inside[..., None], logarithm, usual).astype(np.float32)
-    return np.exp(cv2.bilateralFilter(only, 0, 6 * noise, 3.0)) - _LEAST
+    return np.exp(cv2.bilateralFilter(only, 0, 6 * noise, 3.0)) - _BLACK
 
 
 def _blurred(values: np.ndarray, inside: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
@@ -231,7 +207,7 @@ def _surface(brightness: np.ndarray, inside: np.ndarray, noise: float) -> tuple[
 
     values, basis = brightness[inside][pick], terms(x[pick], y[pick])
     most = max(3 * noise, _UNEVEN)
-    off = values - np.quantile(values, _LOW)
+    off = values - np.quantile(values, _SHADOWED)
     for turn in range(12):
         spread = float(np.clip(1.5 * np.median(np.abs(off)), noise, most))
         weight = 1 / (1 + (off / spread) ** 2) ** 2
@@ -240,12 +216,15 @@ def _surface(brightness: np.ndarray, inside: np.ndarray, noise: float) -> tuple[
         fitted = np.linalg.lstsq(basis[:, :count] * root, values * root[:, 0], rcond=None)[0]
         off = values - basis[:, :count] @ fitted
     ys, xs = np.mgrid[: inside.shape[0], : inside.shape[1]].astype(np.float32)
-    return np.exp(terms(xs, ys) @ fitted.astype(np.float32)) - _LEAST, spread
+    return np.exp(terms(xs, ys) @ fitted.astype(np.float32)) - _BLACK, spread
 
 
 def _white(photo: np.ndarray) -> float:
     """Brightness that white things have in a photo, linear 0..1."""
     return float(np.percentile(_linear(photo[::8, ::8]).mean(-1), 95))
+
+
+_LINEAR = (np.arange(256, dtype=np.float32) / 255) ** np.float32(_GAMMA)
 
 
 def _linear(pixels: np.ndarray) -> np.ndarray:
@@ -254,7 +233,5 @@ def _linear(pixels: np.ndarray) -> np.ndarray:
 
 
 def _bytes(light: np.ndarray) -> np.ndarray:
+    """Linear light in 0..1 to uint8 sRGB."""
     return np.rint(np.clip(light, 0, 1) ** np.float32(1 / _GAMMA) * 255).astype(np.uint8)
-
-
-_LINEAR = (np.arange(256, dtype=np.float32) / 255) ** np.float32(_GAMMA)

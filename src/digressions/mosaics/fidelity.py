@@ -1,4 +1,5 @@
-"""How well a finished mosaic is its primary, measured while it is written."""
+"""What is taken from a mosaic while its strips pass by on their way to the pyramid: how well it
+agrees with its base image, and how it looks from afar."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
-from .mosaic import CELL_SIDE, Mosaic
+from ..geometry import Size
+from .mosaic_spec import CELL_SIDE, Mosaic
 
 
 class Fidelity(NamedTuple):
-    """How well the finished mosaic is its primary. Errors are in grey levels of 255.
+    """How well a finished mosaic agrees with its base image. Errors are in grey levels of 255.
 
     Attributes:
         band: The band that the first two are measured in (1 if the mosaic asked for none).
@@ -40,9 +43,10 @@ class Fidelity(NamedTuple):
 class Gauge:
     """Measures the fidelity of a mosaic while its strips pass by."""
 
-    def __init__(self, mosaic: Mosaic, primary: Tensor) -> None:
+    def __init__(self, mosaic: Mosaic, base: Tensor) -> None:
+        """``base`` is ``(3, H, W)`` in 0..1, of ``mosaic.base_size``."""
         self._mosaic = mosaic
-        self._primary = primary
+        self._base = base
         self._row = 0
         self._largest = 0.0
         self._squares = {"band": 0.0, "fine": 0.0}
@@ -56,7 +60,7 @@ class Gauge:
 
     def _measure(self, strip: np.ndarray) -> None:
         grid, top = self._mosaic.grid, self._row * CELL_SIDE
-        wanted = self._primary[None, :, top : top + CELL_SIDE]
+        wanted = self._base[None, :, top : top + CELL_SIDE]
         seen = torch.from_numpy(strip).permute(2, 0, 1)[None].float() / 255
         for name, values in (("band", self._mosaic.band or 1), ("fine", CELL_SIDE)):
             size = (values, grid.columns * values)
@@ -78,3 +82,32 @@ class Gauge:
 def psnr(mean_square: float) -> float:
     """In dB for values in 0..1, infinite for no error."""
     return -10 * math.log10(mean_square) if mean_square > 0 else math.inf
+
+
+class Thumbnail:
+    """A picture averaged down by a whole factor, to at most ``longest`` pixels a side."""
+
+    def __init__(self, size: Size, longest: int) -> None:
+        self._factor = math.ceil(max(size) / longest)
+        self._rest = np.zeros((0, size.width, 3), np.uint8)  # rows of a box that is not yet whole
+        self._done: list[np.ndarray] = []
+
+    def watch(self, strips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Passes strips of any height on, ``(h, width, 3)`` uint8, having averaged them down."""
+        for strip in strips:
+            self._reduce(strip)
+            yield strip
+
+    def _reduce(self, strip: np.ndarray) -> None:
+        rows = np.concatenate([self._rest, strip]) if len(self._rest) else strip
+        whole = len(rows) // self._factor * self._factor
+        if whole:
+            self._done.append(np.asarray(Image.fromarray(rows[:whole]).reduce(self._factor)))
+        self._rest = rows[whole:].copy()  # a view would keep the whole strip
+
+    def image(self) -> np.ndarray:
+        """Of what has passed: ``(ceil(height / factor), ceil(width / factor), 3)`` uint8."""
+        done = list(self._done)
+        if len(self._rest):
+            done.append(np.asarray(Image.fromarray(self._rest).reduce(self._factor)))
+        return np.concatenate(done)

@@ -6,25 +6,25 @@ square over the pixels. About 0.02 is the least that is seen side by side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from ..errors import InputError
 from ..geometry import Grid
-from ..pictures.colour import oklab
+from ..images.colour import oklab
+from .mosaic_spec import SharingParams
 
 CHOICE = 4  # nearest pictures of which the first is taken that no neighbour is
 _ROWS = 1024  # points whose distances are in memory at once
 
 
-class Piece(NamedTuple):
+class CellTask(NamedTuple):
     """A picture to paint: the cell that it is painted over, and the cells that show it."""
 
     cell: int
-    places: tuple[int, ...]
+    shown_in: tuple[int, ...]
 
 
 class Variety(NamedTuple):
@@ -51,104 +51,81 @@ class Variety(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
-class Sharing:
-    """Which cells of a mosaic show the same painted picture, each with its own exact correction.
+def source_cells(sharing: SharingParams, cells: Tensor, grid: Grid, seed: int) -> np.ndarray:
+    """For each cell the cell that its picture is painted over: ``(cells,)`` indices.
 
-    Attributes:
-        reuse: Paint so many pictures at most, and use each wherever it fits; or ``None``.
-        merge: Cells at most so far apart, in OKLab, share a picture; or ``None``.
+    Args:
+        sharing: Which cells share.
+        cells: Their pixels, ``(cells, 3, h, w)`` in 0..1, as `cells.exact_cells` gives them.
+        grid: How they lie.
+        seed: Of the draw for ``reuse``.
     """
-
-    reuse: int | None = None
-    merge: float | None = None
-
-    def check(self) -> None:
-        """Raises `InputError` for settings that cannot be."""
-        if self.reuse is not None and self.merge is not None:
-            raise InputError("--reuse and --merge-similar both say what cells share: choose one")
-        if self.reuse is not None and self.reuse < 1:
-            raise InputError(f"--reuse {self.reuse} must be at least 1")
-        if self.merge is not None and not 0 <= self.merge <= 1:
-            raise InputError(f"--merge-similar {self.merge} is out of range: 0 to 1")
-
-    def job(self) -> dict[str, Any]:
-        """What it adds to a job's settings; nothing where every cell has its own picture."""
-        if self.reuse is not None:
-            return {"reuse": self.reuse}
-        return {} if self.merge is None else {"merge_similar": self.merge}
-
-    def leads(self, cells: Tensor, grid: Grid, seed: int) -> np.ndarray:
-        """For each cell the cell that its picture is painted over: ``(cells,)``.
-
-        Args:
-            cells: Their pixels, ``(cells, 3, h, w)`` in 0..1, as `mosaic.exact_cells` gives them.
-            grid: How they lie.
-            seed: Of the draw for ``reuse``.
-        """
-        if self.merge is None and self.reuse is None:
-            return np.arange(grid.cells)
-        points = points_of(cells.permute(0, 2, 3, 1).numpy() * 255)
-        if self.reuse is None:
-            assert self.merge is not None
-            return merged(points, self.merge)
-        leaders = spread(points, self.reuse, np.random.default_rng(seed))
-        order, _ = nearest(points, points[leaders])
-        return leaders[order[np.arange(grid.cells), varied(order, grid)]]
-
-    def variety(self, leads: np.ndarray, cells: Tensor, grid: Grid) -> Variety:
-        """What these leads make of the mosaic."""
-        points = points_of(cells.permute(0, 2, 3, 1).numpy() * 255)
-        placed = leads.reshape(grid.rows, grid.columns)
-        pairs = [placed[:, 1:] == placed[:, :-1], placed[1:] == placed[:-1]]
-        alike = np.concatenate([pair.ravel() for pair in pairs])
-        apart = np.linalg.norm(points - points[leads], axis=1)
-        return Variety(
-            len(leads),
-            len(np.unique(leads)),
-            float(alike.mean()) if len(alike) else 0.0,
-            float(apart.mean()),
-        )
+    if sharing.merge_similar is None and sharing.reuse is None:
+        return np.arange(grid.cells)
+    points = points_of(cells.permute(0, 2, 3, 1).numpy() * 255)
+    if sharing.reuse is None:
+        assert sharing.merge_similar is not None
+        return merged(points, sharing.merge_similar)
+    chosen = covering(points, sharing.reuse, np.random.default_rng(seed))
+    order, _ = nearest(points, points[chosen])
+    return np.asarray(chosen[order[np.arange(grid.cells), varied(order, grid)]])
 
 
-def pieces_of(leads: np.ndarray, missing: list[int]) -> list[Piece]:
+def variety_of(sources: np.ndarray, cells: Tensor, grid: Grid) -> Variety:
+    """What these source cells (see `source_cells`) make of the mosaic."""
+    points = points_of(cells.permute(0, 2, 3, 1).numpy() * 255)
+    placed = sources.reshape(grid.rows, grid.columns)
+    pairs = [placed[:, 1:] == placed[:, :-1], placed[1:] == placed[:-1]]
+    alike = np.concatenate([pair.ravel() for pair in pairs])
+    distance = np.linalg.norm(points - points[sources], axis=1)
+    return Variety(
+        len(sources),
+        len(np.unique(sources)),
+        float(alike.mean()) if len(alike) else 0.0,
+        float(distance.mean()),
+    )
+
+
+def tasks_of(sources: np.ndarray, missing: Sequence[int]) -> list[CellTask]:
     """The pictures to paint for the cells that are missing, in the order of the first of them."""
-    places: dict[int, list[int]] = {}
+    shown_in: dict[int, list[int]] = {}
     for cell in missing:
-        places.setdefault(int(leads[cell]), []).append(cell)
-    return [Piece(cell, tuple(shown)) for cell, shown in places.items()]
+        shown_in.setdefault(int(sources[cell]), []).append(cell)
+    return [CellTask(cell, tuple(cells)) for cell, cells in shown_in.items()]
 
 
 def points_of(pictures: np.ndarray) -> np.ndarray:
     """Pictures ``(B, H, W, 3)`` in grey levels of 255 as points, ``(B, H * W * 3)``."""
-    return oklab(pictures).reshape(len(pictures), -1) / np.sqrt(pictures[0, ..., 0].size)
+    pixels = pictures[0, ..., 0].size
+    return np.asarray(oklab(pictures).reshape(len(pictures), -1) / np.sqrt(pixels))
 
 
 def merged(points: np.ndarray, most: float) -> np.ndarray:
-    """Leads each point to the nearest of some that stand for all: ``(N,)`` indices.
+    """For each point the nearest of some that represent all: ``(N,)`` indices.
 
-    In order, a point that none of those before it is within ``most`` of stands for itself.
+    A point represents itself unless it lies within ``most`` of one before it that does.
     """
     points = points.astype(np.float64)
     free = np.ones(len(points), bool)
-    leaders: list[int] = []
+    chosen: list[int] = []
     squares = (points**2).sum(1)
     for index in range(len(points)):
         if free[index]:
-            leaders.append(index)
+            chosen.append(index)
             rest = np.flatnonzero(free)
             gap = squares[rest] + squares[index] - 2 * points[rest] @ points[index]
             free[rest[gap <= most**2 + 1e-9]] = False
             free[index] = False
-    order, _ = nearest(points, points[leaders], 1)
-    return np.array(leaders)[order[:, 0]]
+    order, _ = nearest(points, points[chosen], 1)
+    return np.asarray(np.array(chosen)[order[:, 0]])
 
 
-def spread(points: np.ndarray, count: int, chance: np.random.Generator) -> np.ndarray:
-    """At most ``count`` of the points that cover all, drawn as the first centres of k-means++.
+def covering(points: np.ndarray, count: int, chance: np.random.Generator) -> np.ndarray:
+    """At most ``count`` of the points that cover all, drawn as the first centres of k-means++
+    (Arthur and Vassilvitskii 2007).
 
-    Arthur and Vassilvitskii 2007: a point is the likelier the farther it is from those there are,
-    so common colours and rare ones both get theirs.
+    The farther a point is from those that are chosen, the likelier it is chosen next, so common
+    colours and rare ones both get theirs.
     """
     chosen = [drawn(np.ones(len(points)), chance)]
     distance = np.linalg.norm(points - points[chosen[0]], axis=1)
@@ -159,7 +136,7 @@ def spread(points: np.ndarray, count: int, chance: np.random.Generator) -> np.nd
 
 
 def drawn(distance: np.ndarray, chance: np.random.Generator) -> int:
-    """An index, as likely as its distance squared."""
+    """An index, drawn with a probability proportional to its distance squared."""
     weight = distance.astype(np.float64) ** 2
     if weight.sum() == 0:
         return int(chance.integers(len(weight)))

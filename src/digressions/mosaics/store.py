@@ -1,8 +1,11 @@
-"""Finished pictures on disk: what is committed survives a kill.
+"""A mosaic on disk: finished pictures, which survive a kill, and the manifest of their folder.
 
-One SQLite file, one row a picture. A batch is committed in one transaction, in WAL mode with full
-synchronisation: after ``kill -9`` or a power cut every picture of a committed batch is there, and
-none of a torn one.
+`Store` is one SQLite file, one row a picture. A batch is committed in one transaction, in WAL mode
+with full synchronisation: after ``kill -9`` or a power cut every picture of a committed batch is
+there, and none of a torn one.
+
+`manifest.json` says which job a folder belongs to, and what came of it. It is written before
+anything else, so that no two jobs ever share a folder.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from ..errors import OutputError
+from ..files import parsed, write_json
 
 _SCHEMA = """
 create table if not exists job (key text primary key, value text not null);
@@ -34,7 +38,7 @@ class Store:
             job: What the pictures belong to, any text; a store made for another is refused.
 
         Raises:
-            OutputError: The file is no store, belongs to another job, is locked by another
+            OutputError: The file is not a store, belongs to another job, is locked by another
                 process, or cannot be written.
         """
         self.path = path
@@ -126,7 +130,66 @@ def _reason(error: sqlite3.Error) -> str:
     if "full" in text:
         return "the disk is full; finished pictures are kept: free some space and run it again"
     if "locked" in text:
-        return "another process is writing to it: wait for that to end"
+        return "another process is writing to it: wait until it ends"
     if "not a database" in text or "malformed" in text:
         return f"{_NO_STORE} ({text})"
     return text
+
+
+def read_manifest(folder: Path, kind: str = "mosaic") -> dict[str, object] | None:
+    """The manifest of a folder of a kind, or ``None`` where there is none.
+
+    Raises:
+        OutputError: The folder holds something else.
+    """
+    path = folder / "manifest.json"
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is not a folder: choose another `output`")
+    if not path.exists():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError(f"{folder} holds other files and no {kind}: choose another `output`")
+        return None
+    try:
+        manifest: dict[str, object] = parsed(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} cannot be read: {error}") from error
+    ours = isinstance(manifest, dict) and "job" in manifest
+    if not ours or manifest.get("kind") != f"digressions {kind}":
+        raise OutputError(f"{path} is not the manifest of a {kind}: choose another `output`")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
+    """Writes the manifest of a folder, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    write_json(folder / "manifest.json", manifest)
+
+
+def check_same_job(folder: Path, found: dict[str, object], job: object) -> None:
+    """Raises `OutputError` where the manifest of a folder is of another job; says what differs."""
+    if found["job"] != job:
+        raise OutputError(
+            f"{folder} belongs to another job ({_difference(found['job'], job)}): choose another "
+            "`output`, or delete it"
+        )
+
+
+def _difference(found: object, wanted: object) -> str:
+    """The first setting in which two jobs differ, in words."""
+    old, new = _flat(found), _flat(wanted)
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            return f"its {key.replace('.', ' ')} is {old.get(key)!r}, not {new.get(key)!r}"
+    return "it differs"
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, object] = {}
+    for key, inner in value.items():
+        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return flat

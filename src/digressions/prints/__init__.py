@@ -1,1 +1,1 @@
-"""Pictures on paper: sizes, inks, marks and the files that a print shop takes."""
+"""Pictures on paper: sizes, colours, marks and the files that a print shop takes."""

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from ..errors import InputError
 from ..geometry import Box, Size
-from ..pictures.opening import MAX_PIXELS
-from .lengths import Extent, millimetres, pixels
+from ..images.decoding import MAX_PIXELS
+from .sizes import Extent, in_millimetres, pixels
 
 MAX_SIDE = 5080.0  # mm: the longest side of a page of PDF, 14,400 points
 MAX_DPI = 2400
 MARK_LENGTH = 5.0
 MARK_GAP = 3.0  # from the cut to a mark, or the bleed where it is wider
 MARK_WIDTH = 0.25 * 25.4 / 72  # a quarter of a point, the hairline of printers
-FITS = ("fill", "whole")
-EDGES = ("mirror", "picture")
+FitName = Literal["fill", "whole"]
+EdgeName = Literal["mirror", "picture"]
+FITS, EDGES = get_args(FitName), get_args(EdgeName)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sheet:
 
     Attributes:
         trim: The paper as cut.
-        dpi: Pixels an inch of the file.
+        dpi: Pixels per inch of the file.
         bleed: What is printed beyond the cut, for a knife that is off.
         safe: Within this distance of the cut nothing that matters is put.
         mat: What a mat or a frame hides.
@@ -54,24 +55,29 @@ class Sheet:
             InputError: Nothing would be seen, or the sheet is larger than files or memory allow.
         """
         if not 1 <= self.dpi <= MAX_DPI:
-            raise InputError(f"--dpi {self.dpi} is out of range: 1 to {MAX_DPI}")
+            raise InputError(f"`dpi` {self.dpi} is out of range: 1 to {MAX_DPI}")
         short = min(self.trim)
         for name, inset in (("safe", self.safe), ("mat", self.mat)):
             if 2 * inset >= short:
                 raise InputError(
-                    f"--{name} {millimetres(inset)}mm on both sides leaves nothing of {self.trim}"
+                    f"`{name}` {in_millimetres(inset)}mm on both sides leaves nothing of "
+                    f"{self.trim}"
                 )
         if 2 * self.bleed > short:
-            raise InputError(f"--bleed {millimetres(self.bleed)}mm is too wide for {self.trim}")
+            raise InputError(f"`bleed` {in_millimetres(self.bleed)}mm is too wide for {self.trim}")
         if max(self.trim) + 2 * self.outside > MAX_SIDE:
-            raise InputError(f"{self.trim} is too large: a page has at most {MAX_SIDE:.0f} mm")
+            raise InputError(
+                f"`size` {self.trim} is too large: a page has at most {MAX_SIDE:.0f} mm"
+            )
         if min(self.inner(max(self.safe, self.mat)).size) < 1:
-            raise InputError(f"{self.trim} at {self.dpi} DPI is less than a pixel: raise --dpi")
+            raise InputError(
+                f"{self.trim} at {self.dpi} DPI is less than a pixel: raise `dpi`", field="dpi"
+            )
         if self.media.pixels > MAX_PIXELS:
             most = int(self.dpi * (MAX_PIXELS / self.media.pixels) ** 0.5)
             raise InputError(
                 f"{self.trim} at {self.dpi} DPI has {self.media.pixels / 1e6:,.0f} megapixels, "
-                f"more than {MAX_PIXELS / 1e6:.0f}: --dpi {most} fits"
+                f"more than {MAX_PIXELS / 1e6:.0f}: `dpi` {most} fits"
             )
 
     @property
@@ -132,7 +138,7 @@ class Placement(NamedTuple):
         )
 
 
-def place(sheet: Sheet, picture: Size, fit: str = "fill", edge: str = "mirror") -> Placement:
+def placement(sheet: Sheet, picture: Size, fit: str = "fill", edge: str = "mirror") -> Placement:
     """Where a picture goes.
 
     Args:
@@ -148,8 +154,8 @@ def place(sheet: Sheet, picture: Size, fit: str = "fill", edge: str = "mirror") 
     """
     if fit not in FITS or edge not in EDGES:
         raise InputError(
-            f"--fit {fit} --edge {edge}: choose --fit of {', '.join(FITS)} and --edge of "
-            f"{', '.join(EDGES)}"
+            f"`fit` {fit!r} and `edge` {edge!r} are not known: choose a `fit` of "
+            f"{', '.join(FITS)} and an `edge` of {', '.join(EDGES)}"
         )
     whole = Box(0, 0, *picture)
     if fit == "whole":

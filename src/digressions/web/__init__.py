@@ -1,1 +1,1 @@
-"""The viewer and the studio: routes and static files, nothing else."""
+"""Static files: the viewer of a mosaic (``static``), the page of a world (``world``)."""

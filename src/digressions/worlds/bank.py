@@ -8,9 +8,8 @@ is bent to its cell's colours there.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +17,12 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..events import Event, Note, Progress
 from ..geometry import CellPath, Grid
-from ..mosaics.band import band_of, correct_band, to_bytes
-from ..mosaics.mosaic import CELL_SIDE, Mosaic
+from ..images.image_files import to_tensor
+from ..mosaics.cells import band_of, correct_band, to_bytes
+from ..mosaics.mosaic_spec import CELL_SIDE, Mosaic
 from ..mosaics.sharing import drawn, nearest, points_of, varied
-from ..pictures.images import to_tensor
 from .world import World
 
 CLOSE = 0.05  # in OKLab: a bend of the tones by so much is hardly seen
@@ -79,24 +79,29 @@ def cells_colours(canvas: np.ndarray, grid: Grid) -> np.ndarray:
     return colours_of(cut.reshape(grid.cells, CELL_SIDE, CELL_SIDE, 3))
 
 
-def grow_bank(world: World, count: int, on_grown: Callable[[int], None] | None = None) -> Bank:
+def growing_bank(world: World, count: int) -> Generator[Event, None, Bank]:
     """Chooses and paints a bank of ``count`` pictures of a world.
 
-    New pictures are painted over the bank's own cells. Which, is drawn as in `sharing.spread`.
+    New pictures are painted over the bank's own cells. Which, is drawn as in `sharing.covering`.
     Because a picture is exact in the band, its colours are known before it is painted, and a batch
     can be chosen at once.
 
     Args:
         world: Endless.
         count: 2 or more.
-        on_grown: Called with the number of pictures after each batch.
+
+    Yields:
+        Progress after each batch, and at the end a note on how well the bank serves.
+
+    Returns:
+        The bank; of fewer pictures where these serve all colours there are.
 
     Raises:
         InputError: ``count`` is less than 2.
     """
     if count < 2:
-        raise InputError(f"--reuse {count} must be at least 2")
-    chance = np.random.default_rng(world.manifest.cells.seed)
+        raise InputError(f"`reuse` {count} must be at least 2")
+    chance = np.random.default_rng(world.manifest.cells.params.seed)
     grid = world.manifest.cells.grid
     paths: list[CellPath] = [()]
     cells = cells_colours(world.canvas(()), grid)
@@ -118,9 +123,10 @@ def grow_bank(world: World, count: int, on_grown: Callable[[int], None] | None =
         gaps = [nearest(points, centres, 1)[1][:, 0] for points in found]
         cells, distance = np.concatenate([cells, *found]), np.concatenate([distance, *gaps])
         places += [(*path, cell) for path in fresh for cell in range(grid.cells)]
-        if on_grown is not None:
-            on_grown(len(fresh))
-    return _mapped(world, paths)
+        yield Progress("painting the bank", len(paths), count)
+    bank = _mapped(world, paths)
+    yield Note(str(bank.coverage))
+    return bank
 
 
 def _mapped(world: World, paths: list[CellPath]) -> Bank:
@@ -140,7 +146,7 @@ def _mapped(world: World, paths: list[CellPath]) -> Bank:
 
 
 def _distances(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(points - centre, axis=1)
+    return np.asarray(np.linalg.norm(points - centre, axis=1))
 
 
 class FiniteWorld(World):
@@ -149,8 +155,8 @@ class FiniteWorld(World):
     def __init__(self, world: World, bank: Bank) -> None:
         """The finite world of a bank of an endless one."""
         super().__init__(
-            dataclasses.replace(world.manifest, reuse=len(bank.paths)),
-            world._unplanted,
+            world.manifest.but(reuse=len(bank.paths)),
+            world._plain_root,
             world._painter,
             world._upscaler,
             world.cache,

@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from ..errors import OutputError
+from ..files import is_running, writing
 from ..mosaics.store import explained
-from ..output import writing
 
 _SCHEMA = """
 create table if not exists pictures (
@@ -82,7 +82,9 @@ class Cache:
         (tables,) = self._db.execute("select count(*) from sqlite_master").fetchone()
         (kind,) = self._db.execute("pragma application_id").fetchone()
         if tables and kind != _KIND:
-            raise OutputError(f"{self.path} is not a cache of pictures: choose another --cache")
+            raise OutputError(
+                f"{self.path} is not a cache of pictures: choose another `cache`", field="cache"
+            )
         self._write_ahead()
         # A power cut may take the last pictures; they can be made again.
         self._db.execute("pragma synchronous = normal")
@@ -180,7 +182,8 @@ class Cache:
         host, pid, expires = row
         if not (isinstance(pid, int) and isinstance(expires, float)):
             return True  # damaged: no claim of anybody's
-        return expires < now or (host == self._me[0] and not _is_alive(pid))
+        # Where nobody can tell whether it runs, the lease decides.
+        return expires < now or (host == self._me[0] and not is_running(pid))
 
     def put(self, pictures: Mapping[str, bytes]) -> None:
         """Keeps pictures, gives their claims back, and drops what was not used for longest."""
@@ -255,15 +258,3 @@ class Cache:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # no harmless way to ask there: the lease decides
-        return True
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -110,7 +110,7 @@ class Camera:
             layers = [layer] if opacity >= 1 else [*layers, layer]
 
     def _cell(self, view: View, level: int) -> float:
-        return self.size.width / (view.width * self.grid.columns**level)
+        return float(self.size.width / (view.width * self.grid.columns**level))
 
     def _layer(self, view: View, level: int, opacity: float) -> Layer:
         count, cell = self.grid.columns**level, self._cell(view, level)
@@ -134,7 +134,8 @@ class Camera:
 
 
 def opacity_of(cell: float) -> float:
-    """How much of a picture shows that is ``cell`` pixels wide: grows with the log of its size."""
+    """The opacity of a picture ``cell`` pixels wide on the screen; it grows with the logarithm of
+    the width."""
     return fade(cell, APPEARS, CLEAR)
 
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..mosaics.viewer import STATIC
+from ..mosaics.deep_zoom import STATIC
 
 PAGE = Path(__file__).parents[1] / "web" / "world"
-TOGETHER = 16  # pictures in an order, at most
+PER_REQUEST = 16  # pictures that the page asks a server for at once, at most
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the page knows of its world.
+class WorldInfo:
+    """What the page knows of its world: its ``world.json``.
 
     Attributes:
         title: The prompt.
         columns: Of the grid, and as many rows.
         picture, canvas: Width of both forms of a picture in pixels.
-        together: Pictures that one request may ask for.
+        per_request: Pictures that one request may ask for.
     """
 
     title: str
     columns: int
     picture: int
     canvas: int
-    together: int = TOGETHER
+    per_request: int = PER_REQUEST
 
 
 def page_files() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""A finite world as a folder that zooms without end in a browser: files and no program.
+"""Use case: a finite world as a folder that zooms without end in a browser: files, no program.
 
 The page is the one that `serve` shows. Its pictures come from the bank, and the browser does what
 `bank.FiniteWorld` does: it bends each to the colours of its place (``web/world/finite.js``).
@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -25,20 +25,26 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import __version__
-from ..errors import InputError, OutputError
-from ..mosaics.manifest import difference, read_manifest, write_manifest
-from ..output import workshop, writing
-from ..pictures.images import to_webp
-from .bank import Bank
-from .manifest import Manifest
-from .page import Facts, page_files
+from ..distributed.executor import Executor, with_notes
+from ..errors import InputError
+from ..events import Estimate, Event, Saved, completed, in_bytes, tracked
+from ..files import workshop, writing
+from ..images.image_files import to_webp
+from ..images.source_image import SourceImage
+from ..models.base import Model
+from ..mosaics.store import check_same_job, read_manifest, write_manifest
+from .bank import Bank, growing_bank
+from .cache import Cache
+from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
+from .page import WorldInfo, page_files
 from .world import World
+from .world_spec import Manifest, SiteSpec
 
 KIND = "finite world"
 QUALITIES = (95, 90, 80, 70, 60, 50)  # of WebP, the best first
 ACROSS = 8  # pictures across and down a sheet
 MARGIN = 8  # pixels around each, its own edge drawn out: a lossy file smears what lies side by side
-TOGETHER = 64  # pictures that the page asks its thread for at once
+PER_REQUEST = 64  # pictures that the page asks its thread for at once
 _LEAST = 0.004  # bytes a pixel that hardly any picture is less than
 
 
@@ -61,19 +67,17 @@ class Site:
         """
         self.folder, self.title, self.manifest = folder, title, manifest
         self.count, self.most_bytes = count, most_bytes
-        world = json.loads(manifest.to_json()) | {"reuse": count}
+        world = manifest.json_object() | {"reuse": count}
         self._job = {"world": world, "title": title, "most_bytes": most_bytes}
         found = read_manifest(folder, KIND)
-        if found is not None and found["job"] != self._job:
-            raise OutputError(
-                f"{folder} belongs to another job ({difference(found, {'job': self._job})}): "
-                "choose another -o, or delete it"
-            )
+        if found is not None:
+            check_same_job(folder, found, self._job)
         if self._fixed() + self._pixels() * _LEAST > most_bytes:
             raise InputError(self._too_large())
 
     def expected(self, world: World) -> int:
-        """Bytes that the folder may come to, at most ``most_bytes``: as if all were as the root.
+        """The folder's size in bytes, at most ``most_bytes``, if every picture compressed like the
+        root.
 
         Raises:
             InputError: It will not fit, not even if they turn out half as large.
@@ -92,8 +96,8 @@ class Site:
 
     def _too_large(self) -> str:
         return (
-            f"--reuse {self.count}: so many pictures do not fit {self.most_bytes / 1e6:g} MB: "
-            "give fewer, or a larger --max-mb"
+            f"`reuse` {self.count}: so many pictures do not fit in {self.most_bytes / 1e6:g} "
+            "MB: lower it, or raise `max_mb`"
         )
 
     def _pixels(self) -> int:
@@ -107,15 +111,16 @@ class Site:
     def _maps_size(self) -> int:
         return self.count * self.manifest.cells.grid.cells * _dtype(self.count).itemsize
 
-    def write(
-        self, world: World, bank: Bank, on_encoded: Callable[[int], object] = lambda _: None
-    ) -> Written:
+    def writing(self, world: World, bank: Bank) -> Generator[int, None, Written]:
         """Writes the folder, whole or not at all, in the best quality that fits.
 
         Args:
             world: The endless one that the bank is of.
             bank: Of ``count`` pictures, or fewer.
-            on_encoded: Called with 1 after each file of pictures.
+
+        Yields:
+            How many files of pictures are encoded, after each; where they take too much room, all
+            of them come again in a lower quality.
 
         Raises:
             InputError: It does not fit.
@@ -128,12 +133,16 @@ class Site:
             self._write_page(new, bank)
             self._write_maps(new / "bank", bank)
             write_manifest(new, self._description())
-            quality = self._write_pictures(new, world, bank, on_encoded)
+            quality = yield from self._write_pictures(new, world, bank)
             size = _size_of(new)
             if target.exists():  # empty, or this job's from another time
                 target.rename(work / "old")
             new.rename(target)
         return Written(size, quality)
+
+    def write(self, world: World, bank: Bank) -> Written:
+        """As `writing`, all at once."""
+        return completed(self.writing(world, bank))
 
     def _description(self) -> dict[str, object]:
         return {
@@ -152,21 +161,19 @@ class Site:
             else:
                 shutil.copyfile(path, folder / "page" / name)
         cells, canvas_side = self.manifest.cells, self.manifest.canvas_side
-        facts = Facts(self.title, cells.grid.columns, cells.side, canvas_side, TOGETHER)
+        info = WorldInfo(self.title, cells.grid.columns, cells.side, canvas_side, PER_REQUEST)
         across = 0 if cells.side == canvas_side else ACROSS
         wide = _dtype(len(bank.paths)).itemsize > 1
-        how = {"across": across, "margin": MARGIN, "band": cells.band, "wide": wide}
-        about = asdict(facts) | {"bank": how}
+        layout = {"across": across, "margin": MARGIN, "band": cells.band, "wide": wide}
+        about = asdict(info) | {"bank": layout}
         (folder / "world.json").write_text(json.dumps(about) + "\n", "utf-8")
 
     def _write_maps(self, folder: Path, bank: Bank) -> None:
         for index, leads in enumerate(bank.next):
             (folder / f"{index}.map").write_bytes(leads.astype(_dtype(len(bank.paths))).tobytes())
 
-    def _write_pictures(
-        self, folder: Path, world: World, bank: Bank, on_encoded: Callable[[int], object]
-    ) -> int:
-        room = self.most_bytes - _size_of(folder)
+    def _write_pictures(self, folder: Path, world: World, bank: Bank) -> Generator[int, None, int]:
+        room, encoded = self.most_bytes - _size_of(folder), 0
         for quality in QUALITIES:
             left = room
             for name, picture in self._pictures(world, bank):
@@ -175,7 +182,8 @@ class Site:
                 if left < 0:
                     break
                 (folder / "bank" / name).write_bytes(webp)
-                on_encoded(1)
+                encoded += 1
+                yield encoded
             else:
                 return quality
         raise InputError(self._too_large())
@@ -205,3 +213,67 @@ def _sheet(pictures: np.ndarray) -> np.ndarray:
 
 def _size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def export_site(
+    model: Model,
+    spec: SiteSpec,
+    target: str | Path,
+    *,
+    start: SourceImage | None = None,
+    executor: Executor[Model] | None = None,
+) -> Iterator[Event]:
+    """Paints a bank and writes a site; says what it takes before and after.
+
+    Closing it cancels; what is painted by then is kept in the cache, and is not painted again.
+
+    Args:
+        model: Paints it.
+        spec: What world, of how many pictures.
+        target: The folder.
+        start: What ``spec.world.image`` is, if the caller has read it already (see
+            `opening.read_start`).
+        executor: Whose workers paint; this process if not given.
+
+    Raises:
+        InputError, PromptError, ImageError, OutputError: It cannot be made; said before anything
+            is painted, where possible.
+        ExecutorError: Workers cannot be had or keep dying; what they have painted is kept.
+    """
+    world = resolve_world(model, spec.world, start)
+    manifest = manifest_of(model, world)
+    most_bytes = int(spec.max_mb * 1_000_000)
+    site = Site(Path(target), spec.world.params.prompt, manifest, spec.reuse, most_bytes)
+    yield from notes_on_world(model, world)
+    work = _exporting(model, world, site, spec, executor)
+    yield from work if executor is None else with_notes(executor, work)
+
+
+def _exporting(
+    model: Model,
+    world: ResolvedWorld,
+    site: Site,
+    spec: SiteSpec,
+    executor: Executor[Model] | None,
+) -> Generator[Event, None, None]:
+    with Cache(spec.cache.cache, spec.cache.limit) as pictures:
+        endless = open_world(
+            model, world, pictures, batch_size=spec.batch.batch_size, executor=executor
+        )
+        size = site.expected(endless)
+        yield Estimate(
+            f"{site.count:,} pictures to paint and enlarge, which fill the "
+            f"{world.cells.grid.cells:,} cells of every picture, endlessly: about "
+            f"{in_bytes(size)}, at most {spec.max_mb:g} MB",
+            pictures=site.count,
+            disk=size,
+        )
+        bank = yield from growing_bank(endless, site.count)
+        written = yield from tracked("writing", site.writing(endless, bank))
+    yield Saved(
+        site.folder,
+        f"{written.size / 1e6:.1f} MB, pictures in quality {written.quality}. "
+        f"Look at it: python3 -m http.server --directory {site.folder}, "
+        "then http://localhost:8000/ and http://localhost:8000/screensaver.html",
+        {"size": written.size, "quality": written.quality, "pictures": len(bank.paths)},
+    )

@@ -2,6 +2,9 @@
 
     root  ->  its cell, enlarged  ->  painted over  ->  that picture's cell, enlarged  ->  ...
 
+    world = World.open(model, "photo of a turtle", seed=5, grid=16, cache="w.sqlite")
+    world.picture((3, 200, 17))  # (H, W, 3) uint8
+
 A world is its `Manifest` and nothing else. The same manifest and the same model give the same
 pictures, in whatever order and on whatever machine they are asked for, within the last bits of the
 kernels; what is kept in the cache is only kept to save time.
@@ -15,35 +18,46 @@ canvas, each within one grey level: so nothing drifts, however deep.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import hashlib
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..batching import Painter
-from ..errors import InputError
+from ..errors import InputError, in_words
+from ..generate.batching import Painter
 from ..geometry import CellPath
-from ..mosaics.band import band_of
-from ..mosaics.mosaic import Mosaic, cell_seed, cells_of, exact_cells, paint_over
-from ..pictures.images import from_png, to_array, to_png, to_tensor
-from ..upscale import Upscaler
+from ..images.image_files import from_png, to_array, to_png, to_tensor
+from ..images.source_image import PictureLike
+from ..images.upscale import Upscaler
+from ..models.base import Model
+from ..mosaics.cells import band_of, cell_seed, cells_of, exact_cells, paint_over
+from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic
 from .cache import Cache
-from .canvas import matched
-from .manifest import Manifest
-from .plant import planted, small_copy, with_copy
+from .droste import embed_copy, embed_in_itself, replace_cell, resized_exactly, small_copy
+from .world_spec import CacheParams, Manifest, WorldSpec
 
 Form = Literal["picture", "canvas"]
 
 
 class World:
-    """Pictures by path, painted when they are first asked for."""
+    """Pictures by path, painted when they are first asked for.
+
+    A context manager that closes the cache, which the worlds that `looped` gives share.
+
+    Attributes:
+        manifest: What it is.
+        cache: Keeps its pictures.
+        batch_size: Pictures painted at once, at most.
+    """
 
     def __init__(
         self,
@@ -53,47 +67,111 @@ class World:
         upscaler: Upscaler,
         cache: Cache,
         *,
-        batch_size: int = 32,
-        on_painted: Callable[[int], None] | None = None,
+        batch_size: int = BATCH_SIZE,
     ) -> None:
-        """Opens a world; nothing is painted.
+        """Opens a world; nothing is painted. `World.open` does it from a prompt.
 
         Args:
-            manifest: What it is. That painter, upscaler and root are those it names is for the
-                caller to see to.
+            manifest: What it is. The caller makes sure that painter, upscaler and root are the
+                ones it names.
             root: The root's canvas, ``(canvas_side, canvas_side, 3)`` uint8.
             painter: Paints batches of jobs.
             upscaler: Enlarges a picture once, towards its canvas.
             cache: Keeps pictures.
             batch_size: Pictures painted at once, at most.
-            on_painted: Called with their number after each batch that was painted here.
 
         Raises:
-            InputError: A manifest that cannot be, or a root of another size.
+            InputError: A manifest that contradicts itself, or a root of another size.
         """
         manifest.check()
         side = manifest.canvas_side
         if root.shape != (side, side, 3):
-            raise InputError(f"the root is {root.shape} where the world wants {(side, side, 3)}")
+            raise InputError(f"the root is {root.shape} but the world needs {(side, side, 3)}")
         self.manifest, self.cache, self.batch_size = manifest, cache, batch_size
-        self.on_painted = on_painted
-        self._unplanted, self._painter, self._upscaler = root, painter, upscaler
+        self._plain_root, self._painter, self._upscaler = root, painter, upscaler
         self._settle_root()
 
+    @classmethod
+    def open(
+        cls,
+        model: Model,
+        prompt: str,
+        *,
+        seed: int | None = None,
+        grid: int | str | None = None,
+        image: PictureLike | None = None,
+        cache: str | Path | None = None,
+        cache_size: int | None = None,
+        batch_size: int = BATCH_SIZE,
+        **parameters: Any,
+    ) -> World:
+        """Opens the world of a prompt; paints nothing but its root, and that only once.
+
+        Words that the model does not know, and what else one would not expect, are warned of.
+
+        Args:
+            model: Paints it.
+            prompt: Of the root, and of its cells unless ``cell_prompt`` is given.
+            seed: The same seed paints the same world; 0 if not given.
+            grid: Cells across, and as many down; 64 if not given.
+            image: A picture to start from, instead of a painted one.
+            cache: The SQLite file that keeps what is painted; ``out/worlds.sqlite`` if not given.
+            cache_size: Megabytes that it may take; 1000 if not given.
+            batch_size: Pictures painted at once, at most.
+            parameters: Any other of `WorldSpec`, by name.
+
+        Raises:
+            InputError, PromptError, ImageError, OutputError: Something in it is wrong.
+        """
+        # What stands above this module:
+        from .opening import manifest_of, notes_on_world, open_world, resolve_world
+
+        given = {"prompt": prompt, "seed": seed, "grid": grid, "image": image}
+        spec = WorldSpec.of(**given, **parameters)
+        where = CacheParams.of(cache=cache, cache_size=cache_size)
+        world = resolve_world(model, spec)
+        manifest_of(model, world)  # raises what is wrong with it before a file is made
+        for note in notes_on_world(model, world):
+            warnings.warn(in_words(note.text, lambda name: name), stacklevel=2)
+        opened = Cache(where.cache, where.limit)
+        try:
+            return open_world(model, world, opened, batch_size=batch_size)
+        except BaseException:
+            opened.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the cache."""
+        self.cache.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def looped(self, loop: CellPath) -> Self:
-        """The world like this one with its root planted in a cell."""
+        """The world like this one with its root embedded in a cell."""
         other = copy.copy(self)
-        other.manifest = dataclasses.replace(self.manifest, loop=loop)
+        other.manifest = self.manifest.but(loop=loop)
         other.manifest.check()
         other._settle_root()
         return other
 
     def _settle_root(self) -> None:
-        self._root = self._unplanted
-        self._small = small_copy(to_tensor(self._root))
-        if len(self.manifest.loop) == 1:
-            self._root = self._planted_in_itself(self._root)
-        self._root_picture = matched(self._root, self.manifest.cells.side, self._upscaler)
+        """The root's two forms, and its small copy; in a loop of one cell it holds itself."""
+        root, loop = to_tensor(self._plain_root), self.manifest.loop
+        self._root, self._small = self._plain_root, small_copy(root)
+        if len(loop) == 1:
+            embedded, self._small = embed_in_itself(root, self.manifest.cells.grid, loop[-1])
+            self._root = to_array(embedded)
+        side = self.manifest.cells.side
+        self._root_picture = resized_exactly(self._root, side, self._upscaler)
 
     def canonical(self, path: CellPath) -> CellPath:
         """The shortest path to the same picture: every round through the loop is left out."""
@@ -103,7 +181,8 @@ class World:
         return path
 
     def picture(self, path: CellPath) -> np.ndarray:
-        """One picture: ``(side, side, 3)`` uint8."""
+        """One picture: ``(side, side, 3)`` uint8. Raises `InputError` as `pictures`."""
+        path = tuple(path)
         return self.pictures([path])[path]
 
     def pictures(self, paths: Iterable[CellPath]) -> dict[CellPath, np.ndarray]:
@@ -146,7 +225,7 @@ class World:
 
     def residual(self, path: CellPath) -> float:
         """Largest difference in the band, in grey levels, between a picture and its cell of the
-        parent's canvas. ``path`` is not empty; the loop itself leads to what was planted."""
+        parent's canvas. ``path`` is not empty; the loop itself leads to the embedded copy."""
         b = self.manifest.cells.band or 1
         parent = to_tensor(self.canvas(path[:-1]))
         wanted = band_of(exact_cells(parent, self.manifest.cells, path[-1:]), b)
@@ -229,35 +308,24 @@ class World:
         self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor
     ) -> Tensor:
         """Pictures of some paths, exact in the band: ``(B, 3, side, side)`` uint8."""
-        seeds = [cell_seed(mosaic.seed, *path) for path in paths]
-        painted = paint_over(self._painter, mosaic, seeds, starts, exact)
-        if self.on_painted is not None:
-            self.on_painted(len(paths))
-        return painted
+        seeds = [cell_seed(mosaic.params.seed, *path) for path in paths]
+        return paint_over(self._painter, mosaic, seeds, starts, exact)
 
     def _enlarge(self, picture: np.ndarray, paths: Sequence[CellPath]) -> list[np.ndarray]:
         (path,) = paths
-        canvas = matched(picture, self.manifest.canvas_side, self._upscaler)
+        canvas = resized_exactly(picture, self.manifest.canvas_side, self._upscaler)
         if path == self.manifest.loop[:-1]:
             grid, cell = self.manifest.cells.grid, self.manifest.loop[-1]
-            canvas = to_array(with_copy(to_tensor(canvas), self._small, grid, cell))
+            canvas = to_array(replace_cell(to_tensor(canvas), self._small, grid, cell))
         return [canvas]
 
     def _with_root(self, picture: np.ndarray, exact: Tensor) -> np.ndarray:
-        """The picture that the root is planted in; still exact in the band."""
-        mosaic = self.manifest.cells
+        """The picture that the root is embedded in; still exact in the band."""
+        mosaic, cell = self.manifest.cells, self.manifest.loop[-1]
         band = band_of(exact, mosaic.band) if mosaic.band else None
-        canvas = to_tensor(matched(picture, self.manifest.canvas_side, self._upscaler))
-        change = planted(canvas, self._small, mosaic.grid, self.manifest.loop[-1], band) - canvas
+        resized = resized_exactly(picture, self.manifest.canvas_side, self._upscaler)
+        canvas = to_tensor(resized)
+        change = embed_copy(canvas, self._small, mosaic.grid, cell, band) - canvas
         mode = "area" if mosaic.side <= canvas.shape[-1] else "bilinear"
         change = F.interpolate(change[None], (mosaic.side, mosaic.side), mode=mode)[0]
         return to_array(to_tensor(picture) + change)
-
-    def _planted_in_itself(self, root: np.ndarray) -> np.ndarray:
-        """A root that holds its own small copy, which holds one in turn: a fixed point."""
-        grid, cell = self.manifest.cells.grid, self.manifest.loop[-1]
-        picture = to_tensor(root)
-        for _ in range(4):  # a copy changes the copy's mean by one part in the number of cells
-            picture = planted(picture, self._small, grid, cell, None)
-            self._small = small_copy(picture)
-        return to_array(with_copy(picture, self._small, grid, cell))

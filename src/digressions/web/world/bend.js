@@ -1,4 +1,4 @@
-/* Exactness in a band, as mosaics/band.py has it: a picture averaged to b x b values is its cell.
+/* Exactness in a band, as mosaics/cells.py has it: a picture averaged to b x b values is its cell.
 
    The same tone curves x ** gamma with a smooth exponent, solved by the same steps, so that a
    picture in its place has the colours of its cell to one grey level, however deep. Pictures are

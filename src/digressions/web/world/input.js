@@ -25,7 +25,7 @@ export function listen(stage, view, motion, act) {
     return {
       left: (a.left + b.left) / 2,
       top: (a.top + b.top) / 2,
-      apart: Math.max(1, Math.hypot(a.left - b.left, a.top - b.top)),
+      distance: Math.max(1, Math.hypot(a.left - b.left, a.top - b.top)),
     };
   };
 
@@ -51,7 +51,7 @@ export function listen(stage, view, motion, act) {
       const after = spread();
       moved = Infinity;
       view.pan(after.left - before.left, after.top - before.top);
-      view.zoom(after.apart / before.apart, after.left, after.top);
+      view.zoom(after.distance / before.distance, after.left, after.top);
     } else if (fingers.size === 1 && moved > STILL) {
       view.pan(right, down);
       const seconds = Math.max(1, event.timeStamp - thrown.time) / 1000;

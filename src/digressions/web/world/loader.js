@@ -82,7 +82,7 @@ export class Loader {
 
   /* Fewer pictures at once where they come slowly, so that the first are soon there. */
   suit(milliseconds) {
-    if (milliseconds < 800) this.most = Math.min(this.facts.together, 2 * this.most);
+    if (milliseconds < 800) this.most = Math.min(this.facts.per_request, 2 * this.most);
     else if (milliseconds > 2400) this.most = Math.max(2, Math.floor(this.most / 2));
   }
 

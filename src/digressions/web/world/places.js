@@ -53,7 +53,7 @@ export class Place {
 }
 
 /* How far b is from a, of the same depth, in pictures: [right, down]. */
-export function apart(a, b) {
+export function offset(a, b) {
   const steps = [];
   while (a !== b) {
     steps.push([b.column - a.column, b.row - a.row]);

@@ -3,7 +3,7 @@
    The middle of the window is at (x, y) of the picture at `base`, whose side is 1 and shows `side`
    pixels wide. The base changes with the depth, so no number runs out, however deep one flies. */
 
-import { Place, apart } from "./places.js";
+import { Place, offset } from "./places.js";
 
 export class View {
   constructor(columns) {
@@ -54,7 +54,7 @@ export class View {
     for (; b.depth > a.depth; b = b.parent) {
       [u, v, t] = [(u + b.column) / this.columns, (v + b.row) / this.columns, t / this.columns];
     }
-    const [right, down] = apart(b, a);
+    const [right, down] = offset(b, a);
     return {
       left: this.width / 2 + ((right + x - u) / t - this.x) * this.side,
       top: this.height / 2 + ((down + y - v) / t - this.y) * this.side,

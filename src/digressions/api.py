@@ -1,0 +1,296 @@
+"""The front door for Python: what ``import digressions as dg`` offers.
+
+>>> import digressions as dg
+>>> model = dg.load()
+>>> picture = dg.paint(model, "photo of a frog", seed=1)
+>>> picture.save("frog.png")
+
+Wherever a picture is taken, it may be a path, a PIL image, a `Picture`, or an array ``(H, W, 3)``,
+uint8 or floats in 0..1. Keyword parameters are those of the specs, by the same names as the options
+of the command line. What a command line would note becomes a warning; what is wrong raises a
+`DigressionsError`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from .errors import InputError
+from .events import Event, Note, Saved
+from .files import slug
+from .generate.params import PaintSpec
+from .mosaics.mosaic_spec import MosaicSpec
+
+_REPLAYING = (
+    *("generate.pictures", "generate.upscaling", "prints.printing", "mosaics.build"),
+    *("worlds.film", "frames.inserting", "frames.filling"),
+)
+"""The modules that register how their kinds of files are made again."""
+
+if TYPE_CHECKING:
+    from .distributed.executor import Executor
+    from .frames.find import Frame
+    from .generate.pictures import MadePicture, Picture
+    from .images.source_image import PictureLike
+    from .models.base import Model
+    from .mosaics.mosaic_spec import BuildParams
+
+
+@overload
+def paint(model: Model, prompt: str, *, n: None = None, **parameters: Any) -> Picture: ...
+@overload
+def paint(model: Model, prompt: str, *, n: int, **parameters: Any) -> Iterator[Picture]: ...
+def paint(
+    model: Model, prompt: str, *, n: int | None = None, **parameters: Any
+) -> Picture | Iterator[Picture]:
+    """Paints a picture, or several.
+
+    Args:
+        model: What `load` gave.
+        prompt: What to paint, in the prompt language.
+        n: How many, with seeds one after the other, as an iterator; one picture if not given.
+        parameters: Those of `PaintSpec`: ``negative``, ``seed``, ``size``, ``steps``, ``sampler``,
+            ``guidance``, ``image``, ``mask``, ``strength``, ``palette``, ``enlarge``, ...
+
+    Raises:
+        InputError, PromptError, ImageError: Something cannot be painted, before anything is.
+    """
+    from .generate.pictures import paint_pictures
+
+    spec = PaintSpec.of(prompt=prompt, n=1 if n is None else n, **parameters)
+    found = pictures_among(paint_pictures(model, spec))
+    return found if n is not None else next(found)
+
+
+def ensemble(
+    model: Model, prompts: Iterable[str], *, output: str | Path | None = None, **parameters: Any
+) -> Iterator[Event]:
+    """Paints several prompts as one picture, or compares ways of combining them.
+
+    Args:
+        prompts: Two or more, or concepts for ``both_ways``.
+        output: The file; ``out/PROMPTS.png`` if not given.
+        parameters: Those of `EnsembleSpec`: ``combine``, ``weights``, ``compare``, ``sweep``, ...
+    """
+    from .ensembles.ensemble import paint_ensemble
+    from .ensembles.ensemble_spec import EnsembleSpec
+
+    if isinstance(prompts, str):
+        raise InputError("`prompts` are several texts: a list of them, not one text")
+    texts = list(prompts)
+    spec = EnsembleSpec.of(prompts=texts, **parameters)
+    return paint_ensemble(model, spec, _output(output, f"{slug(' '.join(texts))}.png"))
+
+
+def mosaic(
+    model: Model,
+    prompt: str,
+    *,
+    output: str | Path | None = None,
+    making: BuildParams | None = None,
+    executor: Executor[Model] | None = None,
+    **parameters: Any,
+) -> Iterator[Event]:
+    """Paints a picture made of pictures into a folder, or continues one that was begun.
+
+    Args:
+        prompt: Of the base image and, where ``cell_prompt`` does not say otherwise, of its cells.
+        output: The folder; ``out/PROMPT`` if not given.
+        making: Batch size and extra files, which change nothing in the pictures.
+        executor: Whose workers paint; this process if not given. See `distributed`.
+        parameters: Those of `MosaicSpec`: ``image``, ``grid``, ``strength``, ``band``, ...
+    """
+    from .mosaics.build import build
+
+    spec = MosaicSpec.of(prompt=prompt, **parameters)
+    return build(model, spec, _output(output, slug(prompt)), making, executor=executor)
+
+
+def film(
+    model: Model,
+    prompt: str,
+    *,
+    output: str | Path | None = None,
+    executor: Executor[Model] | None = None,
+    **parameters: Any,
+) -> Iterator[Event]:
+    """Makes a film that falls into a picture made of pictures and comes out where it began.
+
+    Args:
+        output: ``.mp4``, ``.webm``, ``.gif``, ``.webp``, or a folder for PNGs; ``out/PROMPT.mp4``
+            if not given.
+        executor: Whose workers paint; this process if not given.
+        parameters: Those of `FilmSpec`: ``levels``, ``seconds``, ``frame_size``, ``grid``, ...
+    """
+    from .worlds.film import make_film
+    from .worlds.world_spec import FilmSpec
+
+    spec = FilmSpec.of(prompt=prompt, **parameters)
+    return make_film(model, spec, _output(output, f"{slug(prompt)}.mp4"), executor=executor)
+
+
+def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[Frame]:
+    """The picture frames in a photo, the surest first.
+
+    Args:
+        photo: A photo of a wall.
+        focal_35mm: Focal length in millimetres of 35 mm film; of a photo file, what that says, if
+            not given.
+
+    Returns:
+        Frames, each with ``opening`` and ``outer`` quads in pixels, ``aspect`` and ``score``.
+    """
+    from .frames.find import find_frames as found
+    from .images.image_files import focal_length
+    from .images.source_image import as_array
+
+    if focal_35mm is None and isinstance(photo, (str, Path)):
+        focal_35mm = focal_length(photo)
+    return found(as_array(photo), focal_35mm)
+
+
+def fill_frames(
+    model: Model,
+    photo: PictureLike,
+    *prompts: str,
+    output: str | Path | None = None,
+    **parameters: Any,
+) -> Iterator[Event]:
+    """Paints pictures into the frames of a photo: candidates, the finished room, a print.
+
+    Args:
+        photo: A photo of a wall.
+        prompts: What to paint, one for each frame; the surest frames if ``frame`` names none.
+        output: The folder; ``out/PHOTO-frame`` if not given.
+        parameters: Those of `FrameSpec`: ``n``, ``pick``, ``refine``, ``size`` of the paper, ...
+    """
+    from .frames.filling import fill_frames as filling
+    from .frames.frame_spec import FrameSpec
+
+    spec = FrameSpec.of(prompts=list(prompts), **parameters)
+    name = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
+    return filling(model, photo, spec, _output(output, f"{name}-frame"))
+
+
+def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
+    """Hangs a picture in a frame of a photo, in the room's light and behind the glass's
+    reflections.
+
+    Args:
+        photo: The photo that the frame was found in.
+        frame: One of `find_frames`.
+        picture: Any picture; it is cut to the frame's aspect.
+    """
+    from .frames.inserting import hang_picture
+    from .generate.pictures import MadePicture
+    from .images.source_image import source_image
+
+    return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
+
+
+def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
+    """Makes a file for a printer, of an exact size.
+
+    Args:
+        output: ``.pdf``, ``.tif``, ``.png`` or ``.jpg``.
+        parameters: Those of `PrintSpec`: ``size``, which is needed, ``dpi``, ``bleed``, ``mat``,
+            ``icc``, ``proof``, ...
+
+    Returns:
+        Where it is.
+    """
+    from .prints.print_spec import PrintSpec
+    from .prints.printing import print_picture
+
+    path = Path(output)
+    text = getattr(picture, "text", None)  # what one of our pictures remembers
+    finish(print_picture(picture, PrintSpec.of(**parameters), path, text=text))
+    return path
+
+
+def upscale(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
+    """Enlarges a picture.
+
+    Args:
+        output: ``.png``, ``.jpg``, ``.webp`` or ``.tif``.
+        parameters: Those of `UpscaleSpec`: ``times`` or ``size``, and ``upscaler``.
+
+    Returns:
+        Where it is.
+    """
+    from .generate.params import UpscaleSpec
+    from .generate.upscaling import upscale_picture
+
+    path = Path(output)
+    text = getattr(picture, "text", None)
+    finish(upscale_picture(picture, UpscaleSpec.of(**parameters), path, text=text))
+    return path
+
+
+def replay(
+    source: str | Path,
+    load: Callable[[str], Model] | None = None,
+    *,
+    model: str | None = None,
+    output: str | Path | None = None,
+    device: str | None = None,
+) -> Iterator[Event]:
+    """Makes a file again, from what it remembers.
+
+    Args:
+        source: A picture, film or print that this package made.
+        load: Loads a model by name, where one is needed; `digressions.load` if not given.
+        model: Its name, if it is not where the file says.
+        output: Where to; beside the source if not given.
+        device: Where models and upscalers from files run; the best there is if not given.
+    """
+    from .generate.replay import replay_file
+
+    for module in _REPLAYING:
+        importlib.import_module(f".{module}", __package__)
+    from .models.loading import load as load_by_name
+
+    return replay_file(
+        Path(source),
+        load or functools.partial(load_by_name, device=device),
+        model=model,
+        output=None if output is None else Path(output),
+        device=device,
+    )
+
+
+def pictures_among(found: Iterable[Event | Picture]) -> Iterator[Picture]:
+    """The pictures among events; notes that are no results become warnings."""
+    from .generate.pictures import Picture
+
+    for event in found:
+        if isinstance(event, Picture):
+            yield event
+        else:
+            _warn(event, 1)
+
+
+def finish(found: Iterable[Event]) -> list[Path]:
+    """Runs a use case to its end and returns the files that it saved. Notes that are no results
+    become warnings."""
+    saved = []
+    for event in found:
+        _warn(event, 1)
+        if isinstance(event, Saved):
+            saved.append(event.path)
+    return saved
+
+
+def _warn(event: Event, depth: int) -> None:
+    """Warns of what is not a result, as if from so many frames above the caller."""
+    if isinstance(event, Note) and event.level != "info":
+        warnings.warn(event.text.replace("`", ""), stacklevel=depth + 2)
+
+
+def _output(given: str | Path | None, name: str) -> Path:
+    return Path("out") / name if given is None else Path(given)

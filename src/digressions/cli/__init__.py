@@ -1,0 +1,1 @@
+"""The `digress` command: parses, calls a use case, shows its events."""

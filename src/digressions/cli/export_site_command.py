@@ -1,0 +1,35 @@
+"""``digress export-site``: a finite world as a folder for any web server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ..files import slug
+from ..generate.params import ModelParams
+from ..worlds.world_spec import SiteSpec
+from .console import load_model, show
+from .options import FLAT, ModelOptions, Prompt, given, options_of, output
+
+
+class SiteOptions(options_of(SiteSpec, without=["prompt"])):
+    """See `SiteSpec`."""
+
+
+def export_site(
+    prompt: Prompt,
+    /,
+    *,
+    target: Annotated[Path | None, output("Folder. [default: out/PROMPT-site]")] = None,
+    options: Annotated[SiteOptions, FLAT] = SiteOptions(),
+    model: Annotated[ModelOptions, FLAT] = ModelOptions(),
+) -> None:
+    spec = SiteSpec.of(prompt=prompt, **given(options))
+    chosen = ModelParams.of(**given(model))
+    from ..worlds.opening import read_start
+    from ..worlds.site import export_site as export
+
+    folder = target or Path("out") / f"{slug(prompt)}-site"
+    start = read_start(spec.world)
+    kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
+    show(export(load_model(chosen), spec, folder, start=start), kept=kept)

@@ -1,0 +1,55 @@
+"""``digress frame``: picture frames in a photo, and pictures painted or hung into them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..errors import InputError
+from ..frames.frame_spec import FrameSpec
+from ..generate.params import ModelParams
+from .console import load_model, show
+from .options import FLAT, ModelOptions, given, options_of, output
+
+
+class FrameOptions(options_of(FrameSpec, without=["prompts"])):
+    """See `FrameSpec`."""
+
+
+def frame(
+    photo: Annotated[Path, Parameter(help="A photo of a wall with frames.")],
+    /,
+    *prompts: Annotated[str, Parameter(help=FrameSpec.model_fields["prompts"].description)],
+    target: Annotated[Path | None, output("Folder. [default: out/PHOTO-frame]")] = None,
+    options: Annotated[FrameOptions, FLAT] = FrameOptions(),
+    model: Annotated[ModelOptions, FLAT] = ModelOptions(),
+) -> None:
+    spec = FrameSpec.of(prompts=list(prompts), **given(options))
+    chosen = ModelParams.of(**given(model))
+    spec.check()
+    for name in [] if prompts else given(model):
+        raise InputError(f"`{name}` is about painting, and needs a prompt")
+    from ..frames.choosing import read_frames
+    from ..frames.inserting import save_found, save_inserted
+
+    folder = target or Path("out") / f"{photo.stem}-frame"
+    inputs = read_frames(photo, spec, folder)
+    if spec.find:
+        show(save_found(inputs, folder))
+    if spec.insert:
+        show(save_inserted(inputs, folder))
+    if not prompts:
+        return
+    kept = f"finished pictures are kept in {folder}: the same command goes on"
+    if spec.explain:  # with torch from here on: finding goes without
+        from ..frames.explain import explain_frame
+
+        show(explain_frame(load_model(chosen), photo, spec, folder / "explain", inputs), kept=kept)
+        return
+    from ..frames.filling import fill_frames
+
+    loaded = load_model(chosen)
+    events = fill_frames(loaded, photo, spec, folder, inputs, device=chosen.device)
+    show(events, kept=kept)

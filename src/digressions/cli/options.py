@@ -1,0 +1,192 @@
+"""From declared parameters to options: the command line declares none of its own twice.
+
+`options_of` makes a dataclass of the parameters of a `Params` class, which cyclopts flattens into
+options: names, types, choices, help and groups all come from the declaration. An option that is not
+given is ``None``, so that a command can tell; what is given goes into the spec, which validates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+
+from cyclopts import Group, Parameter, Token
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from ..errors import InputError, in_words
+from ..generate.declare import Params
+from ..generate.params import GenerationParams, ModelParams
+from .console import option_name
+
+GROUPS = (
+    *("Picture", "Start", "Cells", "Frame", "Paper", "Film", "Page", "Sampling", "Output"),
+    *("Model", "Machines"),
+)
+
+
+def group(name: str) -> Group:
+    """The heading of some options in a help page, in the order of `GROUPS`."""
+    return Group(name, sort_key=GROUPS.index(name))
+
+
+def options_of(
+    spec: type[Params],
+    *,
+    without: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> Any:
+    """A dataclass whose fields are the options of a spec, for ``Annotated[..., FLAT]``.
+
+    Args:
+        spec: Whose parameters, embedded groups' too.
+        without: Names that are no options of this command: arguments, or what does nothing in it.
+        only: The names that are, if not all.
+    """
+    fields = []
+    for name, info in spec.flat_fields().items():
+        if name in without or (only is not None and name not in only):
+            continue
+        about, kind = _about(info), _plain_type(info)
+        shape, metavar, read = _as_typed(kind, about.get("form"))
+        parameter = Parameter(
+            name=[option_name(name)],
+            help=_help(info, kind),
+            group=group(str(about.get("group", "Picture"))),
+            converter=read,
+            metavar=metavar,
+            negative=(),
+            show_default=False,
+            allow_leading_hyphen=about.get("form") == "numbers",
+        )
+        annotation: Any = Annotated[shape if shape is bool else shape | None, parameter]
+        default = dataclasses.field(default=False if shape is bool else None)
+        fields.append((name, annotation, default))
+    made = dataclasses.make_dataclass(f"{spec.__name__}Options", fields, frozen=True)
+    made.__module__ = __name__  # cyclopts flattens no class of the standard library's modules
+    return made
+
+
+FLAT = Parameter(name="*")
+"""Spreads a dataclass of options over the command line."""
+
+
+def output(help: str) -> Parameter:
+    """The option ``-o``."""
+    return Parameter(name=["-o", "--output"], help=help, group=group("Output"), show_default=False)
+
+
+def given(options: Any) -> dict[str, Any]:
+    """The options that were given, by parameter name."""
+    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+    return {
+        name: value for name, value in values.items() if value is not None and value is not False
+    }
+
+
+Reader: TypeAlias = Callable[[Any, Sequence[Token]], Any]
+
+
+def _as_typed(kind: Any, wanted: str | None) -> tuple[Any, str | None, Reader | None]:
+    """How a parameter is typed: what cyclopts takes it for, what stands for its value in a help
+    page, and what makes of it what the spec takes. What is no number or choice stays text, which
+    the spec refuses in its own words."""
+    if kind is bool:
+        return bool, None, None
+    if wanted == "numbers":
+        return object, "N,N,...", _read_numbers
+    if wanted in ("picture", "path") or kind is Path:
+        return object, "PATH", _read_text
+    if wanted == "pictures":
+        return list[object], "PATH", _read_texts
+    if get_origin(kind) is Literal and all(isinstance(each, int) for each in get_args(kind)):
+        kind = int
+    if kind in (int, float):
+        return object, "NUMBER", lambda _, tokens: _number(kind, tokens[0].value)
+    if get_origin(kind) is Literal:
+        return object, "CHOICE", _read_text
+    if get_origin(kind) is tuple:
+        return tuple[(str,) * len(get_args(kind))], "TEXT", None
+    if get_origin(kind) is list:
+        if get_args(kind)[0] is int:
+            return list[object], "NUMBER", _read_whole_numbers
+        return list[object], "TEXT", _read_texts
+    return object, "TEXT", _read_text
+
+
+def _read_text(_: Any, tokens: Sequence[Token]) -> str:
+    return tokens[0].value
+
+
+def _read_texts(_: Any, tokens: Sequence[Token]) -> list[str]:
+    return [token.value for token in tokens]
+
+
+def _read_whole_numbers(_: Any, tokens: Sequence[Token]) -> list[Any]:
+    return [_number(int, token.value) for token in tokens]
+
+
+def _read_numbers(_: Any, tokens: Sequence[Token]) -> list[float]:
+    """Numbers with commas between them, such as ``1,0.7``."""
+    (token,) = tokens
+    try:
+        return [float(part) for part in token.value.split(",")]
+    except ValueError:
+        raise InputError(f"{token.keyword} {token.value!r}: give numbers like 1,0.7") from None
+
+
+def _number(kind: Callable[[str], Any], text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _about(info: FieldInfo) -> dict[str, Any]:
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+
+
+def _plain_type(info: FieldInfo) -> Any:
+    """The type of a parameter without ``None`` and without limits."""
+    kind = info.annotation
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next(each for each in get_args(kind) if each is not type(None))
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return kind
+
+
+def _help(info: FieldInfo, kind: Any) -> str:
+    """What a parameter is, its choices, and what it is if it is not given."""
+    text = str(info.description)
+    wanted = _about(info).get("form")
+    choices = [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
+    if not all(choice in text for choice in choices):
+        text += f" One of {', '.join(choices)}."
+    if get_origin(kind) is list and "repeatable" not in text and wanted != "numbers":
+        text += " Repeatable."
+    text += f" [{_default_in_words(info.default, _about(info))}]"
+    return in_words(text, option_name)
+
+
+def _default_in_words(default: Any, about: Mapping[str, Any]) -> str:
+    if default is ... or default is PydanticUndefined:
+        return "required"
+    if (where := about.get("default_from")) is not None:
+        return f"default: {where}"
+    if default is None or default in ("", [], ()):
+        return "default: none"
+    if isinstance(default, bool):
+        return f"default: {'on' if default else 'off'}"
+    return f"default: {default:g}" if isinstance(default, float) else f"default: {default}"
+
+
+PICTURE = Annotated[Path, Parameter(help="Any picture.")]
+Prompt = Annotated[str, Parameter(help=GenerationParams.model_fields["prompt"].description)]
+
+
+class ModelOptions(options_of(ModelParams)):
+    """See `ModelParams`."""

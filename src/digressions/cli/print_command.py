@@ -1,0 +1,35 @@
+"""``digress print``: a picture as a file for a printer, exact in size and colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ..generate.params import ModelParams
+from ..prints.print_spec import PrintSpec
+from .console import show
+from .options import FLAT, PICTURE, given, options_of, output
+
+
+class PrintOptions(options_of(PrintSpec)):
+    """See `PrintSpec`."""
+
+
+class DeviceOptions(options_of(ModelParams, only=["device"])):
+    """See `ModelParams`."""
+
+
+def print_picture(
+    picture: PICTURE,
+    /,
+    *,
+    target: Annotated[
+        Path | None, output(".pdf, .tif, .png or .jpg. [default: PICTURE.pdf]")
+    ] = None,
+    options: Annotated[PrintOptions, FLAT] = PrintOptions(),
+    device: Annotated[DeviceOptions, FLAT] = DeviceOptions(),
+) -> None:
+    from ..prints.printing import print_picture as printing
+
+    spec = PrintSpec.of(**given(options))
+    show(printing(picture, spec, target or picture.with_suffix(".pdf"), **given(device)))

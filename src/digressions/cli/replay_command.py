@@ -1,0 +1,52 @@
+"""``digress replay``: a picture again, from what its file remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ..events import Note
+from ..generate.params import ModelParams
+from .console import load_model, show
+from .options import FLAT, given, group, options_of, output
+
+if TYPE_CHECKING:
+    from ..models.base import Model
+
+
+class ReplayOptions(options_of(ModelParams, only=["device", "dtype", "tiny_vae"])):
+    """See `ModelParams`."""
+
+
+def replay(
+    file: Annotated[Path, Parameter(help="A picture, a film or a print of this program.")],
+    /,
+    *,
+    target: Annotated[Path | None, output("File or folder. [default: FILE-replay]")] = None,
+    model: Annotated[
+        str | None,
+        Parameter(
+            help="Where the model is now. [default: where it was]",
+            group=group("Model"),
+            show_default=False,
+        ),
+    ] = None,
+    options: Annotated[ReplayOptions, FLAT] = ReplayOptions(),
+) -> None:
+    from ..api import replay as replayed
+
+    others = ModelParams.of(**given(options))
+    loaded = []
+
+    def load(name: str) -> Model:
+        loaded.append(load_model(others.but(model=name)))
+        return loaded[0]
+
+    show(replayed(file, load, model=model, output=target, device=others.device))
+    named = ["model"] if model is not None else []
+    idle = [f"`{name}`" for name in (*named, *given(options)) if name != "device"]
+    if idle and not loaded:
+        text = f"{' and '.join(idle)} changed nothing: no model was needed to make it again"
+        show(iter([Note(text, "note")]))

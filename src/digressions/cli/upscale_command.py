@@ -1,0 +1,33 @@
+"""``digress upscale``: a picture with more pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ..generate.params import ModelParams, UpscaleSpec
+from .console import show
+from .options import FLAT, PICTURE, given, options_of, output
+
+
+class UpscaleOptions(options_of(UpscaleSpec)):
+    """See `UpscaleSpec`."""
+
+
+class DeviceOptions(options_of(ModelParams, only=["device"])):
+    """See `ModelParams`."""
+
+
+def upscale(
+    picture: PICTURE,
+    /,
+    *,
+    target: Annotated[Path | None, output("File. [default: PICTURE-upscaled.png]")] = None,
+    options: Annotated[UpscaleOptions, FLAT] = UpscaleOptions(),
+    device: Annotated[DeviceOptions, FLAT] = DeviceOptions(),
+) -> None:
+    from ..generate.upscaling import upscale_picture
+
+    spec = UpscaleSpec.of(**given(options))
+    path = target or picture.with_name(f"{picture.stem}-upscaled.png")
+    show(upscale_picture(picture, spec, path, **given(device)))

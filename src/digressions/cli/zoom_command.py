@@ -1,0 +1,50 @@
+"""``digress zoom``: a film that falls into a picture made of pictures, for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ..distributed.cluster import ClusterParams
+from ..files import slug
+from ..generate.params import ModelParams
+from ..worlds.world_spec import FilmSpec
+from .console import joining, load_model, show
+from .options import FLAT, ModelOptions, Prompt, given, options_of, output
+
+
+class FilmOptions(options_of(FilmSpec, without=["prompt"])):
+    """See `FilmSpec`."""
+
+
+class ClusterOptions(options_of(ClusterParams)):
+    """See `ClusterParams`."""
+
+
+def zoom(
+    prompt: Prompt,
+    /,
+    *,
+    target: Annotated[
+        Path | None,
+        output("FILE.mp4, .webm, .gif or .webp, or a folder for PNGs. [default: out/PROMPT.mp4]"),
+    ] = None,
+    options: Annotated[FilmOptions, FLAT] = FilmOptions(),
+    machines: Annotated[ClusterOptions, FLAT] = ClusterOptions(),
+    model: Annotated[ModelOptions, FLAT] = ModelOptions(),
+) -> None:
+    spec = FilmSpec.of(prompt=prompt, **given(options))
+    cluster = ClusterParams.of(**given(machines))
+    chosen = ModelParams.of(**given(model))
+    cluster.check()
+    from ..worlds.film import check_film, make_film
+    from ..worlds.opening import read_start
+
+    path = target or Path("out") / f"{slug(prompt)}.mp4"
+    check_film(spec, path)
+    start = read_start(spec.world)
+    loaded = load_model(chosen)
+    with joining(cluster, loaded, chosen) as executor:
+        events = make_film(loaded, spec, path, start=start, executor=executor)
+        kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
+        show(events, kept=kept)

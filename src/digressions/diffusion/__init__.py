@@ -1,0 +1,1 @@
+"""The mathematics of sampling, in torch only: schedules, denoisers, samplers."""

@@ -1,1 +1,0 @@
-"""Batches mapped over this process or over many machines."""

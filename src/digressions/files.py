@@ -1,0 +1,171 @@
+"""Files: written whole or not at all, refused in one line; JSON from outside, read with care."""
+
+from __future__ import annotations
+
+import glob
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError, OutputError
+
+
+def check_folder(folder: Path) -> None:
+    """Makes sure, before anything is painted, that files can be written into a folder.
+
+    Raises:
+        OutputError: It, or what it would be made in, is not a folder or not writable.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise OutputError(f"{there} is not a folder: choose another `output`")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{there} is not writable: choose another `output`")
+
+
+@contextmanager
+def workshop(folder: Path, target: Path) -> Iterator[Path]:
+    """A folder inside ``folder`` to build in; gone afterwards.
+
+    After an exception every folder made on the way to it is gone as well. Its name is a fixed
+    one, so that what a killed run has left there goes with the next run.
+    """
+    with writing(target):
+        made = _missing(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        work = folder / f".{target.name}.writing"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+    try:
+        yield work
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        _remove_empty(made)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folders on the way to one that are not there yet, the innermost first."""
+    return [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """The system's refusals, in the package's words.
+
+    Raises:
+        OutputError: ``target`` cannot be written, and why.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; it takes the place of ``path`` when the block ends.
+
+    The folder is made if it is missing. After an exception nothing has changed. A process that is
+    killed in between leaves a hidden file beside ``path``, which nothing reads; see `remove_parts`.
+
+    Raises:
+        OutputError: The file cannot be written, and why.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with writing(path):
+        made = _missing(path.parent)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            _remove_empty(made)
+            raise
+
+
+def remove_parts(path: Path) -> None:
+    """Removes what killed processes of this machine have left beside a file (see `whole_file`)."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        process = part.name.split(".")[-2]
+        if process.isdecimal() and not is_running(int(process)):
+            part.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number on this machine, as far as can be told."""
+    if os.name == "nt":  # no harmless way to ask there
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file, indented by one, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+        ValueError: The value holds what JSON does not know, such as NaN.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with whole_file(path) as part:
+        part.write_text(text, "utf-8")
+
+
+def refuse_overwrite(source: Path, target: Path) -> None:
+    """Makes sure that the output does not overwrite a file that it is made from.
+
+    Raises:
+        InputError: It is the target.
+    """
+    if source.resolve() == target.resolve():
+        raise InputError(f"{source} would be written over: choose another `output`")
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value that a JSON text stands for.
+
+    Raises:
+        ValueError: It is not JSON, holds NaN or infinity, or is nested more deeply than Python can
+            follow.
+    """
+    try:
+        return json.loads(text, parse_constant=_refused, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits:.20} is beyond every number")
+    return number
+
+
+def slug(prompt: str) -> str:
+    """A prompt as a file name: lower case letters, digits and hyphens, at most 60."""
+    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "picture"

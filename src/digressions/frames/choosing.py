@@ -1,0 +1,269 @@
+"""Which frames of a photo get what: found or given, chosen or refused. Needs no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..events import Note, counted
+from ..files import check_folder
+from ..homography import Quad
+from ..images.colour import PaletteOrigin, read_palette
+from ..images.image_files import focal_length
+from ..images.source_image import PictureLike, SourceImage, source_image
+from ..images.upscale import check_upscaler
+from ..prompts.scheduling import negative_text, parsed
+from .find import Frame, find_frames, frame_at, opening_in_mask
+from .frame_spec import MAX_CANDIDATES, FrameSpec
+
+LIKELY = 0.2  # the score from which a frame is taken that nobody named
+VAGUE = 0.15  # of an aspect: its error from which it is said
+_SHOWN = r"(room|found|before-after)\.(png|jpg)"
+_PAINTED = r"(candidates|picture|print)(-\d+)?(-proof)?\.(png|jpg|tif)"
+
+
+class FrameInputs(NamedTuple):
+    """A photo, its frames, and what goes into which of them.
+
+    Attributes:
+        photo: The photo.
+        focal_35mm: Its focal length as EXIF has it, in mm for 35 mm film, or ``None``.
+        mask: White where the opening is, black what stands before it; or ``None``.
+        found: All frames, the best first.
+        chosen: Those that get something: numbers in ``found`` from 0, in the order of the prompts
+            or pictures.
+        pictures: The user's own, one for each chosen frame; none where some are painted.
+        palette: Colours to paint from, and how to remember them; or ``None``.
+    """
+
+    photo: SourceImage
+    focal_35mm: float | None
+    mask: SourceImage | None
+    found: list[Frame]
+    chosen: list[int]
+    pictures: list[SourceImage]
+    palette: tuple[np.ndarray, PaletteOrigin] | None
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The chosen ones."""
+        return [self.found[index] for index in self.chosen]
+
+    @property
+    def mask_pixels(self) -> np.ndarray | None:
+        """``(H, W)`` uint8, or ``None``."""
+        return None if self.mask is None else self.mask.pixels
+
+
+def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInputs:
+    """Reads the user's files, finds the frames and chooses among them.
+
+    All that can be found wrong without a model is found here, and nothing is written.
+
+    Args:
+        photo: A path, a PIL image or an array.
+        spec: What to do with its frames.
+        folder: Where files will be written.
+
+    Raises:
+        ImageError: A picture cannot be read.
+        PromptError: A prompt cannot be read.
+        InputError: Parameters contradict each other, there are no such frames, or what is most like
+            a frame hardly is one.
+        OutputError: The folder cannot be written to.
+    """
+    spec.check()
+    _check_prompts(spec)
+    check_folder(folder)
+    sources = [Path(photo)] if isinstance(photo, (str, Path)) else []
+    check_sources([*sources, *spec.source_files()], folder, painting=bool(spec.prompts))
+    wanted = len(spec.insert or spec.prompts)
+    picks(spec, max(len(spec.prompts), len(spec.frame or []), 1))
+    check_upscaler(spec.paper.upscaler)
+    wall = source_image(photo)
+    focal = focal_length(sources[0]) if sources else None
+    pictures = [source_image(picture) for picture in spec.insert or []]
+    mask = None if spec.mask is None else read_mask(spec.mask, wall)
+    palette = None if spec.palette is None else read_palette(spec.palette)
+    found = frames_in(wall, focal, spec, mask)
+    numbers = choose(found, spec.frame, wanted, one_for_all=len(spec.prompts) == 1)
+    if not spec.frame:
+        check_likely([found[index] for index in numbers], name_of(wall))
+    for index in numbers:
+        job = spec.paper.for_aspect(found[index].aspect.value)
+        if job is not None:
+            job.check(folder / f"print{spec.paper.suffix}")
+    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette)
+
+
+def _check_prompts(spec: FrameSpec) -> None:
+    """Raises `PromptError` for a prompt that cannot be read."""
+    for text in [*spec.prompts, spec.refining.refine]:
+        if text is not None:
+            parsed(text)
+    negative_text(spec.params.negative)
+
+
+def name_of(photo: SourceImage) -> str:
+    """What messages call a photo."""
+    return photo.origin["path"] or "the photo"
+
+
+def check_sources(sources: Iterable[Path], folder: Path, *, painting: bool) -> None:
+    """Makes sure that no file that a picture is made of is written over.
+
+    Args:
+        sources: The user's files.
+        folder: Where files will be written.
+        painting: Whether pictures are painted.
+
+    Raises:
+        InputError: One of them would be.
+    """
+    written = f"{_SHOWN}|{_PAINTED}" if painting else _SHOWN
+    for path in sources:
+        here = path.resolve().parent == folder.resolve()
+        if here and re.fullmatch(written, path.name):
+            raise InputError(f"{path} would be written over: choose another `output`")
+
+
+def read_mask(mask: PictureLike, photo: SourceImage) -> SourceImage:
+    """A mask of a photo.
+
+    Raises:
+        ImageError: It cannot be read.
+        InputError: It is not of the photo's size.
+    """
+    found = source_image(mask, mask=True)
+    (high, wide), (rows, columns) = photo.pixels.shape[:2], found.pixels.shape
+    if (rows, columns) != (high, wide):
+        name = found.origin["path"] or "the mask"
+        raise InputError(
+            f"{name} is {columns} x {rows} pixels, {name_of(photo)} is {wide} x {high}: a mask "
+            "needs the size of its photo",
+            field="mask",
+        )
+    return found
+
+
+def frames_in(
+    photo: SourceImage, focal_35mm: float | None, spec: FrameSpec, mask: SourceImage | None
+) -> list[Frame]:
+    """The frames that were given, or else found, the best first.
+
+    Raises:
+        InputError: There are none.
+    """
+    pixels = photo.pixels
+    if spec.corners is not None:
+        found = [frame_at(pixels, Quad.parse(spec.corners), focal_35mm)]
+    elif mask is not None:
+        found = [frame_at(pixels, opening_in_mask(mask.pixels), focal_35mm)]
+    else:
+        found = find_frames(pixels, focal_35mm)
+    if not found:
+        raise _none_found(photo, focal_35mm)
+    return [replace(each, aspect=each.aspect.snapped()) for each in found] if spec.snap else found
+
+
+def _none_found(photo: SourceImage, focal_35mm: float | None) -> InputError:
+    name, nearest = name_of(photo), find_frames(photo.pixels, focal_35mm, least=0.0)
+    if not nearest:
+        return InputError(
+            f"{name}: no frame found, not even four straight edges that meet: give the corners "
+            "of the opening with `corners` x,y x,y x,y x,y"
+        )
+    best = nearest[0]
+    weakest = min(("edges", "straight", "corners", "rectangle"), key=best.reasons.__getitem__)
+    return InputError(
+        f"{name}: no frame found; the nearest has score {best.score:.2f} ({weakest} "
+        f"{best.reasons[weakest]:.2f}): if it is one, give `corners` {best.opening}"
+    )
+
+
+def choose(
+    found: Sequence[Frame], numbers: Sequence[int] | None, wanted: int, *, one_for_all: bool
+) -> list[int]:
+    """Which frames get the pictures or prompts, from 0, in their order.
+
+    Args:
+        found: The best first.
+        numbers: As the user gave them, from 1; the best if not given.
+        wanted: How many prompts or pictures there are.
+        one_for_all: Whether a single prompt is for all the numbers.
+
+    Raises:
+        InputError: There are no such frames, or not as many as pictures.
+    """
+    count = f"1 to {len(found)}" if len(found) > 1 else "there is 1"
+    for number in numbers or []:
+        if not 1 <= number <= len(found):
+            raise InputError(f"`frame` {number}: no such frame; {count}, as `find` shows")
+    if numbers and len(set(numbers)) < len(numbers):
+        raise InputError("`frame` names a frame twice: a frame takes one picture")
+    if numbers and wanted and len(numbers) != wanted and not one_for_all:
+        raise InputError(f"{len(numbers)} times `frame` for {wanted} pictures: one for each")
+    if wanted > len(found):
+        raise InputError(
+            f"{wanted} pictures, but only {counted(len(found), 'frame')}: leave some out"
+        )
+    return [number - 1 for number in numbers] if numbers else list(range(wanted))
+
+
+def check_likely(chosen: Sequence[Frame], photo: str) -> None:
+    """Refuses what is hardly a frame, where the user named none.
+
+    Args:
+        chosen: The best first.
+        photo: What to call the photo.
+
+    Raises:
+        InputError: The score of one of them is low.
+    """
+    for number, each in enumerate(chosen, 1):
+        if each.score < LIKELY:
+            after = f" after {number - 1}" if number > 1 else ""
+            raise InputError(
+                f"{photo}: what is most like a frame{after} has score {each.score:.2f}: `frame` "
+                f"{number} takes it anyway, `find` shows all of them, `corners` x,y x,y x,y x,y "
+                "gives another"
+            )
+
+
+def picks(spec: FrameSpec, frames: int) -> list[int | None]:
+    """Which candidate each frame takes, ``None`` to have them shown.
+
+    Raises:
+        InputError: There is no such candidate, or neither one number nor one a frame was given.
+    """
+    given, most = spec.pick, spec.n or MAX_CANDIDATES
+    if not given:
+        return [None] * frames
+    if len(given) not in (1, frames):
+        raise InputError(
+            f"{len(given)} times `pick` for {frames} frames: give it once for all, or once for each"
+        )
+    for number in given:
+        if not 1 <= number <= most:
+            raise InputError(f"`pick` {number} is out of range: 1 to {most} candidates")
+    return [*given] if len(given) == frames else [given[0]] * frames
+
+
+def notes_on_aspect(number: int, frame: Frame) -> Iterator[Note]:
+    """Says so where the photo leaves the shape of a frame open.
+
+    Args:
+        number: Of the frame, from 1.
+    """
+    aspect = frame.aspect
+    if aspect.standard is None and aspect.error > VAGUE * aspect.value:
+        yield Note(
+            f"the photo does not show clearly how wide frame {number} is: width / height {aspect}",
+            "note",
+        )

@@ -1,0 +1,264 @@
+"""`FrameSpec`: every parameter of a picture in a frame, declared once. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from ..errors import InputError
+from ..generate.declare import DEFAULT_SEED, Params, Seed, Share, declared, option
+from ..generate.params import GenerationParams, StartParams, upscaler_option
+from ..homography import Quad
+from ..images.colour import PALETTE_STRENGTH
+from ..prints.print_spec import PrintJob, PrintSpec
+
+MAX_CANDIDATES = 999  # of a frame
+MAX_REFINED = 4.0
+ROOM = 0.25  # around an opening, as a model sees it; see `candidates.layout`
+EXPLAIN_PICTURES = 6  # of each kind, if not said: enough to tell a tenth of a cause from chance
+MIN_EXPLAIN_PICTURES = 3
+_NOT_EXPLAINED = ("size", "refine", "pick", "strength", "masked_content")
+PrintedAs = Literal["pdf", "tif", "png", "jpg"]
+
+
+def check_enough(pictures: int) -> None:
+    """Raises `InputError` for too few pictures of each kind to tell chance from cause."""
+    if pictures < MIN_EXPLAIN_PICTURES:
+        raise InputError(
+            f"`n` {pictures}: so few pictures of each kind cannot tell a cause from chance: give "
+            f"at least {MIN_EXPLAIN_PICTURES}"
+        )
+
+
+def _listed(value: Any) -> Any:
+    """A list where somebody gives one thing, or several in another way."""
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return list(value)
+    return [value]
+
+
+def _read_corners(value: Any) -> tuple[str, ...]:
+    """Corners as somebody would type them."""
+    if isinstance(value, str):
+        value = value.split()
+    try:
+        points = tuple(
+            point if isinstance(point, str) else ",".join(str(float(side)) for side in point)
+            for point in value
+        )
+    except (TypeError, ValueError):
+        raise InputError(f"`corners` {value!r:.80}: give four points, x,y x,y x,y x,y") from None
+    Quad.parse(points)  # raises what is wrong with them
+    return points
+
+
+Numbers = Annotated[list[int], BeforeValidator(_listed)]
+Texts = Annotated[list[str], BeforeValidator(_listed)]
+Pictures = Annotated[list[Any], BeforeValidator(_listed)]
+Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
+"""Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
+
+
+class FramePaintParams(GenerationParams):
+    """How pictures for frames are painted. Each frame has its own prompt, and the size follows from
+    the frame and the model, so neither is a parameter here."""
+
+    hidden = frozenset({"prompt", "size"})
+
+    prompt: str = ""
+    seed: Seed | None = declared(GenerationParams, "seed", default_from=f"{DEFAULT_SEED}")
+    strength: Share | None = declared(
+        GenerationParams, "strength", default_from=f"1; {PALETTE_STRENGTH:g} with a palette"
+    )
+
+
+class RefineParams(Params):
+    """How the picture is repainted before it is enlarged."""
+
+    refine: str | None = option(
+        None,
+        "Repaint the picture with this prompt, larger.",
+        group="Frame",
+        default_from="it is left as it is",
+    )
+    refine_strength: Share = option(
+        0.5, "0 to 1: how freely `refine` paints over it.", group="Frame"
+    )
+    refine_scale: float = option(
+        2.0,
+        f"1 to {MAX_REFINED:g}: the size of the repainted picture, in sizes of the model.",
+        group="Frame",
+        ge=1,
+        le=MAX_REFINED,
+    )
+
+
+class FramePrintSpec(PrintSpec):
+    """The printer's file that comes with the picture; see `PrintSpec`.
+
+    ``size`` is the paper. Nothing is printed where it is empty; ``upscaler`` also enlarges the
+    picture for the photo.
+    """
+
+    size: str = option(
+        "",
+        "Also make a file for the printer, of this paper as cut: 21x29.7cm, 8x10in, A4.",
+        group="Paper",
+        default_from="none",
+    )
+    print_as: PrintedAs = option("pdf", "The kind of the printer's file.", group="Paper")
+    upscaler: str = upscaler_option(group="Output")
+
+    @property
+    def suffix(self) -> str:
+        """Of the printer's file."""
+        return f".{self.print_as}"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.size:
+            self.sheet(1.0, turned=True)
+        return self
+
+    def check_idle(self) -> None:
+        """Raises `InputError` for a parameter of a print that is not asked for."""
+        for name, info in PrintSpec.model_fields.items():
+            if name not in ("size", "upscaler") and getattr(self, name) != info.default:
+                raise InputError(f"`{name}` is about the print, and needs `size`, the paper")
+        if self.print_as != "pdf":
+            raise InputError("`print_as` is about the print, and needs `size`, the paper")
+
+    def for_aspect(self, aspect: float) -> PrintJob | None:
+        """The print of a picture of an aspect (width / height); ``None`` where there is none.
+
+        The paper lies as the picture does, where ``size`` does not say how.
+        """
+        return self.job(aspect, turned=True) if self.size else None
+
+
+class FrameSpec(Params):
+    """What to do with the frames in a photo: find them, hang pictures, or paint some for them."""
+
+    prompts: Texts = option(
+        [], "What to paint into the best frame; one more for the next frame, and so on."
+    )
+    params: FramePaintParams
+    palette: str | None = declared(StartParams, "palette")
+    frame: Numbers | None = option(
+        None,
+        "The number of a frame, as `find` shows it; once for each prompt or picture.",
+        group="Frame",
+        default_from="the best ones",
+    )
+    corners: Corners | None = option(
+        None,
+        "Corners of the opening in pixels: x,y x,y x,y x,y.",
+        group="Frame",
+        default_from="frames are found",
+    )
+    mask: Any = option(
+        None,
+        "A picture of the photo's size: white where the opening is, black where something stands "
+        "in front of it.",
+        group="Frame",
+        default_from="frames are found",
+        form="picture",
+    )
+    snap: bool = option(False, "Take the nearest standard aspect where it fits.", group="Frame")
+    room: Share | None = option(
+        None,
+        "0 to 1: width of the border of room that the model sees, as a share of the opening's "
+        "shorter side.",
+        group="Frame",
+        default_from=f"{ROOM:g}; 0 for models of few pixels",
+    )
+    n: int | None = option(
+        None,
+        "Candidates for each frame, on a contact sheet; with `explain`, pictures of each kind.",
+        group="Frame",
+        default_from=f"1; {EXPLAIN_PICTURES} with explain",
+        ge=1,
+        le=MAX_CANDIDATES,
+    )
+    pick: Numbers | None = option(
+        None,
+        "Finish this candidate; once for all frames, or once for each.",
+        group="Frame",
+        default_from="with several candidates, a contact sheet is shown",
+    )
+    refining: RefineParams
+    find: bool = option(False, "Draw the frames that are found, and write a JSON.", group="Frame")
+    insert: Pictures | None = option(
+        None,
+        "Hang this picture instead; once for each frame.",
+        group="Frame",
+        default_from="one is painted",
+        form="pictures",
+    )
+    explain: bool = option(
+        False,
+        "Find out what pulls the colours: many paintings, a chart, words.",
+        group="Frame",
+    )
+    paper: FramePrintSpec
+
+    @property
+    def seed(self) -> int:
+        """Of the first candidate of the first frame."""
+        return DEFAULT_SEED if self.params.seed is None else self.params.seed
+
+    def check(self) -> None:
+        """Refuses parameters that contradict each other or would do nothing.
+
+        Raises:
+            InputError: The first of them.
+        """
+        if not (self.find or self.insert or self.prompts):
+            raise InputError(
+                "say what to do: a prompt paints into the best frame, `find` draws the frames, "
+                "`insert` hangs a picture"
+            )
+        if any(not text.strip() for text in self.prompts):
+            raise InputError("a prompt is empty: say what to paint into the frame")
+        if self.explain and len(self.prompts) != 1:
+            raise InputError("`explain` needs one prompt: what to paint into the frame")
+        if self.explain:
+            check_enough(self.n or EXPLAIN_PICTURES)
+        if self.insert and self.prompts:
+            raise InputError("a prompt and `insert` both say what to hang: give one of them")
+        if self.corners is not None and self.mask is not None:
+            raise InputError("`corners` and `mask` both say where the opening is: give one of them")
+        if self.palette is not None and self.params.masked_content == "noise":
+            raise InputError("`masked_content` noise would forget the `palette`: give one of them")
+        self._check_idle()
+        if not self.paper.size:
+            self.paper.check_idle()
+
+    def _check_idle(self) -> None:
+        """Refuses what would do nothing."""
+        painting = (self.params, self.refining, self.paper)
+        given = [
+            name
+            for group in painting
+            for name, info in type(group).flat_fields().items()
+            if getattr(group, name) != info.default
+        ]
+        others = ("palette", "room", "n", "pick", "explain")
+        given += [name for name in others if getattr(self, name) not in (None, False)]
+        for name in given:
+            if not self.prompts:
+                raise InputError(f"`{name}` is about painted pictures, and needs a prompt")
+            if self.explain and name in _NOT_EXPLAINED:
+                raise InputError(f"`{name}` does nothing with `explain`: give one of them")
+        if self.refining.refine is None and self.refining != RefineParams():
+            raise InputError(
+                "`refine_strength` and `refine_scale` are about `refine`, and need its prompt"
+            )
+
+    def source_files(self) -> list[Path]:
+        """The user's files that pictures are made of, besides the photo."""
+        given = [self.mask, self.palette, *(self.insert or [])]
+        return [Path(each) for each in given if isinstance(each, (str, Path))]

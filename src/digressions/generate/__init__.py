@@ -1,0 +1,1 @@
+"""From parameters to pictures, and back from a file to its parameters."""

@@ -1,0 +1,234 @@
+"""`GenerationParams`: every parameter of a picture, declared once.
+
+Name, type, range, help and where the default comes from stand here and nowhere else. Mosaics,
+worlds, films and frames embed these groups.
+
+    GenerationParams      as somebody asks for a picture: what is ``None`` is up to the model
+        .resolved(...)
+    ResolvedParams        nothing left open: the same values with the same weights paint the same
+
+Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..diffusion.names import SamplerName, SpacingName
+from ..errors import InputError
+from ..geometry import Size
+from ..images import DEFAULT_UPSCALER, UPSCALERS
+from ..prompts.scheduling import CombineName
+from .declare import Guidance, PaintedSize, Params, PictureSize, Seed, Share, Steps, option
+
+MOST_TIMES = 64  # a picture is enlarged by at most
+MaskedContent = Literal["noise", "original"]
+
+
+class SourceFile(Params):
+    """A file of the user's that a picture starts from, as the picture remembers it.
+
+    Attributes:
+        path: As it was given.
+        sha256: Of the file, 64 hex digits.
+    """
+
+    path: str
+    sha256: str
+
+
+class ModelParams(Params):
+    """The model, and what it runs on."""
+
+    model: str = option(
+        "bundled", "'bundled', a folder in diffusers layout, or a hub id.", group="Model"
+    )
+    device: str | None = option(
+        None, "cuda, mps or cpu.", group="Model", default_from="the best there is"
+    )
+    dtype: Literal["float32", "float16", "bfloat16"] | None = option(
+        None,
+        "The precision that the networks compute in.",
+        group="Model",
+        default_from="float16 on a GPU, bfloat16 on a CPU with units for it, else float32",
+    )
+    compile: bool = option(
+        False,
+        "Compile the networks with torch.compile: minutes at first, then a little faster; on a CPU "
+        "it pays off after some 17,000 pictures of the bundled model.",
+        group="Model",
+    )
+    tiny_vae: str | None = option(
+        None,
+        "Folder of a tiny autoencoder (TAESD) to use: faster, less fine.",
+        group="Model",
+        default_from="the model's own",
+        form="path",
+    )
+    openvino: bool = option(
+        False,
+        "Let OpenVINO run the networks that it is faster at, on a CPU.",
+        group="Model",
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """What `models.loading.load` takes."""
+        values = self.json_object()
+        return {"name": values.pop("model")} | values
+
+
+class GenerationParams(Params):
+    """Every parameter of a picture. ``None`` is up to the model, or as the help says."""
+
+    prompt: str = option(..., "What to paint, like 'photo of a turtle' or 'a giraffe AND a frog'.")
+    negative: str = option("", "What not to paint: one prompt. Needs a guidance above 1.")
+    seed: Seed | None = option(
+        None, "The same seed paints the same picture.", default_from="drawn at random"
+    )
+    size: PaintedSize | None = option(
+        None, "WIDTHxHEIGHT in pixels, or one number for a square.", default_from="the model"
+    )
+    steps: Steps | None = option(
+        None, "Denoising steps for the whole way from noise.", default_from="the model"
+    )
+    sampler: SamplerName | None = option(None, "The sampler.", default_from="the model")
+    guidance: Guidance | None = option(None, "Guidance scale; 1 is none.", default_from="the model")
+    guidance_rescale: Share = option(
+        0.0, "0 to 1: how much of the contrast that guidance adds is taken back."
+    )
+    combine: CombineName = option(
+        "mean",
+        "How prompts joined by AND become one picture; docs/ensembling.md explains each way.",
+    )
+    strength: Share | None = option(
+        None,
+        "0 to 1: how much of the start picture is noised away; 1 paints freely.",
+        group="Start",
+        default_from="the model",
+    )
+    masked_content: MaskedContent | None = option(
+        None,
+        "What the masked area starts from: noise alone, or the original picture with noise.",
+        group="Start",
+        default_from="noise at strength 1, else original",
+    )
+    timestep_spacing: SpacingName | None = option(
+        None,
+        "How the steps are spread over the noise levels.",
+        group="Sampling",
+        default_from="the model; trailing where a masked area starts from noise",
+    )
+    zero_snr: bool = option(
+        False,
+        "Start at noise alone (zero terminal SNR), with trailing spacing; for v-prediction models.",
+        group="Sampling",
+    )
+
+    def resolved(self, defaults: Mapping[str, Any], *, size: Size) -> ResolvedParams:
+        """With everything that was open filled in.
+
+        Args:
+            defaults: The model's ``sampler``, ``steps``, ``guidance`` and ``strength``; see
+                `models.base.Defaults.values`.
+            size: Of the picture, where the user did not say.
+        """
+        values = {name: getattr(self, name) for name in GenerationParams.model_fields}
+        given = {name: value for name, value in values.items() if value is not None}
+        fallback: dict[str, Any] = {**defaults, "size": size}
+        if self.seed is None:
+            fallback["seed"] = random.SystemRandom().randrange(2**32)
+        return ResolvedParams(**fallback | given)
+
+
+class ResolvedParams(GenerationParams):
+    """Parameters with nothing left open: what a picture is painted by and what its file keeps."""
+
+    seed: Seed
+    size: PaintedSize
+    steps: Steps
+    sampler: SamplerName
+    guidance: Guidance
+    strength: Share
+
+
+class StartParams(Params):
+    """The pictures that a painting starts from. Each is a path, a PIL image or an array."""
+
+    image: Any = option(None, "Paint over this picture.", group="Start", form="picture")
+    mask: Any = option(
+        None, "Paint only where this is white; needs an image.", group="Start", form="picture"
+    )
+    palette: str | None = option(
+        None,
+        "Colours to paint the masked area from, instead of what is in it: those of a picture, or "
+        "such as 'navy,teal,#e0c080' from top to bottom.",
+        group="Start",
+    )
+    region: list[str] | None = option(
+        None,
+        "Where a prompt counts, one for each prompt: a mask file (white where it counts), or all, "
+        "left, right, top, bottom, middle.",
+        group="Start",
+    )
+    region_softness: float = option(
+        0.1, "Width of the regions' edges, in shorter sides.", group="Start", ge=0, le=0.5
+    )
+
+
+def upscaler_option(group: str = "Output") -> Any:
+    """The parameter ``upscaler`` of a `Params` class."""
+    names = ", ".join(UPSCALERS)
+    return option(DEFAULT_UPSCALER, f"What enlarges: {names} or a .safetensors file.", group=group)
+
+
+class EnlargeParams(Params):
+    """How painted pictures are enlarged."""
+
+    enlarge: int = option(1, "Enlarge each picture this many times.", group="Output", ge=1, le=16)
+    upscaler: str = upscaler_option()
+
+
+class PaintSpec(Params):
+    """Pictures that differ only in their seeds."""
+
+    params: GenerationParams
+    start: StartParams
+    larger: EnlargeParams
+    n: int = option(1, "How many, with seeds one after the other.", group="Output", ge=1, le=9999)
+
+
+class UpscaleSpec(Params):
+    """How to enlarge a picture: by a factor, or to fit a size."""
+
+    times: float | None = option(
+        None,
+        "How many times as wide and high.",
+        group="Output",
+        default_from="4, if no size is given",
+        gt=1,
+        le=MOST_TIMES,
+    )
+    size: PictureSize | None = option(
+        None, "WIDTHxHEIGHT in pixels to fit into, instead of times.", group="Output"
+    )
+    upscaler: str = upscaler_option()
+
+    def size_for(self, picture: Size) -> Size:
+        """The size that a picture of a size gets.
+
+        Raises:
+            InputError: Both ``times`` and ``size`` are given, or the result is not larger.
+        """
+        if self.times is not None and self.size is not None:
+            raise InputError("`times` and `size` are two ways to say one thing: give one of them")
+        times = 4.0 if self.times is None else self.times
+        if self.size is not None:
+            times = min(self.size.width / picture.width, self.size.height / picture.height)
+            if not 1 < times <= MOST_TIMES:
+                raise InputError(
+                    f"`size` {self.size} is {times:.3g} times {picture}: more than 1 and at most "
+                    f"{MOST_TIMES}"
+                )
+        return Size(*(max(1, round(side * times)) for side in picture))

@@ -1,0 +1,201 @@
+"""Painting pictures, as a user sees it: parameters and files in, pictures with a memory out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import InputError
+from ..events import Event, Progress, Saved
+from ..geometry import Size
+from ..images.contact_sheet import contact_sheet
+from ..images.image_files import check_suffix, to_array, write_image
+from ..images.upscale import check_upscaler, enlarge, load_upscaler
+from ..models.base import Model
+from .declare import MAX_SEED
+from .job import check
+from .metadata import Record
+from .notes import notes_on
+from .paint import Painted, paint_jobs
+from .params import PaintSpec, ResolvedParams
+from .replay import ReplayRequest, replays_kind
+from .start import (
+    Inputs,
+    check_given,
+    inputs_of,
+    keep_sources,
+    read_inputs,
+    record_for,
+    resolve,
+    start_job,
+)
+
+
+class MadePicture:
+    """A picture in memory and what its file will remember. Stands wherever a picture is taken.
+
+    Attributes:
+        array: ``(H, W, 3)`` uint8, sRGB.
+        text: What its file remembers, for people, other tools and `replay`.
+    """
+
+    def __init__(self, array: np.ndarray, text: Mapping[str, str]) -> None:
+        self.array, self.text = array, text
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.array if dtype is None else self.array.astype(dtype)
+
+    @property
+    def image(self) -> Image.Image:
+        """As a PIL image."""
+        return Image.fromarray(self.array)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes it as PNG, JPEG, WebP or TIFF.
+
+        Raises:
+            OutputError: Another suffix, or a place that cannot be written.
+        """
+        return write_image(path, self.array, self.text)
+
+
+class Picture(MadePicture):
+    """A painted picture.
+
+    Attributes:
+        record: How it was made.
+    """
+
+    def __init__(self, array: np.ndarray, record: Record) -> None:
+        super().__init__(array, record.to_text())
+        self.record = record
+
+    def __repr__(self) -> str:
+        params = self.params
+        return f"<Picture {params.prompt!r:.60} seed {params.seed}, {params.size} px>"
+
+    @property
+    def params(self) -> ResolvedParams:
+        """Its parameters, nothing left open."""
+        return self.record.params
+
+
+def check_spec(spec: PaintSpec, inputs: Inputs) -> None:
+    """Refuses what can be refused without a model.
+
+    Raises:
+        InputError: Parameters that contradict each other or would do nothing.
+    """
+    check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
+    if "upscaler" in spec.larger.model_fields_set and spec.larger.enlarge == 1:
+        raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
+    check_upscaler(spec.larger.upscaler)
+
+
+def paint_pictures(
+    model: Model, spec: PaintSpec, inputs: Inputs | None = None
+) -> Iterator[Event | Picture]:
+    """Paints pictures, and yields each as soon as it is finished.
+
+    Args:
+        model: Paints them.
+        spec: What they are.
+        inputs: What `read_inputs` made of ``spec.start``, if the caller has it already.
+
+    Raises:
+        InputError, PromptError, ImageError: Something cannot be painted, before anything is.
+    """
+    inputs = read_inputs(spec.start) if inputs is None else inputs
+    check_spec(spec, inputs)
+    masked, coloured = inputs.mask is not None, inputs.palette is not None
+    first = resolve(model, spec.params, mask=masked, palette=coloured)
+    if first.seed + spec.n - 1 > MAX_SEED:
+        raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
+    record = record_for(model, first, inputs)
+    if spec.larger.enlarge > 1:
+        record = record.but(enlarge=spec.larger.enlarge, upscaler=spec.larger.upscaler)
+    seeds = range(first.seed, first.seed + spec.n)
+    yield from notes_on(model, first)
+    yield from paint_records(model, [_with_seed(record, seed) for seed in seeds], inputs)
+
+
+def paint_records(
+    model: Model, records: list[Record], inputs: Inputs
+) -> Iterator[Progress | Picture]:
+    """Paints the pictures of records that share their inputs; enlarges those that say so."""
+    jobs = [start_job(record.params, inputs) for record in records]
+    for job in jobs:
+        check(model, job)
+    upscaler = load_upscaler(records[0].upscaler or "lanczos")
+    for found in paint_jobs(model, jobs):
+        if isinstance(found, Painted):
+            record, picture = records[found.job], to_array(found.image)
+            if record.enlarge > 1:
+                height, width = (record.enlarge * side for side in picture.shape[:2])
+                picture = enlarge(picture, width, height, upscaler)
+            yield Picture(picture, record)
+        else:
+            yield found
+
+
+def check_target(target: Path, spec: PaintSpec, usual: Size | None = None) -> None:
+    """Makes sure, before anything is painted, that the pictures can be written to a path.
+
+    Args:
+        usual: Their size, if the spec does not say.
+
+    Raises:
+        OutputError: They cannot.
+        InputError: A picture that they start from would be written over.
+    """
+    size = spec.params.size or usual or Size(1, 1)
+    check_suffix(target, *(spec.larger.enlarge * side for side in size))
+    keep_sources(spec.start, target, several=spec.n > 1)
+
+
+def paint_to_files(
+    model: Model, spec: PaintSpec, target: Path, inputs: Inputs | None = None
+) -> Iterator[Event]:
+    """Paints pictures into files: the use case of ``digress paint``.
+
+    Args:
+        target: The file of a single picture; of several, each seed goes into its name, and a
+            contact sheet comes beside them.
+    """
+    check_target(target, spec, Size(model.size, model.size))
+    yield from saved(paint_pictures(model, spec, inputs), target, several=spec.n > 1)
+
+
+def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> Iterator[Event]:
+    """Events with every picture among them written to a file, and a sheet of several."""
+    pictures: list[Picture] = []
+    for event in found:
+        if not isinstance(event, Picture):
+            yield event
+            continue
+        pictures.append(event)
+        path = target.with_stem(f"{target.stem}-{event.params.seed}") if several else target
+        yield Saved(event.save(path))
+    if several:
+        pictures.sort(key=lambda picture: picture.params.seed)
+        labels = [f"seed {picture.params.seed}" for picture in pictures]
+        sheet = contact_sheet([picture.array for picture in pictures], labels=labels)
+        seeds = {"seeds": str([picture.params.seed for picture in pictures])}
+        path = target.with_stem(f"{target.stem}-sheet")
+        yield Saved(write_image(path, sheet, pictures[0].record.to_text() | seeds))
+
+
+def _with_seed(record: Record, seed: int) -> Record:
+    return record.but(params=record.params.but(seed=seed))
+
+
+@replays_kind("picture")
+def replay_picture(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
+    """A painted picture again."""
+    check_suffix(request.target, *(record.enlarge * side for side in record.params.size))
+    found = paint_records(model, [record], inputs_of(record))
+    yield from saved(found, request.target, several=False)

@@ -1,0 +1,103 @@
+"""Use cases: a picture file with more pixels, and an enlarged one made again.
+
+Both are generators of events (see `events`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .. import __version__
+from ..errors import InputError
+from ..events import Event, Saved, tracked
+from ..files import parsed, refuse_overwrite
+from ..geometry import Size
+from ..images.decoding import MAX_PIXELS
+from ..images.image_files import check_suffix, read_text, write_image
+from ..images.source_image import PictureLike, SourceImage, remembered_image, source_image
+from ..images.upscale import check_upscaler, enlarging, load_upscaler
+from .params import UpscaleSpec
+from .replay import ReplayRequest, replays_text
+
+
+def upscale_picture(
+    picture: PictureLike,
+    spec: UpscaleSpec,
+    output: Path,
+    *,
+    text: Mapping[str, str] | None = None,
+    device: str | None = None,
+) -> Iterator[Event]:
+    """Enlarges a picture and writes it.
+
+    Args:
+        picture: A path, a PIL image or an array.
+        spec: To which size, and by what.
+        output: ``.png``, ``.jpg``, ``.webp`` or ``.tif``.
+        text: What the file remembers of how the picture was made; of a picture file, what that
+            remembers, if not given.
+        device: Of an upscaler from a file: the best there is if not given.
+
+    Yields:
+        `Progress`, in rows, and `Saved`.
+
+    Raises:
+        InputError, OutputError: Before anything is written, whatever is wrong with the picture,
+            the spec or the place.
+    """
+    check_upscaler(spec.upscaler)
+    source = source_image(picture)
+    size = spec.size_for(Size(source.pixels.shape[1], source.pixels.shape[0]))
+    if size.pixels > MAX_PIXELS:
+        raise InputError(f"{size} has more than the {MAX_PIXELS:,} pixels that are written")
+    check_suffix(output, *size)
+    if isinstance(picture, (str, Path)):
+        refuse_overwrite(Path(picture), output)
+        text = read_text(picture) if text is None else text
+    note = {
+        "image": source.origin,
+        "size": list(size),
+        "upscaler": spec.upscaler,
+        "version": __version__,
+    }
+    kept = {name: value for name, value in (text or {}).items() if name != "print"}
+    # What was done last is what is made again.
+    remembered = kept | {"upscale": json.dumps(note)}
+    yield from _enlarged(source, size, spec.upscaler, output, remembered, device)
+
+
+@replays_text("upscale")
+def replay_upscale(request: ReplayRequest) -> Iterator[Event]:
+    """Enlarges a picture file once more, as an enlarged one remembers.
+
+    Raises:
+        InputError: The text is damaged, or the picture is not there or another by now.
+        OutputError: It cannot be written there.
+    """
+    try:
+        note = parsed(request.text["upscale"])
+        size = Size(*(int(side) for side in note["size"]))
+        source, upscaler = remembered_image(note["image"]), str(note["upscaler"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(f"the settings of the enlargement are damaged: {error!r:.120}") from error
+    if min(size) < 1 or size.pixels > MAX_PIXELS:
+        raise InputError(f"the settings of the enlargement are damaged: its size is {size}")
+    check_suffix(request.target, *size)
+    yield from _enlarged(source, size, upscaler, request.target, request.text, request.device)
+
+
+def _enlarged(
+    source: SourceImage,
+    size: Size,
+    upscaler: str,
+    output: Path,
+    text: Mapping[str, str],
+    device: str | None,
+) -> Iterator[Event]:
+    ready = load_upscaler(upscaler, device=device)
+    work = enlarging(source.pixels, *size, ready)
+    image = yield from tracked(f"enlarging with {upscaler}", work, size.height)
+    write_image(output, image, text)
+    yield Saved(output, f"{size.width:,} x {size.height:,} px")

@@ -1,0 +1,285 @@
+"""Frames to a film: MP4, WebM, a GIF or WebP that loops, or a folder of PNGs.
+
+Frames are asked for one by one and go straight to the encoder (PyAV), so the memory that a film
+takes does not depend on its length; of a WebP alone, which Pillow writes, all frames are in memory.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ..errors import ImageError, InputError, OutputError
+from ..files import remove_parts, whole_file
+from ..geometry import Size
+from .image_files import check_suffix, resample, write_image
+from .text_chunks import gif_comment, save_options
+
+_VIDEO = {
+    ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium"}),
+    ".webm": ("webm", "libvpx-vp9", {"crf": "28", "b": "0", "row-mt": "1", "cpu-used": "3"}),
+}
+VIDEOS = tuple(_VIDEO)
+"""Suffixes of files whose texts `read_video_text` reads."""
+_BT709 = 1
+_SAMPLES = 16  # frames that a GIF's palette is made of
+_DITHER = 10.0  # grey levels from the darkest to the brightest of the pattern
+_TRIES = 8
+_BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
+_MAX_WEBP = 1_000_000_000  # bytes of all frames
+
+
+class Film(Protocol):
+    """Frames by number.
+
+    Attributes:
+        count: How many there are.
+        fps: Frames per second.
+        size: Of each.
+    """
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def fps(self) -> float: ...
+
+    @property
+    def size(self) -> Size: ...
+
+    def frame(self, index: int) -> np.ndarray:
+        """``(H, W, 3)`` uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrameList:
+    """A film of frames that are there already.
+
+    Attributes:
+        frames: ``(H, W, 3)`` uint8 each, at least one, of one size.
+        fps: Frames per second.
+    """
+
+    frames: Sequence[np.ndarray]
+    fps: float
+
+    @property
+    def count(self) -> int:
+        return len(self.frames)
+
+    @property
+    def size(self) -> Size:
+        return Size(self.frames[0].shape[1], self.frames[0].shape[0])
+
+    def frame(self, index: int) -> np.ndarray:
+        return self.frames[index]
+
+
+def check_video(path: Path, size: Size, count: int = 1, *, name: str = "size") -> None:
+    """Raises what `write_video` would raise for this path, size and number of frames.
+
+    Args:
+        path: As of `write_video`.
+        size, count: Of the film.
+        name: Of the parameter that the size comes from, for the message.
+
+    Raises:
+        OutputError: A suffix that is no film's.
+        InputError: A size that the encoder does not take, or frames that take too much memory.
+    """
+    kind = path.suffix.lower()
+    if kind not in (*_VIDEO, ".gif", ".webp", ""):
+        raise OutputError(
+            f"{path}: cannot write {kind!r}: use .mp4, .webm, .gif, .webp, or no suffix for a "
+            "folder of PNGs"
+        )
+    if kind in _VIDEO and (size.width % 2 or size.height % 2):
+        raise InputError(f"`{name}` {size}: {kind} takes even sides only")
+    if kind == ".webp":
+        check_suffix(path, *size)
+        if (memory := count * size.pixels * 3) > _MAX_WEBP:
+            raise OutputError(
+                f"{path}: {count:,} frames of {size} as .webp take {memory / 1e9:.1f} GB of "
+                "memory: use .mp4, .webm or .gif"
+            )
+
+
+def write_video(
+    path: Path,
+    film: Film,
+    *,
+    most_bytes: int | None = None,
+    text: Mapping[str, str] | None = None,
+) -> Generator[int, None, Size]:
+    """Writes a film, whole or not at all (of a folder: each frame).
+
+    Closing the generator before its end cancels, and leaves what was there.
+
+    Args:
+        path: ``.mp4``, ``.webm``, ``.gif``, ``.webp`` (quality 90), or no suffix for a folder of
+            PNGs.
+        most_bytes: What a GIF may take; it is made smaller until it fits.
+        text: What the file, or each PNG, remembers.
+
+    Yields:
+        How many frames are rendered, after each; a GIF that has to become smaller begins again
+        at 1.
+
+    Returns:
+        The size of the frames as written.
+
+    Raises:
+        OutputError, InputError: As `check_video`; or the place cannot be written, or a GIF cannot
+            be made small enough.
+    """
+    check_video(path, film.size, film.count)
+    kind, text = path.suffix.lower(), dict(text or {})
+    if kind == "":
+        for index, frame in _frames(film, film.size):
+            write_image(path / f"{index:06}.png", frame, text)
+            yield index + 1
+        return film.size
+    target = Path(os.path.realpath(path))  # write through a link
+    remove_parts(target)
+    with whole_file(target) as part:
+        if kind == ".gif":
+            return (yield from _write_gif(part, film, most_bytes, text))
+        if kind == ".webp":
+            yield from _write_webp(part, film, text)
+        else:
+            yield from _encode(part, kind, film, text)
+    return film.size
+
+
+def read_video_text(path: Path) -> dict[str, str]:
+    """The texts that `write_video` left in an MP4 or a WebM.
+
+    Raises:
+        ImageError: The file is not there or not a film.
+    """
+    import av
+
+    try:
+        # What another program wrote need not be UTF-8.
+        with av.open(str(path), metadata_errors="replace") as container:
+            found = dict(container.metadata)
+    except av.FFmpegError as error:
+        there = path.exists()
+        reason = " is not a film that can be read" if there else ": there is no such file"
+        raise ImageError(f"{path}{reason}") from error
+    # Matroska writes the names of what it does not know in capitals.
+    return {name.lower(): value for name, value in found.items()}
+
+
+def _frames(film: Film, size: Size) -> Iterator[tuple[int, np.ndarray]]:
+    for index in range(film.count):
+        yield index, resample(film.frame(index), *size)
+
+
+def _rate(film: Film) -> Fraction:
+    return Fraction(film.fps).limit_denominator(1000)
+
+
+def _encode(path: Path, kind: str, film: Film, text: Mapping[str, str]) -> Iterator[int]:
+    import av
+
+    container_format, codec, options = _VIDEO[kind]
+    flags = {"movflags": "faststart+use_metadata_tags"} if kind == ".mp4" else {}
+    with av.open(str(path), "w", format=container_format, options=flags) as container:
+        container.metadata.update(text)
+        stream: Any = container.add_stream(codec, rate=_rate(film), options=options)
+        stream.width, stream.height, stream.pix_fmt = *film.size, "yuv420p"
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        for index, frame in _frames(film, film.size):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
+            container.mux(stream.encode(picture))
+            yield index + 1
+        container.mux(stream.encode())
+
+
+def _write_webp(path: Path, film: Film, text: Mapping[str, str]) -> Iterator[int]:
+    pictures = []
+    for index, frame in _frames(film, film.size):
+        pictures.append(Image.fromarray(frame))
+        yield index + 1
+    first, *rest = pictures
+    options = save_options("WEBP", text) | {"quality": 90, "loop": 0, "save_all": True}
+    options |= {"append_images": rest, "duration": round(1000 / film.fps)}
+    first.save(path, "WEBP", **options)
+
+
+def _write_gif(
+    path: Path, film: Film, most_bytes: int | None, text: Mapping[str, str]
+) -> Generator[int, None, Size]:
+    size, palette = film.size, palette_of(film)
+    for _ in range(_TRIES):
+        yield from _write_gif_at(path, film, size, palette)
+        if text:
+            _insert_comment(path, gif_comment(text))
+        written = path.stat().st_size
+        if most_bytes is None or written <= most_bytes:
+            return size
+        # Bytes go with the pixels; a little less, so that it ends soon.
+        shrink = 0.95 * math.sqrt(most_bytes / written)
+        size = Size(*(max(1, round(side * shrink)) for side in size))
+    raise InputError(f"a GIF of {film.count} frames does not fit {most_bytes:,} bytes")
+
+
+def _write_gif_at(path: Path, film: Film, size: Size, palette: Image.Image) -> Iterator[int]:
+    import av
+
+    colours = np.array(palette.getpalette(), np.uint8).reshape(-1, 3)
+    opaque = np.full((256, 4), 255, np.uint8)
+    opaque[:, 1:] = np.resize(colours, (256, 3))
+    with av.open(str(path), "w", format="gif", options={"loop": "0"}) as container:
+        stream: Any = container.add_stream("gif", rate=_rate(film))
+        stream.width, stream.height, stream.pix_fmt = *size, "pal8"
+        for index, frame in _frames(film, size):
+            indexed = dithered(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+            both: Any = (np.asarray(indexed), opaque)  # the stubs know of one array only
+            picture = av.VideoFrame.from_ndarray(both, format="pal8")
+            picture.pts = index
+            container.mux(stream.encode(picture))
+            yield index + 1
+        container.mux(stream.encode())
+
+
+def _insert_comment(path: Path, comment: bytes) -> None:
+    """Puts a comment where readers look for it, before the first frame; by way of a second file,
+    so that a long film takes no more memory."""
+    with whole_file(path) as part, path.open("rb") as gif, part.open("wb") as copy:
+        head = gif.read(13)
+        flags = head[10]
+        palette = gif.read(3 * 2 ** ((flags & 7) + 1)) if flags & 0x80 else b""
+        copy.write(head + palette + comment)
+        shutil.copyfileobj(gif, copy)
+
+
+def palette_of(film: Film) -> Image.Image:
+    """One palette of 256 colours for all frames, so that nothing flickers: median cut over frames
+    from everywhere in the film, then k-means."""
+    indices = range(0, film.count, math.ceil(film.count / _SAMPLES))
+    small = Size(*(max(1, min(side, 64)) for side in film.size))
+    sheet = np.concatenate([resample(film.frame(index), *small) for index in indices])
+    return Image.fromarray(sheet).quantize(256, Image.Quantize.MEDIANCUT, kmeans=2)
+
+
+def dithered(frame: np.ndarray) -> Image.Image:
+    """A frame with an ordered pattern on it (Bayer 1973), which stays where it is from frame to
+    frame, where diffused errors would crawl and take more bytes."""
+    height, width = frame.shape[:2]
+    pattern = (_BAYER + 0.5) / 16 - 0.5
+    tiled = np.tile(pattern, (height // 4 + 1, width // 4 + 1))[:height, :width, None]
+    return Image.fromarray(np.rint(frame + tiled * _DITHER).clip(0, 255).astype(np.uint8))

@@ -1,0 +1,1 @@
+"""Checkpoints of any family behind one protocol."""

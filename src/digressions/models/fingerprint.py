@@ -1,0 +1,78 @@
+"""Which weights a folder holds: their hash, and whether they are still the same."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..errors import ModelError
+
+NETWORKS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
+TWINS = ("*.fp16.*", "*.fp16-*", "*.non_ema.*", "*.non_ema-*")  # other copies of the same weights
+
+
+class Fingerprint:
+    """The weights in some folders, as they were when this was made."""
+
+    def __init__(self, root: Path, patterns: tuple[str, ...]) -> None:
+        """Notes size and time of every file of weights.
+
+        Args:
+            root: What paths are counted from.
+            patterns: Of the files in it.
+        """
+        self._root = root
+        found = {path for pattern in patterns for path in root.glob(pattern)}
+        self._files = sorted(p for p in found if not any(p.match(twin) for twin in TWINS))
+        self._seen = self._look()
+        self._hash: str | None = None
+
+    def hash(self) -> str:
+        """SHA-256 over the weights, file by file in order of their paths: 64 hex digits.
+
+        Only what a picture depends on counts, so that a folder and the hub id that it was copied
+        from have one hash.
+
+        Raises:
+            ModelError: They have changed since this was made.
+        """
+        if self._hash is None:
+            digest = self._digest()
+            self.check()
+            self._hash = digest
+        return self._hash
+
+    def check(self) -> None:
+        """Raises `ModelError` where the weights are not what they were.
+
+        Costs a look at the folder; files are read again only where their time has changed.
+        """
+        now = self._look()
+        if now == self._seen:
+            return
+        if self._hash is None or None in now or self._digest() != self._hash:
+            raise ModelError(
+                f"the weights in {self._root} have changed since they were loaded: what is "
+                "finished is kept, but other weights paint other pictures; put the old ones back, "
+                "or begin again with another `output`"
+            )
+        self._seen = now
+
+    def _look(self) -> list[tuple[int, int] | None]:
+        return [_stamp(path) for path in self._files]
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for path in self._files:
+            digest.update(path.relative_to(self._root).as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

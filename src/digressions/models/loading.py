@@ -1,0 +1,91 @@
+"""A model by name, brought from its files to a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from ..errors import InputError
+from .base import Model
+from .checkpoint import BUNDLED, Checkpoint
+from .openvino_networks import check_openvino
+from .runtime import check_compiler, device_for, dtype_for
+from .stable_diffusion import load_stable_diffusion
+
+
+class Loader(Protocol):
+    """What a family has to bring an opened checkpoint to a device; see `load`."""
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        name: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        compile: bool,
+        tiny_vae: Path | None,
+        openvino: bool,
+    ) -> Model: ...
+
+
+FAMILIES: dict[str, Loader] = dict.fromkeys(
+    (
+        "StableDiffusionPipeline",
+        "StableDiffusionInpaintPipeline",
+        "StableDiffusionXLPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        "LatentConsistencyModelPipeline",
+    ),
+    load_stable_diffusion,
+)
+"""The loader of each pipeline that an index may name (``_class_name`` of ``model_index.json``)."""
+
+
+def load(
+    name: str | Path = BUNDLED,
+    device: str | None = None,
+    dtype: str | None = None,
+    *,
+    compile: bool = False,
+    tiny_vae: str | Path | None = None,
+    openvino: bool = False,
+) -> Model:
+    """Loads a model.
+
+    Args:
+        name: ``"bundled"``, a folder in diffusers layout, or a hub id such as ``"owner/model"``
+            (fetched once into the hub's cache; the only case that may use the network).
+        device: ``"cuda"``, ``"mps"``, ``"cpu"``, ...; ``None`` takes the first there is.
+        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` as `runtime.dtype_for`.
+        compile: Has torch.compile work on the networks: minutes at the start, then faster.
+        tiny_vae: Folder of a tiny autoencoder to use in place of the model's own.
+        openvino: Has OpenVINO run those networks that it is faster with, on a CPU.
+
+    Raises:
+        ModelError: No such model, a part of the checkpoint is missing or of an unknown kind, its
+            weights are pickles, or it cannot be fetched.
+        InputError: No such device or dtype, no compiler, or no CPU for OpenVINO.
+        MissingExtraError: OpenVINO is not installed.
+    """
+    checkpoint = Checkpoint(str(name))
+    where = device_for(device)
+    kind = dtype_for(dtype, where)
+    if compile and openvino:
+        raise InputError("`compile` and `openvino` both run the networks: choose one")
+    if compile:
+        check_compiler(where)
+    if openvino:
+        check_openvino(where)
+    # Any other pipeline may still be one with a unet; its loader says what it lacks.
+    return FAMILIES.get(checkpoint.family, load_stable_diffusion)(
+        checkpoint,
+        str(name),
+        where,
+        kind,
+        compile=compile,
+        tiny_vae=None if tiny_vae is None else Path(tiny_vae),
+        openvino=openvino,
+    )

@@ -1,0 +1,144 @@
+"""The picture that a mosaic is made of, painted or the user's own, at 8 pixels a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..events import Event, Progress, Saved, completed
+from ..generate.declare import PaintedSize, Params
+from ..generate.job import check, job_of
+from ..generate.metadata import Record
+from ..generate.paint import Painted, paint_jobs
+from ..generate.params import GenerationParams
+from ..generate.replay import ReplayRequest, replays_kind
+from ..generate.start import Inputs, inputs_of, record_for
+from ..geometry import Size
+from ..images.image_files import check_suffix, cover, to_array, write_image
+from ..images.source_image import SourceImage
+from ..images.upscale import check_upscaler, enlarge, load_upscaler
+from ..models.base import Model
+from .mosaic_spec import base_params
+
+KIND = "base image"
+
+
+@dataclass(frozen=True, eq=False)
+class BaseImage:
+    """The picture that a mosaic is made of: painted from a prompt, or the user's own.
+
+    Attributes:
+        record: How it is painted, of kind ``"picture"``; where it names an image, nothing is.
+        image: ``(H, W, 3)`` uint8 of the user's own picture, or ``None``.
+        upscaler: What enlarges it to 8 pixels a cell.
+    """
+
+    record: Record
+    image: np.ndarray | None
+    upscaler: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells it from other base images, wherever its files are, in JSON's values. The model
+        and the upscaler are not in it."""
+        if self.record.image is not None:
+            return {"image": self.record.image.sha256}
+        return {"params": self.record.params.json_object()}
+
+    def record_at(self, size: Size) -> Record:
+        """What a file of it remembers that is enlarged to a size."""
+        return self.record.but(
+            kind=KIND, upscaler=self.upscaler, details={"enlarged": [size.width, size.height]}
+        )
+
+
+class BaseDetails(Params):
+    """What a record of kind ``"base image"`` says besides: its size, once enlarged."""
+
+    enlarged: PaintedSize
+
+
+def base_image_of(
+    model: Model, params: GenerationParams, start: SourceImage | None, upscaler: str
+) -> BaseImage:
+    """The base image that is asked for.
+
+    Args:
+        model: Paints it.
+        params: Of the mosaic; see `mosaic_spec.MosaicSpec`.
+        start: The user's own picture, or ``None``.
+        upscaler: What enlarges it.
+    """
+    record = record_for(model, base_params(model, params), Inputs(image=start))
+    return BaseImage(record, None if start is None else start.pixels, upscaler)
+
+
+def check_base_image(model: Model, base: BaseImage) -> None:
+    """Raises what making it would raise, without painting."""
+    if base.image is None:
+        check(model, job_of(base.record.params))
+    check_upscaler(base.upscaler)
+
+
+def making_base_image(
+    model: Model, base: BaseImage, size: Size
+) -> Generator[Progress, None, np.ndarray]:
+    """Paints a base image, or takes the user's own, and brings it to exactly a size.
+
+    What is smaller is enlarged by the upscaler; what is larger is filtered down.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+    """
+    image = base.image
+    if image is None:
+        for found in paint_jobs(model, [job_of(base.record.params)]):
+            if isinstance(found, Painted):
+                image = to_array(found.image)
+            else:
+                yield Progress("painting the base image", found.done, found.total)
+        assert image is not None
+    if image.shape[1] >= size.width and image.shape[0] >= size.height:
+        return cover(image, size.width, size.height)
+    image = cover(image, *fit(image.shape[1], image.shape[0], size.width / size.height))
+    return enlarge(image, size.width, size.height, load_upscaler(base.upscaler))
+
+
+def make_base_image(model: Model, base: BaseImage, size: Size) -> np.ndarray:
+    """As `making_base_image`, all at once."""
+    return completed(making_base_image(model, base, size))
+
+
+def fit(width: int, height: int, aspect: float) -> tuple[int, int]:
+    """The largest size of an aspect inside another."""
+    if width / height > aspect:
+        return max(1, round(height * aspect)), height
+    return width, max(1, round(width / aspect))
+
+
+def remembered_base_image(record: Record) -> BaseImage:
+    """The base image that a record of a mosaic, of a world's film or of a base image remembers.
+
+    Raises:
+        ImageError, InputError: The picture that it is made of cannot be read, or has changed.
+    """
+    start = inputs_of(record).image
+    return BaseImage(
+        record.but(kind="picture", upscaler=None, details={}),
+        None if start is None else start.pixels,
+        record.upscaler or "lanczos",
+    )
+
+
+@replays_kind(KIND)
+def replay_base_image(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
+    """The base image of a mosaic again."""
+    size = BaseDetails.from_json_object(record.details).enlarged
+    check_suffix(request.target, *size)
+    base = remembered_base_image(record)
+    check_base_image(model, base)
+    image = yield from making_base_image(model, base, size)
+    yield Saved(write_image(request.target, image, record.to_text()))

@@ -1,0 +1,228 @@
+r"""Cells of a mosaic: cut from the base image, enlarged, painted over, made exact in the band.
+
+    base image  ->  cells, enlarged  ->  painted over  ->  band corrected  ->  store
+    store  ->  rows of pictures  ->  pyramid, preview, one big file, fidelity
+
+A whole level is never held in memory: pictures go to the store batch by batch (see `production`),
+and come back as rows.
+
+*Exact in the band*: a picture averaged to b x b values equals its parent's cell, always. The
+correction is a tone curve for each channel, :math:`x^\gamma`, whose exponent varies smoothly over
+the picture and is solved for so that the box means agree. Black stays black, white stays white and
+nothing clips, where adding a colour would wash out and clip.
+
+Pictures are ``(B, 3, H, W)`` float32 in 0..1; bands are ``(B, 3, b, b)`` box means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..generate.batching import Painter
+from ..generate.declare import MAX_SEED
+from ..generate.job import Job, check
+from ..images.image_files import from_png
+from ..models.base import Model
+from .mosaic_spec import CELL_SIDE, Mosaic
+from .store import Store
+
+DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half a grey level in
+STEEPEST = 7.0  # of |log gamma|
+TOLERANCE = 0.25 / 255
+SWEEPS = 24
+
+
+class Corrected(NamedTuple):
+    """Corrected pictures and what it took.
+
+    Attributes:
+        images: ``(B, 3, H, W)`` float32 in 0..1.
+        change: ``(B,)``, mean absolute change of a value.
+        shifted: ``(B,)``, the part of it that no tone curve reached; about 0 as a rule.
+    """
+
+    images: Tensor
+    change: Tensor
+    shifted: Tensor
+
+
+def band_of(images: Tensor, b: int) -> Tensor:
+    """Means over ``b x b`` equal boxes: ``(B, 3, b, b)``. Both sides must be multiples of ``b``."""
+    height, width = images.shape[-2] // b, images.shape[-1] // b
+    return F.avg_pool2d(images, (height, width))
+
+
+def correct_band(images: Tensor, band: Tensor) -> Corrected:
+    r"""Bends the tones of pictures until their box means are those of ``band``.
+
+    Newton's method on :math:`\log\gamma` at the box centres, bilinear between them: the derivative
+    of a box mean by its own exponent is :math:`\overline{x^\gamma \gamma \ln x}`, the neighbours'
+    share is left to the next sweep. What the curve cannot reach (a bright box in a black picture)
+    is reached by shifting the box.
+
+    Args:
+        images: ``(B, 3, H, W)`` float32 in 0..1.
+        band: ``(B, 3, b, b)`` in 0..1, the means to reach.
+
+    Returns:
+        Pictures whose box means agree to a quarter of a grey level. Rounding to 8 bits adds at most
+        half a level, and that only in a flat box.
+    """
+    b = band.shape[-1]
+    size = images.shape[-2:]
+    log_x = images.clamp(DARKEST, 1 - DARKEST).log()
+    target = band.clamp(DARKEST, 1 - DARKEST)
+    log_gamma = torch.zeros_like(target)
+    for _ in range(SWEEPS):
+        gamma = enlarge_band(log_gamma, size).exp()
+        bent = (log_x * gamma).exp()
+        missing = _still_missing(target - band_of(bent, b))
+        if not missing.any():
+            break
+        slope = band_of(bent * log_x * gamma, b)
+        step = missing / slope.clamp(max=-1e-4)
+        log_gamma = (log_gamma + step.clamp(-0.7, 0.7)).clamp(-STEEPEST, STEEPEST)
+    bent = (log_x * enlarge_band(log_gamma, size).exp()).exp()
+    bent, shifted = _reach(bent, band)
+    return Corrected(bent, (bent - images).abs().mean((1, 2, 3)), shifted)
+
+
+def enlarge_band(band: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Smooth enlargement of ``(B, C, b, b)`` to ``size``."""
+    if band.shape[-1] == 1:
+        return band.expand(*band.shape[:2], *size)
+    return F.interpolate(band, tuple(size), mode="bilinear", align_corners=False)
+
+
+def _reach(images: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
+    """The last fraction of a grey level, and whatever no tone curve reaches.
+
+    Each box is shifted, and clipped at black and white, until its mean is right: the mean grows
+    with the shift from 0 to 1, so there is always one that fits.
+    """
+    b = band.shape[-1]
+    shifted = images
+    for _ in range(SWEEPS):
+        missing = _still_missing(band - band_of(shifted, b))
+        if not missing.any():
+            break
+        blocked = _boxes(missing, images.shape).sign() * (shifted - 0.5) >= 0.5
+        room = 1 - band_of(blocked.float(), b)
+        shifted = (shifted + _boxes(missing / room.clamp(min=0.02), images.shape)).clamp(0, 1)
+    return shifted, (shifted - images).abs().mean((1, 2, 3))
+
+
+def _still_missing(missing: Tensor) -> Tensor:
+    """What bands lack, with nothing for the pictures that are right already.
+
+    So a picture is finished after the same number of sweeps in any batch.
+    """
+    wrong = missing.abs().amax((1, 2, 3), keepdim=True) >= TOLERANCE
+    return missing * wrong
+
+
+def _boxes(band: Tensor, shape: torch.Size) -> Tensor:
+    """Each value of a band filling its box of a picture."""
+    b = band.shape[-1]
+    return band.repeat_interleave(shape[-2] // b, -2).repeat_interleave(shape[-1] // b, -1)
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """0..1 to uint8, rounded to nearest."""
+    return (images * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def cell_seed(root: int, *path: int) -> int:
+    """A cell's own seed: a hash of the root seed and the path of cells that leads to it.
+
+    The top bit is masked off 8 bytes, where `Noise.for_members` takes 7: either must stay as it is,
+    or a seed would paint another picture.
+    """
+    text = ":".join(str(number) for number in (root, *path))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") & MAX_SEED
+
+
+def cells_of(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
+    """Cells of a base image, each enlarged to a full picture.
+
+    Bicubic, over the whole neighbourhood, so that a cell's gradient runs on into the next cell's.
+
+    Args:
+        base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
+        mosaic: Its grid and the side of its pictures.
+        cells: Indices into the grid.
+
+    Returns:
+        ``(len(cells), 3, side, side)`` float32 in 0..1.
+    """
+    margin = 3  # what the bicubic kernel reaches
+    padded = F.pad(base[None], (margin,) * 4, mode="replicate")[0]
+    patch = CELL_SIDE + 2 * margin
+    cut = []
+    for cell in cells:
+        box = mosaic.grid.box(cell, CELL_SIDE)
+        cut.append(padded[:, box.top : box.top + patch, box.left : box.left + patch])
+    scale = mosaic.side / CELL_SIDE
+    full = math.ceil(patch * scale)
+    enlarged = F.interpolate(
+        torch.stack(cut), (full, full), mode="bicubic", align_corners=False
+    ).clamp(0, 1)
+    inset = round(margin * scale)
+    return enlarged[..., inset : inset + mosaic.side, inset : inset + mosaic.side]
+
+
+def exact_cells(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
+    """The base image's own pixels in each cell: ``(len(cells), 3, CELL_SIDE, CELL_SIDE)``."""
+    boxes = [mosaic.grid.box(cell, CELL_SIDE) for cell in cells]
+    return torch.stack([base[:, b.top : b.bottom, b.left : b.right] for b in boxes])
+
+
+def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
+    """The job of one cell: its seed, and the cell enlarged, ``(3, side, side)`` in 0..1."""
+    return Job(
+        mosaic.params.but(seed=seed), image=image, anchor=mosaic.anchor, band=mosaic.band or 1
+    )
+
+
+def paint_over(
+    painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor, exact: Tensor
+) -> Tensor:
+    """Paints over enlarged cells, of one parent or of several, and makes them exact in the band.
+
+    Args:
+        painter: Paints a batch.
+        mosaic: How cells are painted.
+        seeds: One a cell.
+        starts: The cells enlarged, as `cells_of` gives them.
+        exact: Their own pixels, as `exact_cells` gives them.
+
+    Returns:
+        ``(len(seeds), 3, side, side)`` uint8.
+    """
+    images = painter(
+        [cell_job(mosaic, seed, start) for seed, start in zip(seeds, starts, strict=True)]
+    )
+    if mosaic.band:
+        images = correct_band(images, band_of(exact, mosaic.band)).images
+    return to_bytes(images)
+
+
+def check_cells(model: Model, mosaic: Mosaic) -> None:
+    """Raises what painting the cells would raise, without painting."""
+    mosaic.check()
+    check(model, cell_job(mosaic, mosaic.params.seed, torch.zeros(3, mosaic.side, mosaic.side)))
+
+
+def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
+    """The mosaic, a row of pictures at a time: ``(side, columns * side, 3)`` uint8."""
+    for row in range(mosaic.grid.rows):
+        pngs = store.get(mosaic.grid.row(row))
+        yield np.concatenate([from_png(png, store.path) for png in pngs], axis=1)

@@ -1,0 +1,278 @@
+"""A mosaic and the folder that it is made in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..distributed.executor import Executor, LocalExecutor
+from ..errors import OutputError
+from ..events import Preview, Progress, tracked
+from ..files import check_folder
+from ..generate.batching import BatchSize
+from ..generate.metadata import Record
+from ..images.image_files import read_image, to_tensor, write_image
+from ..images.text_chunks import xmp_packet
+from ..models.base import Model
+from .base_image import BaseImage, check_base_image, making_base_image
+from .cells import cell_seed, check_cells, exact_cells, strips
+from .deep_zoom import check_single, write_deep_zoom, write_single, write_viewer
+from .fidelity import Fidelity, Gauge, Thumbnail
+from .mosaic_spec import BATCH_SIZE, CELL_SIDE, Mosaic, SharingParams
+from .production import PaintTotals, fill, fill_distributed
+from .sharing import CellTask, Variety, source_cells, tasks_of, variety_of
+from .store import Store, check_same_job, read_manifest, write_manifest
+
+KIND = "mosaic"
+FORMAT = 2  # of the folder
+PREVIEW_SIDE = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class MosaicPlan:
+    """A mosaic with its base image, nothing left open.
+
+    Attributes:
+        mosaic: The cells.
+        base: What they are cut from.
+        sharing: Which of them show the same picture.
+    """
+
+    mosaic: Mosaic
+    base: BaseImage
+    sharing: SharingParams
+
+    def check(self, model: Model) -> None:
+        """Raises what making it with a model would raise, without painting.
+
+        Raises:
+            InputError, PromptError: Settings that are wrong, or that the model cannot paint.
+        """
+        check_cells(model, self.mosaic)
+        self.sharing.check()
+        check_base_image(model, self.base)
+
+    def json_object(self) -> dict[str, Any]:
+        """The settings that its pictures depend on, in JSON's values; the model is not in it."""
+        return {
+            "mosaic": self.mosaic.json_object(),
+            "base_image": self.base.identity | {"upscaler": self.base.upscaler},
+            "sharing": self.sharing.json_object(),
+        }
+
+    def record(self) -> Record:
+        """What a file of the whole mosaic remembers."""
+        details = {
+            "mosaic": self.mosaic.json_object(),
+            "sharing": self.sharing.json_object(),
+            "cell_side": CELL_SIDE,
+        }
+        return self.base.record.but(kind=KIND, upscaler=self.base.upscaler, details=details)
+
+
+class MosaicFolder:
+    """A folder with a mosaic, finished or not.
+
+    It holds ``base.png``, the store of pictures, the Deep Zoom pyramid with its page, a preview and
+    ``manifest.json``. The manifest is written first and says which job the folder belongs to; every
+    step after it can be killed and is taken up again by the next run.
+
+    Attributes:
+        resumed: Whether an earlier run has begun it.
+        sizes: How many pictures are painted at once in this process.
+    """
+
+    def __init__(self, model: Model, plan: MosaicPlan, path: Path) -> None:
+        """Checks all that can be checked; nothing is written before `start`.
+
+        Raises:
+            InputError: As `MosaicPlan.check`.
+            OutputError: The folder cannot be written, belongs to another job or holds other files.
+        """
+        plan.check(model)
+        check_folder(path)
+        self.model, self.plan, self.path = model, plan, path
+        self._manifest = self._description()
+        found = read_manifest(path, KIND)
+        if found is not None and found.get("format") != FORMAT:
+            raise OutputError(
+                f"{path} was made by another version of this program: choose another `output`"
+            )
+        if found is not None:
+            check_same_job(path, found, self._manifest["job"])
+        self.resumed = found is not None
+        self.sizes = BatchSize(model.device)
+
+    def start(self) -> Generator[Progress | Preview, None, None]:
+        """Claims the folder, and makes the base image unless it is there.
+
+        Raises:
+            OutputError: The folder, or the store in it, cannot be written or is another job's.
+        """
+        if not self.resumed:
+            write_manifest(self.path, self._manifest)
+        self._store().close()
+        if not self._base_path.exists():
+            size = self.plan.mosaic.base_size
+            image = yield from making_base_image(self.model, self.plan.base, size)
+            write_image(self._base_path, image, self.plan.base.record_at(size).to_text())
+        yield Preview(read_image(self._base_path), "base image")
+
+    @cached_property
+    def base(self) -> torch.Tensor:
+        """The base image, once the folder is started: ``(3, H, W)`` float32 in 0..1."""
+        return to_tensor(read_image(self._base_path))
+
+    @cached_property
+    def sources(self) -> np.ndarray:
+        """For each cell the cell that its picture is painted over; see `sharing.source_cells`."""
+        mosaic, sharing = self.plan.mosaic, self.plan.sharing
+        return source_cells(sharing, self._exact, mosaic.grid, mosaic.params.seed)
+
+    def variety(self) -> Variety:
+        """What the cells' sharing leaves."""
+        return variety_of(self.sources, self._exact, self.plan.mosaic.grid)
+
+    def done(self) -> set[int]:
+        """The cells that have their pictures."""
+        with self._store() as store:
+            return store.done()
+
+    def tasks(self, done: set[int]) -> Sequence[CellTask]:
+        """The pictures to paint for the cells that are not done."""
+        cells = range(self.plan.mosaic.grid.cells)
+        return tasks_of(self.sources, [cell for cell in cells if cell not in done])
+
+    def paint(
+        self, *, batch_size: int | None = None, executor: Executor[Model] | None = None
+    ) -> Generator[PaintTotals, None, PaintTotals]:
+        """Paints what is missing: see `production.fill`.
+
+        Args:
+            batch_size: Pictures painted at once; found by measuring if not given, or
+                `BATCH_SIZE` for workers.
+            executor: Whose workers paint; this process if not given. This process goes its own
+                way, which measures batches, overlaps their stages and stops at once.
+        """
+        with self._store() as store:
+            tasks = self.tasks(store.done())
+            if executor is not None and not isinstance(executor, LocalExecutor):
+                return (
+                    yield from fill_distributed(
+                        store,
+                        executor,
+                        self.plan.mosaic,
+                        self.base,
+                        tasks,
+                        batch_size=batch_size or BATCH_SIZE,
+                    )
+                )
+            self.sizes = BatchSize(self.model.device, batch_size)
+            return (
+                yield from fill(
+                    store, self.model, self.plan.mosaic, self.base, tasks, sizes=self.sizes
+                )
+            )
+
+    def assemble(self, *, single: str | None = None) -> Generator[Progress, None, Fidelity]:
+        """Writes pyramid, page, preview and, if asked, one big image; measures the fidelity.
+
+        Args:
+            single: ``"jpg"`` or ``"tif"``, or ``None`` for no big image.
+        """
+        mosaic = self.plan.mosaic
+        width, height = mosaic.size
+        gauge, small = Gauge(mosaic, self.base), Thumbnail(mosaic.size, PREVIEW_SIDE)
+        text = self.plan.record().to_text()
+        with self._store() as store:
+            # One pass over the store: what measures and what averages down look on.
+            passing = small.watch(gauge.watch(strips(store, mosaic)))
+            pyramid = write_deep_zoom(passing, width, height, self.path, quality=95)
+            yield from tracked("writing the pyramid", pyramid, height)
+            if single is not None:
+                # Another pass: libvips pulls each file's strips at its own pace, so one pass for
+                # both would take a thread more, or the whole mosaic in a temporary file.
+                path, packet = self.single_path(single), xmp_packet(text)
+                one = write_single(strips(store, mosaic), width, height, path, xmp=packet)
+                yield from tracked(f"writing {path.name}", one, height)
+        fidelity = gauge.fidelity()
+        write_image(self.preview_path, small.image(), text)
+        self._write_page()
+        results = {name: _finite(value) for name, value in fidelity._asdict().items()}
+        write_manifest(self.path, self._manifest | {"fidelity": results})
+        return fidelity
+
+    def check_single(self, single: str) -> None:
+        """Raises `OutputError` where the mosaic is too large for one image of a kind."""
+        check_single(self.single_path(single), *self.plan.mosaic.size)
+
+    def single_path(self, single: str) -> Path:
+        """Where the one big image goes."""
+        return self.path / f"mosaic.{single}"
+
+    @property
+    def page_path(self) -> Path:
+        """The page to look at the mosaic with."""
+        return self.path / "index.html"
+
+    @property
+    def preview_path(self) -> Path:
+        """The mosaic as it looks from afar."""
+        return self.path / "preview.jpg"
+
+    @property
+    def _base_path(self) -> Path:
+        return self.path / "base.png"
+
+    @property
+    def _exact(self) -> torch.Tensor:
+        mosaic = self.plan.mosaic
+        return exact_cells(self.base, mosaic, range(mosaic.grid.cells))
+
+    def _store(self) -> Store:
+        job = json.dumps(self._manifest["job"], sort_keys=True)
+        return Store(self.path / "pictures.sqlite", job)
+
+    def _write_page(self) -> None:
+        mosaic = self.plan.mosaic
+        seed = mosaic.params.seed
+        write_viewer(
+            self.path,
+            width=mosaic.size.width,
+            height=mosaic.size.height,
+            title=mosaic.params.prompt,
+            facts=[
+                f"{mosaic.grid.cells:,} pictures",
+                mosaic.size.megapixels,
+                f"model {self.model.name}",
+                f"seed {seed}",
+            ],
+            rows=mosaic.grid.rows,
+            columns=mosaic.grid.columns,
+            seeds=[cell_seed(seed, cell) for cell in self.sources.tolist()],
+        )
+
+    def _description(self) -> dict[str, object]:
+        mosaic = self.plan.mosaic
+        return {
+            "format": FORMAT,
+            "kind": f"digressions {KIND}",
+            "version": __version__,
+            "job": self.plan.json_object() | {"model": self.model.hash},
+            "columns": mosaic.grid.columns,
+            "rows": mosaic.grid.rows,
+            "width": mosaic.size.width,
+            "height": mosaic.size.height,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,289 @@
+"""What a hypermosaic is: `MosaicSpec` as the user asks for it, `Mosaic` with nothing left open.
+Needs no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ..errors import InputError
+from ..generate.declare import (
+    DEFAULT_SEED,
+    CellGrid,
+    GridText,
+    PaintedSize,
+    Params,
+    Seed,
+    Share,
+    declared,
+    option,
+)
+from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams
+from ..geometry import Grid, Size
+
+if TYPE_CHECKING:
+    from ..models.base import Model
+
+
+CELL_SIDE = 8  # pixels of the base image in a cell, as in a 512 px picture of 64 x 64 cells
+MAX_CELLS = 256  # across and down
+MAX_ENLARGE = 8
+MAX_CELL_SIDE = 4096  # pixels of a cell's picture
+BATCH_SIZE = 32  # pictures a worker paints at once, if nobody says; machines differ
+
+
+def _no_truth(value: object) -> object:
+    """A `Literal` would take true for 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be 0, 1, 2, 4 or 8")
+    return value
+
+
+Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
+"""Values a cell and side in which a mosaic equals its base image; 0 for none."""
+
+
+class CellGenerationParams(GenerationParams):
+    """How cells are painted: all of them from one root seed, each a square of one size. Cells have
+    no masks."""
+
+    hidden = frozenset({"masked_content"})
+
+    seed: Seed | None = declared(
+        GenerationParams,
+        "seed",
+        help="The same seed paints the same cells.",
+        default_from=f"{DEFAULT_SEED}",
+    )
+    size: PaintedSize | None = declared(
+        GenerationParams, "size", help="Width and height of each cell's picture in pixels."
+    )
+
+
+class CellParams(Params):
+    """How a cell's picture keeps to the picture that it is a part of."""
+
+    band: Band = option(
+        2,
+        "Values a cell and side in which the mosaic equals the base image exactly: 0 for none, 1, "
+        "2, 4 or 8.",
+        group="Cells",
+    )
+    anchor: Share = option(
+        0.3, "0 to 1: how strongly each step is pulled to the cell's colours.", group="Cells"
+    )
+
+
+class CellEnlargeParams(EnlargeParams):
+    """How the cells' pictures are enlarged: less than others, since a mosaic has many."""
+
+    enlarge: int = declared(EnlargeParams, "enlarge", le=MAX_ENLARGE)
+
+
+class SharingParams(Params):
+    """Which cells of a mosaic show the same painted picture, each with its own exact correction."""
+
+    reuse: int | None = option(
+        None,
+        "Paint only so many pictures, and use each wherever it fits.",
+        group="Cells",
+        default_from="a picture of its own for every cell",
+        ge=1,
+    )
+    merge_similar: Share | None = option(
+        None,
+        "Cells whose colours differ by at most this in OKLab (such as 0.02) share a painted "
+        "picture.",
+        group="Cells",
+        default_from="no cells share",
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` where both say what cells share."""
+        if self.reuse is not None and self.merge_similar is not None:
+            raise InputError(
+                "`reuse` and `merge_similar` both decide which cells share a picture: choose one "
+                "of them"
+            )
+
+
+class MosaicSpec(Params):
+    """What mosaic to make.
+
+    ``params`` are those of the cells. The base image has the same prompt, negative prompt, seed,
+    way of combining and schedule (``timestep_spacing``, ``zero_snr``), and is otherwise painted as
+    the model is best used.
+    """
+
+    params: CellGenerationParams
+    image: Any = option(
+        None,
+        "Start from this picture, its transparent parts white, instead of a painted one.",
+        group="Start",
+        form="picture",
+    )
+    cell_prompt: str | None = option(
+        None, "What the cells show.", group="Cells", default_from="the prompt"
+    )
+    grid: GridText = option(
+        "64", "Cells across, or ACROSSxDOWN; one number is the longer side.", group="Cells"
+    )
+    cells: CellParams
+    sharing: SharingParams
+    larger: CellEnlargeParams
+
+    def check(self) -> None:
+        """Raises `InputError` for settings that are out of range, contradict each other or would do
+        nothing."""
+        self.sharing.check()
+        check_cell_params(self.params, self.cells.band)
+        check_grid(Grid.parse(self.grid))
+        _check_upscaler(self.larger.upscaler)
+
+
+class BuildParams(Params):
+    """How a mosaic is made, which changes nothing in its pictures."""
+
+    single: Literal["jpg", "tif"] | None = option(
+        None, "Also write one big image: jpg or tif.", group="Output"
+    )
+    batch_size: int | None = option(
+        None,
+        "Pictures painted at once, by each worker with `executor` ray.",
+        group="Machines",
+        default_from=f"found by measuring; {BATCH_SIZE} for workers",
+        ge=1,
+    )
+    profile: bool = option(
+        False, "Say where the time went; not with `executor` ray.", group="Machines"
+    )
+
+    def check(self, executor: str = "local") -> None:
+        """Raises `InputError` for what would do nothing with an executor, local or ray."""
+        if self.profile and executor != "local":
+            raise InputError(
+                "`profile` times this process, but with `executor` ray the workers paint: choose "
+                "one"
+            )
+
+
+class Mosaic(Params):
+    """A mosaic with nothing left open, but for its base image. The same settings and the same model
+    make the same picture.
+
+    Attributes:
+        params: Of the cells; ``size`` is that of a cell's picture, a square. The seed is the root
+            seed: each cell's own comes from it and the cell's place.
+        grid: Cells across and down.
+        band, anchor: See `CellParams`.
+        enlarge, upscaler: How many times each picture is enlarged after it is painted, by what.
+    """
+
+    params: ResolvedParams
+    grid: CellGrid
+    band: Band
+    anchor: Share
+    enlarge: int = Field(ge=1, le=MAX_ENLARGE)
+    upscaler: str
+
+    @property
+    def side(self) -> int:
+        """A cell's picture's width and height in pixels, as it is painted."""
+        return self.params.size.width
+
+    @property
+    def size(self) -> Size:
+        """Of the whole, in pixels."""
+        return self.grid.size(self.side * self.enlarge)
+
+    @property
+    def base_size(self) -> Size:
+        """Of the base image that the cells are cut from."""
+        return self.grid.size(CELL_SIDE)
+
+    def check(self) -> None:
+        """Raises `InputError` for settings that no mosaic can have."""
+        check_cell_params(self.params, self.band)
+        check_grid(self.grid)
+        _check_upscaler(self.upscaler)
+
+
+def mosaic_of(
+    model: Model,
+    params: GenerationParams,
+    cells: CellParams,
+    grid: Grid,
+    *,
+    prompt: str | None = None,
+    larger: CellEnlargeParams | None = None,
+) -> Mosaic:
+    """A mosaic with the model's defaults where the user said nothing.
+
+    Args:
+        model: Paints it.
+        params: Of the cells.
+        cells, grid: Of the mosaic.
+        prompt: Of the cells, if it is not that of the base image.
+        larger: How pictures are enlarged; not at all if not given.
+    """
+    check_cell_params(params, cells.band)
+    if params.seed is None:
+        params = params.but(seed=DEFAULT_SEED)
+    from ..generate.start import resolve  # with torch, which a help page does not need
+
+    resolved = resolve(model, params, cells=True)
+    if prompt:
+        resolved = resolved.but(prompt=prompt)
+    enlarge = 1 if larger is None else larger.enlarge
+    upscaler = "lanczos" if larger is None or enlarge == 1 else larger.upscaler
+    return Mosaic(
+        params=resolved,
+        grid=grid,
+        band=cells.band,
+        anchor=cells.anchor,
+        enlarge=enlarge,
+        upscaler=upscaler,
+    )
+
+
+def check_cell_params(params: GenerationParams, band: Band) -> None:
+    """Raises `InputError` for parameters that no cell's picture can be painted by."""
+    if params.masked_content is not None:
+        raise InputError("`masked_content` is about a masked area, and cells have none")
+    if params.size is None:
+        return
+    if params.size.width != params.size.height:
+        raise InputError(f"`size` {params.size}: a cell's picture is a square")
+    side = params.size.width
+    if side > MAX_CELL_SIDE:
+        raise InputError(f"`size` {side} of a cell's picture is out of range: 1 to {MAX_CELL_SIDE}")
+    if band and side % band:
+        raise InputError(f"`size` {side} is not a multiple of `band` {band}")
+
+
+def check_grid(grid: Grid) -> None:
+    """Raises `InputError` for a grid of more cells than a mosaic can have."""
+    if max(grid) > MAX_CELLS:
+        raise InputError(f"`grid` {grid} does not fit: at most {MAX_CELLS} cells a side")
+
+
+def _check_upscaler(name: str) -> None:
+    from ..images.upscale import check_upscaler  # with torch, which a help page does not need
+
+    check_upscaler(name)
+
+
+def base_params(model: Model, params: GenerationParams) -> ResolvedParams:
+    """The parameters that a base image is painted by."""
+    own = GenerationParams(
+        prompt=params.prompt,
+        negative=params.negative,
+        seed=DEFAULT_SEED if params.seed is None else params.seed,
+        combine=params.combine,
+        timestep_spacing=params.timestep_spacing,
+        zero_snr=params.zero_snr,
+    )
+    from ..generate.start import resolve
+
+    return resolve(model, own)

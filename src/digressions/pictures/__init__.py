@@ -1,1 +1,0 @@
-"""Picture files in and out: opened with care, written with what they remember."""

@@ -1,0 +1,190 @@
+"""Use cases: a picture to a printer's file, and a printed file made again.
+
+Both are generators of events (see `events`). Where a print comes with something else, such as the
+picture in a frame, `notes` and `printed` are the parts that they are made of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..events import Event, Note, Saved, tracked
+from ..files import parsed, refuse_overwrite
+from ..generate.replay import ReplayRequest, reads_text, replays_text
+from ..geometry import Size
+from ..images.image_files import read_text
+from ..images.source_image import PictureLike, remembered_image, source_image
+from ..images.upscale import check_upscaler
+from .icc import Profile, out_of_gamut
+from .paper import Sheet
+from .print_file import read_pdf_text
+from .print_spec import PrintJob, PrintSpec, damaged
+from .sizes import Extent, in_millimetres, nearest_frame
+
+LOW_DPI = 200  # below, a print at arm's length looks soft
+_SAMPLES = 1_000_000  # pixels are looked at for the share of colours that cannot be printed
+_TO_SAY = 0.005  # a smaller share that is cut off is rounding
+
+
+def print_picture(
+    picture: PictureLike,
+    spec: PrintSpec,
+    output: Path,
+    *,
+    text: Mapping[str, str] | None = None,
+    device: str | None = None,
+) -> Iterator[Event]:
+    """Makes a printer's file of a picture, exact in size and colours.
+
+    Args:
+        picture: A path, a PIL image or an array.
+        spec: How to print it.
+        output: ``.pdf``, ``.tif``, ``.png`` or ``.jpg``.
+        text: What the file remembers of how the picture was made; of a picture file, what that
+            remembers, if not given.
+        device: Of an upscaler from a file: the best there is if not given.
+
+    Yields:
+        What is printed and how the picture is fitted as `Note`, `Progress` while it is enlarged,
+        `Saved` for each file.
+
+    Raises:
+        InputError, OutputError: Before anything is written, whatever is wrong with the picture,
+            the spec or the place.
+    """
+    check_upscaler(spec.upscaler)
+    image, origin = source_image(picture)
+    own = Size(image.shape[1], image.shape[0])
+    job = spec.job(own.width / own.height)
+    proof = proof_path(output) if spec.proof else None
+    job.check(output)
+    if isinstance(picture, (str, Path)):
+        for target in (output, proof):
+            if target is not None:
+                refuse_overwrite(Path(picture), target)
+        text = read_text(picture) if text is None else text
+    text = {**(text or {}), "print": json.dumps({"image": origin} | job.remembered(own))}
+    yield from notes(job, own)
+    yield from printed(job, image, output, text, proof=proof, device=device)
+
+
+@replays_text("print")
+def replay_print(request: ReplayRequest) -> Iterator[Event]:
+    """Prints a picture file once more, as a printed one remembers.
+
+    Raises:
+        InputError: The text is damaged, or the picture or the profile is not there or another by
+            now.
+        OutputError: It cannot be written there.
+    """
+    try:
+        found = parsed(request.text["print"])
+        image = remembered_image(found["image"]).pixels
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise damaged(error) from error
+    job = PrintJob.from_remembered(found)
+    job.check(request.target)
+    yield from printed(job, image, request.target, request.text, device=request.device)
+
+
+reads_text(".pdf")(read_pdf_text)
+
+
+def proof_path(output: Path) -> Path:
+    """Where the proof of a printer's file goes."""
+    return output.with_name(f"{output.stem}-proof.png")
+
+
+def printed(
+    job: PrintJob,
+    image: np.ndarray,
+    output: Path,
+    text: Mapping[str, str],
+    *,
+    proof: Path | None = None,
+    device: str | None = None,
+) -> Iterator[Event]:
+    """Enlarges a picture ``(H, W, 3)`` uint8 and writes the printer's file.
+
+    Args:
+        text: What the file remembers.
+        proof: Where a proof goes, or ``None``.
+        device: As of `print_picture`.
+
+    Raises:
+        OutputError: It cannot be written there.
+    """
+    own = Size(image.shape[1], image.shape[0])
+    rows = job.placement(own).target.size.height
+    task = f"enlarging with {job.upscaler_for(own)}"
+    placed = yield from tracked(task, job.placing(image, device), rows)
+    if job.profile is not None:
+        yield _gamut_note(placed, job.profile)
+    job.write(output, placed, own, text, proof)
+    yield Saved(output, details=job.remembered(own))
+    if proof is not None:
+        yield Saved(proof)
+
+
+def notes(job: PrintJob, picture: Size) -> Iterator[Note]:
+    """What is printed, and how a picture of a size is fitted, before the work.
+
+    Args:
+        picture: The pixels that it has of its own.
+    """
+    yield Note(_sheet_words(job.sheet))
+    yield Note(_pixel_words(job, picture))
+    effective = job.effective_dpi(picture)
+    if effective < LOW_DPI:
+        yield Note(
+            f"{effective:.0f} DPI is less than {LOW_DPI}: seen up close, the print will look soft "
+            "or show details that the upscaler invented",
+            "warning",
+        )
+    elif job.sheet.dpi < LOW_DPI:
+        yield Note(f"`dpi` {job.sheet.dpi} is less than {LOW_DPI}", "warning")
+
+
+def _sheet_words(sheet: Sheet) -> str:
+    """A sheet in lengths and in pixels."""
+    name, sold = nearest_frame(sheet.trim)
+    same = max(abs(a - b) for a, b in zip(sold, sheet.trim, strict=True)) < 0.5
+    parts = [f"{sheet.trim} as cut ({name if same else f'nearest that is sold: {name}'})"]
+    if sheet.mat:
+        parts.append(f"{Extent(*(side - 2 * sheet.mat for side in sheet.trim))} seen")
+    if sheet.bleed:
+        parts.append(f"{in_millimetres(sheet.bleed)} mm bleed")
+    parts.append(f"{sheet.media.width:,} x {sheet.media.height:,} px at {sheet.dpi} DPI")
+    return ", ".join(parts)
+
+
+def _pixel_words(job: PrintJob, picture: Size) -> str:
+    """How many DPI a picture of a size has of its own, and how it is enlarged or reduced."""
+    found, upscaler = job.placement(picture), job.upscaler_for(picture)
+    words = (
+        f"the picture's own {picture.width:,} x {picture.height:,} px are "
+        f"{job.effective_dpi(picture):.0f} DPI"
+    )
+    if upscaler is not None:
+        words += f": enlarged {found.enlargement:.2f} times with {upscaler}"
+    lost = 1 - found.crop.size.pixels / picture.pixels
+    if lost < _TO_SAY:
+        return words
+    words += f"; {100 * lost:.0f} % of it is cut off to fit (`fit` whole keeps it"
+    trim = job.sheet.trim
+    ratio = picture.width / picture.height * trim.width / trim.height
+    turned = 1 - min(ratio, 1 / ratio)
+    if turned < lost - 0.05:
+        words += f", {trim.turned()} would cut off {100 * turned:.0f} %"
+    return words + ")"
+
+
+def _gamut_note(placed: np.ndarray, profile: Profile) -> Note:
+    step = max(1, round((placed.size / 3 / _SAMPLES) ** 0.5))
+    share = out_of_gamut(placed[::step, ::step], profile).mean()
+    words = f"{100 * share:.1f} % of the picture has colours that {profile.name} cannot print"
+    return Note(f"{words}: `proof` shows where", "warning") if share >= 0.01 else Note(words)

@@ -1,0 +1,1 @@
+"""What people type: parsed, scheduled over the steps, written back. No torch."""

@@ -1,0 +1,138 @@
+"""From a model and a `WorldSpec` to an open world."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..distributed.executor import Executor
+from ..distributed.remote_model import distributed_painter, part_painter
+from ..events import Note
+from ..generate.batching import Painter
+from ..generate.notes import notes_on
+from ..generate.paint import painter_of
+from ..images.image_files import from_png, to_png
+from ..images.source_image import SourceImage, source_image
+from ..images.upscale import check_upscaler, load_upscaler
+from ..models.base import Model
+from ..mosaics.base_image import BaseImage, base_image_of, check_base_image, make_base_image
+from ..mosaics.cells import check_cells
+from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic, mosaic_of
+from .cache import Cache
+from .world import World
+from .world_spec import Manifest, WorldSpec
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedWorld:
+    """A world with nothing left open: with the same model, the same pictures.
+
+    Attributes:
+        base: The picture at its root, which is made when the world is opened.
+        cells: How its cells are painted.
+        deeper: Prompts of depth 2, 3, ...; after the last comes that of `cells` again.
+    """
+
+    base: BaseImage
+    cells: Mosaic
+    deeper: tuple[str, ...] = ()
+
+
+def read_start(spec: WorldSpec) -> SourceImage | None:
+    """The picture that a world starts from, and whether the spec can be, as far as that shows
+    without a model.
+
+    Raises:
+        ImageError: The picture cannot be read.
+        InputError: The grid is not square, there is no such upscaler, or settings that would do
+            nothing.
+    """
+    spec.check()
+    check_upscaler(spec.upscaler)
+    return None if spec.image is None else source_image(spec.image)
+
+
+def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = None) -> ResolvedWorld:
+    """A world with the model's defaults where the user said nothing.
+
+    Args:
+        model: Paints it.
+        spec: What it is.
+        start: What `read_start` made of the spec, if the caller has it already.
+
+    Raises:
+        InputError, ImageError: As `read_start`; or the model cannot paint it.
+    """
+    start = read_start(spec) if start is None else start
+    first, *deeper = spec.cell_prompt or [spec.params.prompt]
+    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompt=first)
+    base = base_image_of(model, spec.params, start, spec.upscaler)
+    return ResolvedWorld(base, cells, tuple(deeper))
+
+
+def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
+    """What a user should know about parameters that will not do what they seem to."""
+    prompts = world.base.record.params.prompt, *world.deeper
+    yield from notes_on(model, world.cells.params, *prompts)
+
+
+def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:
+    """The manifest of a world.
+
+    Raises:
+        InputError: What painting its pictures would raise, before anything is painted or written.
+    """
+    base, deeper = world.base, world.deeper
+    manifest = Manifest(
+        model=model.hash,
+        root=json.dumps(base.identity, sort_keys=True),
+        cells=world.cells,
+        deeper=deeper,
+        upscaler=base.upscaler,
+    )
+    manifest.check()
+    for depth in range(1, len(deeper) + 2):
+        check_cells(model, manifest.cells_at(depth))
+    check_base_image(model, base)
+    return manifest
+
+
+def open_world(
+    model: Model,
+    world: ResolvedWorld,
+    cache: Cache,
+    *,
+    batch_size: int = BATCH_SIZE,
+    executor: Executor[Model] | None = None,
+) -> World:
+    """A world, open; makes its root unless the cache has it.
+
+    Args:
+        model: Paints the root.
+        world: What it is.
+        cache: Keeps its pictures.
+        batch_size: Pictures painted at once, at most, by each worker.
+        executor: Whose workers paint the other pictures; the model here if not given.
+
+    Raises:
+        InputError: As `manifest_of`.
+        ExecutorError: There are no workers.
+    """
+    manifest, base = manifest_of(model, world), world.base
+    side = manifest.canvas_side
+    key = hashlib.sha256(f"{model.hash}:{side}:{manifest.root}".encode()).hexdigest()
+
+    def make(keys: list[str]) -> Mapping[str, bytes]:
+        return {key: to_png(make_base_image(model, base, world.cells.base_size)) for key in keys}
+
+    root = from_png(cache.obtain([key], make)[key], cache.path)
+    if executor is None:
+        painter: Painter = painter_of(model)
+    else:
+        executor.begin(part_painter)  # so that what is timed after it is work
+        painter = distributed_painter(executor, batch_size)
+        batch_size *= executor.wanted  # asked for at once, so that all have something to do
+    upscaler = load_upscaler(base.upscaler)
+    return World(manifest, root, painter, upscaler, cache, batch_size=batch_size)

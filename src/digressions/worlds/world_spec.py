@@ -1,0 +1,299 @@
+"""Specs of worlds, films, pages and sites, and the `Manifest`: what a world is, in one immutable
+value. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from ..errors import InputError
+from ..generate.declare import FilePath, GridText, Params, PictureSize, declared, option
+from ..generate.params import upscaler_option
+from ..geometry import CellPath, Grid, Size
+from ..mosaics.mosaic_spec import (
+    BATCH_SIZE,
+    CELL_SIDE,
+    CellGenerationParams,
+    CellParams,
+    Mosaic,
+    MosaicSpec,
+    check_cell_params,
+    check_grid,
+)
+
+SECONDS_A_LEVEL = 5.0
+MAX_SECONDS, MAX_FPS = 3600, 120
+MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 4096
+MAX_BANK = 4096
+
+
+def _check_frame(size: Size) -> Size:
+    if not MIN_FRAME_SIDE <= min(size) <= max(size) <= MAX_FRAME_SIDE:
+        raise InputError(
+            f"`frame_size` {size} is out of range: {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} a side"
+        )
+    return size
+
+
+def _read_cells(value: Any) -> str:
+    text = "/".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    if not re.fullmatch(r"(\d{1,6}(/\d{1,6})*)?", text, re.ASCII):
+        raise InputError(f"`into` {text!r}: give numbers of cells, like 1500/2200")
+    return text
+
+
+FrameSize = Annotated[PictureSize, AfterValidator(_check_frame)]
+"""Of the frames of a film."""
+
+CellsText = Annotated[str, BeforeValidator(_read_cells)]
+"""Numbers of cells on the way down, such as ``"1500/2200"``. Reads ``(1500, 2200)`` too."""
+
+BankSize = Annotated[int, Field(ge=2, le=MAX_BANK)]
+"""How many pictures a finite world is made of."""
+
+
+class WorldSpec(Params):
+    """What world to make.
+
+    ``params`` are those of its pictures. The root has the same prompt, negative prompt, seed, way
+    of combining and schedule (``timestep_spacing``, ``zero_snr``), and is otherwise painted as the
+    model is best used.
+    """
+
+    params: CellGenerationParams
+    image: Any = declared(MosaicSpec, "image")
+    grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
+    cell_prompt: list[str] | None = option(
+        None,
+        "What the cells show. Repeat it for each next depth; after the last, the first comes "
+        "again.",
+        group="Cells",
+        default_from="the prompt",
+    )
+    cells: CellParams
+    upscaler: str = upscaler_option(group="Cells")
+
+    @property
+    def cell_grid(self) -> Grid:
+        """The grid, in which a cell has the shape of a picture."""
+        return Grid.parse(self.grid)
+
+    def check(self) -> None:
+        """Raises `InputError` for a grid that cannot repeat, and for settings that are out of range
+        or would do nothing."""
+        check_square(self.cell_grid)
+        check_grid(self.cell_grid)
+        check_cell_params(self.params, self.cells.band)
+
+
+def check_way(path: CellPath, levels: int, grid: Grid) -> None:
+    """Raises `InputError` for first cells of a way down that are too many, or not in the grid."""
+    if len(path) > levels:
+        raise InputError(f"{len(path)} cells in `into` are more than `levels` {levels}")
+    for cell in path:
+        if not 0 <= cell < grid.cells:
+            raise InputError(f"cell {cell} is not in a grid of {grid}")
+
+
+def check_square(grid: Grid) -> None:
+    """Raises `InputError` for a grid that cannot repeat in each of its cells."""
+    if grid.columns != grid.rows or grid.columns < 2:
+        raise InputError(f"`grid` {grid}: a world's grid is square, 2x2 or more")
+
+
+class CacheParams(Params):
+    """The file that keeps what is painted."""
+
+    cache: FilePath = option(
+        Path("out/worlds.sqlite"),
+        "File that keeps what is painted, for any number of worlds.",
+        group="Output",
+        form="path",
+    )
+    cache_size: int = option(1000, "Megabytes that the cache may take.", group="Output", ge=0)
+
+    @property
+    def limit(self) -> int:
+        """Bytes that the cache may take."""
+        return self.cache_size * 1_000_000
+
+
+class BankParams(Params):
+    """Whether a world is made of a number of pictures that are used again and again."""
+
+    reuse: BankSize | None = option(
+        None,
+        "Paint only so many pictures, and use them again wherever they fit.",
+        group="Cells",
+        default_from="as many as are seen",
+    )
+
+
+class BatchParams(Params):
+    """How many pictures are painted at once."""
+
+    batch_size: int = option(
+        BATCH_SIZE,
+        "Pictures painted at once, by each worker with `executor` ray.",
+        group="Machines",
+        ge=1,
+    )
+
+
+class FilmSpec(Params):
+    """A film that falls into a world and comes out where it began."""
+
+    world: WorldSpec
+    bank: BankParams
+    cache: CacheParams
+    batch: BatchParams
+    levels: int = option(2, "Pictures to fall through in one round.", group="Film", ge=1, le=1000)
+    seconds: float | None = option(
+        None,
+        "Length of one round.",
+        group="Film",
+        default_from=f"{SECONDS_A_LEVEL:g} a level",
+        gt=0,
+        le=MAX_SECONDS,
+    )
+    fps: int = option(25, "Frames per second.", group="Film", ge=1, le=MAX_FPS)
+    frame_size: FrameSize = option(
+        Size(480, 480),
+        "Size of a frame: WIDTHxHEIGHT in pixels, or one number for both.",
+        group="Film",
+    )
+    into: CellsText = option(
+        "", "Numbers of the first cells to fall into, like 1500/2200.", group="Film"
+    )
+    max_mb: float | None = option(
+        None,
+        "Size limit of a GIF in megabytes; it is made smaller until it fits.",
+        group="Film",
+        default_from="no limit",
+        gt=0,
+    )
+
+    @property
+    def first_cells(self) -> CellPath:
+        """The cells to fall into, as far as they are chosen."""
+        return tuple(map(int, self.into.split("/"))) if self.into else ()
+
+    @property
+    def count(self) -> int:
+        """Frames in a round."""
+        seconds = SECONDS_A_LEVEL * self.levels if self.seconds is None else self.seconds
+        return max(1, round(seconds * self.fps))
+
+    def check(self) -> None:
+        """Raises `InputError` for a wrong world, and for cells that are not in it."""
+        self.world.check()
+        check_way(self.first_cells, self.levels, self.world.cell_grid)
+
+
+class SiteSpec(Params):
+    """A finite world as a folder for any web server."""
+
+    world: WorldSpec
+    cache: CacheParams
+    batch: BatchParams
+    reuse: BankSize = option(
+        256, "Pictures that the whole world is made of, again and again.", group="Cells"
+    )
+    max_mb: float = option(
+        20.0,
+        "Size limit of the folder in megabytes; the pictures' quality is chosen to fit.",
+        group="Output",
+        gt=0,
+    )
+
+
+class ScreensaverSpec(Params):
+    """A flight through a world on the whole screen."""
+
+    world: WorldSpec
+    bank: BankParams
+    cache: CacheParams
+
+
+class ServeSpec(Params):
+    """A page on which one flies into a world, and who may open it."""
+
+    world: WorldSpec
+    bank: BankParams
+    cache: CacheParams
+    host: str = option(
+        "127.0.0.1",
+        "Address to listen on; 0.0.0.0 for every machine of the network.",
+        group="Page",
+    )
+    port: int = option(8064, "0 for any that is free.", group="Page", ge=0, le=65535)
+    name: list[str] | None = option(
+        None,
+        "A host name that the page may be reached under, besides localhost.",
+        group="Page",
+        default_from="localhost alone",
+    )
+
+
+FORMAT = 1  # of worlds; another one means other pictures
+
+
+class Manifest(Params):
+    """What a world is.
+
+    Attributes:
+        model: SHA-256 of the model's weights.
+        root: What the root picture is: its parameters or its SHA-256, any text that tells it apart.
+        cells: How every other picture is painted. The grid is square, so that a cell has the shape
+            of a picture. Its prompt is that of depth 1.
+        deeper: Prompts of depth 2, 3, ...; after the last comes depth 1's again.
+        upscaler: Name of what enlarges a picture to its canvas.
+        reuse: Pictures that all others are made of (see `bank`); 0 for no such limit.
+        loop: Path of the cell that the root is embedded in, so that ``loop`` leads to the root
+            again; empty for none.
+    """
+
+    model: str
+    root: str
+    cells: Mosaic
+    deeper: tuple[str, ...] = ()
+    upscaler: str = "lanczos"
+    reuse: int = 0
+    loop: CellPath = ()
+
+    @property
+    def canvas_side(self) -> int:
+        """Width and height of a canvas in pixels."""
+        return self.cells.grid.columns * CELL_SIDE
+
+    def cells_at(self, depth: int) -> Mosaic:
+        """How the pictures of a depth, 1 or more, are painted."""
+        prompts = (self.cells.params.prompt, *self.deeper)
+        prompt = prompts[(depth - 1) % len(prompts)]
+        return self.cells.but(params=self.cells.params.but(prompt=prompt))
+
+    def json_object(self) -> dict[str, Any]:
+        """As JSON has it, with the format."""
+        return super().json_object() | {"format": FORMAT}
+
+    @functools.cached_property
+    def id(self) -> str:
+        """SHA-256 of the manifest: what the pictures of this world are kept under."""
+        return hashlib.sha256(self.json_line().encode()).hexdigest()
+
+    def check(self) -> None:
+        """Raises `InputError` for settings that no world can have."""
+        self.cells.check()
+        check_square(self.cells.grid)
+        if self.cells.enlarge != 1:
+            raise InputError("a world enlarges its pictures to canvases: it takes no `enlarge`")
+        self.check_path(self.loop)
+
+    def check_path(self, path: CellPath) -> None:
+        """Raises `InputError` for a path with a cell that is not in the grid."""
+        check_way(path, len(path), self.cells.grid)

@@ -1,0 +1,149 @@
+"""Every door leads to the same rooms: the command line, Python and replaying give one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import digressions as dg
+from digressions.cli.console import option_name
+from digressions.generate.metadata import record_of
+from digressions.images.image_files import read_image, read_text, write_image
+from digressions.models.base import Model
+from digressions.mosaics.mosaic_spec import BuildParams
+
+from .conftest import Ran, tree
+from .walls import framed, stripes
+
+Digress = Callable[..., Ran]
+PROMPT = "photo of a frog"
+QUICK: dict[str, Any] = {"size": 32, "steps": 2, "guidance": 2.0, "seed": 5}
+PHOTO, MASK = "photo.png", "mask.png"
+PICTURES: dict[str, dict[str, Any]] = {
+    "text to image": {"negative": "a fox", "guidance_rescale": 0.5},
+    "image to image": {"image": PHOTO, "strength": 0.6, "timestep_spacing": "leading"},
+    "inpainting": {"image": PHOTO, "mask": MASK},
+    "inpainting the original": {"image": PHOTO, "mask": MASK, "masked_content": "original"},
+    "inpainting with a palette": {"image": PHOTO, "mask": MASK, "palette": "navy,#e0c080"},
+    "prompts in regions": {"prompt": "a frog AND a fox", "region": ["left", "right"]},
+    "enlarged": {"enlarge": 2, "upscaler": "lanczos"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _files(digress: Digress, photo: np.ndarray) -> None:
+    """A photo and a mask of its middle, in the folder where commands run."""
+    mask = np.zeros(photo.shape, np.uint8)
+    mask[8:40, 12:52] = 255
+    write_image(PHOTO, photo)
+    write_image(MASK, mask)
+
+
+def typed(parameters: dict[str, Any]) -> list[str]:
+    """Parameters of Python as somebody types them."""
+    found = []
+    for name, value in parameters.items():
+        for each in value if isinstance(value, list) else [value]:
+            found += [option_name(name), *([] if each is True else [str(each)])]
+    return found
+
+
+@pytest.mark.parametrize("case", PICTURES)
+def test_a_picture(digress: Digress, bundled: Model, photo: np.ndarray, case: str) -> None:
+    parameters = QUICK | PICTURES[case]
+    prompt = parameters.pop("prompt", PROMPT)
+    ran = digress("paint", prompt, *typed(parameters), "-o", "a.png")
+    assert ran.code == 0, ran.err
+    assert digress("replay", "a.png", "-o", "b.png").code == 0
+    picture = dg.paint(bundled, prompt, **parameters)
+    assert record_of(read_text("a.png")) == record_of(read_text("b.png")) == picture.record
+    assert np.array_equal(read_image("a.png"), picture.array)
+    assert np.array_equal(read_image("b.png"), picture.array)
+    if "image" in parameters:
+        for same in (photo, Image.fromarray(photo), Path(PHOTO)):
+            again = dg.paint(bundled, prompt, **parameters | {"image": same})
+            assert np.array_equal(again.array, picture.array)
+
+
+def test_several_pictures(digress: Digress, bundled: Model) -> None:
+    assert digress("paint", PROMPT, *typed(QUICK), "-n", "2", "-o", "a.png").code == 0
+    for picture in dg.paint(bundled, PROMPT, n=2, **QUICK):
+        assert np.array_equal(read_image(f"a-{picture.params.seed}.png"), picture.array)
+
+
+def test_one_text_is_not_several_prompts(bundled: Model) -> None:
+    with pytest.raises(dg.InputError, match="prompts are several texts"):
+        dg.ensemble(bundled, "frog")
+
+
+def test_an_ensemble(digress: Digress, bundled: Model) -> None:
+    prompts, ways = ["a frog", "a fox"], {"combine": "sum", "map": True}
+    line = ("ensemble", *prompts, *typed(QUICK | ways), "--weights", "1,0.7")
+    assert digress(*line, "-o", "a.png").code == 0
+    events = dg.ensemble(bundled, prompts, weights=[1.0, 0.7], output="b.png", **QUICK | ways)
+    assert dg.finish(events) == [Path("b.png"), Path("b-map.png")]
+    assert digress("replay", "a.png", "-o", "c.png").code == 0
+    for one, other in (("a.png", "b.png"), ("a.png", "c.png"), ("a-map.png", "b-map.png")):
+        assert np.array_equal(read_image(one), read_image(other))
+
+
+@pytest.mark.parametrize("start", [{}, {"image": PHOTO, "reuse": 3}], ids=["painted", "own"])
+def test_a_mosaic(digress: Digress, bundled: Model, start: dict[str, Any]) -> None:
+    parameters = QUICK | {"grid": "3x2", "upscaler": "lanczos", "cell_prompt": "a fox"} | start
+    line = ("mosaic", PROMPT, *typed(parameters), "--batch-size", "6")
+    assert digress(*line, "-o", "a").code == 0
+    events = dg.mosaic(bundled, PROMPT, output="b", making=BuildParams(batch_size=6), **parameters)
+    assert dg.finish(events) == [Path("b/index.html")]
+    tiles = tree(Path("a/mosaic_files")).values()
+    assert list(tiles) == list(tree(Path("b/mosaic_files")).values())
+    for name in ("base.png", "preview.jpg"):
+        assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
+
+
+def test_a_film(digress: Digress, bundled: Model) -> None:
+    small = {"grid": 2, "levels": 1, "fps": 2, "seconds": 1.0, "frame_size": 32, "into": "3"}
+    parameters = QUICK | small | {"image": PHOTO, "upscaler": "lanczos", "size": 16}
+    assert digress("zoom", PROMPT, *typed(parameters), "-o", "a", "--cache", "a.db").code == 0
+    assert dg.finish(dg.film(bundled, PROMPT, output="b", cache="b.db", **parameters))
+    first, other = (sorted(Path(folder).glob("*.png")) for folder in "ab")
+    assert len(first) == len(other) == 2
+    for one, two in zip(first, other, strict=True):
+        assert np.array_equal(read_image(one), read_image(two))
+
+
+def test_a_picture_in_a_frame(digress: Digress) -> None:
+    write_image("wall.png", framed())
+    write_image("stripes.png", stripes())
+    assert digress("frame", "wall.png", "--insert", "stripes.png", "-o", "a").code == 0
+    (frame,) = dg.find_frames("wall.png")
+    hung = dg.hang("wall.png", frame, "stripes.png")
+    assert np.array_equal(read_image("a/room.png"), hung.array)
+
+
+def test_a_picture_painted_for_a_frame(digress: Digress, bundled: Model) -> None:
+    write_image("wall.png", framed())
+    parameters = {"steps": 2, "guidance": 2.0, "seed": 5, "upscaler": "lanczos"}
+    assert digress("frame", "wall.png", "a frog", *typed(parameters), "-o", "a").code == 0
+    with pytest.warns(UserWarning, match="the photo does not show clearly how wide frame 1 is"):
+        dg.finish(dg.fill_frames(bundled, "wall.png", "a frog", output="b", **parameters))
+    for name in ("picture", "room"):
+        assert digress("replay", f"a/{name}.png", "-o", "c.png").code == 0
+        for other in (f"b/{name}.png", "c.png"):
+            assert np.array_equal(read_image(f"a/{name}.png"), read_image(other))
+
+
+def test_a_print_and_an_enlargement(digress: Digress) -> None:
+    paper = {"size": "A6", "bleed": "3mm", "marks": True, "upscaler": "lanczos"}
+    larger = {"times": 2.0, "upscaler": "lanczos"}
+    assert digress("print", PHOTO, *typed(paper), "-o", "a.pdf").code == 0
+    assert digress("upscale", PHOTO, *typed(larger), "-o", "a.png").code == 0
+    with pytest.warns(UserWarning, match="11 DPI is less than 200"):
+        dg.print_file(PHOTO, "b.pdf", **paper)
+    dg.upscale(PHOTO, "b.png", **larger)
+    for suffix in (".pdf", ".png"):
+        assert Path(f"a{suffix}").read_bytes() == Path(f"b{suffix}").read_bytes()

@@ -1,0 +1,129 @@
+"""Trains the networks of `digressions.frames.scoring`, and writes `scoring.npz`.
+
+    python -m training.frame_scorer.train --out out/frame_scorer
+
+Takes photos of rooms of the seeds that settings are chosen on and describes every quad that the
+finder looks at. Small networks learn to put each true opening before all that overlaps it (the
+softmax over them), and to tell openings from other things; a logistic curve then says how sure
+each is. ``scoring.npz`` is written with what all rooms taught. With ``--held-out`` three rooms of
+four teach, and it is printed how good the networks are on the fourth. Looking takes a second a
+room, and is kept in the folder; ``--jobs`` processes share it. Learning takes ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.frames import FOUND, SEEN
+from digressions.frames.find import LEAST
+from digressions.frames.scoring import (
+    Network,
+    calibration_features,
+    network_scores,
+    non_maximum_suppression,
+    probability,
+)
+from digressions.homography import Quad
+from training.frame_scorer.dataset import LabelledQuads, load_rooms
+from training.frame_scorer.network import feature_scales, room_tensors, trained
+
+SEEDS = (*range(1000, 1100), *range(3000, 3100), *range(4000, 5290), *range(5600, 5910))
+NETWORKS = 3
+WITHHELD = ("rectangularity", "rectangle score")  # features; see `network.trained`
+_TESTED = 4  # of so many rooms one is held out
+_COMPARED = 40  # quads of a room that are compared for the calibration
+
+
+def trained_networks(rooms: Sequence[LabelledQuads], count: int = NETWORKS) -> Network:
+    """Networks trained on these rooms, with their calibration."""
+    scales = feature_scales(rooms)
+    tensors = [room_tensors(each, scales) for each in rooms]
+    withheld = [i for i, name in enumerate(scales["names"]) if name.endswith(WITHHELD)]
+    every = [trained(tensors, withheld, seed).weights() for seed in range(count)]
+    network = scales | {name: np.stack([one[name] for one in every]) for name in every[0]}
+    return network | {"calibration": fitted_calibration(rooms, network)}
+
+
+def fitted_calibration(rooms: Sequence[LabelledQuads], network: Network) -> np.ndarray:
+    """Logistic regression, by Newton's method: whether the best of its rivals is an opening."""
+    rows, true = [], []
+    for each in rooms:
+        score = network_scores(network, each.features, each.sides)
+        likely = np.argsort(-score)[:_COMPARED]
+        for index in likely[_unrivalled(each, likely, score)]:
+            overlap = each.overlap[index]
+            if overlap.max() > 0.5 and each.visible[overlap.argmax()] < SEEN:
+                continue
+            rectangle_score = each.features["rectangle score"][[index]]
+            rows.append(calibration_features(score[[index]], rectangle_score)[0])
+            true.append(overlap.max() > 0.5)
+    x, y = np.array(rows), np.array(true, float)
+    found = np.zeros(x.shape[1])
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-x @ found))
+        curve = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(len(found))
+        found -= np.linalg.solve(curve, x.T @ (p - y))
+    return found
+
+
+def _unrivalled(each: LabelledQuads, likely: np.ndarray, score: np.ndarray) -> list[int]:
+    openings, outers = (
+        [Quad.trusted(corners) for corners in part[likely]] for part in (each.quads, each.outers)
+    )
+    return non_maximum_suppression(openings, outers, score[likely])
+
+
+def measured(rooms: Sequence[LabelledQuads], network: Network) -> str:
+    """How many openings are found in rooms, are among the quads, and how much else is found."""
+    count = found = among = others = 0
+    for each in rooms:
+        kept = np.zeros(0, int)
+        if len(each.quads):
+            score = network_scores(network, each.features, each.sides)
+            sure = probability(network["calibration"], score, each.features["rectangle score"])
+            likely = np.flatnonzero(sure >= LEAST)
+            kept = likely[_unrivalled(each, likely, score)]
+            others += int((each.overlap[kept].max(1, initial=0) <= 0.5).sum())
+        for overlap in each.overlap[:, each.visible >= SEEN].T:
+            count += 1
+            among += bool(overlap.max(initial=0) >= FOUND)
+            found += bool(overlap[kept].max(initial=0) >= FOUND)
+    return (
+        f"{len(rooms)} rooms, {count} openings: {found / count:.1%} found, {among / count:.1%} "
+        f"among the quads, {others / len(rooms):.2f} others a room"
+    )
+
+
+def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = print) -> None:
+    """Writes ``scoring.npz`` into the folder, or says how good networks are."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/frame_scorer"))
+    parser.add_argument("--rooms", type=int, default=len(SEEDS), help="as many of the rooms")
+    parser.add_argument("--networks", type=int, default=NETWORKS)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that look at rooms")
+    parser.add_argument("--held-out", action="store_true", help="teach by three of four rooms")
+    asked = parser.parse_args(arguments)
+    if min(asked.rooms - 2 * _TESTED, asked.networks, asked.jobs) < 1:
+        parser.error(f"--rooms must be over {2 * _TESTED}, --networks and --jobs at least 1")
+    rooms = load_rooms(SEEDS[: asked.rooms], asked.out / "rooms", asked.jobs)
+    if asked.held_out:
+        teaching = [each for seed, each in rooms if seed % _TESTED != _TESTED - 1]
+        tested = [each for seed, each in rooms if seed % _TESTED == _TESTED - 1]
+        network = trained_networks(teaching, asked.networks)
+        say(f"trained on: {measured(teaching, network)}")
+        say(f"held out: {measured(tested, network)}")
+        return
+    teaching = [each for _, each in rooms]
+    network = trained_networks(teaching, asked.networks)
+    say(f"trained on: {measured(teaching, network)}")
+    np.savez_compressed(asked.out / "scoring.npz", **network)
+
+
+if __name__ == "__main__":
+    main()
