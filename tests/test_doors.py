@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,16 @@ from PIL import Image
 
 import digressions as dg
 from digressions.cli.console import option_name
+from digressions.ensembles.ensemble_spec import EnsembleSpec
+from digressions.frames.frame_spec import FrameSpec
+from digressions.generate.declare import Params
 from digressions.generate.metadata import record_of
+from digressions.generate.params import PaintSpec, UpscaleSpec
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
-from digressions.mosaics.mosaic_spec import BuildParams
+from digressions.mosaics.mosaic_spec import BuildParams, MosaicSpec
+from digressions.prints.print_spec import PrintSpec
+from digressions.worlds.world_spec import FilmSpec
 
 from .conftest import Ran, tree
 from .walls import framed, stripes
@@ -74,6 +81,32 @@ def test_several_pictures(digress: Digress, bundled: Model) -> None:
     assert digress("paint", PROMPT, *typed(QUICK), "-n", "2", "-o", "a.png").code == 0
     for picture in dg.paint(bundled, PROMPT, n=2, **QUICK):
         assert np.array_equal(read_image(f"a-{picture.params.seed}.png"), picture.array)
+
+
+@pytest.mark.parametrize(
+    ("function", "spec", "instead"),
+    [
+        (dg.paint, PaintSpec, set()),
+        (dg.ensemble, EnsembleSpec, {"prompt"}),
+        (dg.mosaic, MosaicSpec, set()),
+        (dg.film, FilmSpec, set()),
+        (dg.fill_frames, FrameSpec, set()),
+        (dg.print_file, PrintSpec, set()),
+        (dg.upscale, UpscaleSpec, set()),
+    ],
+)
+def test_a_signature_shows_what_is_declared(
+    function: Callable[..., Any], spec: type[Params], instead: set[str]
+) -> None:
+    shown = inspect.signature(function).parameters
+    declared = spec.flat_fields()
+    assert declared.keys() - shown.keys() == instead
+    for name in declared.keys() & shown.keys() - {"prompt", "prompts", "n"}:
+        field, parameter = declared[name], shown[name]
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        assert (parameter.default is parameter.empty) == field.is_required()
+        assert field.is_required() or parameter.default == field.default
+        assert "Annotated" not in str(parameter)
 
 
 def test_one_text_is_not_several_prompts(bundled: Model) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .generate.pictures import Picture as Picture
     from .models.base import Model as Model
     from .models.loading import load as load
+    from .mosaics.mosaic_spec import BuildParams as BuildParams
     from .worlds.world import World as World
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ _HOMES = {
     "Picture": "generate.pictures",
     "Model": "models.base",
     "load": "models.loading",
+    "BuildParams": "mosaics.mosaic_spec",
     "World": "worlds.world",
 }
 __all__ = ["__version__", *_HOMES]

@@ -15,16 +15,23 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, overload
 
+from .ensembles.ensemble_spec import EnsembleSpec
 from .errors import InputError
 from .events import Event, Note, Saved
 from .files import slug
-from .generate.params import PaintSpec
+from .frames.frame_spec import FrameSpec
+from .generate.declare import Params
+from .generate.params import PaintSpec, UpscaleSpec
 from .mosaics.mosaic_spec import MosaicSpec
+from .prints.print_spec import PrintSpec
+from .worlds.world_spec import FilmSpec
 
 _REPLAYING = (
     *("generate.pictures", "generate.upscaling", "prints.printing", "mosaics.build"),
@@ -40,11 +47,52 @@ if TYPE_CHECKING:
     from .models.base import Model
     from .mosaics.mosaic_spec import BuildParams
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _takes(spec: type[Params], *, instead: str = "") -> Callable[[_F], _F]:
+    """Shows ``help()`` and interactive shells the parameters of a spec in a function's signature,
+    in place of its ``**parameters``.
+
+    Args:
+        instead: What the function calls differently, by the spec's name, or leaves out.
+    """
+
+    def decorate(function: _F) -> _F:
+        signature = inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        taken = {each.name for each in own} | {instead}
+        declared = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if info.is_required() else info.get_default(),
+                annotation=_bare(info.annotation),
+            )
+            for name, info in spec.flat_fields().items()
+            if name not in taken
+        ]
+        shown = signature.replace(parameters=[*own, *declared])
+        vars(function)["__signature__"] = shown
+        return function
+
+    return decorate
+
+
+def _bare(kind: Any) -> Any:
+    """A type without what validates it."""
+    if get_origin(kind) is Annotated:
+        return _bare(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(_bare(each) for each in get_args(kind))]  # noqa: UP007
+    return kind
+
 
 @overload
 def paint(model: Model, prompt: str, *, n: None = None, **parameters: Any) -> Picture: ...
 @overload
 def paint(model: Model, prompt: str, *, n: int, **parameters: Any) -> Iterator[Picture]: ...
+@_takes(PaintSpec)
 def paint(
     model: Model, prompt: str, *, n: int | None = None, **parameters: Any
 ) -> Picture | Iterator[Picture]:
@@ -67,6 +115,7 @@ def paint(
     return found if n is not None else next(found)
 
 
+@_takes(EnsembleSpec, instead="prompt")
 def ensemble(
     model: Model, prompts: Iterable[str], *, output: str | Path | None = None, **parameters: Any
 ) -> Iterator[Event]:
@@ -78,7 +127,6 @@ def ensemble(
         parameters: Those of `EnsembleSpec`: ``combine``, ``weights``, ``compare``, ``sweep``, ...
     """
     from .ensembles.ensemble import paint_ensemble
-    from .ensembles.ensemble_spec import EnsembleSpec
 
     if isinstance(prompts, str):
         raise InputError("`prompts` are several texts: a list of them, not one text")
@@ -87,6 +135,7 @@ def ensemble(
     return paint_ensemble(model, spec, _output(output, f"{slug(' '.join(texts))}.png"))
 
 
+@_takes(MosaicSpec)
 def mosaic(
     model: Model,
     prompt: str,
@@ -111,6 +160,7 @@ def mosaic(
     return build(model, spec, _output(output, slug(prompt)), making, executor=executor)
 
 
+@_takes(FilmSpec)
 def film(
     model: Model,
     prompt: str,
@@ -128,7 +178,6 @@ def film(
         parameters: Those of `FilmSpec`: ``levels``, ``seconds``, ``frame_size``, ``grid``, ...
     """
     from .worlds.film import make_film
-    from .worlds.world_spec import FilmSpec
 
     spec = FilmSpec.of(prompt=prompt, **parameters)
     return make_film(model, spec, _output(output, f"{slug(prompt)}.mp4"), executor=executor)
@@ -154,6 +203,7 @@ def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[
     return found(as_array(photo), focal_35mm)
 
 
+@_takes(FrameSpec)
 def fill_frames(
     model: Model,
     photo: PictureLike,
@@ -170,7 +220,6 @@ def fill_frames(
         parameters: Those of `FrameSpec`: ``n``, ``pick``, ``refine``, ``size`` of the paper, ...
     """
     from .frames.filling import fill_frames as filling
-    from .frames.frame_spec import FrameSpec
 
     spec = FrameSpec.of(prompts=list(prompts), **parameters)
     name = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
@@ -193,6 +242,7 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
     return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
 
 
+@_takes(PrintSpec)
 def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
     """Makes a file for a printer, of an exact size.
 
@@ -204,7 +254,6 @@ def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> P
     Returns:
         Where it is.
     """
-    from .prints.print_spec import PrintSpec
     from .prints.printing import print_picture
 
     path = Path(output)
@@ -213,6 +262,7 @@ def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> P
     return path
 
 
+@_takes(UpscaleSpec)
 def upscale(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
     """Enlarges a picture.
 
@@ -223,7 +273,6 @@ def upscale(picture: PictureLike, output: str | Path, **parameters: Any) -> Path
     Returns:
         Where it is.
     """
-    from .generate.params import UpscaleSpec
     from .generate.upscaling import upscale_picture
 
     path = Path(output)
