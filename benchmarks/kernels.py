@@ -23,9 +23,10 @@ from torch import Tensor
 
 from benchmarks.machine import clock_for, clock_name, cpu_name, machine, threads_of
 from benchmarks.page import update
+from digressions.device import device_for
 from digressions.models.loading import load
 from digressions.models.openvino_networks import Converted, Step
-from digressions.models.runtime import DTYPES, device_for, dtype_for
+from digressions.models.runtime import DTYPES, dtype_for
 from digressions.models.stable_diffusion import StableDiffusion
 
 

@@ -32,7 +32,7 @@ from benchmarks.machine import clock_for, clock_name, machine, threads_of
 from benchmarks.page import update
 from benchmarks.sides import GRID, Side, compiled_sides, sides
 from benchmarks.subject import PROMPT
-from digressions.models.runtime import device_for
+from digressions.device import device_for
 
 REFERENCE = "d"  # what the ratios are relative to
 

@@ -47,6 +47,7 @@ from benchmarks.machine import (
 from benchmarks.networks import NAMES, write_checkpoint
 from benchmarks.page import update
 from benchmarks.peak import Peak
+from digressions.device import device_for
 from digressions.diffusion.condition import Condition
 from digressions.diffusion.sample import steps_to_run
 from digressions.events import completed
@@ -55,7 +56,7 @@ from digressions.generate.params import ResolvedParams
 from digressions.geometry import Grid
 from digressions.models.base import Model
 from digressions.models.loading import load
-from digressions.models.runtime import device_for, dtype_for
+from digressions.models.runtime import dtype_for
 from digressions.mosaics.cells import cells_of
 from digressions.mosaics.mosaic_spec import Mosaic
 from digressions.mosaics.production import fill

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..device import device_for
 from ..errors import DigressionsError, InputError, MissingExtraError
 from .tiles import in_tiles
-
-if TYPE_CHECKING:
-    import torch
 
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 _SUFFIX = ".safetensors"
@@ -72,7 +70,7 @@ class SpandrelUpscaler:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        place = _device(device)
+        place = device_for(device)
         try:
             weights = load_file(name)
         except (SafetensorError, OSError) as error:
@@ -107,23 +105,6 @@ class SpandrelUpscaler:
         with torch.inference_mode():
             big = self._network(to_tensor(image)[None].to(self._device))
             return to_array(big[0].float().clamp(0, 1).cpu())
-
-
-def _device(name: str | None) -> torch.device:
-    """As `models.runtime.device_for`, which stands above this layer."""
-    import torch
-
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"`device` {name!r} cannot be used: {reason}") from error
-    return device
 
 
 def _spandrel() -> Any:

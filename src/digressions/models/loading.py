@@ -7,11 +7,12 @@ from typing import Protocol
 
 import torch
 
+from ..device import device_for
 from ..errors import InputError
 from .base import Model
 from .checkpoint import BUNDLED, Checkpoint
 from .openvino_networks import check_openvino
-from .runtime import check_compiler, device_for, dtype_for
+from .runtime import check_compiler, dtype_for
 from .stable_diffusion import load_stable_diffusion
 
 

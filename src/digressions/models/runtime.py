@@ -21,25 +21,6 @@ _CGROUP = Path("/sys/fs/cgroup")
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "could not allocate")
 
 
-def device_for(name: str | None) -> torch.device:
-    """The device of a name; for ``None`` CUDA, then MPS, then the CPU.
-
-    Raises:
-        InputError: There is no such device, or it does not work.
-    """
-    if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"`device` {name!r} cannot be used: {reason}") from error
-    return device
-
-
 def dtype_for(name: str | None, device: torch.device) -> torch.dtype:
     """The dtype of a name; for ``None`` float16 on a GPU, bfloat16 on a CPU with matrix units for
     it, else float32.
