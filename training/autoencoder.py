@@ -12,6 +12,7 @@ import torch
 from checkpoints import Minutes, write
 from compose import SIZE, colour_field, composite
 from data import check_size, load
+from devices import has_fast_bf16
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
@@ -25,11 +26,6 @@ def make_autoencoder(channels: int) -> AutoencoderTiny:
         num_decoder_blocks=(3, 3, 2, 0),
         latent_channels=16,
     )
-
-
-def has_fast_bf16() -> bool:
-    """Whether this processor multiplies bfloat16 matrices faster than float32 ones."""
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def differences(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,12 +3,12 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from captions import TEMPLATES, with_article
+from captions import TEMPLATES, Scene, with_article
 from compose import SIZE, compose
 from judge import UNSEEN, Judge
 from PIL import Image
@@ -33,9 +33,10 @@ def prompt(style: str, name: str) -> str:
 
 
 def plain_composites(drawings: Tensor, g: torch.Generator, side: int = SIZE) -> Tensor:
-    """Composites (B, 3, side, side) of one thing by day: what a prompt of a name alone means."""
+    """Composites (B, 3, side, side) of one thing by day, whole and in its own colours: what a
+    prompt of a name alone means."""
     pictures, scenes = compose(drawings, g, side)
-    while again := [i for i, scene in enumerate(scenes) if scene.night or scene.count > 1]:
+    while again := [i for i, scene in enumerate(scenes) if replace(scene, ground=None) != Scene()]:
         redone, changed = compose(drawings[again], g, side)
         pictures[again] = redone
         for i, scene in zip(again, changed, strict=True):

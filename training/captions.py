@@ -5,13 +5,14 @@ import random
 from dataclasses import dataclass
 
 TEMPLATES = {
-    "photo": ("photo of {}", "photo of {}", "photo of {}", "3d render of {}"),
+    "photo": ("photo of {}", "photo of {}", "photograph of {}", "3d render of {}"),
     "painting": ("painting of {}", "painting of {}", "illustration of {}"),
     "drawing": ("drawing of {}", "drawing of {}", "icon of {}"),
     "cartoon": ("cartoon of {}", "cartoon of {}", "drawing of {}"),
     "ink": ("ink drawing of {}", "ink drawing of {}", "black and white drawing of {}"),
 }
 STYLELESS = ("{}", "picture of {}", "image of {}")
+LEADING = ("photo", "photograph", "painting", "drawing", "cartoon", "picture")
 NUMBERS = {2: "two", 3: "three"}
 HUES = ((15, "red"), (42, "orange"), (70, "yellow"), (165, "green"), (200, "turquoise"),
         (255, "blue"), (290, "purple"), (335, "pink"), (360, "red"))  # fmt: skip
@@ -28,12 +29,18 @@ class Scene:
     Attributes:
         ground: The ground's colour where it is even, sRGB 0..1, else None.
         night: Whether it is dark and bluish.
-        count: How many of the thing there are, 1 to 3.
+        count: How many things there are, 1 to 3.
+        framing: "small", "close", or "" as a rule.
+        coat: The colour that the thing itself has been given, sRGB 0..1, or None.
+        paired: Whether the second of two things is another one.
     """
 
     ground: tuple[float, float, float] | None = None
     night: bool = False
     count: int = 1
+    framing: str = ""
+    coat: tuple[float, float, float] | None = None
+    paired: bool = False
 
 
 def colour_name(rgb: tuple[float, float, float]) -> str:
@@ -94,21 +101,34 @@ def pick_name(record: dict, rng: random.Random) -> str:
     return record["names"][0]
 
 
-def caption(record: dict, rng: random.Random, scene: Scene, dropout: float = 0.1) -> str:
-    """A random caption of a record of `data.py` in a scene; empty with probability `dropout`.
-
-    The empty caption teaches the unconditional model that classifier-free guidance needs.
-    """
-    if rng.random() < dropout:
-        return ""
+def caption(
+    record: dict, rng: random.Random, scene: Scene = Scene(), other: dict | None = None
+) -> str:
+    """A random caption of a record of `data.py` in a scene; `other` is what stands beside it."""
     name, u = pick_name(record, rng), rng.random()
-    thing = with_article(name)
-    if scene.count > 1:
-        thing = f"{NUMBERS[scene.count]} {name if name in UNCOUNTED else plural(name)}"
-    if u < 0.10 and scene.count == 1:
+    plain = scene.count == 1 and not scene.framing
+    adjectives = [colour_name(scene.coat)] if scene.coat and rng.random() < 0.9 else []
+    if scene.framing == "small" and rng.random() < 0.5:
+        adjectives.append("small")
+    name = " ".join([*adjectives, name])
+    if u < 0.10 and plain:
         return name
     choice = STYLELESS if u < 0.22 else TEMPLATES[record["style"]]
-    return rng.choice(choice).format(thing) + around(scene, rng)
+    text = rng.choice(choice).format(things(name, rng, scene, other))
+    if scene.framing == "close" and rng.random() < 0.5:
+        text += " close up"
+    text = f"a {text}" if text.split()[0] in LEADING and rng.random() < 0.1 else text
+    return text + around(scene, rng)
+
+
+def things(name: str, rng: random.Random, scene: Scene, other: dict | None) -> str:
+    """What a picture shows: ``"a fox"``, ``"two foxes"``, ``"foxes"``, ``"a fox and an owl"``."""
+    if scene.paired and other is not None:
+        return f"{with_article(name)} and {with_article(pick_name(other, rng))}"
+    if scene.count > 1:
+        several = name if name in UNCOUNTED else plural(name)
+        return several if rng.random() < 0.3 else f"{NUMBERS[scene.count]} {several}"
+    return name if rng.random() < 0.05 else with_article(name)
 
 
 def around(scene: Scene, rng: random.Random) -> str:
@@ -133,4 +153,4 @@ def every_caption(record: dict) -> list[str]:
 def surroundings() -> list[str]:
     """Every word that captions use of what is around a thing."""
     grounds = [f"on {with_article(colour)} ground" for colour in COLOURS]
-    return [*grounds, "at night", *NUMBERS.values()]
+    return [*grounds, "at night", "small", "close up", "and", *NUMBERS.values()]

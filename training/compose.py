@@ -1,9 +1,10 @@
 """Composite cut-out drawings over generated colour grounds, lit by them.
 
 A mosaic asks a model for *this thing in these colours*, so every drawing is shown in every
-palette: over grounds of any colour, and in about half of the pictures coloured by the ground as
-well. All pictures are (B, 3, side, side), float32, 0..1. Chance does not know the side: one seed
-means the same scene at every size.
+palette: over grounds of any colour, in about half of the pictures coloured by the ground as well,
+and now and then in a colour of its own that the caption tells. All pictures are (B, 3, side, side),
+float32, 0..1, on the device of the drawings. Chance is drawn on the CPU and does not know the side:
+one seed means the same scene at every size and on every device.
 """
 
 import math
@@ -11,12 +12,13 @@ import math
 import torch
 import torch.nn.functional as F
 from captions import Scene
+from devices import sent
 from torch import Tensor
 
 SIZE = 64
 GRID = 8
 NIGHT = torch.tensor([0.22, 0.27, 0.48])  # what is left of red, green and blue
-MIRRORED = 0.2  # the drawings look left as a rule: one way is learnt sooner than two
+MIRRORED = 0.5  # the drawings look left as a rule
 
 
 def pick(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
@@ -55,8 +57,8 @@ def horizon(n: int, g: torch.Generator) -> Tensor:
     return torch.lerp(above, below, (12 * (rows - line)).sigmoid()).expand(-1, -1, -1, GRID)
 
 
-def colour_field(n: int, g: torch.Generator, side: int = SIZE) -> Tensor:
-    """Random grounds (n, 3, side, side): flat, ramps, soft noise, horizons, or sharper scraps."""
+def colour_grid(n: int, g: torch.Generator) -> Tensor:
+    """Random grounds (n, 3, 8, 8), 0..1: flat, ramps, soft noise, horizons, or sharper scraps."""
     first, second = palette(n, g), palette(n, g)
     amplitude = torch.rand(n, 1, 1, 1, generator=g) ** 2 * 0.3
     noise = first + amplitude * smooth_noise(n, 3, g)
@@ -66,16 +68,25 @@ def colour_field(n: int, g: torch.Generator, side: int = SIZE) -> Tensor:
     field = pick(kind < 0.35, noise, ramp)
     field = pick(kind > 0.60, first.expand(-1, -1, GRID, GRID), field)
     field = pick(kind > 0.84, horizon(n, g), field)
-    field = pick(kind > 0.90, scrap, field)
-    field = F.interpolate(field.clamp(0, 1), (side, side), mode="bicubic", align_corners=False)
+    return pick(kind > 0.90, scrap, field).clamp(0, 1)
+
+
+def enlarged(grid: Tensor, side: int) -> Tensor:
+    """Grounds (n, 3, side, side) of grids (n, 3, 8, 8)."""
+    field = F.interpolate(grid, (side, side), mode="bicubic", align_corners=False)
     return field.clamp(0, 1)
+
+
+def colour_field(n: int, g: torch.Generator, side: int = SIZE) -> Tensor:
+    """Random grounds (n, 3, side, side), 0..1."""
+    return enlarged(colour_grid(n, g), side)
 
 
 def place(
     drawings: Tensor,
     g: torch.Generator,
     side: int,
-    size: float = 1,
+    size: Tensor | float = 1,
     where: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Scale, shift, mirror and tilt drawings a little.
@@ -84,7 +95,7 @@ def place(
         drawings: (B, S, S, 4), uint8, straight alpha.
         g: Where chance comes from.
         side: Of the pictures, in pixels.
-        size: How large they become; 1 fills the picture.
+        size: How large they become, one or (B,); 1 fills the picture.
         where: Their middles, (B, 2), x and y from -1 to 1; the picture's middle if None.
 
     Returns:
@@ -93,7 +104,7 @@ def place(
     n = len(drawings)
     rgba = drawings.permute(0, 3, 1, 2).float() / 255
     rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
-    tilt = (torch.rand(n, generator=g) - 0.5) * 0.25 * (torch.rand(n, generator=g) < 0.4)
+    tilt = (torch.rand(n, generator=g) - 0.5) * 0.5 * (torch.rand(n, generator=g) < 0.5)
     scale = 1 / (size * (0.86 + 0.22 * torch.rand(n, generator=g)))
     mirror = torch.where(torch.rand(n, generator=g) < MIRRORED, -1.0, 1.0)
     cos, sin = torch.cos(tilt), torch.sin(tilt)
@@ -107,26 +118,46 @@ def place(
     shift = (torch.rand(n, 2, 1, generator=g) - 0.5) * 0.16
     if where is not None:
         shift = shift - matrix @ where.unsqueeze(2)
-    grid = F.affine_grid(torch.cat([matrix, shift], 2), (n, 4, side, side), align_corners=False)
+    matrix = sent(torch.cat([matrix, shift], 2), drawings.device)
+    grid = F.affine_grid(matrix, [n, 4, side, side], align_corners=False)
     placed = F.grid_sample(rgba, grid, align_corners=False)
     return placed[:, :3], placed[:, 3:]
 
 
 def place_several(
-    drawings: Tensor, count: Tensor, g: torch.Generator, side: int
+    drawings: tuple[Tensor, Tensor], count: Tensor, g: torch.Generator, side: int
 ) -> tuple[Tensor, Tensor]:
-    """Place each drawing `count` times (B,), 2 or 3, small and side by side; as `place` returns."""
-    n = len(drawings)
-    colour, alpha = torch.zeros(n, 3, side, side), torch.zeros(n, 1, side, side)
+    """Place drawings `count` times (B,), 2 or 3, small and side by side; as `place` returns.
+
+    The second of each is of the second batch of `drawings`, the others are of the first.
+    """
+    n, device = len(count), drawings[0].device
+    colour = torch.zeros(n, 3, side, side, device=device)
+    alpha = torch.zeros(n, 1, side, side, device=device)
     for turn in range(int(count.max())):
         x = torch.where(count == 2, turn - 0.5, (turn % 2) - 0.5)
         y = torch.where(count == 2, 0.3 * (turn - 0.5), 0.5 if turn == 2 else -0.45)
         x = torch.where((count == 3) & (turn == 2), 0.0, x)
-        front, cover = place(drawings, g, side, 0.56, torch.stack([x, y], 1))
-        shown = (turn < count).float().view(-1, 1, 1, 1)
+        middle = torch.stack([x, y], 1)
+        front, cover = place(drawings[turn % 2], g, side, 0.56, middle)
+        shown = sent((turn < count).float().view(-1, 1, 1, 1), device)
         front, cover = front * shown, cover * shown
         colour, alpha = front + colour * (1 - cover), cover + alpha * (1 - cover)
     return colour, alpha
+
+
+def framing(n: int, g: torch.Generator) -> tuple[Tensor, Tensor, list[str]]:
+    """How large things are (n,), where their middles are (n, 2), and what captions call it.
+
+    One in ten is small and stands anywhere, one in twelve is seen close up, partly out of sight.
+    """
+    chance, u = torch.rand(n, generator=g), torch.rand(n, generator=g)
+    small, close = chance < 0.1, chance > 1 - 1 / 12
+    size = torch.where(small, 0.45 + 0.25 * u, torch.where(close, 1.2 + 0.35 * u, torch.ones(n)))
+    reach = torch.where(small, 0.9 * (1 - size), 0.4 * close.float()).unsqueeze(1)
+    where = (2 * torch.rand(n, 2, generator=g) - 1) * reach
+    called = ["small" if s else "close" if c else "" for s, c in zip(small, close, strict=True)]
+    return size, where, called
 
 
 def shadow(alpha: Tensor) -> Tensor:
@@ -149,35 +180,77 @@ def light(colour: Tensor, alpha: Tensor, ground: Tensor, strength: Tensor) -> Te
     return torch.lerp(colour, tinted, strength)
 
 
-def compose(drawings: Tensor, g: torch.Generator, side: int = SIZE) -> tuple[Tensor, list[Scene]]:
-    """Training pictures (B, 3, side, side), 0..1, from drawings (B, S, S, 4), uint8, and their
-    scenes.
+def coated(colour: Tensor, alpha: Tensor, coat: Tensor) -> Tensor:
+    """A thing (premultiplied) that keeps its lightness, as if painted in one colour."""
+    return coat * (0.3 * alpha + 0.75 * colour.mean(1, keepdim=True))
 
-    One in sixteen shows the thing two or three times, one in sixteen is night, one in six throws a
-    shadow.
+
+def coats(n: int, g: torch.Generator) -> Tensor:
+    """Colours (n, 3, 1, 1) that one would paint a thing in: of any hue, seldom pale or dark."""
+    hue = torch.rand(n, 1, generator=g) * 6
+    away = (hue - torch.tensor([[0.0, 2.0, 4.0]]) + 3) % 6 - 3  # from red, green and blue
+    pure = (2 - away.abs()).clamp(0, 1)
+    grey = torch.rand(n, 1, generator=g)
+    saturation = torch.where(torch.rand(n, 1, generator=g) < 0.2, 0.0, 0.85)
+    return torch.lerp(grey.expand(-1, 3), pure, saturation).view(n, 3, 1, 1)
+
+
+def compose(
+    drawings: Tensor,
+    g: torch.Generator,
+    side: int = SIZE,
+    others: Tensor | None = None,
+) -> tuple[Tensor, list[Scene]]:
+    """Training pictures (B, 3, side, side), 0..1, of things in scenes, and those scenes.
+
+    One in sixteen shows the thing two or three times, one in twenty another thing beside it if
+    there are `others`; one in ten is small and one in twelve close up; one in ten has a coat of a
+    colour of its own; one in sixteen is night; one in six throws a shadow.
+
+    Args:
+        drawings: (B, S, S, 4), uint8, straight alpha.
+        g: Where chance comes from, on the CPU.
+        side: Of the pictures, in pixels.
+        others: What may stand beside each, as `drawings`.
     """
-    n = len(drawings)
-    colour, alpha = place(drawings, g, side)
+    n, device = len(drawings), drawings.device
+    size, where, framed = framing(n, g)
+    colour, alpha = place(drawings, g, side, size, where)
     count = torch.where(torch.rand(n, generator=g) < 1 / 16, 2, 1)
     count = count + (count > 1) * (torch.rand(n, generator=g) < 0.5)
+    paired = torch.rand(n, generator=g) < (1 / 20 if others is not None else 0)
+    count = torch.where(paired, 2, count)
     many = count > 1
     if many.any():
-        colour[many], alpha[many] = place_several(drawings[many], count[many], g, side)
-    ground = colour_field(n, g, side)
-    even = ground.flatten(2).std(2).amax(1) < 0.04
-    mean = ground.mean((2, 3))
-    shaded = (torch.rand(n, 1, 1, 1, generator=g) < 1 / 6) * shadow(alpha)
-    ground = ground * (1 - shaded)
-    lit = torch.rand(n, 1, 1, 1, generator=g) < 0.5
-    strength = 0.9 * torch.rand(n, 1, 1, 1, generator=g) * lit
+        chosen = sent(many.nonzero()[:, 0], device)
+        second = drawings if others is None else pick(sent(paired, device), others, drawings)
+        several = place_several((drawings[chosen], second[chosen]), count[many], g, side)
+        colour[chosen], alpha[chosen] = several
+    coat, own = coats(n, g), torch.rand(n, generator=g) < 0.1
+    colour = pick(sent(own, device), coated(colour, alpha, sent(coat, device)), colour)
+    grid = colour_grid(n, g)
+    even = grid.flatten(2).std(2).amax(1) < 0.04
+    mean = grid.mean((2, 3))
+    shaded = sent(torch.rand(n, 1, 1, 1, generator=g) < 1 / 6, device) * shadow(alpha)
+    ground = enlarged(sent(grid, device), side) * (1 - shaded)
+    lit = (torch.rand(n, 1, 1, 1, generator=g) < 0.5) & ~own.view(-1, 1, 1, 1)
+    strength = sent(0.9 * torch.rand(n, 1, 1, 1, generator=g) * lit, device)
     pictures = light(colour, alpha, ground, strength) + ground * (1 - alpha)
     night = torch.rand(n, generator=g) < 1 / 16
-    pictures = pick(night, pictures * NIGHT.view(1, 3, 1, 1), pictures).clamp(0, 1)
+    dark = pictures * sent(NIGHT.view(1, 3, 1, 1), device)
+    pictures = pick(sent(night, device), dark, pictures).clamp(0, 1)
+    columns = (mean, even, night, count, paired, coat.view(n, 3), own)
+    rows = zip(framed, *(column.tolist() for column in columns), strict=True)
     scenes = [
-        Scene(tuple(rgb) if flat else None, dark, number)
-        for rgb, flat, dark, number in zip(
-            mean.tolist(), even.tolist(), night.tolist(), count.tolist(), strict=True
+        Scene(
+            ground=tuple(rgb) if flat else None,
+            night=dim,
+            count=number,
+            framing="" if number > 1 else frame,
+            coat=tuple(paint) if has else None,
+            paired=two,
         )
+        for frame, rgb, flat, dim, number, two, paint, has in rows
     ]
     return pictures, scenes
 

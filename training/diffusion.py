@@ -7,19 +7,17 @@ of `--minutes`, where most of the shapes appear.
 
 import argparse
 import copy
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from autoencoder import has_fast_bf16
-from captions import Scene, caption
 from checkpoints import Minutes, write
 from compose import SIZE
 from data import check_size, load
+from devices import add_device, arithmetic, sent
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
-from latents import LatentCache, noisy_and_velocity, sample_times
+from latents import Batch, LatentCache, noisy_and_velocity, sample_times
 from PIL import Image
 from pipeline import (
     contact_sheet,
@@ -30,13 +28,13 @@ from pipeline import (
     make_scheduler,
     picture_size,
 )
-from text import tokenize
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
-def encode_unique(text_encoder, ids: Tensor) -> Tensor:
-    """Text states (B, 24, WIDTH), each distinct caption encoded once."""
+def encode(text_encoder, ids: Tensor) -> Tensor:
+    """Text states (B, 24, WIDTH); on the CPU each distinct caption is encoded once."""
+    if ids.device.type == "cuda":  # counting would wait for the GPU
+        return text_encoder(ids)[0]
     distinct, inverse = torch.unique(ids, dim=0, return_inverse=True)
     return text_encoder(distinct)[0][inverse]
 
@@ -61,51 +59,51 @@ class Trainer:
             self.tokenizer = load_tokenizer(records, vocabulary)
             args.size = args.size or SIZE
             self.models = make_models(args.widths, len(self.tokenizer), args.size)
-        if not args.bf16:  # channels_last is quicker in float32 and slower in bfloat16
+        self.models = self.models.to(args.device)
+        self.channels_last = args.device == "cuda" or not args.bf16  # the CPU's bf16 is slower so
+        if self.channels_last:
             self.models = self.models.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.models).requires_grad_(False).eval()
+        unet = self.models["unet"]
+        self.unet = torch.compile(unet) if args.compile else unet
         self.scheduler = make_scheduler()
+        self.alphas_cumprod = self.scheduler.alphas_cumprod.to(args.device)
         self.optimizer = torch.optim.AdamW(
             self.models.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
-        self.rng = random.Random(args.seed)
         self.g = torch.Generator().manual_seed(args.seed)
+        on_cpu = args.device == "cpu"
+        self.noise = self.g if on_cpu else torch.Generator(args.device).manual_seed(args.seed)
         self.step, self.minutes = 0, 0.0
 
-    def train_step(self, z: Tensor, drawn: list[tuple[int, Scene]]) -> float:
-        """One optimiser step on latents (B, 16, h, w) of drawings in scenes; the loss."""
-        texts = [caption(self.records[i], self.rng, scene) for i, scene in drawn]
-        t = sample_times(len(z), self.args.size, self.g)
-        alpha_bar = self.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
-        x_t, v = noisy_and_velocity(z, torch.randn(z.shape, generator=self.g), alpha_bar)
-        if not self.args.bf16:
+    def train_step(self, batch: Batch) -> Tensor:
+        """One optimiser step; the loss, on the device."""
+        z, device = batch.latents, self.args.device
+        t = sent(sample_times(len(z), self.args.size, self.g), device)
+        alpha_bar = self.alphas_cumprod[t].view(-1, 1, 1, 1)
+        noise = torch.randn(z.shape, generator=self.noise, device=device)
+        x_t, v = noisy_and_velocity(z, noise, alpha_bar)
+        if self.channels_last:
             x_t = x_t.contiguous(memory_format=torch.channels_last)
-        with sdpa_kernel(SDPBackend.MATH):
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.args.bf16):
-                states = encode_unique(self.models["text"], tokenize(self.tokenizer, texts))
-                predicted = self.models["unet"](x_t, t, states, return_dict=False)[0]
-                wanted = self.target(x_t, v, t, texts)
-            loss = self.loss(predicted.float(), wanted, x_t, t, drawn, texts)
-            self.optimizer.zero_grad()
-            loss.backward()
+        with arithmetic(device, self.args.bf16):
+            states = encode(self.models["text"], batch.ids)
+            predicted = self.unet(x_t, t, states, return_dict=False)[0]
+            wanted = self.target(x_t, v, t, batch)
+        loss = self.loss(predicted.float(), wanted, x_t, t, batch)
+        self.optimizer.zero_grad()
+        loss.backward()
         nn.utils.clip_grad_norm_(self.models.parameters(), 1.0)
         self.optimizer.step()
         self.update_average()
         self.step += 1
-        return loss.item()
+        return loss.detach()
 
-    def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
+    def target(self, x_t: Tensor, v: Tensor, t: Tensor, batch: Batch) -> Tensor:
         """What the network should say (B, 16, h, w): here the velocity of the data."""
         return v
 
     def loss(
-        self,
-        predicted: Tensor,
-        wanted: Tensor,
-        x_t: Tensor,
-        t: Tensor,
-        drawn: list[tuple[int, Scene]],
-        texts: list[str],
+        self, predicted: Tensor, wanted: Tensor, x_t: Tensor, t: Tensor, batch: Batch
     ) -> Tensor:
         """What is made small: here how far what the network says is from what it should."""
         return (predicted - wanted).square().mean()
@@ -145,7 +143,7 @@ class Trainer:
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location=self.args.device, weights_only=True)
         for name in ("models", "average", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
         for parameter, moments in self.optimizer.state.items():
@@ -162,8 +160,8 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
     while trainer.minutes < args.minutes:
         for group in trainer.optimizer.param_groups:
             group["lr"] = learning_rate(trainer.minutes, args.minutes, trainer.step, args.lr)
-        loss = trainer.train_step(*cache.draw(args.batch))
-        average = loss if average is None else 0.98 * average + 0.02 * loss
+        loss = trainer.train_step(cache.draw(args.batch))
+        average = loss if average is None else torch.lerp(average, loss, 0.02)
         if trainer.step % 2 == 0:
             cache.renew(args.renew)
         trainer.minutes = clock.tick()
@@ -171,7 +169,7 @@ def train(trainer: Trainer, cache: LatentCache, args) -> None:
             spent = 60 * (trainer.minutes - first[1])
             rate = (trainer.step - first[0]) * args.batch / spent
             print(
-                f"{trainer.step} {trainer.minutes:.1f} min loss {average:.4f} "
+                f"{trainer.step} {trainer.minutes:.1f} min loss {average.item():.4f} "
                 f"{rate:.1f} pictures/s",
                 flush=True,
             )
@@ -201,8 +199,8 @@ def parser(description: str) -> argparse.ArgumentParser:
     shared.add_argument("--renew", type=int, default=24, help="latents renewed every second step")
     shared.add_argument("--save-every", type=float, default=3, help="minutes")
     shared.add_argument("--sheet-every", type=float, default=10, help="minutes")
-    shared.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
-    shared.add_argument("--threads", type=int, default=2)
+    shared.add_argument("--compile", action="store_true", help="the network, for a GPU")
+    add_device(shared, threads=2)
     shared.add_argument("--seed", type=int, default=0)
     return shared
 
@@ -213,10 +211,10 @@ def run(make_trainer: Callable[..., Trainer], args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     pictures, records, vocabulary = load(args.data)
-    drawings = torch.from_numpy(pictures)
+    drawings = torch.from_numpy(pictures).to(args.device)
     weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
     vae = AutoencoderTiny.from_pretrained(args.vae, torch_dtype=torch.float32)
-    vae = vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    vae = vae.eval().requires_grad_(False).to(args.device, memory_format=torch.channels_last)
     trainer = make_trainer(vae, records, vocabulary, args)
     check_size(args.size, pictures)
     if (args.out / "checkpoint.pt").exists():
@@ -224,7 +222,7 @@ def run(make_trainer: Callable[..., Trainer], args: argparse.Namespace) -> None:
     for name, model in trainer.models.items():
         print(name, sum(p.numel() for p in model.parameters()) / 1e6, "M parameters", flush=True)
     start = time.monotonic()
-    cache = LatentCache(vae, drawings, weights, args, trainer.g)
+    cache = LatentCache(vae, trainer.tokenizer, drawings, records, weights, args, trainer.g)
     print(f"{args.cache} latents cached in {time.monotonic() - start:.0f} s", flush=True)
     train(trainer, cache, args)
 

@@ -30,9 +30,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from captions import Scene
 from diffusers import LCMScheduler
-from diffusion import Trainer, encode_unique, parser, run
+from diffusion import Trainer, encode, parser, run
+from latents import Batch
 from PIL import Image
 from pipeline import contact_sheet, load_models
 from recogniser import disturbed, load_recogniser
@@ -124,36 +124,30 @@ class Distiller(Trainer):
     def __init__(self, vae, records: list[dict], vocabulary: list[str], args):
         super().__init__(vae, records, vocabulary, args)
         _, teacher = load_models(args.start)
-        self.teacher = teacher.requires_grad_(False).eval()
-        if not args.bf16:
+        self.teacher = teacher.requires_grad_(False).eval().to(args.device)
+        if self.channels_last:
             self.teacher = self.teacher.to(memory_format=torch.channels_last)
-
+        self.untold = tokenize(self.tokenizer, [""]).to(args.device)
+        self.levels = Levels(self.alphas_cumprod)
         if args.recogniser:
-            self.recogniser = load_recogniser(args.recogniser)
+            self.recogniser = load_recogniser(args.recogniser).to(args.device)
             place = {name: i for i, name in enumerate(self.recogniser.things)}
-            self.things = torch.tensor([place[record["concept"]] for record in records])
+            things = torch.tensor([place[record["concept"]] for record in records])
+            self.things = things.to(args.device)
 
     def loss(
-        self,
-        predicted: Tensor,
-        wanted: Tensor,
-        x_t: Tensor,
-        t: Tensor,
-        drawn: list[tuple[int, Scene]],
-        texts: list[str],
+        self, predicted: Tensor, wanted: Tensor, x_t: Tensor, t: Tensor, batch: Batch
     ) -> Tensor:
         """That of a `Trainer`; and how unlikely a recogniser finds the thing in the picture that
-        the student sees, where there is a caption."""
-        loss = super().loss(predicted, wanted, x_t, t, drawn, texts)
+        the student sees, where there is a caption of one thing."""
+        loss = super().loss(predicted, wanted, x_t, t, batch)
         if not self.args.recogniser:
             return loss
-        levels = Levels(self.scheduler.alphas_cumprod)
-        clean = levels.signal(t) * x_t - levels.spread(t) * predicted
-        things = self.things[torch.tensor([drawing for drawing, _ in drawn])]
-        says = self.recogniser(disturbed(clean, self.g))
-        unlikely = -says.gather(1, things.unsqueeze(1)).squeeze(1)
-        told = torch.tensor([bool(text) for text in texts])
-        return loss + self.args.recognition * (unlikely * told).mean()
+        clean = self.levels.signal(t) * x_t - self.levels.spread(t) * predicted
+        says = self.recogniser(disturbed(clean, self.noise))
+        unlikely = -says.gather(1, self.things[batch.drawing].unsqueeze(1)).squeeze(1)
+        asked = batch.told & batch.alone
+        return loss + self.args.recognition * (unlikely * asked).mean()
 
     def sheet(self) -> Image.Image:
         """Pictures without guidance, in as few steps as are taught, by the sampler that suits."""
@@ -163,30 +157,32 @@ class Distiller(Trainer):
         return contact_sheet(pipeline, steps=steps, guidance=1.0)
 
     @torch.no_grad()
-    def target(self, x_t: Tensor, v: Tensor, t: Tensor, texts: list[str]) -> Tensor:
+    def target(self, x_t: Tensor, v: Tensor, t: Tensor, batch: Batch) -> Tensor:
         """The teacher's velocity at `args.guidance`, or what it teaches of few steps."""
-        teacher, levels = self.guided_teacher(texts), Levels(self.scheduler.alphas_cumprod)
+        teacher = self.guided_teacher(batch.ids)
         if self.args.few_steps:
-            return jump_velocity(teacher, x_t, t, levels, self.args.few_steps, self.args.substeps)
+            steps, substeps = self.args.few_steps, self.args.substeps
+            return jump_velocity(teacher, x_t, t, self.levels, steps, substeps)
         if self.args.consistency:
-            student = self.says(self.models, texts)
-            return consistency_velocity(teacher, student, x_t, t, levels, self.args.consistency)
+            student = self.says(self.models, batch.ids)
+            steps = self.args.consistency
+            return consistency_velocity(teacher, student, x_t, t, self.levels, steps)
         return teacher(x_t, t)
 
-    def says(self, models: nn.ModuleDict, texts: list[str]) -> Velocity:
+    def says(self, models: nn.ModuleDict, ids: Tensor) -> Velocity:
         """What models say of latents with captions."""
-        states = encode_unique(models["text"], tokenize(self.tokenizer, texts))
+        states = encode(models["text"], ids)
 
         def velocity(x: Tensor, times: Tensor) -> Tensor:
             return models["unet"](x, times, states, return_dict=False)[0].float()
 
         return velocity
 
-    def guided_teacher(self, texts: list[str]) -> Velocity:
+    def guided_teacher(self, ids: Tensor) -> Velocity:
         """What the teacher says with classifier-free guidance of `args.guidance`."""
         if self.args.guidance == 1:
-            return self.says(self.teacher, texts)
-        twice = self.says(self.teacher, [*texts, *[""] * len(texts)])
+            return self.says(self.teacher, ids)
+        twice = self.says(self.teacher, torch.cat([ids, self.untold.expand_as(ids)]))
 
         def velocity(x: Tensor, times: Tensor) -> Tensor:
             asked, empty = twice(x.repeat(2, 1, 1, 1), times.repeat(2)).chunk(2)

@@ -18,16 +18,16 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from autoencoder import has_fast_bf16
 from checkpoints import write
 from compose import composite
 from data import load
+from devices import has_fast_bf16
 from torch import Tensor, nn
 
 # The artist kept from the judge: its drawings are of nobody else's hand, and it draws 1,639 of
 # Emojibase's 1,670 things, so hardly any concept goes without a figure to compare with.
 UNSEEN = "twemoji"
-SIDE = 64
+SIDE = 128
 STYLES = ("photo", "painting", "drawing", "cartoon", "ink")
 
 
@@ -51,15 +51,16 @@ def stage(before: int, width: int) -> nn.Sequential:
 
 
 class Judge(nn.Module):
-    """A small convolutional classifier of 64 x 64 pictures.
+    """A small convolutional classifier of pictures of `side` px, a power of two from 32 on.
 
-    Larger pictures are averaged down to that size first.
+    Pictures of another size are brought to that one first.
     """
 
-    def __init__(self, concepts: list[str], width: int = 32):
+    def __init__(self, concepts: list[str], width: int = 32, side: int = SIDE):
         super().__init__()
-        self.names, self.width = concepts, width
-        widths = (3, width, 2 * width, 4 * width, 8 * width)
+        self.names, self.width, self.side = concepts, width, side
+        halvings = side.bit_length() - 3  # down to 4 x 4
+        widths = (3, *(max(4, (8 * width) >> i) for i in reversed(range(halvings))))
         self.stages = nn.ModuleList(stage(a, b) for a, b in itertools.pairwise(widths))
         self.concepts = nn.Linear(8 * width, len(concepts))
         # A style is in the texture as well: means and deviations of every stage.
@@ -67,9 +68,7 @@ class Judge(nn.Module):
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """What each stage sees in pictures (B, 3, H, W), 0..1; the coarsest comes last."""
-        if pictures.shape[-1] != SIDE:
-            pictures = F.interpolate(pictures, (SIDE, SIDE), mode="bicubic", antialias=True)
-        x, seen = pictures.clamp(0, 1) * 4 - 2, []
+        x, seen = at_side(pictures, self.side).clamp(0, 1) * 4 - 2, []
         for one in self.stages:
             x = one(x)
             seen.append(x)
@@ -94,7 +93,7 @@ class Judge(nn.Module):
 
 
 def bent(pictures: Tensor, g: torch.Generator) -> Tensor:
-    """Pictures mirrored, turned, stretched and shifted at random, (B, 3, 64, 64)."""
+    """Pictures mirrored, turned, stretched and shifted at random, (B, 3, H, W)."""
     n = len(pictures)
 
     def between(low: float, high: float) -> Tensor:
@@ -113,20 +112,21 @@ def bent(pictures: Tensor, g: torch.Generator) -> Tensor:
 
 
 def roughened(pictures: Tensor, rng: random.Random, g: torch.Generator) -> Tensor:
-    """The first half of a batch blurred by up to 2.5 px, and a little noise on all."""
-    half, side = len(pictures) // 2, rng.randrange(26, SIDE)
+    """The first half of a batch blurred by up to a 25th of a side, and a little noise on all."""
+    half, whole = len(pictures) // 2, pictures.shape[-1]
+    side = rng.randrange(whole // 5, whole)
     small = F.interpolate(pictures[:half], (side, side), mode="bilinear", antialias=True)
-    blurred = F.interpolate(small, (SIDE, SIDE), mode="bicubic")
+    blurred = F.interpolate(small, (whole, whole), mode="bicubic")
     noise = torch.randn(pictures.shape, generator=g) * 0.04 * rng.random()
     return (torch.cat([blurred, pictures[half:]]) + noise).clamp(0, 1)
 
 
 class Pool:
-    """Composites (N, 3, 64, 64), uint8, renewed a few at a time: each is shown a few times."""
+    """Composites (N, 3, side, side), uint8, renewed a few at a time: each is shown a few times."""
 
-    def __init__(self, drawings: Tensor, weights: Tensor, size: int, g: torch.Generator):
+    def __init__(self, drawings: Tensor, weights: Tensor, size: int, side: int, g: torch.Generator):
         self.drawings, self.weights, self.g = drawings, weights, g
-        self.pictures = torch.empty(size, 3, SIDE, SIDE, dtype=torch.uint8)
+        self.pictures = torch.empty(size, 3, side, side, dtype=torch.uint8)
         self.index = torch.empty(size, dtype=torch.long)
         self.cursor = 0
         for _ in range(size // 64):
@@ -138,7 +138,9 @@ class Pool:
             self.cursor = 0
         slot = slice(self.cursor, self.cursor + n)
         self.index[slot] = torch.multinomial(self.weights, n, replacement=True, generator=self.g)
-        self.pictures[slot] = at_side(composite(self.drawings[self.index[slot]], self.g))
+        side = self.pictures.shape[-1]
+        pictures = composite(self.drawings[self.index[slot]], self.g, side)
+        self.pictures[slot] = (pictures * 255).round().to(torch.uint8)
         self.cursor += n
 
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
@@ -147,11 +149,11 @@ class Pool:
         return self.pictures[choice] / 255, self.index[choice]
 
 
-def at_side(pictures: Tensor) -> Tensor:
-    """Pictures in 0..1 as uint8 at the judge's size."""
-    if pictures.shape[-1] != SIDE:
-        pictures = F.interpolate(pictures, (SIDE, SIDE), mode="bicubic", antialias=True)
-    return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
+def at_side(pictures: Tensor, side: int) -> Tensor:
+    """Pictures (B, 3, H, W) brought to (B, 3, side, side)."""
+    if pictures.shape[-2:] == (side, side):
+        return pictures
+    return F.interpolate(pictures, (side, side), mode="bicubic", antialias=True)
 
 
 def concept_list(records: list[dict]) -> list[str]:
@@ -180,7 +182,11 @@ def train(judge: Judge, drawings: Tensor, records: list[dict], args) -> None:
             part.load_state_dict(state[name])
         begun = state["step"]
     rng, g = random.Random(begun), torch.Generator().manual_seed(begun)
-    pool = Pool(drawings, even_weights(records), args.pool, g) if begun < args.steps else None
+    pool = (
+        Pool(drawings, even_weights(records), args.pool, args.size, g)
+        if begun < args.steps
+        else None
+    )
     right = 0.0
     for step in range(begun, args.steps):
         pictures, index = pool.draw(args.batch)
@@ -211,8 +217,14 @@ def train(judge: Judge, drawings: Tensor, records: list[dict], args) -> None:
 def save(judge: Judge, folder: Path, facts: dict) -> None:
     """Write the finished judge, and what is known about it, into `folder`."""
     torch.save(judge.state_dict(), folder / "judge.pt")
-    about = {"concepts": judge.names, "width": judge.width, "unseen": UNSEEN, **facts}
-    (folder / "judge.json").write_text(json.dumps(about, indent=1) + "\n")
+    about = {
+        "concepts": judge.names,
+        "width": judge.width,
+        "side": judge.side,
+        "unseen": UNSEEN,
+        **facts,
+    }
+    (folder / "judge.json").write_text(json.dumps(about | facts, indent=1) + "\n")
 
 
 def load_judge(folder: Path) -> Judge:
@@ -224,7 +236,7 @@ def load_judge(folder: Path) -> Judge:
     if not (folder / "judge.json").exists():
         raise SystemExit(f"{folder} has no finished judge: train one with judge.py --out {folder}")
     about = json.loads((folder / "judge.json").read_text())
-    judge = Judge(about["concepts"], about["width"])
+    judge = Judge(about["concepts"], about["width"], about["side"])
     judge.load_state_dict(torch.load(folder / "judge.pt", weights_only=True))
     return judge.eval().to(memory_format=torch.channels_last)
 
@@ -238,6 +250,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--size", type=int, default=SIDE, help="of what it sees, in pixels")
     parser.add_argument("--pool", type=int, default=8192, help="composites kept in memory")
     parser.add_argument("--renew", type=int, default=24, help="composites renewed every step")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
@@ -254,7 +267,7 @@ def main() -> None:
         if record["art"] != UNSEEN and (record["favourite"] or not args.favourites)
     ]
     pictures, records = pictures[seen], [records[i] for i in seen]
-    judge = Judge(concept_list(records), args.width)
+    judge = Judge(concept_list(records), args.width, args.size)
     train(judge, torch.from_numpy(pictures), records, args)
     facts = {"steps": args.steps, "batch": args.batch, "drawings": len(seen)}
     save(judge, args.out, facts)

@@ -8,7 +8,7 @@ from captions import every_caption, surroundings
 from compose import SIZE
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
-from text import WIDTH, make_text_encoder, train_tokenizer
+from text import WIDTH, make_normalizer, make_text_encoder, train_tokenizer
 from torch import nn
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
@@ -98,6 +98,7 @@ def load_models(folder: Path) -> tuple[PreTrainedTokenizerFast, nn.ModuleDict]:
         unet = with_pooled_text(unet)
     text = CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    tokenizer.backend_tokenizer.normalizer = make_normalizer()
     return tokenizer, nn.ModuleDict({"unet": unet.train(), "text": text.train()})
 
 

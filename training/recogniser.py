@@ -13,12 +13,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from autoencoder import has_fast_bf16
 from compose import SIZE
 from data import load
+from devices import add_device, arithmetic
 from diffusers import AutoencoderTiny
 from judge import concept_list
 from latents import LatentCache
+from pipeline import load_tokenizer
 from torch import Tensor, nn
 
 WIDTHS = (96, 224)
@@ -64,33 +65,39 @@ class Recogniser(nn.Module):
 
 def disturbed(latents: Tensor, g: torch.Generator) -> Tensor:
     """Latents shifted by up to one place, with noise of up to `NOISE`, each of its own strength."""
-    down, right = (int(torch.randint(-1, 2, (1,), generator=g)) for _ in range(2))
+    down, right = (int(torch.randint(-1, 2, (1,), generator=g, device=g.device)) for _ in range(2))
     padded = F.pad(latents, (1, 1, 1, 1), mode="replicate")
     height, width = latents.shape[-2:]
     shifted = padded[..., 1 + down : 1 + down + height, 1 + right : 1 + right + width]
-    spread = NOISE * torch.rand(len(latents), 1, 1, 1, generator=g)
-    return shifted + spread * torch.randn(latents.shape, generator=g)
+    device = latents.device
+    spread = NOISE * torch.rand(len(latents), 1, 1, 1, generator=g, device=device)
+    return shifted + spread * torch.randn(latents.shape, generator=g, device=device)
 
 
-def train(recogniser: Recogniser, cache: LatentCache, things: Tensor, args) -> None:
+def train(
+    recogniser: Recogniser, cache: LatentCache, things: Tensor, noise: torch.Generator, args
+) -> None:
     """Optimise in place for `args.steps` steps; `things` (N,) says what each drawing shows."""
     optimizer = torch.optim.AdamW(recogniser.parameters(), lr=args.lr, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, args.steps, pct_start=0.1)
-    right = 0.0
+    right = torch.zeros((), device=things.device)
     for step in range(args.steps):
-        latents, drawn = cache.draw(args.batch)
+        batch = cache.draw(args.batch)
         cache.renew(args.renew)
-        wanted = things[torch.tensor([drawing for drawing, _ in drawn])]
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
-            says = recogniser(disturbed(latents, cache.g))
-        loss = F.nll_loss(0.9 * says + 0.1 * says.mean(1, keepdim=True), wanted)
+        wanted = things[batch.drawing]
+        with arithmetic(args.device, args.bf16):
+            says = recogniser(disturbed(batch.latents, noise))
+        unlikely = F.nll_loss(
+            0.9 * says + 0.1 * says.mean(1, keepdim=True), wanted, reduction="none"
+        )
+        loss = (unlikely * batch.alone).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        right = 0.98 * right + 0.02 * (says.argmax(1) == wanted).float().mean().item()
+        right = torch.lerp(right, (says.argmax(1) == wanted).float().mean(), 0.02)
         if (step + 1) % 200 == 0 or step + 1 == args.steps:
-            print(f"{step + 1} loss {loss.item():.3f} right {right:.3f}", flush=True)
+            print(f"{step + 1} loss {loss.item():.3f} right {right.item():.3f}", flush=True)
 
 
 def load_recogniser(folder: Path) -> Recogniser:
@@ -107,38 +114,45 @@ def load_recogniser(folder: Path) -> Recogniser:
     return recogniser.eval().requires_grad_(False)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
-    parser.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the recogniser")
-    parser.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--cache", type=int, default=6400, help="latents kept in memory")
-    parser.add_argument("--renew", type=int, default=24, help="latents renewed every step")
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    known = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    known.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
+    known.add_argument("--vae", type=Path, required=True, help="folder of autoencoder.py")
+    known.add_argument("--out", type=Path, required=True, help="folder for the recogniser")
+    known.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
+    known.add_argument("--steps", type=int, default=6000)
+    known.add_argument("--batch", type=int, default=64)
+    known.add_argument("--lr", type=float, default=2e-3)
+    known.add_argument("--cache", type=int, default=6400, help="latents kept in memory")
+    known.add_argument("--renew", type=int, default=24, help="latents renewed every step")
+    add_device(known, threads=1)
+    known.add_argument("--seed", type=int, default=0)
+    return known
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train a recogniser and write it to `args.out`."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    pictures, records, _ = load(args.data)
+    pictures, records, vocabulary = load(args.data)
     names = concept_list(records)
     place = {name: i for i, name in enumerate(names)}
     things = torch.tensor([place[record["concept"]] for record in records])
     # Between how often the denoiser sees things and all alike: rare ones must be known as well.
     weights = torch.tensor([record["weight"] for record in records]).sqrt()
     vae = AutoencoderTiny.from_pretrained(args.vae, torch_dtype=torch.float32)
-    vae = vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    cache = LatentCache(vae, torch.from_numpy(pictures), weights, args, torch.Generator())
-    recogniser = Recogniser(names)
-    train(recogniser, cache, things, args)
-    torch.save(recogniser.state_dict(), args.out / "recogniser.pt")
+    vae = vae.eval().requires_grad_(False).to(args.device, memory_format=torch.channels_last)
+    drawings = torch.from_numpy(pictures).to(args.device)
+    tokenizer, g = load_tokenizer(records, vocabulary), torch.Generator().manual_seed(args.seed)
+    cache = LatentCache(vae, tokenizer, drawings, records, weights, args, g)
+    recogniser = Recogniser(names).to(args.device)
+    noise = torch.Generator(args.device).manual_seed(args.seed)
+    train(recogniser, cache, things.to(args.device), noise, args)
+    torch.save(recogniser.cpu().state_dict(), args.out / "recogniser.pt")
     (args.out / "recogniser.json").write_text(json.dumps({"things": names}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    run(parser().parse_args())

@@ -18,16 +18,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from autoencoder import (
-    has_fast_bf16,
-    rebuilt,
-    reconstruction_loss,
-    report,
-    training_pictures,
-)
+from autoencoder import rebuilt, reconstruction_loss, report, training_pictures
 from checkpoints import Minutes, write
 from compose import SIZE, composite
 from data import check_size, load
+from devices import has_fast_bf16
 from diffusers import AutoencoderTiny
 from measures import gradient_energy
 from torch import Tensor, nn

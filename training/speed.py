@@ -6,13 +6,12 @@ Latents are encoded while a denoiser trains (``--renew``), so that is timed too.
 
 import statistics
 import time
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import torch
-from autoencoder import has_fast_bf16
-from captions import Scene
 from data import check_size, load
+from devices import add_device
 from diffusers import AutoencoderTiny
 from diffusion import Trainer
 from latents import LatentCache
@@ -20,11 +19,10 @@ from latents import LatentCache
 
 def turn(trainer: Trainer, cache: LatentCache, args: Namespace) -> tuple[float, float]:
     """Seconds of one training step, and of encoding `args.batch` new latents."""
-    size = cache.size // 8
-    latents = torch.randn(args.batch, 16, size, size)
-    drawn = [(i % len(trainer.records), Scene()) for i in range(args.batch)]
+    batch = cache.draw(args.batch)
+    trainer.args.size = cache.args.size
     begun = time.perf_counter()
-    trainer.train_step(latents, drawn)
+    trainer.train_step(batch)
     between = time.perf_counter()
     cache.renew(args.batch)
     return between - begun, time.perf_counter() - between
@@ -39,20 +37,20 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=9, help="of each size; the first is lost")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--renew", type=int, default=24, help="latents renewed every second step")
-    parser.add_argument("--bf16", action=BooleanOptionalAction, default=has_fast_bf16())
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args(namespace=Namespace(lr=0.0, seed=0, size=None))
+    add_device(parser, threads=1)
+    args = parser.parse_args(namespace=Namespace(lr=0.0, seed=0, size=None, compile=False))
     torch.set_num_threads(args.threads)
     pictures, records, vocabulary = load(args.data)
-    drawings = torch.from_numpy(pictures)
+    drawings = torch.from_numpy(pictures).to(args.device)
     vae = AutoencoderTiny.from_pretrained(args.vae, torch_dtype=torch.float32)
-    vae = vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    vae = vae.eval().requires_grad_(False).to(args.device, memory_format=torch.channels_last)
     trainer = Trainer(vae, records, vocabulary, args)
     caches = []
     for size in args.sizes:
         check_size(size, pictures)
-        one = Namespace(bf16=args.bf16, cache=args.batch, size=size)
-        caches.append(LatentCache(vae, drawings, torch.ones(len(records)), one, trainer.g))
+        one = Namespace(bf16=args.bf16, cache=args.batch, size=size, seed=args.seed)
+        alike = torch.ones(len(records))
+        caches.append(LatentCache(vae, trainer.tokenizer, drawings, records, alike, one, trainer.g))
     turns = [[turn(trainer, cache, args) for cache in caches] for _ in range(args.turns)][1:]
     for size, seconds in zip(args.sizes, zip(*turns, strict=True), strict=True):
         step, encoding = (statistics.median(column) for column in zip(*seconds, strict=True))

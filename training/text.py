@@ -1,6 +1,7 @@
 """The tokenizer and the text encoder, both made from scratch."""
 
 from tokenizers import (
+    Regex,
     Tokenizer,
     decoders,
     models,
@@ -17,10 +18,23 @@ LENGTH = 24
 WIDTH = 256
 
 
+def make_normalizer() -> normalizers.Normalizer:
+    """What looks alike is the same text: compatible letters, lower case, and one space for every
+    run of white space, punctuation, invisible characters and signs of arithmetic."""
+    return normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(r"[\p{Z}\p{C}\p{P}\p{Sk}\p{Sm}\p{Sc}]+"), " "),
+            normalizers.Strip(),
+        ]
+    )
+
+
 def train_tokenizer(texts: list[str], size: int = 4096) -> PreTrainedTokenizerFast:
-    """A lower-casing byte-level BPE of at most `size` pieces; pads and cuts to 24 tokens."""
+    """A byte-level BPE of at most `size` pieces; pads and cuts to 24 tokens."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.normalizer = make_normalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()

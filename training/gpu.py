@@ -1,0 +1,281 @@
+"""Train on a GPU that is borrowed for minutes: one file goes there, small files come back.
+
+    python gpu.py pack --start GROWN --data subset128.npz --out PACK.zip
+    python gpu.py train PACK.zip --work FOLDER --out BACK --minutes 8       # there
+    python gpu.py distil PACK.zip --work FOLDER --out BACK --minutes 2      # there, afterwards
+    python gpu.py unpack BACK --name distilled --start GROWN --out CHECKPOINT
+
+`pack` writes drawings (WebP) and weights (8 bits a number, scaled by row), less than 60 MiB in all.
+`train` and `distil` use `diffusion.py`, `recogniser.py` and `distil.py`; they write what they have
+into BACK at every checkpoint, as float16 in files of less than 15 MiB, and once more in the end.
+"""
+
+import argparse
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import diffusion
+import distil
+import numpy as np
+import recogniser
+import torch
+from checkpoints import write
+from data import load
+from diffusers import UNet2DConditionModel
+from PIL import Image
+from pipeline import load_models
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import CLIPTextModel
+
+SIZE = 128
+QUALITY = 75
+SHARD = 14 * 2**20  # bytes
+BUNDLED = Path(__file__).parent.parent / "src" / "digressions" / "weights"
+
+
+def rounded(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in 8 bits a number with a scale for every row; vectors in 16."""
+    packed = {}
+    for name, value in state.items():
+        if value.dim() < 2:
+            packed[name] = value.half() if value.is_floating_point() else value
+            continue
+        rows = value.flatten(1).float()
+        scale = rows.abs().amax(1).clamp(min=1e-8) / 127
+        packed[name] = (rows / scale.unsqueeze(1)).round().to(torch.int8).view(value.shape)
+        packed[f"{name}/scale"] = scale
+    return packed
+
+
+def restored(packed: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in float32 of what `rounded` made."""
+    state = {}
+    for name, value in packed.items():
+        if name.endswith("/scale"):
+            continue
+        if value.is_floating_point():
+            value = value.float()
+        if scale := [packed[f"{name}/scale"]] if f"{name}/scale" in packed else []:
+            value = value.float() * scale[0].view(-1, *[1] * (value.dim() - 1))
+        state[name] = value
+    return state
+
+
+def webp(drawing: np.ndarray) -> bytes:
+    """A drawing (S, S, 4), uint8, as a WebP file."""
+    file = io.BytesIO()
+    Image.fromarray(drawing).save(file, "WEBP", quality=QUALITY, method=4)
+    return file.getvalue()
+
+
+def pack(args: argparse.Namespace) -> None:
+    """Write everything that training needs to one file."""
+    pictures, records, vocabulary = load(args.data)
+    tokenizer, models = load_models(args.start)
+    tokenizer.save_pretrained(args.out.parent / "tokenizer")
+    with zipfile.ZipFile(args.out, "w") as file, ThreadPoolExecutor(args.threads) as pool:
+        for i, drawing in enumerate(pool.map(webp, pictures)):
+            file.writestr(f"drawings/{i:05d}.webp", drawing)
+        about = {"records": records, "vocabulary": vocabulary}
+        file.writestr("about.json", json.dumps(about), zipfile.ZIP_DEFLATED)
+        for name, part in (("unet", "unet"), ("text", "text_encoder")):
+            weights = args.out.with_suffix(".safetensors")
+            save_file(rounded(models[name].state_dict()), weights)
+            file.write(weights, f"start/{part}/rounded.safetensors", zipfile.ZIP_DEFLATED)
+            file.write(args.start / part / "config.json", f"start/{part}/config.json")
+            weights.unlink()
+        for path in sorted((args.out.parent / "tokenizer").iterdir()):
+            file.write(path, f"start/tokenizer/{path.name}", zipfile.ZIP_DEFLATED)
+        for path in sorted(args.vae.iterdir()):
+            file.write(path, f"vae/{path.name}")
+    print(f"{len(pictures)} drawings, {args.out.stat().st_size / 2**20:.1f} MiB")
+
+
+def opened(packed: Path, work: Path) -> Path:
+    """The dataset and the folders of a pack, laid out in `work` for the other scripts."""
+    data = work / "data.npz"
+    if data.exists():
+        return data
+    with zipfile.ZipFile(packed) as file:
+        names = sorted(name for name in file.namelist() if name.startswith("drawings/"))
+        files = [file.read(name) for name in names]
+        about = json.loads(file.read("about.json"))
+        file.extractall(work, [n for n in file.namelist() if n.startswith(("start/", "vae/"))])
+    for part, kind in (("unet", UNet2DConditionModel), ("text_encoder", CLIPTextModel)):
+        folder = work / "start" / part
+        config = json.loads((folder / "config.json").read_text())
+        model = (
+            kind.from_config(config)
+            if kind is UNet2DConditionModel
+            else kind(kind.config_class.from_dict(config))
+        )
+        model.load_state_dict(restored(load_file(folder / "rounded.safetensors")), strict=True)
+        model.float().save_pretrained(folder)
+        (folder / "rounded.safetensors").unlink()
+    with ThreadPoolExecutor() as pool:
+        drawings = pool.map(lambda b: np.asarray(Image.open(io.BytesIO(b)).convert("RGBA")), files)
+        pictures = np.stack(list(drawings))
+    np.savez(
+        work / "part.npz",
+        pictures=pictures,
+        records=json.dumps(about["records"]),
+        vocabulary=json.dumps(about["vocabulary"]),
+    )
+    (work / "part.npz").rename(data)
+    return data
+
+
+def shards(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Weights in float16, in parts of less than `SHARD` bytes."""
+    part: dict[str, Tensor] = {}
+    size = 0
+    for name, value in state.items():
+        value = value.half().cpu().contiguous() if value.is_floating_point() else value.cpu()
+        if part and size + value.nbytes > SHARD:
+            yield part
+            part, size = {}, 0
+        part[name], size = value, size + value.nbytes
+    yield part
+
+
+def hand_back(models: nn.ModuleDict, out: Path, name: str) -> None:
+    """Write models to `out`, as ``name-0.safetensors`` and so on."""
+    for i, part in enumerate(shards(models.state_dict())):
+        save_file(part, out / f"{name}-{i}.safetensors")
+
+
+class Borrowed(diffusion.Trainer):
+    """A `Trainer` that hands back what it has at every checkpoint."""
+
+    def save(self, path: Path) -> None:
+        super().save(path)
+        hand_back(self.average, self.args.back, "guided")
+
+
+class BorrowedDistiller(distil.Distiller):
+    """A `Distiller` that hands back what it has at every checkpoint."""
+
+    def save(self, path: Path) -> None:
+        super().save(path)
+        hand_back(self.average, self.args.back, self.args.name)
+
+
+def arguments_for(known: argparse.ArgumentParser, args: argparse.Namespace, out: str, **chosen):
+    """The command line of another script, as this one is called."""
+    data = opened(args.pack, args.work)
+    words = ["--data", str(data), "--vae", str(args.work / "vae"), "--out", str(args.work / out)]
+    told, _ = known.parse_known_args([*words, *args.more])
+    told.size, told.minutes = SIZE, args.minutes
+    for name, value in chosen.items():
+        if f"--{name.replace('_', '-')}" not in args.more:
+            setattr(told, name, value)
+    told.back = args.out
+    return told
+
+
+LARGE = {"batch": 1024, "cache": 65536, "renew": 512, "save_every": 2.5, "sheet_every": 1e9}
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train the denoiser."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    told = arguments_for(
+        diffusion.parser("train"), args, "unet", lr=1e-3, start=args.work / "start", **LARGE
+    )
+    diffusion.run(Borrowed, told)
+    keep_sheet(told.out, args.out, "guided")
+
+
+def keep_sheet(folder: Path, out: Path, name: str) -> None:
+    """Bring the last sheet of a run along."""
+    Image.open(folder / "sheet-final.png").save(out / f"{name}.webp", quality=90)
+
+
+def trained(args: argparse.Namespace) -> Path:
+    """The folder of the model that `train` has made."""
+    folder = args.work / "guided"
+    tokenizer, models = load_models(args.work / "start")
+    state = torch.load(args.work / "unet" / "checkpoint.pt", weights_only=True)
+    models.load_state_dict(state["average"])
+    write_model(folder, tokenizer, models)
+    return folder
+
+
+def write_model(folder: Path, tokenizer, models: nn.ModuleDict) -> None:
+    """What `pipeline.load_models` reads."""
+    tokenizer.save_pretrained(folder / "tokenizer")
+    models["unet"].save_pretrained(folder / "unet")
+    models["text"].save_pretrained(folder / "text_encoder")
+
+
+def distilled(args: argparse.Namespace) -> None:
+    """Train a recogniser, then distil guidance into what `train` has made, then few steps."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    start, known = trained(args), args.work / "recogniser"
+    if not (known / "recogniser.json").exists():
+        told = arguments_for(recogniser.parser(), args, "recogniser", **{**LARGE, "batch": 512})
+        told.steps = args.recogniser_steps
+        recogniser.run(told)
+    told = arguments_for(
+        distil.arguments(),
+        args,
+        "distilled",
+        start=start,
+        recogniser=known,
+        **LARGE | {"batch": 512},
+    )
+    told.name = "distilled"
+    diffusion.run(BorrowedDistiller, told)
+    keep_sheet(told.out, args.out, "distilled")
+
+
+def unpack(args: argparse.Namespace) -> None:
+    """Put together what came back: a checkpoint that `export.py --start` makes a folder of."""
+    _, models = load_models(args.start)
+    state: dict[str, Tensor] = {}
+    for path in sorted(args.back.glob(f"{args.name}-*.safetensors")):
+        state |= {name: value.float() for name, value in load_file(path).items()}
+    models.load_state_dict(state)  # all of it is there, and nothing else
+    guidance = None if args.name == "guided" else distil.arguments().get_default("guidance")
+    about = {"size": SIZE, "guidance": guidance, "consistency": None}
+    write(args.out, {"average": models.state_dict(), **about})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("pack", help="write everything that training needs to one file")
+    one.add_argument("--start", type=Path, required=True, help="exported folder to go on from")
+    one.add_argument("--vae", type=Path, default=BUNDLED / "vae", help="folder of autoencoder.py")
+    one.add_argument("--data", type=Path, required=True, help="dataset file of subset.py")
+    one.add_argument("--out", type=Path, required=True, help="the file to write (.zip)")
+    one.add_argument("--threads", type=int, default=1)
+    one.set_defaults(run=pack)
+    for name, run, about in (
+        ("train", train, "train the denoiser"),
+        ("distil", distilled, "distil guidance into what was trained"),
+    ):
+        one = commands.add_parser(name, help=f"{about}; other arguments go to the script for it")
+        one.add_argument("pack", type=Path, help="what pack wrote")
+        one.add_argument("--work", type=Path, required=True, help="folder for everything made")
+        one.add_argument("--out", type=Path, required=True, help="folder for what comes back")
+        one.add_argument("--minutes", type=float, required=True)
+        one.add_argument("--recogniser-steps", type=int, default=1500)
+        one.set_defaults(run=run)
+    one = commands.add_parser("unpack", help="put together what came back")
+    one.add_argument("back", type=Path, help="folder of what came back")
+    one.add_argument("--name", required=True, help="guided or distilled")
+    one.add_argument("--start", type=Path, required=True, help="what was packed")
+    one.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
+    one.set_defaults(run=unpack)
+    args, args.more = parser.parse_known_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
