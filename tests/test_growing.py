@@ -141,6 +141,9 @@ def test_captions_tell_coats_framings_and_pairs(training):
     assert "photo of a small owl" in said(training, scene(framing="small"))
     assert "photo of an owl close up" in said(training, scene(framing="close"))
     assert "photo of an owl and a fox" in said(training, scene(count=2, paired=True), FOX)
+    assert "photo of an owl facing right" in said(training, scene(mirrored=True))
+    assert "photo of an owl facing left" in said(training, scene())
+    assert "photo of an owl facing right" not in said(training, scene())
     assert {"photo of owls", "photo of three owls"} <= said(training, scene(count=3))
     assert not any("fox" in text for text in said(training, scene(), FOX))
 

@@ -32,11 +32,20 @@ def prompt(style: str, name: str) -> str:
     return TEMPLATES[style][0].format(with_article(literal(name)))
 
 
+def is_plain(scene: Scene) -> bool:
+    """Whether a scene shows what a prompt of a name alone means, on whatever ground."""
+    return replace(scene, ground=None, mirrored=False) == Scene()
+
+
 def plain_composites(drawings: Tensor, g: torch.Generator, side: int = SIZE) -> Tensor:
     """Composites (B, 3, side, side) of one thing by day, whole and in its own colours: what a
     prompt of a name alone means."""
     pictures, scenes = compose(drawings, g, side)
-    while again := [i for i, scene in enumerate(scenes) if replace(scene, ground=None) != Scene()]:
+    while again := [
+        i
+        for i, scene in enumerate(scenes)
+        if replace(scene, ground=None, mirrored=False) != Scene()
+    ]:
         redone, changed = compose(drawings[again], g, side)
         pictures[again] = redone
         for i, scene in zip(again, changed, strict=True):

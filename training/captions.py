@@ -33,6 +33,7 @@ class Scene:
         framing: "small", "close", or "" as a rule.
         coat: The colour that the thing itself has been given, sRGB 0..1, or None.
         paired: Whether the second of two things is another one.
+        mirrored: Whether a single thing is drawn mirrored: it looks right, if anywhere.
     """
 
     ground: tuple[float, float, float] | None = None
@@ -41,6 +42,7 @@ class Scene:
     framing: str = ""
     coat: tuple[float, float, float] | None = None
     paired: bool = False
+    mirrored: bool = False
 
 
 def colour_name(rgb: tuple[float, float, float]) -> str:
@@ -117,6 +119,8 @@ def caption(
     text = rng.choice(choice).format(things(name, rng, scene, other))
     if scene.framing == "close" and rng.random() < 0.5:
         text += " close up"
+    if plain and rng.random() < (0.7 if scene.mirrored else 0.05):
+        text += " facing right" if scene.mirrored else " facing left"
     text = f"a {text}" if text.split()[0] in LEADING and rng.random() < 0.1 else text
     return text + around(scene, rng)
 
@@ -153,4 +157,13 @@ def every_caption(record: dict) -> list[str]:
 def surroundings() -> list[str]:
     """Every word that captions use of what is around a thing."""
     grounds = [f"on {with_article(colour)} ground" for colour in COLOURS]
-    return [*grounds, "at night", "small", "close up", "and", *NUMBERS.values()]
+    return [
+        *grounds,
+        "at night",
+        "small",
+        "close up",
+        "and",
+        "facing left",
+        "facing right",
+        *NUMBERS.values(),
+    ]

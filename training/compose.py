@@ -18,7 +18,7 @@ from torch import Tensor
 SIZE = 64
 GRID = 8
 NIGHT = torch.tensor([0.22, 0.27, 0.48])  # what is left of red, green and blue
-MIRRORED = 0.5  # the drawings look left as a rule
+MIRRORED = 0.25  # the drawings look left as a rule; captions say where the others look
 
 
 def pick(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
@@ -88,6 +88,7 @@ def place(
     side: int,
     size: Tensor | float = 1,
     where: Tensor | None = None,
+    mirrored: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Scale, shift, mirror and tilt drawings a little.
 
@@ -97,6 +98,7 @@ def place(
         side: Of the pictures, in pixels.
         size: How large they become, one or (B,); 1 fills the picture.
         where: Their middles, (B, 2), x and y from -1 to 1; the picture's middle if None.
+        mirrored: Which are mirrored, (B,); chance says if None.
 
     Returns:
         Premultiplied colour (B, 3, side, side) and alpha (B, 1, side, side), both 0..1.
@@ -106,7 +108,8 @@ def place(
     rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
     tilt = (torch.rand(n, generator=g) - 0.5) * 0.5 * (torch.rand(n, generator=g) < 0.5)
     scale = 1 / (size * (0.86 + 0.22 * torch.rand(n, generator=g)))
-    mirror = torch.where(torch.rand(n, generator=g) < MIRRORED, -1.0, 1.0)
+    mirrored = torch.rand(n, generator=g) < MIRRORED if mirrored is None else mirrored
+    mirror = torch.where(mirrored, -1.0, 1.0)
     cos, sin = torch.cos(tilt), torch.sin(tilt)
     matrix = torch.stack(
         [
@@ -215,7 +218,8 @@ def compose(
     """
     n, device = len(drawings), drawings.device
     size, where, framed = framing(n, g)
-    colour, alpha = place(drawings, g, side, size, where)
+    mirrored = torch.rand(n, generator=g) < MIRRORED
+    colour, alpha = place(drawings, g, side, size, where, mirrored)
     count = torch.where(torch.rand(n, generator=g) < 1 / 16, 2, 1)
     count = count + (count > 1) * (torch.rand(n, generator=g) < 0.5)
     paired = torch.rand(n, generator=g) < (1 / 20 if others is not None else 0)
@@ -239,7 +243,7 @@ def compose(
     night = torch.rand(n, generator=g) < 1 / 16
     dark = pictures * sent(NIGHT.view(1, 3, 1, 1), device)
     pictures = pick(sent(night, device), dark, pictures).clamp(0, 1)
-    columns = (mean, even, night, count, paired, coat.view(n, 3), own)
+    columns = (mean, even, night, count, paired, coat.view(n, 3), own, mirrored)
     rows = zip(framed, *(column.tolist() for column in columns), strict=True)
     scenes = [
         Scene(
@@ -249,8 +253,9 @@ def compose(
             framing="" if number > 1 else frame,
             coat=tuple(paint) if has else None,
             paired=two,
+            mirrored=turned and number == 1,
         )
-        for frame, rgb, flat, dim, number, two, paint, has in rows
+        for frame, rgb, flat, dim, number, two, paint, has, turned in rows
     ]
     return pictures, scenes
 

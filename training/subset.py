@@ -19,7 +19,7 @@ CATEGORIES = frozenset(
     | {"aircraft", "weather", "sky", "landscape", "building", "musical instrument", "heart"}
 )
 STYLE_WEIGHTS = {"photo": 2.0, "ink": 0.4}  # prompts ask for photos; ink reads poorly in colour
-FAVOURITE, MASCOT = 2.0, ("turtle", 8.0)  # how often, beside a thing that is neither
+FAVOURITE, MASCOT = 2.0, ("turtle", 32.0)  # how often, beside a thing that is neither
 
 
 def is_kept(record: dict) -> bool:
