@@ -38,8 +38,9 @@ from digressions.prompts.scheduling import COMBINE_HELP
 from .jobs import resolved
 
 text = st.text(max_size=20)
+said = st.text("abc é🐢,`'\n\u00a0", max_size=20).map("frog {}".format)
 any_given = st.fixed_dictionaries(
-    {"prompt": text},
+    {"prompt": said},
     optional={
         "negative": text,
         "seed": st.integers(0, MAX_SEED),

@@ -85,6 +85,8 @@ def _bare(kind: Any) -> Any:
         return _bare(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
         return Union[tuple(_bare(each) for each in get_args(kind))]  # noqa: UP007
+    if get_origin(kind) is list:
+        return list[_bare(get_args(kind)[0])]  # type: ignore[misc]
     return kind
 
 

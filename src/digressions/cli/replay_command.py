@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..events import Note
 from ..generate.params import ModelParams
 from .console import load_model, show
-from .options import FLAT, given, group, options_of, output
+from .options import FLAT, given, group, options_of, output, path_argument
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -21,7 +21,7 @@ class ReplayOptions(options_of(ModelParams, only=["device", "dtype", "tiny_vae"]
 
 
 def replay(
-    file: Annotated[Path, Parameter(help="A picture, a film or a print of this program.")],
+    file: Annotated[Path, path_argument("A picture, a film or a print of this program.")],
     /,
     *,
     target: Annotated[Path | None, output("File or folder. [default: FILE-replay]")] = None,

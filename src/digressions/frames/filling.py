@@ -181,8 +181,8 @@ def _costs(
     for task, seen in zip(tasks, scenes, strict=True):
         job = seen.job(task.record.params)
         rows += len(task.records) * network_rows(job.sub_prompts, job.params.combine)
-    text = f"{counted(count, 'picture')} for {counted(len(tasks), 'frame')}, {rows:,} rows of the "
-    text += "network" + (f"; {done:,} of the pictures are done already" if done else "")
+    text = f"{counted(count, 'picture')} for {counted(len(tasks), 'frame')}; the network is asked "
+    text += counted(rows, "time") + (f"; {done:,} of the pictures are done already" if done else "")
     yield Estimate(text, pictures=count - done, done=done)
     for task, seen in zip(tasks, scenes, strict=True):
         yield from notes_on_aspect(task.number, task.frame)

@@ -9,11 +9,22 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from ..errors import InputError
-from ..generate.declare import DEFAULT_SEED, Params, Seed, Share, declared, option
+from ..generate.declare import (
+    DEFAULT_SEED,
+    Named,
+    Params,
+    PictureInput,
+    PromptText,
+    Seed,
+    Share,
+    declared,
+    option,
+)
 from ..generate.params import GenerationParams, StartParams, upscaler_option
 from ..homography import Quad
 from ..images.colour import PALETTE_STRENGTH
 from ..prints.print_spec import PrintJob, PrintSpec
+from ..prompts.slips import check_quoted, check_typed
 
 MAX_CANDIDATES = 999  # of a frame
 MAX_REFINED = 4.0
@@ -57,7 +68,7 @@ def _read_corners(value: Any) -> tuple[str, ...]:
 
 Numbers = Annotated[list[int], BeforeValidator(_listed)]
 Texts = Annotated[list[str], BeforeValidator(_listed)]
-Pictures = Annotated[list[Any], BeforeValidator(_listed)]
+Pictures = Annotated[list[PictureInput], BeforeValidator(_listed)]
 Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
 """Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
 
@@ -78,7 +89,7 @@ class FramePaintParams(GenerationParams):
 class RefineParams(Params):
     """How the picture is repainted before it is enlarged."""
 
-    refine: str | None = option(
+    refine: PromptText | None = option(
         None,
         "Repaint the picture with this prompt, larger.",
         group="Frame",
@@ -146,7 +157,7 @@ class FrameSpec(Params):
         [], "What to paint into the best frame; one more for the next frame, and so on."
     )
     params: FramePaintParams
-    palette: str | None = declared(StartParams, "palette")
+    palette: Named | None = declared(StartParams, "palette")
     frame: Numbers | None = option(
         None,
         "The number of a frame, as `find` shows it; once for each prompt or picture.",
@@ -159,7 +170,7 @@ class FrameSpec(Params):
         group="Frame",
         default_from="frames are found",
     )
-    mask: Any = option(
+    mask: PictureInput = option(
         None,
         "A picture of the photo's size: white where the opening is, black where something stands "
         "in front of it.",
@@ -221,8 +232,9 @@ class FrameSpec(Params):
                 "say what to do: a prompt paints into the best frame, `find` draws the frames, "
                 "`insert` hangs a picture"
             )
-        if any(not text.strip() for text in self.prompts):
-            raise InputError("a prompt is empty: say what to paint into the frame")
+        check_quoted(self.prompts)
+        for text in self.prompts:
+            check_typed(text, "prompts", instead="insert")
         if self.explain and len(self.prompts) != 1:
             raise InputError("`explain` needs one prompt: what to paint into the frame")
         if self.explain:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -24,8 +25,9 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..geometry import Grid, Size
+from ..prompts.slips import check_typed
 
 MAX_SEED = 2**63 - 1
 DEFAULT_SEED = 0  # where the same words are to give the same pictures
@@ -111,8 +113,10 @@ class Params(BaseModel):
     )
 
     def __init__(self, /, **values: Any) -> None:
+        fields = type(self).model_fields
+        plain = {name: _in_python(value, fields.get(name)) for name, value in values.items()}
         try:
-            super().__init__(**values)
+            super().__init__(**plain)
         except ValidationError as error:
             raise _explained(error, type(self)) from None
 
@@ -167,6 +171,25 @@ class Params(BaseModel):
         return cls(**{str(name): value for name, value in found.items()})
 
 
+def _in_python(value: Any, info: FieldInfo | None) -> Any:
+    """A value in Python's own types: numbers of numpy as numbers, and where a list is declared, one
+    text or any other sequence as a list."""
+    if info is not None and _is_list(info.annotation):
+        if isinstance(value, str):
+            return [value]
+        if isinstance(value, (tuple, range, set)) or hasattr(value, "tolist"):
+            return [_in_python(each, None) for each in value]
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
+def _is_list(kind: Any) -> bool:
+    if get_origin(kind) in (Union, UnionType, Annotated):
+        return any(_is_list(each) for each in get_args(kind))
+    return get_origin(kind) is list
+
+
 def _typed(value: Any) -> str:
     """A size or a grid as somebody would type it."""
     pair = isinstance(value, (tuple, list)) and len(value) == 2
@@ -207,12 +230,32 @@ GridText = Annotated[str, BeforeValidator(_read_grid_text)]
 """A grid as somebody asks for it, such as ``"64"``, the longer side, or ``"64x48"``: how many cells
 one number means depends on the picture. Reads ``64`` and ``(64, 48)`` too."""
 
-FilePath = Annotated[
-    Path,
-    BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value),
-    PlainSerializer(str),
-]
+
+def _check_not_empty(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str) and not value.strip():
+        raise InputError(f"`{info.field_name}` is empty: leave it out, or say what it is to be")
+    return value
+
+
+def _read_path(value: Any, info: ValidationInfo) -> Any:
+    value = _check_not_empty(value, info)
+    return Path(value) if isinstance(value, str) else value
+
+
+FilePath = Annotated[Path, BeforeValidator(_read_path), PlainSerializer(str)]
 """The path of a file; reads text too."""
+
+PromptText = Annotated[
+    str, AfterValidator(lambda text, info: check_typed(text, info.field_name or "prompt"))
+]
+"""What to paint, as somebody typed it: neither empty nor the name of a file."""
+
+
+Named = Annotated[str, AfterValidator(_check_not_empty)]
+"""A text that says something, such as a file's name or what to look for."""
+
+PictureInput = Annotated[Any, AfterValidator(_check_not_empty)]
+"""A picture: a path, a PIL image or an array."""
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Field(ge=1, le=1000)]
@@ -234,11 +277,12 @@ def _explained(error: ValidationError, of: type[BaseModel]) -> InputError:
     field = next((name for name in reversed(names) if name.isidentifier()), None)
     value, kind, about = found.get("input"), found["type"], found.get("ctx", {})
     name = f"`{field}`" if field else "a value"
-    shown = f"{value!r:.80}"
+    shown = verbatim(f"{value!r:.80}")
     if kind == "missing":
         return InputError(f"{name} is missing", field=field)
     if kind == "extra_forbidden":
-        unknown = name if field == found["loc"][-1] else f"{found['loc'][-1]!r:.80}"
+        last = str(found["loc"][-1])
+        unknown = name if field == last else verbatim(f"{last!r:.80}")
         return InputError(f"{unknown} is not a parameter that this version knows", field=field)
     if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         return InputError(f"{name} {shown} is out of range: {_range(of, names)}", field=field)

@@ -26,6 +26,7 @@ from .replay import ReplayRequest, replays_kind
 from .start import (
     Inputs,
     check_given,
+    check_regions,
     inputs_of,
     keep_sources,
     read_inputs,
@@ -90,6 +91,7 @@ def check_spec(spec: PaintSpec, inputs: Inputs) -> None:
     Raises:
         InputError: Parameters that contradict each other or would do nothing.
     """
+    check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
     if "upscaler" in spec.larger.model_fields_set and spec.larger.enlarge == 1:
         raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")

@@ -56,7 +56,7 @@ def print_picture(
         InputError, OutputError: Before anything is written, whatever is wrong with the picture,
             the spec or the place.
     """
-    check_upscaler(spec.upscaler)
+    check_upscaler(spec.upscaler, device)
     image, origin = source_image(picture)
     own = Size(image.shape[1], image.shape[0])
     job = spec.job(own.width / own.height)

@@ -12,7 +12,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..errors import InputError
-from ..generate.declare import FilePath, GridText, Params, PictureSize, declared, option
+from ..generate.declare import (
+    FilePath,
+    GridText,
+    Params,
+    PictureInput,
+    PictureSize,
+    PromptText,
+    declared,
+    option,
+)
 from ..generate.params import upscaler_option
 from ..geometry import CellPath, Grid, Size
 from ..mosaics.mosaic_spec import (
@@ -66,9 +75,9 @@ class WorldSpec(Params):
     """
 
     params: CellGenerationParams
-    image: Any = declared(MosaicSpec, "image")
+    image: PictureInput = declared(MosaicSpec, "image")
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
-    cell_prompt: list[str] | None = option(
+    cell_prompt: list[PromptText] | None = option(
         None,
         "What the cells show. Repeat it for each next depth; after the last, the first comes "
         "again.",
