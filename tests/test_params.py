@@ -14,16 +14,8 @@ from pydantic import BaseModel
 
 from digressions.diffusion.names import SamplerName, SpacingName
 from digressions.errors import InputError
-from digressions.generate.declare import (
-    MAX_SEED,
-    CellGrid,
-    GridText,
-    Params,
-    PictureSize,
-    Share,
-    limits_of,
-    option,
-)
+from digressions.generate.declare import Params, limits_of, option
+from digressions.generate.kinds import MAX_SEED, CellGrid, GridText, PictureSize, Share
 from digressions.generate.params import (
     EnlargeParams,
     GenerationParams,

@@ -43,13 +43,15 @@ def group(name: str) -> Group:
     return Group(name, sort_key=GROUPS.index(name), help_formatter=_FORMATTER)
 
 
-def _columns(console: Console, _: ConsoleOptions, entries: list[HelpEntry]) -> tuple[Any, ...]:
+def _columns(
+    console: Console, options: ConsoleOptions, entries: list[HelpEntry]
+) -> tuple[ColumnSpec, ...]:
     """Columns of a help page in which the name of an option is never broken."""
     labels = (label for entry in entries for label in entry.display_labels_with_metavar)
     longest = max((len(word) for label in labels for word in label.split()), default=0)
     width = max(math.ceil(console.width * 0.35), longest)
     required = [ColumnSpec(AsteriskRenderer(), width=1, style="cyclopts.required")]
-    names = ColumnSpec(NameRenderer(width), style="cyclopts.name", min_width=longest)
+    names = ColumnSpec(NameRenderer(width), style="cyclopts.name", max_width=width)
     columns = (names, ColumnSpec(DescriptionRenderer(), overflow="fold"))
     return (*required, *columns) if any(entry.required for entry in entries) else columns
 

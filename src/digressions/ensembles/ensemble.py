@@ -12,8 +12,8 @@ import torch
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Progress, Saved, counted
 from ..files import slug
-from ..generate.declare import MAX_SEED
 from ..generate.job import check
+from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.pictures import Picture

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any, Self
 
 from ..errors import PromptError
-from ..generate.declare import Named, Params, option
+from ..generate.declare import Params, option
+from ..generate.kinds import Named
 from ..generate.params import GenerationParams, StartParams
 from ..prompts.parse import parse
 from ..prompts.slips import check_no_file, check_quoted, check_said

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Saved, counted
-from ..generate.declare import MAX_SEED
 from ..generate.job import check
+from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.pictures import Picture

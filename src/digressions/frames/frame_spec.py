@@ -9,17 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from ..errors import InputError
-from ..generate.declare import (
-    DEFAULT_SEED,
-    Named,
-    Params,
-    PictureInput,
-    PromptText,
-    Seed,
-    Share,
-    declared,
-    option,
-)
+from ..generate.declare import Params, declared, option
+from ..generate.kinds import DEFAULT_SEED, Named, PictureInput, PromptText, Seed, Share
 from ..generate.params import GenerationParams, StartParams, upscaler_option
 from ..homography import Quad
 from ..images.colour import PALETTE_STRENGTH

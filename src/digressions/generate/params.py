@@ -14,41 +14,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator
-
-from ..device import check_device
 from ..diffusion.names import SamplerName, SpacingName
 from ..errors import InputError
 from ..geometry import Size
 from ..images import DEFAULT_UPSCALER, UPSCALERS
 from ..prompts.scheduling import CombineName
-from .declare import (
+from .declare import Params, option
+from .kinds import (
+    DeviceName,
     Guidance,
     Named,
     PaintedSize,
-    Params,
     PictureInput,
     PictureSize,
     PromptText,
     Seed,
     Share,
     Steps,
-    option,
 )
 
 MOST_TIMES = 64  # a picture is enlarged by at most
 MaskedContent = Literal["noise", "original"]
-
-
-def _check_device(name: str) -> str:
-    check_device(name)
-    return name
-
-
-DeviceName = Annotated[str, AfterValidator(_check_device)]
-"""What networks run on."""
 
 
 class SourceFile(Params):

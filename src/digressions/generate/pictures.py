@@ -16,8 +16,8 @@ from ..images.contact_sheet import contact_sheet
 from ..images.image_files import check_suffix, to_array, write_image
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
-from .declare import MAX_SEED
 from .job import check
+from .kinds import MAX_SEED
 from .metadata import Record
 from .notes import notes_on
 from .paint import Painted, paint_jobs

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..events import Event, Note, Progress, Saved, completed
-from ..generate.declare import PaintedSize, Params
+from ..generate.declare import Params
 from ..generate.job import check, job_of
+from ..generate.kinds import PaintedSize
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams

@@ -68,7 +68,8 @@ def build(
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *other)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
-    if "upscaler" in spec.larger.model_fields_set and not _enlarges(plan):
+    wanted = spec.larger.upscaler if "upscaler" in spec.larger.model_fields_set else "lanczos"
+    if wanted != "lanczos" and not _enlarges(plan):
         yield Note(
             "`upscaler` does nothing: the base image is large enough, and cells are enlarged only "
             "with `enlarge`",

@@ -9,20 +9,18 @@ from pydantic import BeforeValidator, Field
 
 from ..diffusion.names import SamplerName
 from ..errors import InputError
-from ..generate.declare import (
+from ..generate.declare import Params, declared, option
+from ..generate.kinds import (
     DEFAULT_SEED,
     CellGrid,
     GridText,
     Guidance,
     PaintedSize,
-    Params,
     PictureInput,
     PromptText,
     Seed,
     Share,
     Steps,
-    declared,
-    option,
 )
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams
 from ..geometry import Grid, Size

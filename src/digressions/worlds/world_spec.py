@@ -12,16 +12,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..errors import InputError
-from ..generate.declare import (
-    FilePath,
-    GridText,
-    Params,
-    PictureInput,
-    PictureSize,
-    PromptText,
-    declared,
-    option,
-)
+from ..generate.declare import Params, declared, option
+from ..generate.kinds import FilePath, GridText, PictureInput, PictureSize, PromptText
 from ..generate.params import upscaler_option
 from ..geometry import CellPath, Grid, Size
 from ..mosaics.mosaic_spec import (
