@@ -39,7 +39,7 @@ def frame(
     if spec.find:
         show(save_found(inputs, folder))
     if spec.insert:
-        show(save_inserted(inputs, folder))
+        show(save_inserted(inputs, spec.paper, folder))
     if not prompts:
         return
     kept = f"finished pictures are kept in {folder}: the same command goes on"

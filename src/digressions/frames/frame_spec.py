@@ -251,7 +251,12 @@ class FrameSpec(Params):
         ]
         others = ("palette", "room", "n", "pick", "explain")
         given += [name for name in others if getattr(self, name) not in (None, False)]
+        printed = FramePrintSpec.flat_fields() if self.insert else {}
         for name in given:
+            if not self.prompts and name in printed:
+                if self.paper.size:
+                    continue
+                raise InputError(f"`{name}` is about the print, and needs `size`, the paper")
             if not self.prompts:
                 raise InputError(f"`{name}` is about painted pictures, and needs a prompt")
             if self.explain and name in _NOT_EXPLAINED:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from ..device import check_device
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..geometry import Grid, Size
 from ..prompts.slips import check_typed
 
@@ -101,3 +101,14 @@ def _check_device(name: str) -> str:
 
 DeviceName = Annotated[str, AfterValidator(_check_device)]
 """What networks run on."""
+
+
+def check_model(model: object) -> None:
+    """Raises `InputError` where the name of a model stands in the place of a model."""
+    if isinstance(model, (str, Path)):
+        name = verbatim(repr(str(model)))
+        raise InputError(
+            f"the name {name:.80} is given in the place of a model: load it, as in "
+            f"digressions.load({name:.80})",
+            field="model",
+        )

@@ -191,7 +191,7 @@ class TextEncoder:
         ids = tokenizer(prompt, truncation=False, verbose=False).input_ids
         if len(ids) > limit:
             cut = tokenizer.decode(ids[limit - 1 : -1], skip_special_tokens=True).strip()
-            shown = repr(cut) if len(cut) <= 100 else f"{cut[:100]!r} and all that follows"
+            shown = repr(cut if len(cut) <= 100 else f"{cut[:60]} ... {cut[-30:]}")
             raise PromptError(
                 f"the prompt is {len(ids):,} tokens long and the text encoder takes {limit}: "
                 f"shorten it by {verbatim(shown)}, which would be cut"
