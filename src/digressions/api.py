@@ -265,8 +265,7 @@ def replay(
     """
     from .generate.replay import replay_file
 
-    for module in _REPLAYING:
-        importlib.import_module(f".{module}", __package__)
+    _register()
     from .models.loading import load as load_by_name
 
     return replay_file(
@@ -276,6 +275,19 @@ def replay(
         output=None if output is None else Path(output),
         device=device,
     )
+
+
+def remembered(source: str | Path) -> Iterator[Event]:
+    """What a file says of how it was made, whatever program made it: a `Note` for each setting."""
+    from .generate.replay import shown
+
+    _register()
+    return shown(Path(source))
+
+
+def _register() -> None:
+    for module in _REPLAYING:
+        importlib.import_module(f".{module}", __package__)
 
 
 def pictures_among(found: Iterable[Event | Picture]) -> Iterator[Picture]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ..errors import InputError
 from ..events import Note
 from ..generate.params import ModelParams
 from .console import load_model, show
@@ -33,9 +34,30 @@ def replay(
             show_default=False,
         ),
     ] = None,
+    show_only: Annotated[
+        bool,
+        Parameter(
+            name=["--show"],
+            help="Only say what the file remembers, whatever program made it. [default: off]",
+            group=group("Output"),
+            negative=(),
+            show_default=False,
+        ),
+    ] = False,
     options: Annotated[ReplayOptions, FLAT] = ReplayOptions(),
 ) -> None:
+    from ..api import remembered
     from ..api import replay as replayed
+
+    if show_only:
+        for name in [
+            *(["output"] if target else []),
+            *(["model"] if model else []),
+            *given(options),
+        ]:
+            raise InputError(f"`{name}` does nothing with `show`: leave one of them out")
+        show(remembered(file))
+        return
 
     others = ModelParams.of(**given(options))
     loaded = []
