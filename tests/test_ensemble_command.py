@@ -106,7 +106,7 @@ def test_a_sweep_begins_and_ends_with_one_prompt_alone(digress: Digress, tmp_pat
 def test_the_best_are_those_with_the_highest_balance(digress: Digress, tmp_path: Path) -> None:
     ran = digress("ensemble", *TWO, "-n", "4", "--best", "2", *QUICK, "-o", "a.png")
     assert ran.code == 0
-    assert "judging costs 192 rows" in ran.out
+    assert "for judging, the network is asked 192 times" in ran.out
     said = [line for line in ran.out.splitlines() if ": balance" in line]
     balance = {int(line.split()[1][:-1]): float(line.split()[3][:-1]) for line in said}
     kept = [int(p.stem.split("-")[1]) for p in tmp_path.glob("a-*.png") if "sheet" not in p.stem]

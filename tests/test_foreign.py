@@ -287,7 +287,7 @@ def test_a_comment_is_read_in_every_encoding(encoding: str) -> None:
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "tif", "png"])
 @pytest.mark.parametrize("inside", [True, False], ids=["EXIF", "beside it"])
 def test_a_comment_is_found_in_every_place(tmp_path: Path, suffix: str, inside: bool) -> None:
-    exif, comment = Image.Exif(), b"UNICODE\0" + "a frog".encode("utf-16-be")
+    exif, comment = Image.Exif(), b"UNICODE\0" + WHOLE.encode("utf-16-be")
     if inside:
         tags = exif.get_ifd(ExifTags.IFD.Exif)
         tags[ExifTags.Base.UserComment] = comment
@@ -296,7 +296,7 @@ def test_a_comment_is_found_in_every_place(tmp_path: Path, suffix: str, inside: 
         exif[ExifTags.Base.UserComment] = comment
     path = tmp_path / f"a.{suffix}"
     Image.new("RGB", (8, 8)).save(path, exif=exif)
-    assert read_text(path)["parameters"] == "a frog"
+    assert read_text(path)["parameters"] == WHOLE
 
 
 def test_a_graph_in_the_tags_of_a_webp_is_found(tmp_path: Path) -> None:

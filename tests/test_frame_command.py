@@ -110,7 +110,7 @@ def test_pictures_are_painted_picked_printed_and_hung(
     command = ("frame", "wall.png", "a fox", "-n", 2, "--steps", 1, "--upscaler", "lanczos")
     ran = digress(*command, "-o", "o")
     assert ran.code == 0, ran.err
-    assert "2 pictures for 1 frame, 4 rows" in ran.out
+    assert "2 pictures for 1 frame; the network is asked 4 times" in ran.out
     assert "--pick" in ran.out
     ran = digress(*command, "--pick", 2, "--size", "3x4cm", "--refine", "a frog", "-o", "o")
     assert ran.code == 0, ran.err

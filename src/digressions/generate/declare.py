@@ -166,13 +166,13 @@ class Params(BaseModel):
 def _in_python(value: Any, info: FieldInfo | None) -> Any:
     """A value in Python's own types: numbers of numpy as numbers, and where a list is declared, one
     text or any other sequence as a list."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
     if info is not None and _is_list(info.annotation):
         if isinstance(value, str):
             return [value]
         if isinstance(value, (tuple, range, set)) or hasattr(value, "tolist"):
             return [_in_python(each, None) for each in value]
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        return value.item()
     return value
 
 

@@ -41,6 +41,14 @@ def _object(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def _in_parameters(text: Mapping[str, str]) -> dict[str, Any] | None:
+    """The JSON object where the web UI has its text, which may begin with a brace as well."""
+    try:
+        return _object(text["parameters"])
+    except ValueError:
+        return None
+
+
 def _invokeai(text: Mapping[str, str]) -> ForeignSettings | None:
     found = _object(text["invokeai_metadata"]) or {}
     names = {"steps": "steps", "guidance": "cfg_scale", "seed": "seed"}
@@ -77,7 +85,7 @@ def _old_invokeai(text: Mapping[str, str]) -> ForeignSettings | None:
 
 
 def _swarmui(text: Mapping[str, str]) -> ForeignSettings | None:
-    found = (_object(text["parameters"]) or {}).get("sui_image_params")
+    found = (_in_parameters(text) or {}).get("sui_image_params")
     if not isinstance(found, dict):
         return None
     names = {"steps": "steps", "guidance": "cfgscale", "seed": "seed"}
@@ -96,7 +104,7 @@ def _swarmui(text: Mapping[str, str]) -> ForeignSettings | None:
 
 
 def _fooocus(text: Mapping[str, str]) -> ForeignSettings | None:
-    plain = _object(text["parameters"])
+    plain = _in_parameters(text)
     if plain is None:
         return None
     found = {key.lower().replace(" ", "_"): value for key, value in plain.items()}

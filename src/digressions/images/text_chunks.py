@@ -97,7 +97,11 @@ def _from_exif(exif: Image.Exif) -> dict[str, str]:
     comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
     if comment is None:  # some programs put it among the tags of the picture
         comment = exif.get(ExifTags.Base.UserComment)
-    found = {} if comment is None else {"parameters": user_comment(comment)}
+    words = "" if comment is None else user_comment(comment)
+    # A camera's comment, or somebody's own, is no settings.
+    ours = isinstance(comment, bytes) and comment.startswith(_UNICODE)
+    settings = ours or "Steps:" in words or words.lstrip()[:1] == "{"
+    found = {"parameters": words} if settings else {}
     found |= _labelled(exif)
     return found | _from_json(exif.get(ExifTags.Base.ImageDescription, ""))
 

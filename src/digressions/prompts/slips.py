@@ -53,7 +53,7 @@ def check_said(text: str, field: str = "prompt") -> None:
     """Raises `PromptError` where a text has no word in it."""
     if not words_of(text):
         seen = "empty" if not text.strip() else f"{verbatim(ascii(text[:40]))} and no word"
-        raise PromptError(f"`{field}` is {seen}: say what to paint", field=field)
+        raise PromptError(f"{_called(field)} is {seen}: say what to paint", field=field)
 
 
 def check_no_file(text: str, field: str = "prompt", *, instead: str = "image") -> None:
@@ -67,10 +67,15 @@ def check_no_file(text: str, field: str = "prompt", *, instead: str = "image") -
         return
     there = "" if _exists(name) else ", which is not there"
     raise InputError(
-        f"`{field}` {verbatim(repr(name)):.90} is a file or folder{there}, and would be painted as "
-        f"words: a picture is given with `{instead}`, beside a prompt",
+        f"{_called(field)} {verbatim(repr(name)):.90} is a file or folder{there}, and would be "
+        f"painted as words: a picture is given with `{instead}`, beside a prompt",
         field=field,
     )
+
+
+def _called(field: str) -> str:
+    """How a message calls a prompt: one of several has no name of its own."""
+    return "a prompt" if field == "prompts" else f"`{field}`"
 
 
 def _is_path(name: str) -> bool:

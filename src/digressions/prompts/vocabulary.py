@@ -62,8 +62,10 @@ class Vocabulary:
 
     def _nearest(self, word: str) -> str | None:
         alike = sorted(known for known in self.words if known[0] == word[0] and len(known) > 2)
-        found = difflib.get_close_matches(word, alike, n=1, cutoff=_CLOSE)
-        return found[0] if found else None
+        for form in _forms(word):
+            if found := difflib.get_close_matches(form, alike, n=1, cutoff=_CLOSE):
+                return found[0]
+        return None
 
 
 def words_of(text: str) -> list[str]:
