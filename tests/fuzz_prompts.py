@@ -20,10 +20,9 @@ SEEDS = {
     "plain.txt": "photo of a turtle",
     "several.txt": "a (frog:1.2) AND [a fox:a [red|blue] hat:0.4] :0.7 @0.3-1",
     "lines.txt": "\u201cphoto of a turtle,\n\ton a beach\u201d \u2013 close-up, 12:00",
-    "tags.txt": "masterpiece, 8k, <lora:ink:0.8>, ((turtle)), {sea|sky}, `size` BREAK",
-    "others.txt": "cafe\u0301 \u6d77\u9f9c \u0441\u043e\u0432\u0430 \U0001f422\ufe0f \uff54urtle",
-    "infotext.txt": "a frog\nNegative prompt: blur\n"
-    "Steps: 2, Sampler: DDIM, CFG scale: 1, Seed: 5, Size: 32x32",
+    "tags.txt": "8k, <lora:ink:0.8>, ((turtle)), `size`",
+    "others.txt": "cafe\u0301 \u6d77 \uff54urtle",
+    "infotext.txt": "a frog\nNegative prompt: blur\nSteps: 2, Seed: 5",
 }
 _SPACES = " \t\n\r\x0b\x0c\x85\u00a0\u2003\u2028\u202f\u3000"
 _HIDDEN = "\x00\x07\u00ad\u200b\u200d\u200e\u2060\ufeff\ufe0f\u0301\ud800\udce9\U000e0041"

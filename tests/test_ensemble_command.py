@@ -146,7 +146,7 @@ def test_both_ways_are_two_prompts_and_are_judged_by_the_concepts(digress: Digre
         ((*TWO, "--weights", "1,-1"), "the weights add up to 0 at step 1 of 2: --combine mean"),
         ((*TWO, "--combine", "both"), "--combine 'both' is not known: choose one of mean, sum"),
         (("a (frog", "a fox"), 'prompt 1: "(" is never closed'),
-        ((*TWO, "--region", "left"), "prompts: 2, regions: 1; give one for each"),
+        ((*TWO, "--region", "left"), "prompts: 2, regions: 1; give one --region for each"),
         ((*TWO, "--region", "left", "--region", "nowhere"), "--region 'nowhere' is neither a file"),
         ((*TWO, "--region", "left", "--region", "all", "--combine", "lerp"), "knows no regions"),
         ((*TWO, "--region", "left", "--region", "wide.png"), "is 20 x 10 and the picture 32"),

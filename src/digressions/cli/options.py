@@ -51,7 +51,7 @@ def _columns(
     longest = max((len(word) for label in labels for word in label.split()), default=0)
     width = max(math.ceil(console.width * 0.35), longest)
     required = [ColumnSpec(AsteriskRenderer(), width=1, style="cyclopts.required")]
-    names = ColumnSpec(NameRenderer(width), style="cyclopts.name", max_width=width)
+    names = ColumnSpec(NameRenderer(width), style="cyclopts.name", no_wrap=True)
     columns = (names, ColumnSpec(DescriptionRenderer(), overflow="fold"))
     return (*required, *columns) if any(entry.required for entry in entries) else columns
 

@@ -18,7 +18,6 @@ from ..generate.replay import ReplayRequest, replays_text
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import read_text, write_image
 from ..images.source_image import SourceImage, remembered_image
-from ..prints.printing import print_source, proof_path
 from .choosing import FrameInputs
 from .find import Frame, draw_frames, thumbnail
 from .frame_records import Opening, damaged
@@ -76,6 +75,8 @@ def save_inserted(inputs: FrameInputs, paper: FramePrintSpec, folder: Path) -> I
     for number, (frame, picture) in enumerate(frames, 1):
         job = paper.for_aspect(frame.aspect.value)
         if job is not None:
+            from ..prints.printing import print_source, proof_path  # with torch
+
             name = f"print-{number}" if len(frames) > 1 else "print"
             output = folder / f"{name}{paper.suffix}"
             path = picture.origin["path"]
