@@ -91,7 +91,11 @@ def walls(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         ("wall", {"find": True, "corners": [[9e3, 0], [9100, 0], [9100, 90], [9e3, 90]]}, "0 pix"),
         ("wall", {"find": True, "corners": [(50, 50), (51, 50), (51, 51), (50, 51)]}, "1 pixels"),
         ("wall", {"find": True, "corners": OPENING, "mask": "small.png"}, "give one of them"),
-        ("wall", {"insert": "picture.png", "size": "A4"}, "`size` is about painted"),
+        (
+            "wall",
+            {"insert": "picture.png", "dpi": 99},
+            "`dpi` is about the print, and needs `size`",
+        ),
         ("wall", {"insert": "picture.png", "steps": 3}, "`steps` is about painted"),
         ("wall", {"find": True, "refine": "a fox"}, "`refine` is about painted"),
         ("wall", {"find": True, "n": 3}, "`n` is about painted"),
@@ -173,7 +177,7 @@ def test_frames_are_found_and_pictures_hung_without_torch(walls: Path) -> None:
         "from digressions.frames.inserting import save_found, save_inserted;"
         "spec = FrameSpec.of(find=True, insert='picture.png'); folder = Path('o');"
         "inputs = read_frames('wall.png', spec, folder);"
-        "list(save_found(inputs, folder)); list(save_inserted(inputs, folder));"
+        "list(save_found(inputs, folder)); list(save_inserted(inputs, spec.paper, folder));"
         "assert 'torch' not in sys.modules"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -190,6 +194,6 @@ def test_pictures_in_memory_are_hung_as_files_are(walls: Path) -> None:
         folder = Path(name)
         inputs = read_frames(photo, FrameSpec.of(find=True, insert=[picture]), folder)
         list(save_found(inputs, folder))
-        list(save_inserted(inputs, folder))
+        list(save_inserted(inputs, FrameSpec.of().paper, folder))
     one, other = (np.asarray(Image.open(f"{name}/room.png")) for name in "op")
     assert (one == other).all()

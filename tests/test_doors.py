@@ -114,6 +114,58 @@ def test_one_text_is_not_several_prompts(bundled: Model) -> None:
         dg.ensemble(bundled, "frog")
 
 
+def test_a_name_in_the_place_of_a_model_says_how_to_load_it() -> None:
+    calls: list[Callable[[Any], object]] = [
+        lambda model: dg.paint(model, PROMPT),
+        lambda model: dg.ensemble(model, ["a frog", "a fox"]),
+        lambda model: dg.mosaic(model, PROMPT),
+        lambda model: dg.film(model, PROMPT),
+        lambda model: dg.fill_frames(model, PHOTO, PROMPT),
+        lambda model: dg.World.open(model, PROMPT),
+    ]
+    for call in calls:
+        with pytest.raises(dg.InputError, match=r"digressions\.load\('bundled'\)"):
+            call("bundled")
+
+
+def test_numbers_of_numpy_and_any_sequence_are_taken(bundled: Model) -> None:
+    usual = dg.paint(bundled, PROMPT, **QUICK)
+    numbers = {"seed": np.int64(5), "steps": np.int32(2), "guidance": np.float32(2)}
+    found = dg.paint(bundled, PROMPT, size=(np.int64(32), np.int64(32)), **numbers)
+    assert found.record == usual.record
+    assert np.array_equal(found.array, usual.array)
+    spec = EnsembleSpec.of(
+        prompts=("a frog", "a fox"), weights=np.array([1, 0.5]), region=("left", "right"), judge="a"
+    )
+    assert (spec.weights, spec.start.region, spec.judge) == ([1.0, 0.5], ["left", "right"], ["a"])
+    assert FilmSpec.of(prompt=PROMPT, cell_prompt="a bee").world.cell_prompt == ["a bee"]
+    assert FrameSpec.of(prompts="a frog", frame=np.int64(1)).frame == [1]
+    for wrong in (np.array([1, 2]), np.float64(1.5), True, np.bool_(True)):
+        with pytest.raises(dg.InputError, match="steps"):
+            dg.paint(bundled, PROMPT, steps=wrong)
+
+
+def test_how_a_mosaic_is_made_may_be_said_by_names(bundled: Model, tmp_path: Path) -> None:
+    for making in ({}, {"batch_size": 4}, None):
+        dg.mosaic(bundled, PROMPT, grid=2, making=making, output=tmp_path / "m")
+    with pytest.raises(dg.InputError, match="batch_size 0 is out of range"):
+        dg.mosaic(bundled, PROMPT, grid=2, making={"batch_size": 0})
+
+
+def test_a_path_of_cells_is_a_sequence_of_numbers(bundled: Model, tmp_path: Path) -> None:
+    with dg.World.open(
+        bundled, PROMPT, grid=2, size=16, steps=1, upscaler="lanczos", cache=tmp_path / "w.sqlite"
+    ) as world:
+        wanted = world.picture((3,))
+        for same in ([3], np.array([3]), (np.int64(3),), iter([3])):
+            assert np.array_equal(world.picture(same), wanted)  # type: ignore[arg-type]
+        for wrong in ("3", 3, (1.5,), None, ("3",)):
+            with pytest.raises(dg.InputError, match="is no path of cells"):
+                world.picture(wrong)  # type: ignore[arg-type]
+            with pytest.raises(dg.InputError, match="is no path of cells"):
+                world.canvas(wrong)  # type: ignore[arg-type]
+
+
 def test_an_ensemble(digress: Digress, bundled: Model) -> None:
     prompts, ways = ["a frog", "a fox"], {"combine": "sum", "map": True}
     line = ("ensemble", *prompts, *typed(QUICK | ways), "--weights", "1,0.7")

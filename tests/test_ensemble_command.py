@@ -106,7 +106,7 @@ def test_a_sweep_begins_and_ends_with_one_prompt_alone(digress: Digress, tmp_pat
 def test_the_best_are_those_with_the_highest_balance(digress: Digress, tmp_path: Path) -> None:
     ran = digress("ensemble", *TWO, "-n", "4", "--best", "2", *QUICK, "-o", "a.png")
     assert ran.code == 0
-    assert "judging costs 192 rows" in ran.out
+    assert "for judging, the network is asked 192 times" in ran.out
     said = [line for line in ran.out.splitlines() if ": balance" in line]
     balance = {int(line.split()[1][:-1]): float(line.split()[3][:-1]) for line in said}
     kept = [int(p.stem.split("-")[1]) for p in tmp_path.glob("a-*.png") if "sheet" not in p.stem]
@@ -146,7 +146,7 @@ def test_both_ways_are_two_prompts_and_are_judged_by_the_concepts(digress: Digre
         ((*TWO, "--weights", "1,-1"), "the weights add up to 0 at step 1 of 2: --combine mean"),
         ((*TWO, "--combine", "both"), "--combine 'both' is not known: choose one of mean, sum"),
         (("a (frog", "a fox"), 'prompt 1: "(" is never closed'),
-        ((*TWO, "--region", "left"), "prompts: 2, regions: 1; give one for each"),
+        ((*TWO, "--region", "left"), "prompts: 2, regions: 1; give one --region for each"),
         ((*TWO, "--region", "left", "--region", "nowhere"), "--region 'nowhere' is neither a file"),
         ((*TWO, "--region", "left", "--region", "all", "--combine", "lerp"), "knows no regions"),
         ((*TWO, "--region", "left", "--region", "wide.png"), "is 20 x 10 and the picture 32"),

@@ -17,6 +17,7 @@ from digressions.errors import (
     PromptError,
     StoppedError,
     in_words,
+    verbatim,
 )
 
 
@@ -47,6 +48,15 @@ def test_only_names_are_worded() -> None:
     )
 
 
+def test_what_the_user_typed_is_no_parameter() -> None:
+    error = InputError(f"`size` {verbatim('`seed`')} is wrong")
+    assert error.worded(option) == "--size `seed` is wrong"
+    assert str(error) == "size `seed` is wrong"
+    shown = PromptError("it is never closed", 9, "a `seed` (b").worded(option)
+    assert "`seed`" in shown
+    assert "--seed" not in shown
+
+
 def test_a_prompts_error_points_at_its_character() -> None:
     error = PromptError('"(" is never closed', 6, "a frog (green")
     assert str(error) == '"(" is never closed (character 7: a frog --> (green)'
@@ -56,7 +66,9 @@ def test_a_prompts_error_points_at_its_character() -> None:
 
 
 def test_a_package_that_is_missing_says_how_to_install_it() -> None:
-    assert str(MissingExtraError("ray", "ray")).endswith("pip install 'digressions[ray]'")
+    assert str(MissingExtraError("ray", "ray")).endswith(
+        "pip install 'digressions[ray]', or pip install '.[ray]' in a clone"
+    )
     assert str(MissingExtraError("torch")).endswith("pip install torch")
 
 

@@ -65,7 +65,8 @@ def photos(tmp_path: Path) -> Path:
         (["wall.png", "--insert", "none.png"], "no such file"),
         (["wall.png"] + ["--insert", "wall.png"] * 9, "9 pictures"),
         (["wall.png"] + ["--insert", "wall.png"] * 2 + ["--frame", "1"], "1 times --frame"),
-        (["wall.png", "--insert", "picture.png", "--size", "A4"], "--size"),
+        (["wall.png", "--insert", "picture.png", "--size", "A99"], "--size"),
+        (["wall.png", "--insert", "picture.png", "--bleed", "3mm"], "--bleed is about the print"),
         (["wall.png", "a fox", "--insert", "picture.png"], "--insert"),
         (["wall.png", "a fox", "-n", "0"], "-n 0"),
         (["wall.png", "a fox", "-n", "2", "--pick", "3"], "--pick 3"),
@@ -110,7 +111,7 @@ def test_pictures_are_painted_picked_printed_and_hung(
     command = ("frame", "wall.png", "a fox", "-n", 2, "--steps", 1, "--upscaler", "lanczos")
     ran = digress(*command, "-o", "o")
     assert ran.code == 0, ran.err
-    assert "2 pictures for 1 frame, 4 rows" in ran.out
+    assert "2 pictures for 1 frame; the network is asked 4 times" in ran.out
     assert "--pick" in ran.out
     ran = digress(*command, "--pick", 2, "--size", "3x4cm", "--refine", "a frog", "-o", "o")
     assert ran.code == 0, ran.err

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digressions.errors import ImageError
-from digressions.generate.metadata import KEY, Record, a1111, foreign_schedule, record_of
+from digressions.generate.metadata import KEY, Record, a1111, record_and_notes, record_of
 from digressions.generate.params import ResolvedParams
 
 from .jobs import resolved
@@ -267,6 +267,14 @@ def test_what_another_program_wrote_is_read() -> None:
             strength=1.0,
         ),
         version="v1.10.1",
+        details={
+            "other_program": {
+                "Model hash": "6ce0161689",
+                "Model": "v1-5",
+                "TI hashes": "a: 1, b: 2",
+                "Version": "v1.10.1",
+            }
+        },
     )
 
 
@@ -284,9 +292,17 @@ def test_what_another_program_wrote_is_read() -> None:
 )
 def test_other_noise_levels_are_not_taken_for_ours(sampler: str, schedule: str | None) -> None:
     text = {"parameters": FOREIGN.replace("Sampler: Euler a, Schedule type: Automatic", sampler)}
-    assert foreign_schedule(text) == schedule
+    notes = record_and_notes(text)[1]
+    assert [note for note in notes if "noise schedule" in note] == (
+        []
+        if schedule is None
+        else [
+            f"it was painted with the noise schedule {schedule}, which is not known here: the "
+            "model steps through its own noise levels"
+        ]
+    )
     assert record_of(text).params.sampler == ("dpmpp_2m" if "2M" in sampler else "euler_ancestral")
-    assert foreign_schedule(text | TURTLE.to_text()) is None
+    assert record_and_notes(text | TURTLE.to_text())[1] == []
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -333,7 +349,7 @@ def test_our_own_form_is_enough_without_the_json(
         ("CFG scale: 6.5, Seed: 1234, ", "", "does not say its CFG scale, Seed"),
         ("Steps: 20, ", "", "does not say how it was made"),
         ("Euler a", "Heun", "needs the sampler 'Heun'"),
-        ("512x768", "512", "damaged"),
+        ("512x768", "512", "does not say its Size"),
         ("Seed: 1234", "Seed: 1234, Regions: 2", "regions that it does not name"),
         ("512x768", "512x768x3", "damaged"),
         ("512x768", "0x768", "size '0x768'"),

@@ -25,7 +25,7 @@ from PIL import Image
 
 from digressions.errors import InputError, OutputError
 from digressions.events import Estimate, Note, Preview, Progress, Saved, completed
-from digressions.generate.declare import MAX_SEED
+from digressions.generate.kinds import MAX_SEED
 from digressions.generate.metadata import Record, record_of
 from digressions.generate.params import GenerationParams, ResolvedParams
 from digressions.generate.replay import replay_file

@@ -51,6 +51,18 @@ def test_every_option_has_a_heading_and_says_what_it_is_if_not_given(command: st
         assert "`" not in option.parameter.help
 
 
+@pytest.mark.parametrize("columns", ["40", "61", "200"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_name_of_an_option_is_whole_in_a_help_page_of_any_width(
+    digress: Digress, monkeypatch: pytest.MonkeyPatch, command: str, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    ran = digress(command, "-h")
+    assert ran.code == 0
+    for option in options(command):
+        assert re.search(rf"{option.name}[ \n]", ran.out), option.name
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_headings_of_a_help_page_stand_in_their_order(digress: Any, command: str) -> None:
     ran = digress(command, "--help")
@@ -152,6 +164,20 @@ IDLE: list[tuple[tuple[str, ...], str]] = [
         )
     ),
     (("paint", "a frog", *LANCZOS), "--upscaler needs --enlarge"),
+    (("paint", "a frog", "--region", "left"), "--region says where each of several prompts counts"),
+    (("paint", "a AND b", "--region", "left"), "prompts: 2, regions: 1; give one --region for"),
+    (("ensemble", *TWO, "--compare", "--combine", "sum"), "--combine does nothing with --compare"),
+    (("ensemble", *TWO, "--sweep", "3", "--weights", "1,2"), "--sweep gives the prompts weights"),
+    (("ensemble", "a :2", "b", "--sweep", "3"), "leave out --weights, and those in the prompts"),
+    (
+        ("upscale", "photo.png", "--times", "2", *LANCZOS, "--device", "cpu"),
+        "--device is for an --upscaler from a file",
+    ),
+    (
+        ("print", "photo.png", "--size", "A6", *LANCZOS, "--device", "cpu"),
+        "--device is for an --upscaler from a file",
+    ),
+    ((*FRAME, "--insert", "photo.png", *LANCZOS), "--upscaler is about the print, and needs"),
     (("ensemble", *TWO, "--best", "2"), "--best 2 is out of range: 1 to the 1 of -n"),
     (("ensemble", *TWO, "--compare", "--judge", "a"), "--judge are for pictures, not for a table"),
     *(
@@ -225,6 +251,12 @@ EARLY: list[tuple[tuple[str, ...], str]] = [
     ),
     (("frame", "none.png", "a frog"), "none.png: there is no such file"),
     (("paint", "a frog", "--size", "64x"), "--size '64x' is not a number or WIDTHxHEIGHT"),
+    (("mosaic", "a frog", "--grid", "64x"), "--grid '64x' is not a number or ACROSSxDOWN"),
+    (("paint", "a (frog"), '"(" is never closed'),
+    *(
+        ((*command, "--device", "tpu"), "--device 'tpu' is not known: choose one of cuda, mps, cpu")
+        for command in (("paint", "a frog"), ("mosaic", "a frog"), ("upscale", "photo.png"))
+    ),
     (("paint", "a frog", "-o", "x.gif"), "cannot write '.gif'"),
     (("ensemble", "a frog"), "needs several prompts"),
     (("ensemble", *TWO, "--region", "left"), "prompts: 2, regions: 1"),
@@ -269,8 +301,26 @@ def test_an_option_that_does_nothing_with_others_is_noted_wherever_it_is(
         own = [each.replace("x", f"{number}x", 1) for each in SMALL[command][-1:]]
         ran = digress(*SMALL[command][:-1], *own, *QUICK, *more)
         assert ran.code == 0, ran.err
-        (line,) = [line for line in ran.err.splitlines() if line.startswith("note: ")]
+        (line,) = [
+            line
+            for line in ran.err.splitlines()
+            if line.startswith("note: ") and "is for the cells" not in line
+        ]
         assert words in line
+
+
+def test_a_base_image_that_is_painted_otherwise_than_the_cells_is_noted(digress: Digress) -> None:
+    for command in ("mosaic", "zoom"):
+        ran = digress(*SMALL[command], "--steps", "3")
+        assert "--steps 3 is for the cells: the base image is painted with 12" in ran.err
+
+
+def test_a_prompt_that_nothing_is_painted_from_is_noted(digress: Digress) -> None:
+    for command in ("mosaic", "zoom"):
+        given = ("--image", "photo.png", "--cell-prompt", "a bee", "--steps", "1")
+        ran = digress(*SMALL[command], *given)
+        assert ran.code == 0, ran.err
+        assert "the prompt paints nothing: the base image is --image" in ran.err
 
 
 def test_a_replay_that_needs_no_model_says_that_one_was_named_for_nothing(

@@ -14,16 +14,8 @@ from pydantic import BaseModel
 
 from digressions.diffusion.names import SamplerName, SpacingName
 from digressions.errors import InputError
-from digressions.generate.declare import (
-    MAX_SEED,
-    CellGrid,
-    GridText,
-    Params,
-    PictureSize,
-    Share,
-    limits_of,
-    option,
-)
+from digressions.generate.declare import Params, limits_of, option
+from digressions.generate.kinds import MAX_SEED, CellGrid, GridText, PictureSize, Share
 from digressions.generate.params import (
     EnlargeParams,
     GenerationParams,
@@ -38,8 +30,9 @@ from digressions.prompts.scheduling import COMBINE_HELP
 from .jobs import resolved
 
 text = st.text(max_size=20)
+said = st.text("abc é🐢,`'\n\u00a0", max_size=20).map("frog {}".format)
 any_given = st.fixed_dictionaries(
-    {"prompt": text},
+    {"prompt": said},
     optional={
         "negative": text,
         "seed": st.integers(0, MAX_SEED),

@@ -75,8 +75,8 @@ def test_words_that_a_model_was_not_taught_are_noted_once(bundled: Model) -> Non
     assert notes(events(bundled)) == []
     (note,) = notes(events(bundled, "photo of a zyzzyva and a turtel"))
     assert note == (
-        "bundled was not taught 'zyzzyva', 'turtel' (but 'turtle'): it paints what it makes of the "
-        "rest"
+        "bundled was not taught 'zyzzyva', 'turtel' (did you mean 'turtle'?): it paints what it "
+        "makes of the rest"
     )
     found = notes_on(bundled, resolved("photo of a frog"), "a zyzzyva")
     assert ["zyzzyva" in note.text for note in found] == [True]
@@ -154,8 +154,8 @@ def test_what_is_noted_as_idle_is_idle(models: Any) -> None:
         ({"zero_snr": True, "timestep_spacing": "leading"}, "`timestep_spacing`"),
         ({"size": 60}, "not a positive multiple of 8"),
         ({"seed": 2**63 - 2, "n": 3}, "`seed` 9223372036854775806 leaves no room for 3 pictures"),
-        ({"prompt": "a AND b", "region": ["left"]}, "the regions are 1 x 64 x 64"),
-        ({"prompt": "a (b"}, "never closed"),
+        ({"prompt": "a AND b", "region": ["left"]}, "prompts: 2, regions: 1; give one"),
+        ({"region": ["left"]}, "there is one prompt"),
         ({"negative": "a AND b", "guidance": 3.0}, "`negative`"),
         ({"image": "nowhere.png"}, "nowhere.png"),
     ],

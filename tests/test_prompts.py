@@ -75,7 +75,7 @@ spans = st.tuples(fractions, fractions).filter(lambda s: s[0] != s[1]).map(sorte
 terms = st.builds(
     lambda words, weight, span: Term(words, weight, *span),
     some,
-    st.just(1.0) | st.floats(-1e6, 1e6),
+    st.just(1.0) | st.floats(-1e3, 1e3),
     st.just([0.0, 1.0]) | spans,
 )
 single = st.builds(lambda term: Ensemble((term,)), terms)
@@ -270,6 +270,7 @@ def test_prompts_of_a_command_line() -> None:
         (["a", "b"], [1], None, "prompts: 2, weights: 1"),
         (["a"], None, [(0, 1), (0, 1)], "prompts: 1, ranges: 2"),
         (["a", "b"], [1, float("nan")], None, "prompt 2: nan cannot be its weight"),
+        (["a", "b"], [1, 1e308], None, "prompt 2: 1e\\+308 cannot be its weight: -1000 to 1000"),
         (["a", "(b"], None, None, r'prompt 2: "\(" is never closed.*\(character 1: --> \(b\)'),
         (["a", " "], None, None, "prompt 2: it is empty"),
         (["a"], None, [(0.5, 0.5)], "prompt 1: 0.5-0.5 is not a range"),

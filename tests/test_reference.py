@@ -306,9 +306,9 @@ def test_turbo_without_guidance(ours, theirs):
 
 
 def test_diffusers_paints_the_same_picture_with_the_bundled_model(ours, theirs):
-    """Through its own scheduler, untouched, to the pixel."""
+    """Through its own scheduler, loaded with nothing said, to the pixel."""
     model = ours("bundled")
-    pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS, torch_dtype=torch.float32)
+    pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS)
     pipe.set_progress_bar_config(disable=True)
     wanted = pipe(
         PROMPT,

@@ -201,7 +201,8 @@ def test_what_is_not_installed_says_how_to(
     monkeypatch.setitem(__builtins__, "__import__", without)  # type: ignore[arg-type]
     with pytest.raises(MissingExtraError) as error:
         check_upscaler(str(compact(tmp_path / "net.safetensors")))
-    wanted = f"{missing} is not installed: pip install 'digressions[spandrel]'"
+    wanted = f"{missing} is not installed: pip install 'digressions[spandrel]', or pip install "
+    wanted += "'.[spandrel]' in a clone"
     assert str(error.value) == wanted
 
 

@@ -1,4 +1,6 @@
-from digressions.prompts.vocabulary import Unknown, Vocabulary, words_of
+import pytest
+
+from digressions.prompts.vocabulary import Unknown, Vocabulary, listed, words_of
 
 KNOWN = Vocabulary(["photo of a turtle", "cartoon of a T-Rex", "ink drawing of a butterfly", "bus"])
 
@@ -9,6 +11,33 @@ def test_what_was_taught_is_known_in_any_case_and_number():
     ]
 
 
+@pytest.mark.parametrize(
+    "gap", [" ", "\n", "\t", "\u00a0", "\u3000", "\u200b", ", ", "-", "/", '"', " «"]
+)
+def test_whatever_stands_before_a_word_the_word_is_judged(gap: str) -> None:
+    assert words_of(f"photo{gap}turtle") == ["photo", "turtle"]
+    assert KNOWN.unknown(f"photo of a{gap}submarine") == [Unknown("submarine", None)]
+    assert KNOWN.unknown(f"photo of a{gap}turtle{gap}") == []
+
+
+def test_letters_that_look_alike_by_width_are_the_same() -> None:
+    assert KNOWN.unknown("\uff54urtle \ufb01sh") == [Unknown("fish", None)]
+
+
+def test_a_word_is_suggested_only_where_it_is_spelled_nearly_so() -> None:
+    nearest = {
+        each.word: each.nearest for each in KNOWN.unknown("turtels castle butler busy phone")
+    }
+    assert nearest == {"turtels": "turtle"} | dict.fromkeys(("castle", "butler", "phone")) | {
+        "busy": "bus"
+    }
+
+
+def test_many_unknown_words_are_counted_and_not_all_named() -> None:
+    words = listed(KNOWN.unknown(" ".join(f"w{i}x" for i in range(500))))
+    assert words.endswith("'w7x' and 492 more words")
+
+
 def test_each_unknown_word_is_named_once_in_order_with_the_nearest_spelling():
     found = KNOWN.unknown("photo of a submarine and a turtel beside a submarine")
     assert found == [
@@ -16,17 +45,12 @@ def test_each_unknown_word_is_named_once_in_order_with_the_nearest_spelling():
         Unknown("turtel", "turtle"),
         Unknown("beside", None),
     ]
-    assert [str(word) for word in found[:2]] == ["'submarine'", "'turtel' (but 'turtle')"]
+    assert [str(word) for word in found[:2]] == ["'submarine'", "'turtel' (did you mean 'turtle'?)"]
 
 
 def test_an_empty_prompt_misses_nothing():
     assert KNOWN.unknown("") == []
 
 
-def test_digits_and_marks_are_no_words():
-    assert words_of("2 + 2, (turtle:1.3) [a|b] snow-capped") == [
-        "turtle",
-        "a",
-        "b",
-        "snow-capped",
-    ]
+def test_numbers_and_emoji_are_words_and_punctuation_is_none():
+    assert words_of("2 + 2, snow-capped (🐢)!") == ["2", "+", "2", "snow", "capped", "🐢"]

@@ -84,6 +84,13 @@ DISTILLED = """ It needs no guidance: a guidance scale of {guidance:g} was disti
 into it, so a scale of 1 is enough; more makes firmer shapes and louder colours."""
 
 
+def compute_in_float32(config: Path) -> None:
+    """Has transformers load a part in float32, as diffusers loads the others, if nobody says how:
+    it takes the dtype that the config names, here that of the file."""
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps(values | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n")
+
+
 def half(model: nn.Module) -> nn.Module:
     """The model with float16 weights, ready to be saved."""
     return model.to(torch.float16)
@@ -195,6 +202,7 @@ def main() -> None:
         half(vae), tokenizer, half(models["text"]), half(models["unet"]), make_scheduler()
     )
     pipeline.save_pretrained(args.out)
+    compute_in_float32(args.out / "text_encoder" / "config.json")
     forget_paths(args.out)
     guidance = distilled_guidance(state, args.start)
     chosen = defaults_for(guidance, state.get("consistency") is not None)

@@ -15,21 +15,20 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .ensembles.ensemble_spec import EnsembleSpec
 from .errors import InputError
 from .events import Event, Note, Saved
 from .files import slug
 from .frames.frame_spec import FrameSpec
-from .generate.declare import Params
+from .generate.declare import takes
+from .generate.kinds import check_model
 from .generate.params import PaintSpec, UpscaleSpec
-from .mosaics.mosaic_spec import MosaicSpec
+from .mosaics.mosaic_spec import BuildParams, MosaicSpec
 from .prints.print_spec import PrintSpec
 from .worlds.world_spec import FilmSpec
 
@@ -45,54 +44,13 @@ if TYPE_CHECKING:
     from .generate.pictures import MadePicture, Picture
     from .images.source_image import PictureLike
     from .models.base import Model
-    from .mosaics.mosaic_spec import BuildParams
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def _takes(spec: type[Params], *, instead: str = "") -> Callable[[_F], _F]:
-    """Shows ``help()`` and interactive shells the parameters of a spec in a function's signature,
-    in place of its ``**parameters``.
-
-    Args:
-        instead: What the function calls differently, by the spec's name, or leaves out.
-    """
-
-    def decorate(function: _F) -> _F:
-        signature = inspect.signature(function)
-        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-        taken = {each.name for each in own} | {instead}
-        declared = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if info.is_required() else info.get_default(),
-                annotation=_bare(info.annotation),
-            )
-            for name, info in spec.flat_fields().items()
-            if name not in taken
-        ]
-        shown = signature.replace(parameters=[*own, *declared])
-        vars(function)["__signature__"] = shown
-        return function
-
-    return decorate
-
-
-def _bare(kind: Any) -> Any:
-    """A type without what validates it."""
-    if get_origin(kind) is Annotated:
-        return _bare(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        return Union[tuple(_bare(each) for each in get_args(kind))]  # noqa: UP007
-    return kind
 
 
 @overload
 def paint(model: Model, prompt: str, *, n: None = None, **parameters: Any) -> Picture: ...
 @overload
 def paint(model: Model, prompt: str, *, n: int, **parameters: Any) -> Iterator[Picture]: ...
-@_takes(PaintSpec)
+@takes(PaintSpec)
 def paint(
     model: Model, prompt: str, *, n: int | None = None, **parameters: Any
 ) -> Picture | Iterator[Picture]:
@@ -110,12 +68,13 @@ def paint(
     """
     from .generate.pictures import paint_pictures
 
+    check_model(model)
     spec = PaintSpec.of(prompt=prompt, n=1 if n is None else n, **parameters)
     found = pictures_among(paint_pictures(model, spec))
     return found if n is not None else next(found)
 
 
-@_takes(EnsembleSpec, instead="prompt")
+@takes(EnsembleSpec, instead="prompt")
 def ensemble(
     model: Model, prompts: Iterable[str], *, output: str | Path | None = None, **parameters: Any
 ) -> Iterator[Event]:
@@ -128,6 +87,7 @@ def ensemble(
     """
     from .ensembles.ensemble import paint_ensemble
 
+    check_model(model)
     if isinstance(prompts, str):
         raise InputError("`prompts` are several texts: a list of them, not one text")
     texts = list(prompts)
@@ -135,13 +95,13 @@ def ensemble(
     return paint_ensemble(model, spec, _output(output, f"{slug(' '.join(texts))}.png"))
 
 
-@_takes(MosaicSpec)
+@takes(MosaicSpec)
 def mosaic(
     model: Model,
     prompt: str,
     *,
     output: str | Path | None = None,
-    making: BuildParams | None = None,
+    making: BuildParams | Mapping[str, Any] | None = None,
     executor: Executor[Model] | None = None,
     **parameters: Any,
 ) -> Iterator[Event]:
@@ -150,17 +110,20 @@ def mosaic(
     Args:
         prompt: Of the base image and, where ``cell_prompt`` does not say otherwise, of its cells.
         output: The folder; ``out/PROMPT`` if not given.
-        making: Batch size and extra files, which change nothing in the pictures.
+        making: Batch size and extra files, which change nothing in the pictures: a `BuildParams`,
+            or its parameters by name.
         executor: Whose workers paint; this process if not given. See `distributed`.
         parameters: Those of `MosaicSpec`: ``image``, ``grid``, ``strength``, ``band``, ...
     """
     from .mosaics.build import build
 
+    check_model(model)
     spec = MosaicSpec.of(prompt=prompt, **parameters)
-    return build(model, spec, _output(output, slug(prompt)), making, executor=executor)
+    how = BuildParams.of(**making) if isinstance(making, Mapping) else making
+    return build(model, spec, _output(output, slug(prompt)), how, executor=executor)
 
 
-@_takes(FilmSpec)
+@takes(FilmSpec)
 def film(
     model: Model,
     prompt: str,
@@ -179,6 +142,7 @@ def film(
     """
     from .worlds.film import make_film
 
+    check_model(model)
     spec = FilmSpec.of(prompt=prompt, **parameters)
     return make_film(model, spec, _output(output, f"{slug(prompt)}.mp4"), executor=executor)
 
@@ -203,7 +167,7 @@ def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[
     return found(as_array(photo), focal_35mm)
 
 
-@_takes(FrameSpec)
+@takes(FrameSpec)
 def fill_frames(
     model: Model,
     photo: PictureLike,
@@ -221,6 +185,7 @@ def fill_frames(
     """
     from .frames.filling import fill_frames as filling
 
+    check_model(model)
     spec = FrameSpec.of(prompts=list(prompts), **parameters)
     name = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
     return filling(model, photo, spec, _output(output, f"{name}-frame"))
@@ -242,7 +207,7 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
     return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
 
 
-@_takes(PrintSpec)
+@takes(PrintSpec)
 def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
     """Makes a file for a printer, of an exact size.
 
@@ -262,7 +227,7 @@ def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> P
     return path
 
 
-@_takes(UpscaleSpec)
+@takes(UpscaleSpec)
 def upscale(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
     """Enlarges a picture.
 
@@ -300,8 +265,7 @@ def replay(
     """
     from .generate.replay import replay_file
 
-    for module in _REPLAYING:
-        importlib.import_module(f".{module}", __package__)
+    _register()
     from .models.loading import load as load_by_name
 
     return replay_file(
@@ -311,6 +275,19 @@ def replay(
         output=None if output is None else Path(output),
         device=device,
     )
+
+
+def remembered(source: str | Path) -> Iterator[Event]:
+    """What a file says of how it was made, whatever program made it: a `Note` for each setting."""
+    from .generate.replay import shown
+
+    _register()
+    return shown(Path(source))
+
+
+def _register() -> None:
+    for module in _REPLAYING:
+        importlib.import_module(f".{module}", __package__)
 
 
 def pictures_among(found: Iterable[Event | Picture]) -> Iterator[Picture]:

@@ -13,7 +13,8 @@
 Messages name parameters in backquotes, as in "`guidance` 2000 is out of range: -100 to 1000". Each
 door writes them its own way: ``str(error)`` speaks Python and drops the quotes, the command line
 turns them into options (``--guidance``) with `DigressionsError.worded`. It prints any of these
-errors as one line and exits with ``exit_code``.
+errors as one line and exits with ``exit_code``. What the user typed goes into a message through
+`verbatim`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import re
 from collections.abc import Callable
 
 _PARAMETER = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
+_QUOTE = "\ue060"  # of the private use area: a backquote of the user's within a message
 
 
 class DigressionsError(Exception):
@@ -105,7 +107,9 @@ class MissingExtraError(DigressionsError):
     """
 
     def __init__(self, package: str, extra: str | None = None) -> None:
-        wanted = package if extra is None else f"'digressions[{extra}]'"
+        wanted = package
+        if extra is not None:
+            wanted = f"'digressions[{extra}]', or pip install '.[{extra}]' in a clone"
         super().__init__(f"{package} is not installed: pip install {wanted}")
 
 
@@ -117,7 +121,12 @@ class StoppedError(DigressionsError):
 
 def in_words(message: str, name_of: Callable[[str], str]) -> str:
     """A message whose parameters, in backquotes, are written as ``name_of`` their Python names."""
-    return _PARAMETER.sub(lambda found: name_of(found[1]), message)
+    return _PARAMETER.sub(lambda found: name_of(found[1]), message).replace(_QUOTE, "`")
+
+
+def verbatim(text: object) -> str:
+    """A text of the user's for a message: backquotes in it name no parameter."""
+    return str(text).replace("`", _QUOTE)
 
 
 def _excerpt(text: str, position: int, around: int = 24) -> str:
@@ -127,4 +136,4 @@ def _excerpt(text: str, position: int, around: int = 24) -> str:
     start, end = max(position - around, 0), position + around
     before, after = text[start:position], text[position:end]
     shown = f"{'...' * (start > 0)}{before} --> {after}{'...' * (end < len(text))}"
-    return ": " + " ".join(shown.split())
+    return ": " + verbatim(" ".join(shown.split()))

@@ -100,19 +100,20 @@ class Grid(NamedTuple):
         Raises:
             InputError: The text is neither, or a side is not positive.
         """
+        columns, rows = _parse_pair(text, "grid", "ACROSSxDOWN")
         if re.search("[xX×]", text):
-            return cls(*_parse_pair(text, "grid"))
-        longer, _ = _parse_pair(text, "grid")
+            return cls(columns, rows)
+        longer = columns
         aspect = aspect or 1.0
         if aspect >= 1:
             return cls(longer, max(1, round(longer / aspect)))
         return cls(max(1, round(longer * aspect)), longer)
 
 
-def _parse_pair(text: str, what: str) -> tuple[int, int]:
+def _parse_pair(text: str, what: str, form: str = "WIDTHxHEIGHT") -> tuple[int, int]:
     match = re.fullmatch(r"\s*(\d{1,7})\s*(?:[xX×]\s*(\d{1,7})\s*)?", text)
     if not match:
-        raise InputError(f"`{what}` {text!r} is not a number or WIDTHxHEIGHT, like 64 or 64x48")
+        raise InputError(f"`{what}` {text!r} is not a number or {form}, like 64 or 64x48")
     first = int(match[1])
     second = int(match[2] or match[1])
     if first < 1 or second < 1:

@@ -11,6 +11,7 @@ from .. import __version__
 from ..errors import DigressionsError, StoppedError
 from .console import fail
 from .mistakes import in_one_line
+from .options import spread
 
 # In the order of `digress --help`: a command, where it is, what it does. A command's module is
 # imported when the command is asked for, and so its help stands here.
@@ -46,6 +47,7 @@ COMMANDS = {
     ),
     "print": ("print_command:print_picture", "Make a file for a printer, of an exact size."),
     "upscale": ("upscale_command:upscale", "Enlarge a picture."),
+    "words": ("words_command:words", "List what the bundled model was taught to paint."),
     "replay": (
         "replay_command:replay",
         "Make a picture or a film again from what its file remembers.",
@@ -69,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: Those of the program if not given.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = spread(sys.argv[1:] if arguments is None else arguments)
     if not arguments:
         app.help_print([])
         sys.exit(2)

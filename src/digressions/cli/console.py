@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from .. import events
-from ..errors import StoppedError, in_words
+from ..errors import StoppedError, in_words, verbatim
 
 if TYPE_CHECKING:
     from ..distributed.cluster import ClusterParams
@@ -128,7 +128,8 @@ class Bars:
             case events.Note(text, level):
                 err.print(Text.assemble((f"{level}:", "yellow"), " ", shown(text)))
             case events.Saved(path, text):
-                out.print(shown(f"{path}: {text}" if text else str(path)))
+                place = verbatim(path)
+                out.print(shown(f"{place}: {text}" if text else place))
 
     def _move(self, name: str, done: int, total: int | None) -> None:
         if name not in self._tasks:
@@ -149,7 +150,7 @@ def load_model(params: ModelParams) -> Model:
     """The model that the user asks for, with a word on the terminal while it loads."""
     from ..models.loading import load
 
-    with status(f"loading {params.model}"):
+    with status(f"loading {verbatim(params.model)}"):
         model = load(**params.arguments())
     for contest in model.contests:
         winner = "OpenVINO" if contest.won else "torch"

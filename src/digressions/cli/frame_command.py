@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..frames.frame_spec import FrameSpec
 from ..generate.params import ModelParams
 from .console import load_model, show
-from .options import FLAT, ModelOptions, given, options_of, output
+from .options import FLAT, ModelOptions, given, options_of, output, path_argument
 
 
 class FrameOptions(options_of(FrameSpec, without=["prompts"])):
@@ -19,7 +19,7 @@ class FrameOptions(options_of(FrameSpec, without=["prompts"])):
 
 
 def frame(
-    photo: Annotated[Path, Parameter(help="A photo of a wall with frames.")],
+    photo: Annotated[Path, path_argument("A photo of a wall with frames.")],
     /,
     *prompts: Annotated[str, Parameter(help=FrameSpec.model_fields["prompts"].description)],
     target: Annotated[Path | None, output("Folder. [default: out/PHOTO-frame]")] = None,
@@ -39,7 +39,7 @@ def frame(
     if spec.find:
         show(save_found(inputs, folder))
     if spec.insert:
-        show(save_inserted(inputs, folder))
+        show(save_inserted(inputs, spec.paper, folder))
     if not prompts:
         return
     kept = f"finished pictures are kept in {folder}: the same command goes on"

@@ -34,6 +34,12 @@ def _reason(error: CycloptsError, commands: Iterable[str]) -> str:
         case UnknownOptionError():
             name = error.token.keyword or error.token.value
             known = [each for argument in error.argument_collection for each in argument.names]
+            if name in known:
+                return f"{name} stands after --, where all is text: put options before it"
+            if " " in name:
+                return (
+                    f"there is no option {name!r}: a prompt that begins with - comes last, after --"
+                )
             return f"there is no option {name} here{_similar(name, known)}"
         case RepeatArgumentError():
             return f"{error.token.keyword} is given twice"

@@ -8,14 +8,24 @@ given is ``None``, so that a command can tell; what is given goes into the spec,
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from cyclopts import Group, Parameter, Token
+from cyclopts.help import (
+    AsteriskRenderer,
+    ColumnSpec,
+    DefaultFormatter,
+    DescriptionRenderer,
+    HelpEntry,
+    NameRenderer,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from rich.console import Console, ConsoleOptions
 
 from ..errors import InputError, in_words
 from ..generate.declare import Params
@@ -30,7 +40,23 @@ GROUPS = (
 
 def group(name: str) -> Group:
     """The heading of some options in a help page, in the order of `GROUPS`."""
-    return Group(name, sort_key=GROUPS.index(name))
+    return Group(name, sort_key=GROUPS.index(name), help_formatter=_FORMATTER)
+
+
+def _columns(
+    console: Console, options: ConsoleOptions, entries: list[HelpEntry]
+) -> tuple[ColumnSpec, ...]:
+    """Columns of a help page in which the name of an option is never broken."""
+    labels = (label for entry in entries for label in entry.display_labels_with_metavar)
+    longest = max((len(word) for label in labels for word in label.split()), default=0)
+    width = max(math.ceil(console.width * 0.35), longest)
+    required = [ColumnSpec(AsteriskRenderer(), width=1, style="cyclopts.required")]
+    names = ColumnSpec(NameRenderer(width), style="cyclopts.name", no_wrap=True)
+    columns = (names, ColumnSpec(DescriptionRenderer(), overflow="fold"))
+    return (*required, *columns) if any(entry.required for entry in entries) else columns
+
+
+_FORMATTER = DefaultFormatter(column_specs=_columns)
 
 
 def options_of(
@@ -60,7 +86,7 @@ def options_of(
             metavar=metavar,
             negative=(),
             show_default=False,
-            allow_leading_hyphen=about.get("form") == "numbers",
+            allow_leading_hyphen=about.get("form") == "numbers" or get_origin(kind) is tuple,
         )
         annotation: Any = Annotated[shape if shape is bool else shape | None, parameter]
         default = dataclasses.field(default=False if shape is bool else None)
@@ -70,13 +96,32 @@ def options_of(
     return made
 
 
+def spread(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which several points in one text, ``"x,y x,y x,y x,y"``, are several."""
+    found: list[str] = []
+    for argument in arguments:
+        points = argument.removeprefix("--corners=").split()
+        joined = argument.startswith("--corners=")
+        if len(points) > 1 and (joined or found[-1:] == ["--corners"]):
+            found += [*(["--corners"] if joined else []), *points]
+        else:
+            found.append(argument)
+    return found
+
+
 FLAT = Parameter(name="*")
 """Spreads a dataclass of options over the command line."""
 
 
 def output(help: str) -> Parameter:
     """The option ``-o``."""
-    return Parameter(name=["-o", "--output"], help=help, group=group("Output"), show_default=False)
+    return Parameter(
+        name=["-o", "--output"],
+        help=help,
+        group=group("Output"),
+        show_default=False,
+        converter=_read_path,
+    )
 
 
 def given(options: Any) -> dict[str, Any]:
@@ -184,7 +229,18 @@ def _default_in_words(default: Any, about: Mapping[str, Any]) -> str:
     return f"default: {default:g}" if isinstance(default, float) else f"default: {default}"
 
 
-PICTURE = Annotated[Path, Parameter(help="Any picture.")]
+def path_argument(help: str) -> Parameter:
+    """A file that a command is about."""
+    return Parameter(help=help, converter=_read_path)
+
+
+def _read_path(_: Any, tokens: Sequence[Token]) -> Path:
+    if not tokens[0].value.strip():
+        raise InputError("the name of the file is empty: say which")
+    return Path(tokens[0].value)
+
+
+PICTURE = Annotated[Path, path_argument("Any picture.")]
 Prompt = Annotated[str, Parameter(help=GenerationParams.model_fields["prompt"].description)]
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ..errors import InputError
 from ..events import Note
 from ..generate.params import ModelParams
 from .console import load_model, show
-from .options import FLAT, given, group, options_of, output
+from .options import FLAT, given, group, options_of, output, path_argument
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -21,7 +22,7 @@ class ReplayOptions(options_of(ModelParams, only=["device", "dtype", "tiny_vae"]
 
 
 def replay(
-    file: Annotated[Path, Parameter(help="A picture, a film or a print of this program.")],
+    file: Annotated[Path, path_argument("A picture, a film or a print of this program.")],
     /,
     *,
     target: Annotated[Path | None, output("File or folder. [default: FILE-replay]")] = None,
@@ -33,9 +34,30 @@ def replay(
             show_default=False,
         ),
     ] = None,
+    show_only: Annotated[
+        bool,
+        Parameter(
+            name=["--show"],
+            help="Only say what the file remembers, whatever program made it. [default: off]",
+            group=group("Output"),
+            negative=(),
+            show_default=False,
+        ),
+    ] = False,
     options: Annotated[ReplayOptions, FLAT] = ReplayOptions(),
 ) -> None:
+    from ..api import remembered
     from ..api import replay as replayed
+
+    if show_only:
+        for name in [
+            *(["output"] if target else []),
+            *(["model"] if model else []),
+            *given(options),
+        ]:
+            raise InputError(f"`{name}` does nothing with `show`: leave one of them out")
+        show(remembered(file))
+        return
 
     others = ModelParams.of(**given(options))
     loaded = []

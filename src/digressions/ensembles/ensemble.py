@@ -12,14 +12,15 @@ import torch
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Progress, Saved, counted
 from ..files import slug
-from ..generate.declare import MAX_SEED
 from ..generate.job import check
+from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.pictures import Picture
 from ..generate.start import (
     Inputs,
     check_given,
+    check_regions,
     keep_sources,
     read_inputs,
     record_for,
@@ -52,11 +53,14 @@ def check_spec(spec: EnsembleSpec, inputs: Inputs) -> None:
         raise InputError("`map`, `balance` and `judge` are for pictures, not for a table of ways")
     if spec.best is not None and spec.best > spec.n:
         raise InputError(f"`best` {spec.best} is out of range: 1 to the {spec.n} of `n`")
-    terms = len(spec.ensemble.terms)
-    if inputs.regions is not None and len(inputs.regions) != terms:
+    if spec.compare and "combine" in spec.params.model_fields_set:
+        raise InputError("`combine` does nothing with `compare`, which shows every way: choose one")
+    if spec.sweep is not None and any(term.weight != 1 for term in spec.ensemble.terms):
         raise InputError(
-            f"prompts: {terms}, regions: {len(inputs.regions)}; give one for each", field="region"
+            "`sweep` gives the prompts weights of its own: leave out `weights`, and those in the "
+            "prompts"
         )
+    check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
 
 
@@ -136,7 +140,9 @@ def _judged(
 ) -> Generator[Event, None, list[_Candidate]]:
     """How much of each prompt is in each picture; returns them with the best balance first."""
     rows = len(shown) * rows_for(len(prompts))
-    yield Estimate(f"judging costs {rows:,} rows of the network", pictures=len(shown))
+    yield Estimate(
+        f"for judging, the network is asked {counted(rows, 'time')}", pictures=len(shown)
+    )
     images = torch.stack([candidate.painted.image for candidate in shown])
     judged: list[_Candidate] = []
     for candidate, balance in zip(shown, balances(model, images, prompts), strict=True):
@@ -220,7 +226,8 @@ def _painted(
         check(model, job)
     cost = sum(network_rows(job.sub_prompts, job.params.combine) for job in jobs)
     yield Estimate(
-        f"{counted(len(jobs), 'picture')}, {cost:,} rows of the network", pictures=len(jobs)
+        f"{counted(len(jobs), 'picture')}; the network is asked {counted(cost, 'time')}",
+        pictures=len(jobs),
     )
     found: list[PaintedWithMap] = []
     for event in paint_with_maps(model, jobs):

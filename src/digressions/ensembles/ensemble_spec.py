@@ -7,8 +7,10 @@ from typing import Any, Self
 
 from ..errors import PromptError
 from ..generate.declare import Params, option
+from ..generate.kinds import Named
 from ..generate.params import GenerationParams, StartParams
 from ..prompts.parse import parse
+from ..prompts.slips import check_no_file, check_quoted, check_said
 from ..prompts.templates import both_ways, combine_prompts, require_several
 from ..prompts.terms import Ensemble
 from .comparison import concepts_in
@@ -27,7 +29,7 @@ class EnsembleSpec(Params):
         default_from="1 each",
         form="numbers",
     )
-    both_ways: str | None = option(
+    both_ways: Named | None = option(
         None,
         "A template such as 'photo of a {A} that looks like a {B}', filled with the concepts in "
         "every order.",
@@ -40,7 +42,7 @@ class EnsembleSpec(Params):
         ge=1,
     )
     balance: bool = option(False, "Say how much of each prompt is in each picture.", group="Output")
-    judge: list[str] | None = option(
+    judge: list[Named] | None = option(
         None, "What the balance looks for.", group="Output", default_from="the prompts"
     )
     map: bool = option(
@@ -61,6 +63,10 @@ class EnsembleSpec(Params):
             PromptError: They are not several prompts.
         """
         prompts, template = list(flat.get("prompts") or []), flat.get("both_ways")
+        check_quoted(prompts)
+        for each in prompts:
+            check_said(each, "prompts")
+            check_no_file(each, "prompts")
         texts = prompts if template is None else both_ways(template, prompts)
         found = require_several(combine_prompts(texts, flat.get("weights")))
         return super().of(**flat | {"prompts": prompts, "prompt": str(found)})

@@ -82,7 +82,9 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     _check_prompts(spec)
     check_folder(folder)
     sources = [Path(photo)] if isinstance(photo, (str, Path)) else []
-    check_sources([*sources, *spec.source_files()], folder, painting=bool(spec.prompts))
+    check_sources(
+        [*sources, *spec.source_files()], folder, painting=bool(spec.prompts or spec.paper.size)
+    )
     wanted = len(spec.insert or spec.prompts)
     picks(spec, max(len(spec.prompts), len(spec.frame or []), 1))
     check_upscaler(spec.paper.upscaler)

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Saved, counted
-from ..generate.declare import MAX_SEED
 from ..generate.job import check
+from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.pictures import Picture
@@ -181,8 +181,8 @@ def _costs(
     for task, seen in zip(tasks, scenes, strict=True):
         job = seen.job(task.record.params)
         rows += len(task.records) * network_rows(job.sub_prompts, job.params.combine)
-    text = f"{counted(count, 'picture')} for {counted(len(tasks), 'frame')}, {rows:,} rows of the "
-    text += "network" + (f"; {done:,} of the pictures are done already" if done else "")
+    text = f"{counted(count, 'picture')} for {counted(len(tasks), 'frame')}; the network is asked "
+    text += counted(rows, "time") + (f"; {done:,} of the pictures are done already" if done else "")
     yield Estimate(text, pictures=count - done, done=done)
     for task, seen in zip(tasks, scenes, strict=True):
         yield from notes_on_aspect(task.number, task.frame)

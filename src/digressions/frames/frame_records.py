@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BeforeValidator, PlainSerializer
 
 from ..errors import ImageError, InputError
-from ..generate.declare import Params, PictureSize, Share, option
+from ..generate.declare import Params, option
+from ..generate.kinds import PictureSize, Share
 from ..generate.metadata import JsonObject, Record, record_of
 from ..generate.params import ResolvedParams
 from ..homography import Quad

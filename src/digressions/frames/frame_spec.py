@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from ..errors import InputError
-from ..generate.declare import DEFAULT_SEED, Params, Seed, Share, declared, option
+from ..generate.declare import Params, declared, option
+from ..generate.kinds import DEFAULT_SEED, Named, PictureInput, PromptText, Seed, Share
 from ..generate.params import GenerationParams, StartParams, upscaler_option
 from ..homography import Quad
 from ..images.colour import PALETTE_STRENGTH
 from ..prints.print_spec import PrintJob, PrintSpec
+from ..prompts.slips import check_quoted, check_typed
 
 MAX_CANDIDATES = 999  # of a frame
 MAX_REFINED = 4.0
@@ -57,7 +59,7 @@ def _read_corners(value: Any) -> tuple[str, ...]:
 
 Numbers = Annotated[list[int], BeforeValidator(_listed)]
 Texts = Annotated[list[str], BeforeValidator(_listed)]
-Pictures = Annotated[list[Any], BeforeValidator(_listed)]
+Pictures = Annotated[list[PictureInput], BeforeValidator(_listed)]
 Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
 """Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
 
@@ -78,7 +80,7 @@ class FramePaintParams(GenerationParams):
 class RefineParams(Params):
     """How the picture is repainted before it is enlarged."""
 
-    refine: str | None = option(
+    refine: PromptText | None = option(
         None,
         "Repaint the picture with this prompt, larger.",
         group="Frame",
@@ -146,7 +148,7 @@ class FrameSpec(Params):
         [], "What to paint into the best frame; one more for the next frame, and so on."
     )
     params: FramePaintParams
-    palette: str | None = declared(StartParams, "palette")
+    palette: Named | None = declared(StartParams, "palette")
     frame: Numbers | None = option(
         None,
         "The number of a frame, as `find` shows it; once for each prompt or picture.",
@@ -159,7 +161,7 @@ class FrameSpec(Params):
         group="Frame",
         default_from="frames are found",
     )
-    mask: Any = option(
+    mask: PictureInput = option(
         None,
         "A picture of the photo's size: white where the opening is, black where something stands "
         "in front of it.",
@@ -221,8 +223,9 @@ class FrameSpec(Params):
                 "say what to do: a prompt paints into the best frame, `find` draws the frames, "
                 "`insert` hangs a picture"
             )
-        if any(not text.strip() for text in self.prompts):
-            raise InputError("a prompt is empty: say what to paint into the frame")
+        check_quoted(self.prompts)
+        for text in self.prompts:
+            check_typed(text, "prompts", instead="insert")
         if self.explain and len(self.prompts) != 1:
             raise InputError("`explain` needs one prompt: what to paint into the frame")
         if self.explain:
@@ -248,7 +251,12 @@ class FrameSpec(Params):
         ]
         others = ("palette", "room", "n", "pick", "explain")
         given += [name for name in others if getattr(self, name) not in (None, False)]
+        printed = FramePrintSpec.flat_fields() if self.insert else {}
         for name in given:
+            if not self.prompts and name in printed:
+                if self.paper.size:
+                    continue
+                raise InputError(f"`{name}` is about the print, and needs `size`, the paper")
             if not self.prompts:
                 raise InputError(f"`{name}` is about painted pictures, and needs a prompt")
             if self.explain and name in _NOT_EXPLAINED:

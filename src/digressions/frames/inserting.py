@@ -16,11 +16,12 @@ from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
 from ..generate.replay import ReplayRequest, replays_text
 from ..images.contact_sheet import contact_sheet
-from ..images.image_files import write_image
+from ..images.image_files import read_text, write_image
 from ..images.source_image import SourceImage, remembered_image
 from .choosing import FrameInputs
 from .find import Frame, draw_frames, thumbnail
 from .frame_records import Opening, damaged
+from .frame_spec import FramePrintSpec
 from .hang import hang
 
 _SHOWN = 1000  # pixels of each photo in before-after.jpg
@@ -58,18 +59,29 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
     yield Saved(folder / "frames.json")
 
 
-def save_inserted(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
-    """Hangs the user's own pictures: ``room.png``, which is the photo outside the openings, and
-    ``before-after.jpg``.
+def save_inserted(inputs: FrameInputs, paper: FramePrintSpec, folder: Path) -> Iterator[Event]:
+    """Hangs the user's own pictures: ``room.png``, which is the photo outside the openings,
+    ``before-after.jpg``, and the printer's file of each that is asked for.
 
     Args:
         inputs: See `choosing.read_frames`.
+        paper: How to print them, if at all.
         folder: Where files go.
 
     Raises:
         OutputError: A file cannot be written.
     """
     frames = list(zip(inputs.frames, inputs.pictures, strict=True))
+    for number, (frame, picture) in enumerate(frames, 1):
+        job = paper.for_aspect(frame.aspect.value)
+        if job is not None:
+            from ..prints.printing import print_source, proof_path  # with torch
+
+            name = f"print-{number}" if len(frames) > 1 else "print"
+            output = folder / f"{name}{paper.suffix}"
+            path = picture.origin["path"]
+            proof = proof_path(output) if paper.proof else None
+            yield from print_source(job, picture, output, read_text(path) if path else {}, proof)
     room, text = _inserted(inputs.photo, inputs.mask, frames)
     yield from save_on_wall(folder, inputs.photo.pixels, room, text)
 

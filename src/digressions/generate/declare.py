@@ -7,30 +7,21 @@ the command line and Python signatures. Groups may be embedded in each other. Ne
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
-    ValidationInfo,
 )
 from pydantic.fields import FieldInfo
 
-from ..errors import InputError
-from ..geometry import Grid, Size
-
-MAX_SEED = 2**63 - 1
-DEFAULT_SEED = 0  # where the same words are to give the same pictures
-MAX_SIDE = 16_384
-
+from ..errors import InputError, verbatim
 
 Form = Literal["picture", "pictures", "path", "numbers"]
 """A picture in any form, several of them, a path, or numbers in one text."""
@@ -91,6 +82,9 @@ def declared(
     )
 
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
 class Params(BaseModel):
     """A frozen group of parameters: typed, bounded, and the same in JSON and in Python.
 
@@ -111,8 +105,10 @@ class Params(BaseModel):
     )
 
     def __init__(self, /, **values: Any) -> None:
+        fields = type(self).model_fields
+        plain = {name: _in_python(value, fields.get(name)) for name, value in values.items()}
         try:
-            super().__init__(**values)
+            super().__init__(**plain)
         except ValidationError as error:
             raise _explained(error, type(self)) from None
 
@@ -167,58 +163,63 @@ class Params(BaseModel):
         return cls(**{str(name): value for name, value in found.items()})
 
 
-def _typed(value: Any) -> str:
-    """A size or a grid as somebody would type it."""
-    pair = isinstance(value, (tuple, list)) and len(value) == 2
-    return "x".join(map(str, value)) if pair else str(value)
+def _in_python(value: Any, info: FieldInfo | None) -> Any:
+    """A value in Python's own types: numbers of numpy as numbers, and where a list is declared, one
+    text or any other sequence as a list."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    if info is not None and _is_list(info.annotation):
+        if isinstance(value, str):
+            return [value]
+        if isinstance(value, (tuple, range, set)) or hasattr(value, "tolist"):
+            return [_in_python(each, None) for each in value]
+    return value
 
 
-def _read_size(value: Any, info: ValidationInfo) -> Size:
-    return Size.parse(_typed(value), info.field_name or "size")
+def _is_list(kind: Any) -> bool:
+    if get_origin(kind) in (Union, UnionType, Annotated):
+        return any(_is_list(each) for each in get_args(kind))
+    return get_origin(kind) is list
 
 
-def _read_grid(value: Any) -> Grid:
-    return Grid.parse(_typed(value))
+def takes(spec: type[Params], *, instead: str = "") -> Callable[[_F], _F]:
+    """Shows ``help()`` and interactive shells the parameters of a spec in a function's signature,
+    in place of its ``**parameters``.
+
+    Args:
+        instead: What the function calls differently, by the spec's name, or leaves out.
+    """
+
+    def decorate(function: _F) -> _F:
+        signature = inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        taken = {each.name for each in own} | {instead}
+        declared = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if info.is_required() else info.get_default(),
+                annotation=_bare(info.annotation),
+            )
+            for name, info in spec.flat_fields().items()
+            if name not in taken
+        ]
+        shown = signature.replace(parameters=[*own, *declared])
+        vars(function)["__signature__"] = shown
+        return function
+
+    return decorate
 
 
-def _check_sides(size: Size) -> Size:
-    if max(size) > MAX_SIDE:
-        raise InputError(f"`size` {size} is out of range: at most {MAX_SIDE:,} pixels a side")
-    return size
-
-
-PictureSize = Annotated[Size, BeforeValidator(_read_size), PlainSerializer(str)]
-"""Width and height; reads ``512``, ``"768x512"`` and ``(768, 512)``."""
-
-PaintedSize = Annotated[PictureSize, AfterValidator(_check_sides)]
-"""Of a picture to paint: no side is longer than `MAX_SIDE`."""
-
-CellGrid = Annotated[Grid, BeforeValidator(_read_grid), PlainSerializer(str)]
-"""Columns and rows; reads ``64``, ``"64x48"`` and ``(64, 48)``."""
-
-
-def _read_grid_text(value: Any) -> str:
-    text = _typed(value)
-    Grid.parse(text)  # raises what is wrong with it
-    return text
-
-
-GridText = Annotated[str, BeforeValidator(_read_grid_text)]
-"""A grid as somebody asks for it, such as ``"64"``, the longer side, or ``"64x48"``: how many cells
-one number means depends on the picture. Reads ``64`` and ``(64, 48)`` too."""
-
-FilePath = Annotated[
-    Path,
-    BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value),
-    PlainSerializer(str),
-]
-"""The path of a file; reads text too."""
-
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Steps = Annotated[int, Field(ge=1, le=1000)]
-Guidance = Annotated[float, Field(ge=-100, le=1000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-"""A number from 0 to 1."""
+def _bare(kind: Any) -> Any:
+    """A type without what validates it."""
+    if get_origin(kind) is Annotated:
+        return _bare(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(_bare(each) for each in get_args(kind))]  # noqa: UP007
+    if get_origin(kind) is list:
+        return list[_bare(get_args(kind)[0])]  # type: ignore[misc]
+    return kind
 
 
 def _group(info: FieldInfo) -> type[Params] | None:
@@ -234,11 +235,12 @@ def _explained(error: ValidationError, of: type[BaseModel]) -> InputError:
     field = next((name for name in reversed(names) if name.isidentifier()), None)
     value, kind, about = found.get("input"), found["type"], found.get("ctx", {})
     name = f"`{field}`" if field else "a value"
-    shown = f"{value!r:.80}"
+    shown = verbatim(f"{value!r:.80}")
     if kind == "missing":
         return InputError(f"{name} is missing", field=field)
     if kind == "extra_forbidden":
-        unknown = name if field == found["loc"][-1] else f"{found['loc'][-1]!r:.80}"
+        last = str(found["loc"][-1])
+        unknown = name if field == last else verbatim(f"{last!r:.80}")
         return InputError(f"{unknown} is not a parameter that this version knows", field=field)
     if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         return InputError(f"{name} {shown} is out of range: {_range(of, names)}", field=field)

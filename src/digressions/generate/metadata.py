@@ -1,26 +1,30 @@
 """Every image file remembers how it was made, for people, for other tools and for `replay`.
 
 Two texts: ``parameters`` in the form that AUTOMATIC1111's web UI made common, and ``digressions``,
-JSON, which is exact and is read back. Of a file that has the first alone, such as another
-program's, that is read.
+JSON, which is exact and is read back. Of a file that has the first alone, or that another program
+made, what is there is read (see `foreign`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
 from ..diffusion.names import A1111_SAMPLERS
-from ..errors import ImageError, InputError
+from ..errors import ImageError, InputError, verbatim
 from ..files import parsed
 from ..geometry import Size
+from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
+from .foreign import ForeignSettings, is_usual, sampler_named, text_of
+from .infotext import NEGATIVE, pairs_line, quoted, settings_of
+from .kinds import MAX_SEED
 from .params import ResolvedParams, SourceFile
+from .programs import settings_in
 
 KEY = "digressions"
 _DEEPEST = 64
@@ -85,29 +89,28 @@ class Record(Params):
         return {"parameters": a1111(self), KEY: json.dumps(self.json_object(), allow_nan=False)}
 
 
-_NEGATIVE = "Negative prompt:"
-_NEEDED = ("Steps", "Sampler", "CFG scale", "Seed", "Size")
-_KARRAS = "DPM++ 2M Karras"
-_SAMPLERS: dict[str, str] = {
-    **{name: name for name in A1111_SAMPLERS},  # as older versions of ours wrote them
-    **{foreign: name for name, foreign in A1111_SAMPLERS.items()},
-    _KARRAS: "dpmpp_2m",
+_NEEDED = {
+    "sampler": "Sampler",
+    "guidance": "CFG scale",
+    "seed": "Seed",
+    "width": "Size",
+    "height": "Size",
 }
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')  # as the web UI itself
+_OTHERS = "other_program"
 
 
 def a1111(record: Record) -> str:
     """The form that other tools read: prompt, negative prompt, then ``Key: value, ...``."""
     params = record.params
     started = record.image is not None
-    pairs = {
+    pairs: dict[str, object] = {
         "Steps": params.steps,
         "Sampler": A1111_SAMPLERS[params.sampler],
         "CFG scale": params.guidance,
         "Seed": params.seed,
         "Size": params.size,
         "Model hash": record.model_hash[:10],
-        "Model": _quoted(record.model),
+        "Model": quoted(record.model),
         "Denoising strength": params.strength if started else None,
         "Hires upscaler": record.upscaler,
         "CFG rescale": params.guidance_rescale or None,
@@ -119,13 +122,13 @@ def a1111(record: Record) -> str:
     }
     lines = [params.prompt]
     if params.negative:
-        lines.append(f"{_NEGATIVE} {params.negative}")
-    lines.append(", ".join(f"{key}: {value}" for key, value in pairs.items() if value is not None))
+        lines.append(f"{NEGATIVE} {params.negative}")
+    lines.append(pairs_line(pairs))
     return "\n".join(lines)
 
 
 def record_of(text: Mapping[str, str], source: str = "the file") -> Record:
-    """The record that `Record.to_text` wrote, or that another program left as ``parameters``.
+    """The record that `Record.to_text` wrote, or that another program left.
 
     Keys that this version does not know are an error: they would be dropped in silence, and the
     replayed picture would be another.
@@ -133,92 +136,115 @@ def record_of(text: Mapping[str, str], source: str = "the file") -> Record:
     Raises:
         ImageError: There is none, or it is damaged, out of range or of a newer version.
     """
+    return record_and_notes(text, source)[0]
+
+
+def record_and_notes(text: Mapping[str, str], source: str = "the file") -> tuple[Record, list[str]]:
+    """As `record_of`, and what should be said of what another program wrote."""
     try:
         if KEY in text:
-            return Record.from_json_object(parsed(text[KEY]))
-        return _from_parameters(text.get("parameters", ""), source)
+            return Record.from_json_object(parsed(text[KEY])), []
+        return _foreign(text, source)
     except ImageError:
         raise
-    except (InputError, ValueError) as error:
+    except (InputError, ValueError, OverflowError) as error:
         raise ImageError(f"{source} has damaged settings: {error!s:.200}") from error
 
 
-def _from_parameters(text: str, source: str) -> Record:
-    """A record from the form that `a1111` writes."""
-    *lines, last = _lines(text)
-    pairs = _pairs(last)
-    if "Steps" not in pairs:
-        raise ImageError(f"{source} does not say how it was made (no {KEY!r} text in it)")
-    lacking = [key for key in _NEEDED if key not in pairs]
-    if lacking:
-        raise ImageError(f"{source} does not say its {', '.join(lacking)}: paint anew")
-    if "Denoising strength" in pairs and "Hires upscale" not in pairs:
-        raise ImageError(f"{source} was painted over a picture that it does not name: paint anew")
+def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
+    """A record of what is not our JSON: our own text without it, or another program's."""
+    found, pairs = settings_in(text), dict[str, str]()
+    if found is None:
+        read = settings_of(text.get("parameters", ""))
+        if read is None:
+            raise ImageError(f"{source} does not say how it was made (no {KEY!r} text in it)")
+        found, pairs = read
     if "Regions" in pairs:
         raise ImageError(f"{source} was painted in regions that it does not name: paint anew")
-    if (sampler := pairs["Sampler"]) not in _SAMPLERS:
-        raise ImageError(
-            f"{source} needs the sampler {sampler!r:.80}, which is not known here: paint anew"
+    if pairs.get("Version", "").startswith("digressions"):
+        return _own(found, pairs, source), []
+    lacking = [named for key, named in _NEEDED.items() if found.values.get(key) in (None, "")]
+    notes = list(found.notes)
+    if "Seed" not in lacking and MAX_SEED < (seed := _whole(found.values["seed"])) < 2**64:
+        found.values["seed"] = seed - 2**63
+        notes.append(f"its seed {seed} is larger than seeds are here: {seed - 2**63} is taken")
+    params = _params(found, dict.fromkeys(lacking), source)
+    prompt, negative = found.prompts()
+    networks = [*found.networks, *prompt.networks, *negative.networks]
+    schedule = found.schedule or sampler_named(str(found.values["sampler"]))[1]
+    if not is_usual(schedule):
+        notes.append(
+            f"it was painted with the noise schedule {schedule:.40}, which is not known here: the "
+            "model steps through its own noise levels"
         )
-    width, height = (int(side) for side in pairs["Size"].split("x"))
-    start = next((i for i, line in enumerate(lines) if line.startswith(_NEGATIVE)), len(lines))
-    version = pairs.get("Version", "")
-    ours = version.startswith("digressions")
-    own: dict[str, Any] = {"sampler": _SAMPLERS[sampler]}
-    if ours:
-        own |= {
-            "combine": pairs.get("Ensemble", "mean"),
-            "guidance_rescale": float(pairs.get("CFG rescale", 0)),
-            "timestep_spacing": pairs.get("Timestep spacing"),
-            "zero_snr": pairs.get("Zero SNR") == "True",
-        }
-    params = ResolvedParams(
-        prompt="\n".join(lines[:start]),
-        negative="\n".join(lines[start:]).removeprefix(_NEGATIVE).removeprefix(" "),
-        seed=int(pairs["Seed"]),
-        steps=int(pairs["Steps"]),
-        guidance=float(pairs["CFG scale"]),
-        size=Size(width, height),
-        strength=1.0,
-        **own,
-    )
+    if networks:
+        notes.append(f"it was painted with {', '.join(networks):.200}, which is left out")
+    if prompt.rewritten or negative.rewritten:
+        notes.append(f"its prompt is read as {found.program:.40} reads it: {params.prompt:.200}")
+    others = found.others | ({"Schedule type": schedule} if schedule else {})
+    others |= {"LoRA": ", ".join(networks)} if networks else {}
+    details: dict[str, Any] = {_OTHERS: others} if others else {}
+    version = pairs.get("Version", found.program)
+    record = Record(kind="picture", params=params, version=version, details=details)
+    return record, [verbatim(" ".join(note.split())) for note in notes]
+
+
+def _own(found: ForeignSettings, pairs: Mapping[str, str], source: str) -> Record:
+    """A record of our own text, whose JSON was lost."""
+    found.reads = ForeignPrompt
+    own = {
+        "combine": pairs.get("Ensemble", "mean"),
+        "guidance_rescale": float(pairs.get("CFG rescale", 0)),
+        "timestep_spacing": pairs.get("Timestep spacing"),
+        "zero_snr": pairs.get("Zero SNR") == "True",
+    }
     return Record(
         kind="picture",
-        params=params,
-        model=pairs.get("Model", "") if ours else "",
-        model_hash=pairs.get("Model hash", "") if ours else "",
-        version=version,
+        params=_params(found, {}, source).but(**own),
+        model=pairs.get("Model", ""),
+        model_hash=pairs.get("Model hash", ""),
+        version=pairs["Version"],
     )
 
 
-def foreign_schedule(text: Mapping[str, str]) -> str | None:
-    """The noise levels that another program stepped through and that are not known here, such as
-    ``"Karras"``, if the texts of a file say so."""
-    if KEY in text:
-        return None
-    pairs = _pairs(_lines(text.get("parameters", ""))[-1])
-    if pairs.get("Sampler") == _KARRAS:
-        return "Karras"
-    schedule = pairs.get("Schedule type")
-    if schedule == "Automatic":  # the web UI's choice, by sampler
-        return "Karras" if pairs.get("Sampler") == A1111_SAMPLERS["dpmpp_2m"] else None
-    return None if schedule == "Uniform" else schedule
+def _params(found: ForeignSettings, lacking: Iterable[str], source: str) -> ResolvedParams:
+    """The parameters of a picture of another program.
+
+    Raises:
+        ImageError: Some are missing, or mean nothing here.
+    """
+    values = found.values
+    missing = [*([] if "steps" in values else ["Steps"]), *lacking]
+    if missing:
+        raise ImageError(f"{source} does not say its {', '.join(missing)}: paint anew")
+    if found.start:
+        raise ImageError(f"{source} was painted over a picture that it does not name: paint anew")
+    sampler, _ = sampler_named(str(values["sampler"]))
+    if sampler is None:
+        raise ImageError(
+            f"{source} needs the sampler {str(values['sampler'])!r:.80}, which is not known here: "
+            "paint anew"
+        )
+    prompt, negative = found.prompts()
+    return ResolvedParams(
+        prompt=prompt.text,
+        negative=negative.text,
+        seed=_whole(values["seed"]),
+        steps=_whole(values["steps"]),
+        guidance=float(text_of(values["guidance"])),
+        size=Size(_whole(values["width"]), _whole(values["height"])),
+        sampler=sampler,
+        strength=1.0,
+    )
 
 
-def _lines(text: str) -> list[str]:
-    return text.replace("\r\n", "\n").rstrip().split("\n")
+def _whole(value: object) -> int:
+    """A whole number of another program's. Raises `ValueError`."""
+    text = text_of(value)
+    return int(text.removesuffix(".0"))
 
 
-def _pairs(line: str) -> dict[str, str]:
-    return {key: _unquoted(value) for key, value in _PAIR.findall(line)}
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value) if any(mark in value for mark in ',:\n"') else value
-
-
-def _unquoted(value: str) -> str:
-    try:
-        return str(parsed(value)) if value.startswith('"') else value.strip()
-    except ValueError:
-        return value
+def others_of(record: Record) -> dict[str, str]:
+    """What another program's file says besides, and has no meaning here."""
+    found = record.details.get(_OTHERS)
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}

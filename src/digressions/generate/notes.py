@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ..diffusion.sample import SAMPLERS
+from ..errors import verbatim
 from ..events import Note
 from ..models.base import Model
 from ..prompts.scheduling import OF_DIRECTIONS, is_plain, parsed
+from ..prompts.slips import notes_on_weights
+from ..prompts.vocabulary import listed
 from .params import ResolvedParams
 
 
@@ -17,10 +20,13 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     """
     found: list[str] = []
     together = [params.prompt, *prompts]
-    unknown = [] if model.vocabulary is None else model.vocabulary.unknown(" ".join(together))
+    texts = dict.fromkeys(text for prompt in together for text in texts_of(prompt, params.steps))
+    unknown = [] if model.vocabulary is None else model.vocabulary.unknown(*texts)
     if unknown:
-        words = ", ".join(map(str, unknown))
+        words = verbatim(listed(unknown))
         found.append(f"{model.name} was not taught {words}: it paints what it makes of the rest")
+    for prompt in dict.fromkeys(together):
+        found += notes_on_weights(parsed(prompt), params.combine)
     plain = params.combine == "mean" or all(is_plain(parsed(prompt)) for prompt in together)
     idle = [f"`{name}`" for name in ("negative", "guidance_rescale") if getattr(params, name)]
     if idle:
@@ -39,3 +45,9 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if params.combine != "mean" and plain:
         found.append(f"`combine` {params.combine} does nothing for a single prompt: add AND")
     return [Note(text, "note") for text in found]
+
+
+def texts_of(prompt: str, steps: int) -> list[str]:
+    """The texts that a model reads in a run of so many steps, without syntax."""
+    found = parsed(prompt).texts(steps)
+    return ["".join(part.text for part in text) for text in found]

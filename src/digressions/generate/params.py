@@ -21,7 +21,19 @@ from ..errors import InputError
 from ..geometry import Size
 from ..images import DEFAULT_UPSCALER, UPSCALERS
 from ..prompts.scheduling import CombineName
-from .declare import Guidance, PaintedSize, Params, PictureSize, Seed, Share, Steps, option
+from .declare import Params, option
+from .kinds import (
+    DeviceName,
+    Guidance,
+    Named,
+    PaintedSize,
+    PictureInput,
+    PictureSize,
+    PromptText,
+    Seed,
+    Share,
+    Steps,
+)
 
 MOST_TIMES = 64  # a picture is enlarged by at most
 MaskedContent = Literal["noise", "original"]
@@ -42,10 +54,10 @@ class SourceFile(Params):
 class ModelParams(Params):
     """The model, and what it runs on."""
 
-    model: str = option(
+    model: Named = option(
         "bundled", "'bundled', a folder in diffusers layout, or a hub id.", group="Model"
     )
-    device: str | None = option(
+    device: DeviceName | None = option(
         None, "cuda, mps or cpu.", group="Model", default_from="the best there is"
     )
     dtype: Literal["float32", "float16", "bfloat16"] | None = option(
@@ -60,7 +72,7 @@ class ModelParams(Params):
         "it pays off after some 17,000 pictures of the bundled model.",
         group="Model",
     )
-    tiny_vae: str | None = option(
+    tiny_vae: Named | None = option(
         None,
         "Folder of a tiny autoencoder (TAESD) to use: faster, less fine.",
         group="Model",
@@ -82,7 +94,9 @@ class ModelParams(Params):
 class GenerationParams(Params):
     """Every parameter of a picture. ``None`` is up to the model, or as the help says."""
 
-    prompt: str = option(..., "What to paint, like 'photo of a turtle' or 'a giraffe AND a frog'.")
+    prompt: PromptText = option(
+        ..., "What to paint, like 'photo of a turtle' or 'a giraffe AND a frog'."
+    )
     negative: str = option("", "What not to paint: one prompt. Needs a guidance above 1.")
     seed: Seed | None = option(
         None, "The same seed paints the same picture.", default_from="drawn at random"
@@ -143,8 +157,12 @@ class GenerationParams(Params):
 
 
 class ResolvedParams(GenerationParams):
-    """Parameters with nothing left open: what a picture is painted by and what its file keeps."""
+    """Parameters with nothing left open: what a picture is painted by and what its file keeps.
 
+    ``prompt`` is any text: other programs paint without a word.
+    """
+
+    prompt: str
     seed: Seed
     size: PaintedSize
     steps: Steps
@@ -156,17 +174,17 @@ class ResolvedParams(GenerationParams):
 class StartParams(Params):
     """The pictures that a painting starts from. Each is a path, a PIL image or an array."""
 
-    image: Any = option(None, "Paint over this picture.", group="Start", form="picture")
-    mask: Any = option(
+    image: PictureInput = option(None, "Paint over this picture.", group="Start", form="picture")
+    mask: PictureInput = option(
         None, "Paint only where this is white; needs an image.", group="Start", form="picture"
     )
-    palette: str | None = option(
+    palette: Named | None = option(
         None,
         "Colours to paint the masked area from, instead of what is in it: those of a picture, or "
         "such as 'navy,teal,#e0c080' from top to bottom.",
         group="Start",
     )
-    region: list[str] | None = option(
+    region: list[Named] | None = option(
         None,
         "Where a prompt counts, one for each prompt: a mask file (white where it counts), or all, "
         "left, right, top, bottom, middle.",

@@ -16,8 +16,8 @@ from ..images.contact_sheet import contact_sheet
 from ..images.image_files import check_suffix, to_array, write_image
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
-from .declare import MAX_SEED
 from .job import check
+from .kinds import MAX_SEED
 from .metadata import Record
 from .notes import notes_on
 from .paint import Painted, paint_jobs
@@ -26,6 +26,7 @@ from .replay import ReplayRequest, replays_kind
 from .start import (
     Inputs,
     check_given,
+    check_regions,
     inputs_of,
     keep_sources,
     read_inputs,
@@ -90,6 +91,7 @@ def check_spec(spec: PaintSpec, inputs: Inputs) -> None:
     Raises:
         InputError: Parameters that contradict each other or would do nothing.
     """
+    check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
     if "upscaler" in spec.larger.model_fields_set and spec.larger.enlarge == 1:
         raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")

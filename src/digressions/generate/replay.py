@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..events import Event, Note
 from ..images.image_files import read_text
 from ..images.video import VIDEOS, read_video_text
-from .metadata import Record, foreign_schedule, record_of
+from .metadata import KEY, Record, others_of, record_and_notes
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -117,7 +117,7 @@ def replay_file(
         if key in text and key in _TEXTS:
             yield from _TEXTS[key](request)
             return
-    record = record_of(text, str(source))
+    record, notes = record_and_notes(text, str(source))
     if record.kind not in _KINDS:
         raise InputError(f"{source} is of a kind that is not known here: {record.kind!r:.40}")
     name = model or record.model
@@ -129,14 +129,37 @@ def replay_file(
     loaded = load(name)
     if reason := difference(record, loaded.hash):
         yield Note(f"{source} {reason}", "note")
-    if schedule := foreign_schedule(text):
-        yield Note(
-            f"{source} was painted with the noise schedule {schedule}, which is not known here: "
-            f"{loaded.name} steps through its own noise levels",
-            "note",
-        )
+    yield from (Note(f"{source}: {note}", "note") for note in notes)
     record = record.but(model=loaded.name, model_hash=loaded.hash)
     yield from _KINDS[record.kind](request, loaded, record)
+
+
+def shown(source: Path) -> Iterator[Event]:
+    """What a file says of how it was made, a `Note` for each setting; paints nothing.
+
+    Raises:
+        ImageError: It says nothing, or its settings are damaged.
+    """
+    text = _READERS.get(source.suffix.lower(), read_text)(source)
+    done = [key for key in ("print", "upscale", "found", "frame") if key in text and key in _TEXTS]
+    if done:
+        yield Note(f"made last by: {done[0]}")
+        yield Note(verbatim(f"{done[0]}: {text[done[0]]}"))
+        if KEY not in text and "parameters" not in text:
+            return
+    record, notes = record_and_notes(text, str(source))
+    yield Note(verbatim(f"made by: {record.version or 'this program'}, a {record.kind}"))
+    if record.model:
+        yield Note(verbatim(f"model: {record.model} ({record.model_hash[:10]})"))
+    for name, value in record.params.json_object().items():
+        if value not in (None, ""):
+            yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
+    for name in ("image", "mask", "palette", "regions", "upscaler"):
+        if value := record.json_object()[name]:
+            yield Note(verbatim(f"{name}: {value}"))
+    for name, value in others_of(record).items():
+        yield Note(verbatim(f"not used here: {name}: {value:.500}"))
+    yield from (Note(note, "note") for note in notes)
 
 
 def difference(record: Record, model_hash: str) -> str | None:

@@ -25,6 +25,7 @@ from ..images.image_files import cover
 from ..images.masks import read_region, region_masks
 from ..images.source_image import SourceImage, remembered_image, source_image
 from ..models.base import Model
+from ..prompts.scheduling import is_plain, parsed
 from .job import Job, job_of
 from .metadata import Record
 from .params import GenerationParams, ResolvedParams, SourceFile, StartParams
@@ -88,6 +89,29 @@ def keep_sources(start: StartParams, target: Path, *, several: bool) -> None:
     for source in (start.image, start.mask, start.palette, *(start.region or ())):
         if isinstance(source, str | Path):
             refuse_overwrite(Path(source), target)
+
+
+def check_regions(prompt: str, inputs: Inputs) -> None:
+    """Refuses regions that are not one for each of several prompts.
+
+    Raises:
+        InputError: They are not.
+    """
+    if inputs.regions is None:
+        return
+    found = parsed(prompt)
+    terms, regions = len(found.terms), len(inputs.regions)
+    if is_plain(found):
+        raise InputError(
+            "`region` says where each of several prompts counts, and there is one prompt: join "
+            "another with AND, or give an `image` and a `mask`"
+        )
+    if terms != regions:
+        raise InputError(
+            f"prompts: {terms}, regions: {regions}; give one `region` for each, such as left and "
+            "right",
+            field="region",
+        )
 
 
 def check_given(params: GenerationParams, *, image: bool, mask: bool) -> None:

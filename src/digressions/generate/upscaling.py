@@ -47,7 +47,7 @@ def upscale_picture(
         InputError, OutputError: Before anything is written, whatever is wrong with the picture,
             the spec or the place.
     """
-    check_upscaler(spec.upscaler)
+    check_upscaler(spec.upscaler, device)
     source = source_image(picture)
     size = spec.size_for(Size(source.pixels.shape[1], source.pixels.shape[0]))
     if size.pixels > MAX_PIXELS:

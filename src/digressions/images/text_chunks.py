@@ -9,6 +9,7 @@ Files that are streamed to disk by libvips take all of them as one XMP packet.
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from xml.sax.saxutils import quoteattr
@@ -18,6 +19,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from ..errors import OutputError
 from ..files import parsed
 
+_LABEL = re.compile(r"(prompt|workflow)\s*:\s*\{", re.IGNORECASE)
 _UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
 _OURS = "https://digressions.dev/ns/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -64,7 +66,8 @@ def texts_of(image: Image.Image) -> dict[str, str]:
     """The texts in an opened picture; empty where there are none."""
     if image.format == "PNG":
         image.load()  # text chunks may follow the pixels
-        return {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
+        chunks = {str(k): str(v) for k, v in getattr(image, "text", {}).items()}
+        return _from_exif(image.getexif()) | chunks
     if image.format == "GIF":
         return _from_json(image.info.get("comment", b""))
     exif = image.getexif()
@@ -91,11 +94,49 @@ def _exif(text: Mapping[str, str]) -> Image.Exif:
 
 
 def _from_exif(exif: Image.Exif) -> dict[str, str]:
-    comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
-    found: dict[str, str] = {}
-    if isinstance(comment, bytes) and comment.startswith(_UNICODE):
-        found["parameters"] = comment.removeprefix(_UNICODE).decode("utf-16-be", "replace")
+    comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    if comment is None:  # some programs put it among the tags of the picture
+        comment = exif.get(ExifTags.Base.UserComment)
+    words = "" if comment is None else user_comment(comment)
+    # A camera's comment, or somebody's own, is no settings.
+    ours = isinstance(comment, bytes) and comment.startswith(_UNICODE)
+    settings = ours or "Steps:" in words or words.lstrip()[:1] == "{"
+    found = {"parameters": words} if settings else {}
+    found |= _labelled(exif)
     return found | _from_json(exif.get(ExifTags.Base.ImageDescription, ""))
+
+
+def user_comment(comment: str | bytes) -> str:
+    """The text of an EXIF user comment, in whatever encoding it was written.
+
+    The standard wants eight bytes that name the encoding; programs leave them out, fill them with
+    zeros, or write UTF-16 in either order after them (EXIF 2.32, section 4.6.5).
+    """
+    if isinstance(comment, str):
+        comment = comment.encode("latin-1", "replace") if comment.isascii() else comment.encode()
+    code, text = comment[:8], comment[8:]
+    if code == _UNICODE:
+        if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return text.decode("utf-16", "replace").strip("\0")
+        big, little = text[0::2].count(0), text[1::2].count(0)  # of Latin letters one half is 0
+        return text.decode("utf-16-le" if little > big else "utf-16-be", "replace").strip("\0")
+    if code in (b"ASCII\0\0\0", bytes(8)):
+        comment = text
+    elif code == b"JIS\0\0\0\0\0":
+        return text.decode("iso2022_jp", "replace")
+    try:
+        return comment.decode().strip("\0")
+    except UnicodeDecodeError:
+        return comment.decode("latin-1").strip("\0")
+
+
+def _labelled(exif: Image.Exif) -> dict[str, str]:
+    """The texts that ComfyUI writes into a WebP: tags such as ``prompt:{...}``, whichever."""
+    found = {}
+    for value in exif.values():
+        if isinstance(value, str) and (match := _LABEL.match(value)):
+            found[match[1].lower()] = value[match.end() - 1 :]
+    return found
 
 
 def _from_json(words: str | bytes) -> dict[str, str]:

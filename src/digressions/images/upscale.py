@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from PIL import Image
 
+from ..device import check_device
 from ..errors import InputError, MissingExtraError
 from ..events import completed
 from ..images import UPSCALERS
@@ -199,8 +200,15 @@ def load_upscaler(name: str, threads: int | None = None, device: str | None = No
     return RealESRGAN(name, threads) if name in _NETWORKS else SpandrelUpscaler(name, device)
 
 
-def check_upscaler(name: str) -> None:
-    """Raises what `load_upscaler` would raise, as far as can be said without loading."""
+def check_upscaler(name: str, device: str | None = None) -> None:
+    """Raises what `load_upscaler` would raise, as far as can be said without loading, and
+    `InputError` for a device that is no device or would do nothing."""
+    if device is not None:
+        check_device(device)
+        if not is_file_of_weights(name):
+            raise InputError(
+                f"`device` is for an `upscaler` from a file: {name} has no choice of where it runs"
+            )
     if is_file_of_weights(name):
         check_weights(name)
     elif name not in UPSCALERS:

@@ -122,6 +122,8 @@ def tiny_autoencoder(folder: Path, dtype: torch.dtype) -> Any:
     Raises:
         ModelError: There is none in it.
     """
+    if not folder.is_dir():
+        raise ModelError(f"`tiny_vae` {folder}: there is no such folder: give that of a tiny one")
     kind = _read_json(folder, "config.json").get("_class_name")
     if kind != "AutoencoderTiny":
         raise ModelError(f"`tiny_vae` {folder} holds a {kind}: give the folder of a tiny one")

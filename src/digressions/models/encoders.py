@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.condition import Text
-from ..errors import ModelError, PromptError
+from ..errors import ModelError, PromptError, verbatim
 from ..prompts.terms import Plain, Segment
 from .runtime import Stopwatch
 
@@ -191,9 +191,10 @@ class TextEncoder:
         ids = tokenizer(prompt, truncation=False, verbose=False).input_ids
         if len(ids) > limit:
             cut = tokenizer.decode(ids[limit - 1 : -1], skip_special_tokens=True).strip()
+            shown = repr(cut if len(cut) <= 100 else f"{cut[:60]} ... {cut[-30:]}")
             raise PromptError(
-                f"the prompt is {len(ids)} tokens long and the text encoder takes {limit}: "
-                f"shorten it by {cut!r}, which would be cut"
+                f"the prompt is {len(ids):,} tokens long and the text encoder takes {limit}: "
+                f"shorten it by {verbatim(shown)}, which would be cut"
             )
 
 
@@ -203,8 +204,8 @@ def check_characters(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise PromptError(
-            f"the prompt {text!a:.80} holds bytes that are no characters, from place "
-            f"{error.start + 1} on: type it anew"
+            f"the prompt {verbatim(ascii(text)):.80} holds bytes that are no characters, from "
+            f"place {error.start + 1} on: type it anew"
         ) from None
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..events import Event, Progress, Saved, completed
-from ..generate.declare import PaintedSize, Params
+from ..events import Event, Note, Progress, Saved, completed
+from ..generate.declare import Params
 from ..generate.job import check, job_of
+from ..generate.kinds import PaintedSize
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams
@@ -81,6 +82,32 @@ def check_base_image(model: Model, base: BaseImage) -> None:
     if base.image is None:
         check(model, job_of(base.record.params))
     check_upscaler(base.upscaler)
+
+
+def notes_on_base_image(
+    base: BaseImage, asked: GenerationParams, *, cell_prompts: bool
+) -> Iterator[Note]:
+    """What a user should know of a base image for which not all that was asked for counts.
+
+    Args:
+        base: The base image.
+        asked: As the user asks for the cells.
+        cell_prompts: Whether the cells have prompts of their own.
+    """
+    if base.image is not None:
+        if cell_prompts:
+            yield Note(
+                "the prompt paints nothing: the base image is `image`, and the cells show "
+                "`cell_prompt`",
+                "note",
+            )
+        return
+    own = base.record.params
+    for name in ("steps", "sampler", "guidance"):
+        wanted, value = getattr(asked, name), getattr(own, name)
+        if wanted not in (None, value):
+            text = f"`{name}` {wanted} is for the cells: the base image is painted with {value}"
+            yield Note(text, "note")
 
 
 def making_base_image(

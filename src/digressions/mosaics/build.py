@@ -21,11 +21,11 @@ from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, 
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.replay import ReplayRequest, replays_kind
-from ..geometry import Grid
+from ..geometry import Grid, Size
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
-from .base_image import base_image_of, remembered_base_image
+from .base_image import base_image_of, notes_on_base_image, remembered_base_image
 from .folder import KIND, MosaicFolder, MosaicPlan
 from .mosaic_spec import BuildParams, Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
@@ -67,7 +67,25 @@ def build(
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *other)
+    yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
+    wanted = spec.larger.upscaler if "upscaler" in spec.larger.model_fields_set else "lanczos"
+    if wanted != "lanczos" and not _enlarges(plan):
+        yield Note(
+            "`upscaler` does nothing: the base image is large enough, and cells are enlarged only "
+            "with `enlarge`",
+            "note",
+        )
     yield from make_mosaic(model, plan, Path(folder), options, executor)
+
+
+def _enlarges(plan: MosaicPlan) -> bool:
+    """Whether anything is enlarged: the base image, or the cells."""
+    base, wanted = plan.base, plan.mosaic.base_size
+    own = base.record.params.size
+    if base.image is not None:
+        own = Size(base.image.shape[1], base.image.shape[0])
+    small = own.width < wanted.width or own.height < wanted.height
+    return small or plan.mosaic.enlarge > 1
 
 
 def read_start(spec: MosaicSpec) -> SourceImage | None:

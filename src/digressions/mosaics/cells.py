@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..generate.batching import Painter
-from ..generate.declare import MAX_SEED
 from ..generate.job import Job, check
+from ..generate.kinds import MAX_SEED
 from ..images.image_files import from_png
 from ..models.base import Model
 from .mosaic_spec import CELL_SIDE, Mosaic

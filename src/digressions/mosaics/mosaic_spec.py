@@ -3,24 +3,28 @@ Needs no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ..diffusion.names import SamplerName
 from ..errors import InputError
-from ..generate.declare import (
+from ..generate.declare import Params, declared, option
+from ..generate.kinds import (
     DEFAULT_SEED,
     CellGrid,
     GridText,
+    Guidance,
     PaintedSize,
-    Params,
+    PictureInput,
+    PromptText,
     Seed,
     Share,
-    declared,
-    option,
+    Steps,
 )
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams
 from ..geometry import Grid, Size
+from ..images import UPSCALERS
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -60,6 +64,20 @@ class CellGenerationParams(GenerationParams):
         GenerationParams, "size", help="Width and height of each cell's picture in pixels."
     )
 
+    steps: Steps | None = declared(
+        GenerationParams,
+        "steps",
+        help="Denoising steps of a cell; a painted base image has its own.",
+    )
+    sampler: SamplerName | None = declared(
+        GenerationParams, "sampler", help="The cells' sampler; a base image has its own."
+    )
+    guidance: Guidance | None = declared(
+        GenerationParams,
+        "guidance",
+        help="The cells' guidance scale, 1 is none; a base image has its own.",
+    )
+
 
 class CellParams(Params):
     """How a cell's picture keeps to the picture that it is a part of."""
@@ -79,6 +97,12 @@ class CellEnlargeParams(EnlargeParams):
     """How the cells' pictures are enlarged: less than others, since a mosaic has many."""
 
     enlarge: int = declared(EnlargeParams, "enlarge", le=MAX_ENLARGE)
+    upscaler: str = declared(
+        EnlargeParams,
+        "upscaler",
+        help="What enlarges the base image to 8 pixels a cell, and what `enlarge` asks for: "
+        f"{', '.join(UPSCALERS)} or a .safetensors file.",
+    )
 
 
 class SharingParams(Params):
@@ -117,13 +141,13 @@ class MosaicSpec(Params):
     """
 
     params: CellGenerationParams
-    image: Any = option(
+    image: PictureInput = option(
         None,
         "Start from this picture, its transparent parts white, instead of a painted one.",
         group="Start",
         form="picture",
     )
-    cell_prompt: str | None = option(
+    cell_prompt: PromptText | None = option(
         None, "What the cells show.", group="Cells", default_from="the prompt"
     )
     grid: GridText = option(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from ..errors import OutputError
+from ..errors import OutputError, verbatim
 from ..files import parsed, write_json
 
 _SCHEMA = """
@@ -176,8 +176,23 @@ def _difference(found: object, wanted: object) -> str:
     old, new = _flat(found), _flat(wanted)
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
-            return f"its {key.replace('.', ' ')} is {old.get(key)!r}, not {new.get(key)!r}"
+            whose, name = _OWNERS.get(key.split(".")[0], ""), key.split(".")[-1].replace("_", " ")
+            before, now = (_briefly(each.get(key)) for each in (old, new))
+            return (
+                f"the {name}{whose} is {before}, not {now}"
+                if whose
+                else (f"its {name} is {before}, not {now}")
+            )
     return "it differs"
+
+
+_OWNERS = {"base_image": " of its base image", "mosaic": " of its cells", "world": " of its world"}
+
+
+def _briefly(value: object) -> str:
+    if value is None:
+        return "not given"
+    return verbatim(value if isinstance(value, (int, float)) else f"{str(value)!r:.60}")
 
 
 def _flat(value: object, prefix: str = "") -> dict[str, object]:

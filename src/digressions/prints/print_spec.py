@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, model_val
 
 from .. import __version__
 from ..errors import InputError
-from ..generate.declare import FilePath, Params, option
+from ..generate.declare import Params, option
+from ..generate.kinds import FilePath
 from ..generate.params import upscaler_option
 from ..geometry import Size
 from ..images.image_files import resample

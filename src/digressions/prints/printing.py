@@ -17,7 +17,7 @@ from ..files import parsed, refuse_overwrite
 from ..generate.replay import ReplayRequest, reads_text, replays_text
 from ..geometry import Size
 from ..images.image_files import read_text
-from ..images.source_image import PictureLike, remembered_image, source_image
+from ..images.source_image import PictureLike, SourceImage, remembered_image, source_image
 from ..images.upscale import check_upscaler
 from .icc import Profile, out_of_gamut
 from .paper import Sheet
@@ -56,10 +56,9 @@ def print_picture(
         InputError, OutputError: Before anything is written, whatever is wrong with the picture,
             the spec or the place.
     """
-    check_upscaler(spec.upscaler)
-    image, origin = source_image(picture)
-    own = Size(image.shape[1], image.shape[0])
-    job = spec.job(own.width / own.height)
+    check_upscaler(spec.upscaler, device)
+    source = source_image(picture)
+    job = spec.job(source.pixels.shape[1] / source.pixels.shape[0])
     proof = proof_path(output) if spec.proof else None
     job.check(output)
     if isinstance(picture, (str, Path)):
@@ -67,9 +66,29 @@ def print_picture(
             if target is not None:
                 refuse_overwrite(Path(picture), target)
         text = read_text(picture) if text is None else text
-    text = {**(text or {}), "print": json.dumps({"image": origin} | job.remembered(own))}
+    yield from print_source(job, source, output, text or {}, proof, device=device)
+
+
+def print_source(
+    job: PrintJob,
+    source: SourceImage,
+    output: Path,
+    text: Mapping[str, str],
+    proof: Path | None = None,
+    *,
+    device: str | None = None,
+) -> Iterator[Event]:
+    """Prints a picture that was read, as a job says; see `print_picture`.
+
+    Args:
+        text: What is known of how the picture was made.
+        proof: Where a proof goes, or ``None``.
+    """
+    own = Size(source.pixels.shape[1], source.pixels.shape[0])
+    note = {"image": source.origin} | job.remembered(own)
     yield from notes(job, own)
-    yield from printed(job, image, output, text, proof=proof, device=device)
+    remembered = {**text, "print": json.dumps(note)}
+    yield from printed(job, source.pixels, output, remembered, proof=proof, device=device)
 
 
 @replays_text("print")

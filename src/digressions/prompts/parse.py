@@ -38,6 +38,9 @@ from .terms import ROUND, Alternate, Ensemble, Piece, Pieces, Switch, Term, Weig
 DEEPEST = 50
 """How many brackets may stand in one another."""
 
+MOST = 1000.0
+"""How much a weight or an attention may be, either way: beyond it, networks only overflow."""
+
 TOKEN = re.compile(
     r"\\(?P<escaped>AND\b|[\\()\[\]:|@])"
     r"|(?P<special>[()\[\]:|@]|\bAND\b)"
@@ -117,7 +120,7 @@ def _round(items: list[Item]) -> Weighted:
     end = _tail(items, ":")
     if end is None:
         return Weighted(_pieces(items), ROUND)
-    return Weighted(_pieces(items[:end]), _number(items, end))
+    return Weighted(_pieces(items[:end]), _weight(items, end))
 
 
 def _square(items: list[Item]) -> Piece:
@@ -150,7 +153,7 @@ def _term(items: list[Item]) -> Term:
         if end is not None:
             given.add(mark)
             if mark == ":":
-                term = dataclasses.replace(term, weight=_number(items, end))
+                term = dataclasses.replace(term, weight=_weight(items, end))
             else:
                 start, stop = _range(items, end)
                 term = dataclasses.replace(term, start=start, end=stop)
@@ -181,6 +184,14 @@ def _number(items: list[Item], end: int) -> float:
         such = "0.4 for 40 %" if text.endswith("%") else "0.7"
         message = rf'"{text}" is not a number such as {such}; type \: if the colon is text'
         raise PromptError(message, items[end].position)
+    return value
+
+
+def _weight(items: list[Item], end: int) -> float:
+    value = _number(items, end)
+    if abs(value) > MOST:
+        message = rf'"{_after(items, end)}" is out of range for a weight: -1000 to 1000; type \: if'
+        raise PromptError(f"{message} the colon is text", items[end].position)
     return value
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import InputError, PromptError
+from ..errors import InputError, PromptError, verbatim
 from .parse import parse
-from .terms import Active, Ensemble, Plain, Segment
+from .terms import Active, Ensemble, Plain, Segment, number
 
 CombineName = Literal[
     "mean",
@@ -99,8 +99,8 @@ def negative_text(prompt: str) -> Plain:
     found = parsed(prompt)
     if not is_plain(found):
         raise PromptError(
-            f"`negative` {prompt!r} must be one text at its usual weight: AND, switches and ranges "
-            "are for the prompt",
+            f"`negative` {verbatim(repr(prompt)):.80} must be one text at its usual weight: AND, "
+            "switches and ranges are for the prompt",
             field="negative",
         )
     return text_of(found)
@@ -121,10 +121,10 @@ def sub_prompts(ensemble: Ensemble, combine: CombineName, steps: int) -> tuple[S
     credit = [0.0] * len(ensemble.terms)
     for step in range(steps):
         active: dict[int, Active] = {}
-        for number, term in enumerate(ensemble.terms):
+        for place, term in enumerate(ensemble.terms):
             now = term.at(step, steps)
             if now is not None:
-                active[number] = now
+                active[place] = now
         _check_weights(active, combine, step, steps)
         if combine == "alternate":
             active = _turn(active, credit)
@@ -134,11 +134,14 @@ def sub_prompts(ensemble: Ensemble, combine: CombineName, steps: int) -> tuple[S
             key = min(active), _mixed(active.values())
             found.setdefault(key, [0.0] * steps)[step] = 1.0
         else:
-            for number, now in active.items():
-                key = number, ((now.text, 1.0),)
+            for place, now in active.items():
+                key = place, ((now.text, 1.0),)
                 found.setdefault(key, [0.0] * steps)[step] = now.weight
     if not found:
-        raise PromptError(f"no prompt is active at any of the {steps} steps")
+        weights = [number(term.weight) for term in ensemble.terms]
+        silent = f": its weight is {weights[0]}" if weights == ["0"] else ""
+        hint = rf"{silent}; type \: for a colon that is text" if "0" in weights else ""
+        raise PromptError(f"no prompt is active at any of the {steps} steps{hint}")
     ordered = sorted(found, key=lambda key: key[0])
     return tuple(SubPrompt(*key, tuple(found[key])) for key in ordered)
 
@@ -184,10 +187,10 @@ def _check_weights(active: dict[int, Active], combine: str, step: int, steps: in
 def _turn(active: dict[int, Active], credit: list[float]) -> dict[int, Active]:
     """The one whose turn it is: each earns its share of a step, and a turn costs one step."""
     total = sum(now.weight for now in active.values())
-    for number, now in active.items():
-        credit[number] += now.weight / total
+    for place, now in active.items():
+        credit[place] += now.weight / total
     # A hair of floating point must not decide whose turn it is.
-    chosen = max(active, key=lambda number: round(credit[number], 6), default=None)
+    chosen = max(active, key=lambda place: round(credit[place], 6), default=None)
     if chosen is None:
         return {}
     credit[chosen] -= 1
@@ -197,9 +200,9 @@ def _turn(active: dict[int, Active], credit: list[float]) -> dict[int, Active]:
 def _stretch(active: dict[int, Active], step: int, steps: int) -> dict[int, Active]:
     """The one in whose stretch a step is; stretches are as long as the weights say."""
     ends = list(itertools.accumulate(now.weight for now in active.values()))
-    for number, end in zip(active, ends, strict=True):
+    for place, end in zip(active, ends, strict=True):
         if (step + 0.5) / steps * ends[-1] < end:
-            return {number: active[number]._replace(weight=1.0)}
+            return {place: active[place]._replace(weight=1.0)}
     return {}
 
 

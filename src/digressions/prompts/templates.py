@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import re
 from collections.abc import Sequence
 
 from ..errors import PromptError
-from .parse import parse
+from .parse import MOST, parse
 from .terms import Ensemble, Term
 
 
@@ -91,8 +90,8 @@ def both_ways(template: str, concepts: Sequence[str]) -> tuple[str, ...]:
 
 def _within(term: Term, weight: float, start: float, end: float) -> Term:
     """A term with its weight times another, in the part of its range that is in another."""
-    if not math.isfinite(weight * term.weight):
-        raise PromptError(f"{weight} cannot be its weight")
+    if not abs(weight * term.weight) <= MOST:  # so written that NaN fails too
+        raise PromptError(f"{weight:g} cannot be its weight: -{MOST:g} to {MOST:g}")
     if not 0 <= start < end <= 1:
         raise PromptError(f"{start}-{end} is not a range of the steps such as 0.2-0.8")
     start, end = max(start, term.start), min(end, term.end)

@@ -4,55 +4,87 @@ does not know."""
 from __future__ import annotations
 
 import difflib
-import re
+import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # Carry no picture of their own; a model need not have been taught them.
-_SMALL = frozenset(
+SMALL = frozenset(
     {"a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "its", "like", "looks"}
     | {"made", "of", "on", "or", "over", "that", "the", "this", "to", "under", "with"}
 )
+_CLOSE = 0.8
+_SHOWN = 8
+_GAPS = frozenset("ZPC")  # white space, punctuation, control and format characters
 
 
 class Unknown(NamedTuple):
-    """A word of a prompt that the model was not taught, and the nearest that it was, if any."""
+    """A word of a prompt that the model was not taught, and one that it was, spelled nearly so."""
 
     word: str
     nearest: str | None
 
     def __str__(self) -> str:
-        return f"{self.word!r}" + (f" (but {self.nearest!r})" if self.nearest else "")
+        return f"{self.word!r}" + (f" (did you mean {self.nearest!r}?)" if self.nearest else "")
 
 
 class Vocabulary:
-    """Every word of the captions that a model was trained with."""
+    """Every word of the captions that a model was trained with.
+
+    Attributes:
+        captions: They, in order.
+        words: Their words, as `words_of` reads them.
+    """
 
     def __init__(self, captions: Iterable[str]) -> None:
-        """Takes captions or names; only their words count."""
-        self.words = frozenset(word for caption in captions for word in words_of(caption))
+        """Takes captions or names."""
+        self.captions = tuple(captions)
+        self.words = frozenset(word for caption in self.captions for word in words_of(caption))
 
-    def unknown(self, prompt: str) -> list[Unknown]:
-        """The words of a prompt that are not known, each once, in their order.
+    def unknown(self, *texts: str) -> list[Unknown]:
+        """The words of texts that are not known, each once, in their order.
 
-        Small words are never missed, and a plural is known with its singular. The nearest is by
-        spelling (difflib's ratio, at least 0.7): it catches slips and word families, not meanings.
+        Small words are never missed, and a plural is known with its singular. The nearest is a slip
+        of the pen: it begins alike and is nearly the same by spelling (difflib's ratio).
+
+        Args:
+            texts: As the model reads them, without the prompt language.
         """
-        missing = dict.fromkeys(word for word in words_of(prompt) if not self._knows(word))
-        return [Unknown(word, self._nearest(word)) for word in missing]
+        words = dict.fromkeys(word for text in texts for word in words_of(text))
+        return [Unknown(word, self._nearest(word)) for word in words if not self._knows(word)]
+
+    def containing(self, part: str) -> list[str]:
+        """The captions that a text is in, in any case, or all for an empty one."""
+        return [caption for caption in self.captions if part.casefold() in caption.casefold()]
 
     def _knows(self, word: str) -> bool:
-        return word in _SMALL or any(form in self.words for form in _forms(word))
+        return word in SMALL or any(form in self.words for form in _forms(word))
 
     def _nearest(self, word: str) -> str | None:
-        found = difflib.get_close_matches(word, sorted(self.words), n=1, cutoff=0.7)
-        return found[0] if found else None
+        alike = sorted(known for known in self.words if known[0] == word[0] and len(known) > 2)
+        for form in _forms(word):
+            if found := difflib.get_close_matches(form, alike, n=1, cutoff=_CLOSE):
+                return found[0]
+        return None
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case."""
-    return _WORD.findall(text.lower())
+    """The words of a text as the bundled model's tokenizer separates them.
+
+    NFKC and lower case; white space, punctuation, control and format characters of any kind
+    separate words, and a symbol or an emoji is a word like another.
+    """
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return "".join(
+        " " if unicodedata.category(mark)[0] in _GAPS else mark for mark in plain
+    ).split()
+
+
+def listed(unknown: list[Unknown]) -> str:
+    """Unknown words for a sentence, the first of many."""
+    more = len(unknown) - _SHOWN
+    words = ", ".join(f"{each!s:.80}" for each in unknown[:_SHOWN])
+    return words if more <= 0 else f"{words} and {more:,} more words"
 
 
 def _forms(word: str) -> list[str]:

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field
 from ..distributed.executor import Executor, with_notes
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Saved, counted, duration, tracked
-from ..generate.declare import Params, PictureSize
+from ..generate.declare import Params
+from ..generate.kinds import PictureSize
 from ..generate.metadata import Record
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import CellPath, Size

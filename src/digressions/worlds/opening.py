@@ -17,7 +17,13 @@ from ..images.image_files import from_png, to_png
 from ..images.source_image import SourceImage, source_image
 from ..images.upscale import check_upscaler, load_upscaler
 from ..models.base import Model
-from ..mosaics.base_image import BaseImage, base_image_of, check_base_image, make_base_image
+from ..mosaics.base_image import (
+    BaseImage,
+    base_image_of,
+    check_base_image,
+    make_base_image,
+    notes_on_base_image,
+)
 from ..mosaics.cells import check_cells
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic, mosaic_of
 from .cache import Cache
@@ -33,11 +39,13 @@ class ResolvedWorld:
         base: The picture at its root, which is made when the world is opened.
         cells: How its cells are painted.
         deeper: Prompts of depth 2, 3, ...; after the last comes that of `cells` again.
+        notes: On the base image, for which not all that was asked for counts.
     """
 
     base: BaseImage
     cells: Mosaic
     deeper: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def read_start(spec: WorldSpec) -> SourceImage | None:
@@ -69,13 +77,15 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
     first, *deeper = spec.cell_prompt or [spec.params.prompt]
     cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompt=first)
     base = base_image_of(model, spec.params, start, spec.upscaler)
-    return ResolvedWorld(base, cells, tuple(deeper))
+    notes = notes_on_base_image(base, spec.params, cell_prompts=spec.cell_prompt is not None)
+    return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
 
 
 def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     """What a user should know about parameters that will not do what they seem to."""
     prompts = world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
+    yield from world.notes
 
 
 def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:

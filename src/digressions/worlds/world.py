@@ -33,6 +33,7 @@ from torch import Tensor
 
 from ..errors import InputError, in_words
 from ..generate.batching import Painter
+from ..generate.kinds import check_model
 from ..geometry import CellPath
 from ..images.image_files import from_png, to_array, to_png, to_tensor
 from ..images.source_image import PictureLike
@@ -42,7 +43,7 @@ from ..mosaics.cells import band_of, cell_seed, cells_of, exact_cells, paint_ove
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic
 from .cache import Cache
 from .droste import embed_copy, embed_in_itself, replace_cell, resized_exactly, small_copy
-from .world_spec import CacheParams, Manifest, WorldSpec
+from .world_spec import CacheParams, Manifest, WorldSpec, path_of
 
 Form = Literal["picture", "canvas"]
 
@@ -125,6 +126,7 @@ class World:
         # What stands above this module:
         from .opening import manifest_of, notes_on_world, open_world, resolve_world
 
+        check_model(model)
         given = {"prompt": prompt, "seed": seed, "grid": grid, "image": image}
         spec = WorldSpec.of(**given, **parameters)
         where = CacheParams.of(cache=cache, cache_size=cache_size)
@@ -176,7 +178,7 @@ class World:
 
     def picture(self, path: CellPath) -> np.ndarray:
         """One picture: ``(side, side, 3)`` uint8. Raises `InputError` as `pictures`."""
-        path = tuple(path)
+        path = path_of(path)
         return self.pictures([path])[path]
 
     def pictures(self, paths: Iterable[CellPath]) -> dict[CellPath, np.ndarray]:
@@ -194,6 +196,7 @@ class World:
 
     def canvas(self, path: CellPath) -> np.ndarray:
         """What the cells of a picture are cut from: ``(canvas_side, canvas_side, 3)`` uint8."""
+        path = path_of(path)
         return self.canvases([path])[path]
 
     def canvases(self, paths: Iterable[CellPath]) -> dict[CellPath, np.ndarray]:

@@ -3,16 +3,20 @@ value. Nothing here needs torch."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import operator
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from ..errors import InputError
-from ..generate.declare import FilePath, GridText, Params, PictureSize, declared, option
+from ..errors import InputError, verbatim
+from ..generate.declare import Params, declared, option
+from ..generate.kinds import FilePath, GridText, PictureInput, PictureSize, PromptText
 from ..generate.params import upscaler_option
 from ..geometry import CellPath, Grid, Size
 from ..mosaics.mosaic_spec import (
@@ -66,9 +70,9 @@ class WorldSpec(Params):
     """
 
     params: CellGenerationParams
-    image: Any = declared(MosaicSpec, "image")
+    image: PictureInput = declared(MosaicSpec, "image")
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
-    cell_prompt: list[str] | None = option(
+    cell_prompt: list[PromptText] | None = option(
         None,
         "What the cells show. Repeat it for each next depth; after the last, the first comes "
         "again.",
@@ -89,6 +93,21 @@ class WorldSpec(Params):
         check_square(self.cell_grid)
         check_grid(self.cell_grid)
         check_cell_params(self.params, self.cells.band)
+
+
+def path_of(path: object) -> CellPath:
+    """A path of cells as somebody gives it: numbers, of Python or of numpy, in any sequence.
+
+    Raises:
+        InputError: It is no sequence, or not of whole numbers.
+    """
+    if isinstance(path, Iterable) and not isinstance(path, (str, bytes)):
+        with contextlib.suppress(TypeError):
+            return tuple(operator.index(cell) for cell in path)
+    raise InputError(
+        f"{verbatim(repr(path)):.80} is no path of cells such as (3, 200, 17), or () for the root",
+        field="path",
+    )
 
 
 def check_way(path: CellPath, levels: int, grid: Grid) -> None:

@@ -1,0 +1,37 @@
+"""``digress words``: what a small model was taught."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..errors import InputError, verbatim
+from ..generate.params import ModelParams
+from .console import out, shown
+from .options import FLAT, given, options_of
+
+
+class WordsOptions(options_of(ModelParams, only=["model"])):
+    """See `ModelParams`."""
+
+
+def words(
+    part: Annotated[
+        str, Parameter(help="Only what has this in it, such as 'cat'.", show_default=False)
+    ] = "",
+    /,
+    *,
+    options: Annotated[WordsOptions, FLAT] = WordsOptions(),
+) -> None:
+    name = ModelParams.of(**given(options)).model
+    from ..models.checkpoint import Checkpoint
+
+    vocabulary = Checkpoint(name).vocabulary()
+    if vocabulary is None:
+        raise InputError(f"`model` {name} does not say what it was taught: it may know any word")
+    found = vocabulary.containing(part)
+    if not found:
+        raise InputError(f"{name} was taught nothing with {part!r} in it")
+    for caption in found:
+        out.print(shown(verbatim(caption)))

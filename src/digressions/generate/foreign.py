@@ -1,0 +1,79 @@
+"""A picture of another program, as one kind of settings, whatever that program writes.
+
+`infotext` reads A1111's web UI and its kin, `comfyui` graphs, `programs` the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..diffusion.names import SamplerName
+from ..prompts.foreign_syntax import ForeignPrompt, Reader, from_plain
+
+_SAMPLERS: dict[str, SamplerName] = {
+    "ddim": "ddim",
+    "ddimv3": "ddim",
+    "euler": "ddim",  # Euler's step along the noise levels is DDIM's without noise
+    "eulera": "euler_ancestral",
+    "eulerancestral": "euler_ancestral",
+    "dpmpp2m": "dpmpp_2m",
+    "lcm": "lcm",
+}
+_USUAL = ("normal", "automatic", "uniform", "native", "")  # noise levels that are the model's own
+
+
+@dataclass
+class ForeignSettings:
+    """How a picture of another program was made, in that program's words.
+
+    Attributes:
+        program: What made it.
+        prompt, negative: As written there.
+        reads: How its prompts are read.
+        values: ``steps``, ``sampler``, ``guidance``, ``seed``, ``width`` and ``height``, as far as
+            they are said, numbers or texts.
+        schedule: How its noise levels are spread, or nothing.
+        start: Whether it was painted over another picture.
+        networks: LoRAs and their like.
+        others: What has no meaning here, and is kept.
+        notes: What else a reader should know.
+    """
+
+    program: str
+    prompt: str
+    negative: str = ""
+    reads: Reader = from_plain
+    values: dict[str, Any] = field(default_factory=dict)
+    schedule: str = ""
+    start: bool = False
+    networks: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def prompts(self) -> tuple[ForeignPrompt, ForeignPrompt]:
+        """The prompt and the negative prompt in our language."""
+        return self.reads(self.prompt), self.reads(self.negative)
+
+
+def sampler_named(name: str) -> tuple[SamplerName | None, str]:
+    """Our sampler that steps as one of another program, if there is one, and the spread of noise
+    levels that its name includes, such as ``"Karras"``."""
+    plain = re.sub(r"[\s_\-]", "", name.lower()).replace("++", "pp").removeprefix("sample")
+    spread = ""
+    if plain.endswith("karras") or (name.endswith("_k") and plain[:-1] in _SAMPLERS):
+        spread, plain = "Karras", plain.removesuffix("karras").removesuffix("k")
+    return _SAMPLERS.get(plain) or _SAMPLERS.get(plain.removeprefix("k")), spread
+
+
+def is_usual(schedule: str) -> bool:
+    """Whether noise levels of this name are spread as the model's own."""
+    return schedule.lower() in _USUAL
+
+
+def text_of(value: Any) -> str:
+    """A value as a text: of a list, its parts."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(text_of, value))
+    return "" if value is None else str(value)

@@ -1,0 +1,114 @@
+"""The kinds of values that parameters have: sizes, grids, seeds, prompts, pictures, paths.
+
+Each reads what people type and what Python has for it, and refuses the rest in one line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+
+from ..device import check_device
+from ..errors import InputError, verbatim
+from ..geometry import Grid, Size
+from ..prompts.slips import check_typed
+
+MAX_SEED = 2**63 - 1
+DEFAULT_SEED = 0  # where the same words are to give the same pictures
+MAX_SIDE = 16_384
+
+
+def _typed(value: Any) -> str:
+    """A size or a grid as somebody would type it."""
+    pair = isinstance(value, (tuple, list)) and len(value) == 2
+    return "x".join(map(str, value)) if pair else str(value)
+
+
+def _read_size(value: Any, info: ValidationInfo) -> Size:
+    return Size.parse(_typed(value), info.field_name or "size")
+
+
+def _read_grid(value: Any) -> Grid:
+    return Grid.parse(_typed(value))
+
+
+def _check_sides(size: Size) -> Size:
+    if max(size) > MAX_SIDE:
+        raise InputError(f"`size` {size} is out of range: at most {MAX_SIDE:,} pixels a side")
+    return size
+
+
+PictureSize = Annotated[Size, BeforeValidator(_read_size), PlainSerializer(str)]
+"""Width and height; reads ``512``, ``"768x512"`` and ``(768, 512)``."""
+
+PaintedSize = Annotated[PictureSize, AfterValidator(_check_sides)]
+"""Of a picture to paint: no side is longer than `MAX_SIDE`."""
+
+CellGrid = Annotated[Grid, BeforeValidator(_read_grid), PlainSerializer(str)]
+"""Columns and rows; reads ``64``, ``"64x48"`` and ``(64, 48)``."""
+
+
+def _read_grid_text(value: Any) -> str:
+    text = _typed(value)
+    Grid.parse(text)  # raises what is wrong with it
+    return text
+
+
+GridText = Annotated[str, BeforeValidator(_read_grid_text)]
+"""A grid as somebody asks for it, such as ``"64"``, the longer side, or ``"64x48"``: how many cells
+one number means depends on the picture. Reads ``64`` and ``(64, 48)`` too."""
+
+
+def _check_not_empty(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str) and not value.strip():
+        raise InputError(f"`{info.field_name}` is empty: leave it out, or say what it is to be")
+    return value
+
+
+def _read_path(value: Any, info: ValidationInfo) -> Any:
+    value = _check_not_empty(value, info)
+    return Path(value) if isinstance(value, str) else value
+
+
+FilePath = Annotated[Path, BeforeValidator(_read_path), PlainSerializer(str)]
+"""The path of a file; reads text too."""
+
+PromptText = Annotated[
+    str, AfterValidator(lambda text, info: check_typed(text, info.field_name or "prompt"))
+]
+"""What to paint, as somebody typed it: neither empty nor the name of a file."""
+
+
+Named = Annotated[str, AfterValidator(_check_not_empty)]
+"""A text that says something, such as a file's name or what to look for."""
+
+PictureInput = Annotated[Any, AfterValidator(_check_not_empty)]
+"""A picture: a path, a PIL image or an array."""
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Steps = Annotated[int, Field(ge=1, le=1000)]
+Guidance = Annotated[float, Field(ge=-100, le=1000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A number from 0 to 1."""
+
+
+def _check_device(name: str) -> str:
+    check_device(name)
+    return name
+
+
+DeviceName = Annotated[str, AfterValidator(_check_device)]
+"""What networks run on."""
+
+
+def check_model(model: object) -> None:
+    """Raises `InputError` where the name of a model stands in the place of a model."""
+    if isinstance(model, (str, Path)):
+        name = verbatim(repr(str(model)))
+        raise InputError(
+            f"the name {name:.80} is given in the place of a model: load it, as in "
+            f"digressions.load({name:.80})",
+            field="model",
+        )

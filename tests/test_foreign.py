@@ -1,0 +1,372 @@
+"""Pictures of other programs: what each writes is read, whatever the spelling and the place."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, PngImagePlugin
+
+from digressions.errors import ImageError
+from digressions.generate.metadata import Record, a1111, others_of, record_and_notes, record_of
+from digressions.images.image_files import read_text
+from digressions.images.text_chunks import user_comment
+from digressions.prompts.foreign_syntax import from_a1111, from_comfyui, from_plain
+from digressions.prompts.parse import parse
+
+from .conftest import Ran
+from .jobs import resolved
+
+PROMPT, NEGATIVE = "a turtle, (green:1.2)", "blur"
+LINE = "Steps: 20, Sampler: Euler a, CFG scale: 6.5, Seed: 1234, Size: 512x768, Model: v1-5"
+WANTED = resolved(
+    PROMPT,
+    negative=NEGATIVE,
+    steps=20,
+    sampler="euler_ancestral",
+    guidance=6.5,
+    seed=1234,
+    size=(512, 768),
+)
+SAMPLER = {"seed": 1234, "steps": 20, "cfg": 6.5, "denoise": 1.0, "scheduler": "normal"}
+GRAPH: dict[str, Any] = {
+    "3": {
+        "class_type": "KSampler",
+        "inputs": SAMPLER
+        | {"sampler_name": "euler_ancestral", "model": ["4", 0], "latent_image": ["5", 0]}
+        | {"positive": ["6", 0], "negative": ["7", 0]},
+    },
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "v1-5.safetensors"}},
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": ["9", 0], "clip": ["4", 1]}},
+    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": NEGATIVE, "clip": ["4", 1]}},
+    "8": {"class_type": "SaveImage", "inputs": {"images": ["3", 0]}},
+    "9": {"class_type": "PrimitiveString", "inputs": {"value": PROMPT}},
+}
+EDITOR = {
+    "nodes": [
+        {
+            "id": 3,
+            "type": "KSampler",
+            "widgets_values": [1234, "randomize", 20, 6.5, "euler_ancestral", "normal", 1],
+            "inputs": [
+                {"name": "positive", "link": 1},
+                {"name": "negative", "link": 2},
+                {"name": "latent_image", "link": 3},
+            ],
+        },
+        {"id": 6, "type": "CLIPTextEncode", "widgets_values": [PROMPT], "inputs": []},
+        {"id": 7, "type": "CLIPTextEncode", "widgets_values": [NEGATIVE], "inputs": []},
+        {"id": 5, "type": "EmptyLatentImage", "widgets_values": [512, 768, 1], "inputs": []},
+    ],
+    "links": [[1, 6, 0, 3, 1, "C"], [2, 7, 0, 3, 2, "C"], [3, 5, 0, 3, 3, "LATENT"]],
+}
+CUSTOM = GRAPH | {
+    "3": {
+        "class_type": "SamplerCustomAdvanced",
+        "inputs": {"noise": ["10", 0], "guider": ["11", 0], "sampler": ["12", 0]}
+        | {"sigmas": ["13", 0], "latent_image": ["5", 0]},
+    },
+    "10": {"class_type": "RandomNoise", "inputs": {"noise_seed": 1234}},
+    "11": {
+        "class_type": "CFGGuider",
+        "inputs": {"cfg": 6.5, "positive": ["6", 0], "negative": ["7", 0]},
+    },
+    "12": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler_ancestral"}},
+    "13": {"class_type": "BasicScheduler", "inputs": {"steps": 20, "scheduler": "normal"}},
+}
+INVOKE = {
+    "positive_prompt": PROMPT,
+    "negative_prompt": NEGATIVE,
+    "steps": 20,
+    "cfg_scale": 6.5,
+    "seed": 1234,
+    "width": 512,
+    "height": 768,
+    "scheduler": "euler_a",
+    "generation_mode": "txt2img",
+    "model": {"name": "v1-5"},
+}
+OLD_INVOKE = {
+    "model": "stable diffusion",
+    "image": {
+        "prompt": [{"prompt": f"{PROMPT} [{NEGATIVE}]", "weight": 1}],
+        "steps": 20,
+        "cfg_scale": 6.5,
+        "seed": 1234,
+        "width": 512,
+        "height": 768,
+        "sampler": "k_euler_a",
+        "type": "txt2img",
+    },
+}
+SWARM = {
+    "sui_image_params": {
+        "prompt": PROMPT,
+        "negativeprompt": NEGATIVE,
+        "steps": 20,
+        "cfgscale": 6.5,
+        "seed": 1234,
+        "width": 512,
+        "height": 768,
+        "sampler": "euler_ancestral",
+        "model": "v1-5",
+    }
+}
+FOOOCUS = {
+    "prompt": PROMPT,
+    "negative_prompt": NEGATIVE,
+    "full_prompt": [PROMPT, "cinematic still"],
+    "steps": 20,
+    "guidance_scale": 6.5,
+    "seed": "1234",
+    "resolution": "(512, 768)",
+    "sampler": "euler_ancestral",
+    "scheduler": "karras",
+    "base_model": "juggernaut",
+}
+NOVEL = {
+    "prompt": PROMPT,
+    "uc": NEGATIVE,
+    "steps": 20,
+    "scale": 6.5,
+    "seed": 1234,
+    "width": 512,
+    "height": 768,
+    "sampler": "k_euler_ancestral",
+    "noise_schedule": "native",
+}
+WHOLE = f"{PROMPT}\nNegative prompt: {NEGATIVE}\n{LINE}"
+SPELLINGS: dict[str, dict[str, str]] = {
+    "the web UI": {"parameters": WHOLE},
+    "in one line": {"parameters": f"{PROMPT} Negative prompt: {NEGATIVE} {LINE}"},
+    "lines of Windows": {"parameters": f"{PROMPT}\r\nNegative prompt: {NEGATIVE}\r\n{LINE}\r\n"},
+    "lines after it": {
+        "parameters": f"{PROMPT}\nNegative prompt: {NEGATIVE}\n{LINE}\nTemplate: a\nb"
+    },
+    "no space after commas": {"parameters": WHOLE.replace(LINE, LINE.replace(", ", ","))},
+    "another sampler's name": {"parameters": WHOLE.replace("Euler a", "k_euler_a")},
+    "a network": {"parameters": f"{PROMPT} <lora:ink:0.8>\nNegative prompt: {NEGATIVE}\n{LINE}"},
+    "ComfyUI": {"prompt": json.dumps(GRAPH), "workflow": json.dumps(EDITOR)},
+    "ComfyUI's editor": {"workflow": json.dumps(EDITOR)},
+    "ComfyUI's parts": {"prompt": json.dumps(CUSTOM)},
+    "SwarmUI": {"parameters": json.dumps(SWARM)},
+    "Fooocus": {"parameters": json.dumps(FOOOCUS)},
+}
+PLAIN: dict[str, dict[str, str]] = {
+    "InvokeAI": {"invokeai_metadata": json.dumps(INVOKE)},
+    "InvokeAI of 2023": {"sd-metadata": json.dumps(OLD_INVOKE)},
+    "NovelAI": {"Software": "NovelAI", "Description": PROMPT, "Comment": json.dumps(NOVEL)},
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_what_a_program_writes_is_read(spelling: str) -> None:
+    assert record_of(SPELLINGS[spelling]).params == WANTED
+
+
+@pytest.mark.parametrize("program", PLAIN)
+def test_brackets_are_text_where_a_program_reads_them_in_its_own_way(program: str) -> None:
+    found, notes = record_and_notes(PLAIN[program])
+    assert found.params == WANTED.but(prompt=r"a turtle, \(green\:1.2\)")
+    assert any("its prompt is read as" in note for note in notes)
+
+
+def test_what_has_no_meaning_here_is_kept_and_noted() -> None:
+    more = "Clip skip: 2, Schedule type: Karras, VAE hash: 735e4c3a44"
+    text = f"{PROMPT} <lora:ink:0.8>\n{LINE}, {more}\nTemplate: x"
+    found, notes = record_and_notes({"parameters": text})
+    kept = others_of(found)
+    assert found.params.prompt == PROMPT
+    assert kept["LoRA"] == "ink 0.8"
+    assert (kept["Clip skip"], kept["VAE hash"], kept["Model"]) == ("2", "735e4c3a44", "v1-5")
+    assert (kept["Schedule type"], kept["Lines after"]) == ("Karras", "Template: x")
+    said = " ".join(notes)
+    assert all(words in said for words in ("clip skip 2", "schedule Karras", "ink 0.8"))
+    assert record_of(found.to_text()) == found
+
+
+def test_a_graph_of_two_passes_is_read_at_its_first() -> None:
+    second = {
+        "class_type": "KSampler",
+        "inputs": GRAPH["3"]["inputs"] | {"denoise": 0.4, "steps": 9, "latent_image": ["3", 0]},
+    }
+    found, notes = record_and_notes({"prompt": json.dumps({"2": second} | GRAPH)})
+    assert found.params == WANTED
+    assert "ComfyUI sampled it 2 times: the first is read" in notes
+
+
+def test_a_graph_over_a_picture_is_not_taken_for_one_from_noise() -> None:
+    graph = json.loads(json.dumps(GRAPH))
+    graph["3"]["inputs"] |= {"denoise": 0.5}
+    graph["5"]["inputs"]["samples"] = ["14", 0]
+    graph["14"] = {"class_type": "LoadImage", "inputs": {"image": "a.png"}}
+    with pytest.raises(ImageError, match="painted over a picture"):
+        record_of({"prompt": json.dumps(graph)})
+
+
+def test_a_seed_beyond_ours_is_folded_and_said() -> None:
+    graph = json.loads(json.dumps(GRAPH))
+    graph["3"]["inputs"]["seed"] = 2**63 + 5
+    found, notes = record_and_notes({"prompt": json.dumps(graph)})
+    assert found.params.seed == 5
+    assert "larger than seeds are here" in notes[0]
+
+
+def test_euler_steps_as_ddim_does() -> None:
+    text = f"a frog\n{LINE.replace('Euler a', 'Euler')}"
+    assert record_of({"parameters": text}).params.sampler == "ddim"
+
+
+# --- brackets --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("a (frog:1.3) [hat]", "a (frog:1.3) [hat]"),
+        ("a frog)", r"a frog\)"),
+        ("a (frog", "a (frog)"),
+        ("a ((frog", "a (frog:1.2100000000000002)"),
+        ("a [frog", "a [frog]"),
+        ("[a (b] c", r"(a :0.9090909090909091)(b:1.0)( c:1.1)"),
+        ("a frog:0,7 AND b)", r"a frog\:0,7 AND b\)"),
+        ("a (b AND c :0.5", "a (b) AND c :0.5"),
+        (r"a \(b\) c)", r"a \(b\) c\)"),
+        ("a AND ", "a"),
+    ],
+)
+def test_brackets_that_do_not_match_are_read_as_the_web_ui_reads_them(text: str, ours: str) -> None:
+    found = from_a1111(text)
+    if "1.0)" in ours:  # what cancels out leaves no bracket
+        ours = "[a ]b( c)"
+    assert found.text == ours
+    assert parse(found.text)
+
+
+def test_comfyui_knows_round_brackets_alone() -> None:
+    assert from_comfyui("a (frog:1.3) [hat] AND b|c").text == r"a (frog:1.3) \[hat\] \AND b|c"
+    assert from_comfyui("a (frog").text == r"a \(frog"
+    assert from_plain("{a} (b)").text == r"{a} \(b\)"
+
+
+@given(st.text(st.sampled_from("ab ()[]:\\|@1.AND\n"), max_size=30) | st.text(max_size=30))
+def test_every_prompt_of_another_program_is_one_of_ours(text: str) -> None:
+    for read in (from_a1111, from_comfyui, from_plain):
+        found = read(text)
+        parse(found.text)
+    assert "".join(str(each) for each in parse(from_plain(text).text).texts(1)) is not None
+
+
+# --- places ----------------------------------------------------------------------------------
+
+COMMENTS = {
+    "UTF-16, high byte first": b"UNICODE\0" + "é frog".encode("utf-16-be"),
+    "UTF-16, low byte first": b"UNICODE\0" + "é frog".encode("utf-16-le"),
+    "UTF-16 with its mark": b"UNICODE\0" + "é frog".encode("utf-16"),
+    "no code": "é frog".encode(),
+    "a code of zeros": bytes(8) + "é frog".encode(),
+    "Latin-1": "é frog".encode("latin-1"),
+    "text": "é frog",
+}
+
+
+@pytest.mark.parametrize("encoding", COMMENTS)
+def test_a_comment_is_read_in_every_encoding(encoding: str) -> None:
+    assert user_comment(COMMENTS[encoding]) == "é frog"
+    assert user_comment(b"ASCII\0\0\0a frog\0") == "a frog"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "tif", "png"])
+@pytest.mark.parametrize("inside", [True, False], ids=["EXIF", "beside it"])
+def test_a_comment_is_found_in_every_place(tmp_path: Path, suffix: str, inside: bool) -> None:
+    exif, comment = Image.Exif(), b"UNICODE\0" + WHOLE.encode("utf-16-be")
+    if inside:
+        tags = exif.get_ifd(ExifTags.IFD.Exif)
+        tags[ExifTags.Base.UserComment] = comment
+        exif[ExifTags.IFD.Exif] = tags
+    else:
+        exif[ExifTags.Base.UserComment] = comment
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (8, 8)).save(path, exif=exif)
+    assert read_text(path)["parameters"] == WHOLE
+
+
+def test_a_graph_in_the_tags_of_a_webp_is_found(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Model] = f"prompt:{json.dumps(GRAPH)}"
+    exif[ExifTags.Base.Make] = f"workflow:{json.dumps(EDITOR)}"
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.webp", exif=exif)
+    assert record_of(read_text(tmp_path / "a.webp")).params == WANTED
+
+
+# --- showing ---------------------------------------------------------------------------------
+
+
+def test_what_is_read_is_shown_and_nothing_is_painted(
+    digress: Callable[..., Ran], refused: Callable[..., str]
+) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in SPELLINGS["ComfyUI"].items():
+        chunks.add_text(key, value)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("a.png", pnginfo=chunks)
+    ran = digress("replay", "--show", "a.png")
+    assert ran.code == 0, ran.err
+    for line in (f"prompt: {PROMPT}", "seed: 1234", "made by: ComfyUI, a picture"):
+        assert line in ran.out.splitlines()
+    assert not Path("a-replay.png").exists()
+    assert "-o does nothing with --show" in refused("replay", "--show", "a.png", "-o", "b.png")
+
+
+# --- nothing does worse than an error --------------------------------------------------------
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+
+
+@given(
+    st.sampled_from([*SPELLINGS.values(), *PLAIN.values()]),
+    st.data(),
+)
+def test_no_damaged_settings_do_worse_than_an_image_error(
+    text: dict[str, str], data: st.DataObject
+) -> None:
+    key = data.draw(st.sampled_from(sorted(text)))
+    if text[key].startswith("{"):
+        found = json.loads(text[key])
+        inner: Any = found
+        while True:
+            place = data.draw(st.sampled_from(sorted(inner)))
+            if not isinstance(inner[place], dict) or not inner[place] or data.draw(st.booleans()):
+                break
+            inner = inner[place]
+        inner[place] = data.draw(values)
+        changed = json.dumps(found)
+    else:
+        cut = data.draw(st.integers(0, len(text[key])))
+        changed = text[key][:cut] + data.draw(st.text(max_size=9)) + text[key][cut + 3 :]
+    with contextlib.suppress(ImageError):
+        record, notes = record_and_notes(text | {key: changed})
+        assert all("\n" not in note for note in notes)
+        assert record_of(record.to_text()) == record
+        parse(record.params.prompt)
+
+
+@given(st.text(max_size=30), st.sampled_from(["ddim", "dpmpp_2m"]), st.integers(0, 2**40))
+def test_what_we_write_is_read_without_our_json(prompt: str, sampler: str, seed: int) -> None:
+    text = " ".join(prompt.split())
+    if text.startswith("Negative prompt:"):
+        return
+    params = resolved(text, sampler=sampler, seed=seed)
+    written = a1111(Record(kind="picture", params=params, version="1.0"))
+    assert record_of({"parameters": written}).params == params
