@@ -183,3 +183,12 @@ def test_what_cannot_be_recognised_costs_more(training, dataset, recogniser, tmp
     assert cost(right) < cost(wrong)
     assert cost(wrong, told=False) == 0
     assert cost(wrong, alone=False) == 0  # which of two things is meant nobody knows
+
+
+def test_a_student_begins_where_an_older_one_was_and_its_teacher_has_come_since(training):
+    layers = [torch.nn.Linear(3, 2) for _ in range(3)]
+    teacher, student, before = layers
+    wanted = student.weight + (teacher.weight - before.weight)
+    with torch.no_grad():
+        training.distil.begin_with(teacher, student, before)
+    torch.testing.assert_close(teacher.weight, wanted)

@@ -19,6 +19,10 @@ itself, not an average of it, as the one that is asked (Song and Dhariwal 2023,
 https://arxiv.org/abs/2310.14189). What comes out is sampled by ``lcm``, which adds noise after
 every step.
 
+A student of a teacher that has learnt more need not begin anew (``--student`` and ``--before``): it
+begins with the old student and what the teacher has learnt since, weight by weight (task
+arithmetic: Ilharco et al. 2023, https://arxiv.org/abs/2212.04089).
+
 Shortcut models (Frans et al. 2024, https://arxiv.org/abs/2410.12557) are not here. Their network
 is told the length of its step. diffusers' has a way in (``time_cond_proj_dim``), but checkpoints
 use it for the guidance scale, and that is what this package's loader gives it: it would take a new
@@ -118,6 +122,14 @@ def consistency_velocity(
     return levels.velocity(x, x_t, t)
 
 
+def begin_with(teacher: nn.Module, student: nn.Module, before: nn.Module) -> None:
+    """Turn a teacher's weights into a student's: those of the `student` of the teacher as it was
+    `before`, and what the teacher has learnt since."""
+    old, since = dict(student.named_parameters()), dict(before.named_parameters())
+    for name, value in teacher.named_parameters():
+        value += (old[name] - since[name]).to(value.device)
+
+
 class Distiller(Trainer):
     """A `Trainer` whose target is a teacher: the models of `--start`, frozen."""
 
@@ -127,6 +139,12 @@ class Distiller(Trainer):
         self.teacher = teacher.requires_grad_(False).eval().to(args.device)
         if self.channels_last:
             self.teacher = self.teacher.to(memory_format=torch.channels_last)
+        if args.student:
+            _, student = load_models(args.student)
+            _, before = load_models(args.before)
+            with torch.no_grad():
+                for models in (self.models, self.average):
+                    begin_with(models, student, before)
         self.untold = tokenize(self.tokenizer, [""]).to(args.device)
         self.levels = Levels(self.alphas_cumprod)
         if args.recogniser:
@@ -198,6 +216,8 @@ def arguments() -> argparse.ArgumentParser:
     known.add_argument(
         "--guidance", type=float, default=3.0, help="of the teacher; 1 if it needs none"
     )
+    known.add_argument("--student", type=Path, help="exported folder: an older student")
+    known.add_argument("--before", type=Path, help="exported folder: the teacher of that time")
     few = known.add_mutually_exclusive_group()
     few.add_argument("--few-steps", type=int, help="steps of the student: progressive distillation")
     few.add_argument(
@@ -218,6 +238,8 @@ def main() -> None:
     args = known.parse_args()
     if args.start is None:
         known.error("--start: the exported folder of the teacher is needed")
+    if (args.student is None) != (args.before is None):
+        known.error("--student and --before go together: an older student, and its teacher then")
     for name in ("few_steps", "substeps", "consistency"):
         if (value := getattr(args, name)) is not None and not 1 <= value <= 1000:
             known.error(f"--{name.replace('_', '-')} {value}: 1 to 1000")

@@ -160,6 +160,7 @@ def taught(records: list[dict]) -> list[str]:
     kinds = ("names", "categories", "tags")
     names = {name for record in records for kind in kinds for name in record[kind]}
     words = {word for text in captions for word in text.split()}
+    names = {name for name in names if any(letter.isalnum() for letter in name)}
     return [*sorted(names), *sorted(words - {word for name in names for word in name.split()})]
 
 
