@@ -98,7 +98,7 @@ def test_the_last_step_of_a_consistency_student_is_the_teachers_alone(training):
 def recogniser(training, dataset, tmp_path_factory):
     """A folder with a recogniser that has learnt the three shapes."""
     out = tmp_path_factory.mktemp("recogniser")
-    words = f"recogniser.py --data {dataset} --vae {AUTOENCODER} --out {out} --no-bf16"
+    words = f"recogniser.py --data {dataset} --vae {AUTOENCODER} --out {out} --size 64 --no-bf16"
     words += " --steps 160 --batch 16 --cache 512 --renew 4 --lr 0.004"
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(training.recogniser, "WIDTHS", (32, 64))
@@ -108,7 +108,7 @@ def recogniser(training, dataset, tmp_path_factory):
 
 def latents_of(training, dataset, n):
     """Latents of fresh composites and what they show."""
-    pictures, records, vocabulary = training.data.load(dataset)
+    pictures, records, vocabulary = training.dataset.load(dataset)
     tokenizer = training.pipeline.load_tokenizer(records, vocabulary)
     vae = training.sharpen.AutoencoderTiny.from_pretrained(AUTOENCODER)
     args = SimpleNamespace(bf16=False, size=64, cache=n, seed=0)
@@ -144,8 +144,8 @@ def test_disturbed_latents_are_near_what_they_were(training):
 
 def student_of(training, dataset, folder, *more):
     """A distiller of an untrained teacher, which it exports first."""
-    _, records, vocabulary = training.data.load(dataset)
-    shared = f"--data {dataset} --vae {AUTOENCODER} --out {folder} --no-bf16"
+    _, records, vocabulary = training.dataset.load(dataset)
+    shared = f"--data {dataset} --vae {AUTOENCODER} --out {folder} --size 64 --no-bf16"
     args = training.diffusion.parser("").parse_args([*shared.split(), "--widths", "64", "64"])
     trainer = training.diffusion.Trainer(None, records, vocabulary, args)
     trainer.save(folder / "checkpoint.pt")

@@ -97,8 +97,10 @@ def test_everything_that_a_borrowed_gpu_is_asked_for(training, dataset, tmp_path
         monkeypatch.setattr(sys, "argv", [f"{script}.py", *words.split()])
         getattr(training, script).main()
 
-    _, records, vocabulary = training.data.load(dataset)
-    args = f"--data {dataset} --vae {AUTOENCODER} --out {tmp_path} --widths 64 64 --no-bf16"
+    _, records, vocabulary = training.dataset.load(dataset)
+    args = (
+        f"--data {dataset} --vae {AUTOENCODER} --out {tmp_path} --widths 64 64 --size 64 --no-bf16"
+    )
     known = training.diffusion.parser("").parse_args(args.split())
     trainer = training.diffusion.Trainer(None, records, vocabulary, known)
     start, packed, back = tmp_path / "start", tmp_path / "pack.zip", tmp_path / "back"

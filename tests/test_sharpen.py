@@ -18,8 +18,8 @@ def sharpened(training, dataset, out, monkeypatch, minutes: float) -> None:
     if not (out / "start").exists():
         torch.manual_seed(0)
         training.autoencoder.make_autoencoder(8).save_pretrained(out / "start")
-    words = f"sharpen.py --data {dataset} --start {out / 'start'} --out {out / 'vae'} --no-bf16"
-    words += f" --batch 8 --threads 1 --minutes {minutes}"
+    words = f"sharpen.py --data {dataset} --start {out / 'start'} --out {out / 'vae'} --size 64"
+    words += f" --batch 8 --no-bf16 --threads 1 --minutes {minutes}"
     monkeypatch.setattr(sys, "argv", words.split())
     monkeypatch.setattr(training.sharpen, "WAIT", 2)
     monkeypatch.setattr(training.sharpen, "MEASURED", 16)

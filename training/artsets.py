@@ -154,11 +154,6 @@ def slug(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"[’']", "", label.lower())).strip("-")
 
 
-def drawing_side(size: int) -> int:
-    """How many pixels a side drawings have that pictures of `size` px are composed of."""
-    return 3 * size // 2
-
-
 def to_rgba(image: pyvips.Image, side: int) -> np.ndarray:
     """Trim what is transparent and fit the rest into a (side, side, 4) uint8 canvas.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from checkpoints import Minutes, write
 from compose import SIZE, colour_field, composite
-from data import check_size, load
+from dataset import check_size, load
 from devices import has_fast_bf16
 from diffusers import AutoencoderTiny
 from torch import Tensor

@@ -15,7 +15,7 @@ from captions import Scene
 from devices import sent
 from torch import Tensor
 
-SIZE = 64
+SIZE = 128
 GRID = 8
 NIGHT = torch.tensor([0.22, 0.27, 0.48])  # what is left of red, green and blue
 MIRRORED = 0.25  # the drawings look left as a rule; captions say where the others look
@@ -106,7 +106,7 @@ def place(
     n = len(drawings)
     rgba = drawings.permute(0, 3, 1, 2).float() / 255
     rgba = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
-    tilt = (torch.rand(n, generator=g) - 0.5) * 0.5 * (torch.rand(n, generator=g) < 0.5)
+    tilt = (torch.rand(n, generator=g) - 0.5) * 0.25 * (torch.rand(n, generator=g) < 0.4)
     scale = 1 / (size * (0.86 + 0.22 * torch.rand(n, generator=g)))
     mirrored = torch.rand(n, generator=g) < MIRRORED if mirrored is None else mirrored
     mirror = torch.where(mirrored, -1.0, 1.0)
@@ -152,10 +152,11 @@ def place_several(
 def framing(n: int, g: torch.Generator) -> tuple[Tensor, Tensor, list[str]]:
     """How large things are (n,), where their middles are (n, 2), and what captions call it.
 
-    One in ten is small and stands anywhere, one in twelve is seen close up, partly out of sight.
+    One in sixteen is small and stands anywhere, one in twenty is seen close up, partly out of
+    sight.
     """
     chance, u = torch.rand(n, generator=g), torch.rand(n, generator=g)
-    small, close = chance < 0.1, chance > 1 - 1 / 12
+    small, close = chance < 1 / 16, chance > 1 - 1 / 20
     size = torch.where(small, 0.45 + 0.25 * u, torch.where(close, 1.2 + 0.35 * u, torch.ones(n)))
     reach = torch.where(small, 0.9 * (1 - size), 0.4 * close.float()).unsqueeze(1)
     where = (2 * torch.rand(n, 2, generator=g) - 1) * reach
@@ -206,9 +207,9 @@ def compose(
 ) -> tuple[Tensor, list[Scene]]:
     """Training pictures (B, 3, side, side), 0..1, of things in scenes, and those scenes.
 
-    One in sixteen shows the thing two or three times, one in twenty another thing beside it if
-    there are `others`; one in ten is small and one in twelve close up; one in ten has a coat of a
-    colour of its own; one in sixteen is night; one in six throws a shadow.
+    One in sixteen shows the thing two or three times, one in twenty-four another thing beside it if
+    there are `others`; one in sixteen is small and one in twenty close up; one in sixteen has a
+    coat of a colour of its own; one in sixteen is night; one in six throws a shadow.
 
     Args:
         drawings: (B, S, S, 4), uint8, straight alpha.
@@ -222,7 +223,7 @@ def compose(
     colour, alpha = place(drawings, g, side, size, where, mirrored)
     count = torch.where(torch.rand(n, generator=g) < 1 / 16, 2, 1)
     count = count + (count > 1) * (torch.rand(n, generator=g) < 0.5)
-    paired = torch.rand(n, generator=g) < (1 / 20 if others is not None else 0)
+    paired = torch.rand(n, generator=g) < (1 / 24 if others is not None else 0)
     count = torch.where(paired, 2, count)
     many = count > 1
     if many.any():
@@ -230,7 +231,7 @@ def compose(
         second = drawings if others is None else pick(sent(paired, device), others, drawings)
         several = place_several((drawings[chosen], second[chosen]), count[many], g, side)
         colour[chosen], alpha[chosen] = several
-    coat, own = coats(n, g), torch.rand(n, generator=g) < 0.1
+    coat, own = coats(n, g), torch.rand(n, generator=g) < 1 / 16
     colour = pick(sent(own, device), coated(colour, alpha, sent(coat, device)), colour)
     grid = colour_grid(n, g)
     even = grid.flatten(2).std(2).amax(1) < 0.04

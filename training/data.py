@@ -1,11 +1,7 @@
 """Make the dataset: openly licensed drawings with names, in one file, and who drew them.
 
 The drawings of the things in `concepts.py` are fetched and rendered (`artsets.py`) and stored, with
-their captions' raw material, in one ``.npz`` file:
-
-* ``pictures``: (N, S, S, 4), uint8, straight (not premultiplied) alpha; S is 96 for 64 px;
-* ``records``: a JSON list of N objects, the fields of `Record`;
-* ``vocabulary``: a JSON list of strings, every emoji label and tag, for the tokenizer.
+their captions' raw material, in the file that `dataset.py` tells of.
 
 One artist's drawings are never shown to the generator (``held_out``): they are for the judge.
 """
@@ -13,7 +9,7 @@ One artist's drawings are never shown to the generator (``held_out``): they are 
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,47 +18,15 @@ from artsets import (
     HELD_OUT,
     LABELS,
     check_license,
-    drawing_side,
     fetch,
     open_art_set,
 )
 from compose import SIZE
 from concepts import FAVOURITES, Concept, choose, read
+from dataset import Record, drawing_side
 
 DIRECTORY = Path(__file__).parent
 STYLE_WEIGHTS = {"photo": 3.0, "ink": 0.5}  # prompts ask for photos; ink reads poorly in colour
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known about one rendered drawing.
-
-    Attributes:
-        concept: The thing, by Emojibase's label.
-        names: What captions call it; the first most often.
-        tags: What it has to do with.
-        categories: What kind of thing it is.
-        style: photo, painting, drawing, cartoon or ink.
-        art: The art set it is from.
-        favourite: Whether `concepts.json` tells of the thing.
-        held_out: Whether only the judge may see it.
-        weight: How often it is shown; all that are not held out add up to 1.
-    """
-
-    concept: str
-    names: tuple[str, ...]
-    tags: tuple[str, ...]
-    categories: tuple[str, ...]
-    style: str
-    art: str
-    favourite: bool
-    held_out: bool
-    weight: float
-
-    @property
-    def is_animal(self) -> bool:
-        """Whether it shows an animal."""
-        return "animal" in self.categories
 
 
 def render(concept: Concept, favourite: bool, emojis: dict, art, art_set):
@@ -143,34 +107,6 @@ def build(
         rendered += [item for item in found if item is not None]
     pictures, records = zip(*rendered, strict=True)
     return np.stack(pictures), weigh(list(records)), emoji_vocabulary(emojis), notices
-
-
-def load(path: Path, held_out: bool = False) -> tuple[np.ndarray, list[dict], list[str]]:
-    """Read a dataset file.
-
-    Returns:
-        Pictures (N, S, S, 4) uint8, their records, and the vocabulary; without what is held out
-        from the generator unless `held_out`.
-    """
-    with np.load(path) as file:
-        records, vocabulary = json.loads(str(file["records"])), json.loads(str(file["vocabulary"]))
-        pictures = file["pictures"]
-    if not held_out:
-        shown = [i for i, record in enumerate(records) if not record["held_out"]]
-        pictures, records = pictures[shown], [records[i] for i in shown]
-    return pictures, records, vocabulary
-
-
-def check_size(size: int, pictures: np.ndarray) -> None:
-    """Raise SystemExit if no pictures of `size` px can be made of drawings (N, S, S, 4)."""
-    side = pictures.shape[1]
-    if size < 16 or size % 16:
-        raise SystemExit(f"--size {size}: a multiple of 16, since latents are halved once more")
-    if side < drawing_side(size):
-        raise SystemExit(
-            f"--size {size}: drawings of {side} px are too coarse for it; "
-            f"make them with data.py --size {size}"
-        )
 
 
 def main() -> None:

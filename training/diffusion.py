@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from checkpoints import Minutes, write
 from compose import SIZE
-from data import check_size, load
+from dataset import check_size, load
 from devices import add_device, arithmetic, sent
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from latents import Batch, LatentCache, noisy_and_velocity, sample_times

@@ -14,7 +14,7 @@ import figures_with_starts
 import torch
 from bench import Bench
 from card import table
-from data import load
+from dataset import load
 from judge import load_judge
 
 import digressions

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from bench import Bench, prompt
-from data import load
+from dataset import load
 from figures import by_animals
 from judge import STYLES, load_judge
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import data
 import diffusion
+from compose import SIZE
 from subset import write_subset
 
-SIZE = 128
 DIRECTORY = Path(__file__).parent
 BUNDLED = DIRECTORY.parent / "src" / "digressions" / "weights"
 
@@ -25,7 +25,7 @@ def dataset(work: Path) -> Path:
     """The dataset of the things to learn in `work`, made if it is missing."""
     drawings, subset = work / f"data{SIZE}.npz", work / f"subset{SIZE}.npz"
     if not drawings.exists():
-        whole = ["--cache", str(work / "npm"), "--out", str(drawings), "--size", str(SIZE)]
+        whole = ["--cache", str(work / "npm"), "--out", str(drawings)]
         sys.argv[1:] = [*whole, "--notice", str(work / "NOTICE.md")]
         data.main()
     if not subset.exists():
@@ -39,7 +39,7 @@ def main() -> None:
         action.required = False
     parser.add_argument("--work", type=Path, required=True, help="folder for everything made")
     parser.set_defaults(
-        vae=BUNDLED / "vae", size=SIZE, minutes=900, threads=1, cache=6400, renew=16, sheet_every=20
+        vae=BUNDLED / "vae", minutes=900, threads=1, cache=6400, renew=16, sheet_every=20
     )
     args = parser.parse_args()
     args.out = args.out or args.work / f"unet{SIZE}"

@@ -24,7 +24,8 @@ import numpy as np
 import recogniser
 import torch
 from checkpoints import write
-from data import load
+from compose import SIZE
+from dataset import load
 from diffusers import UNet2DConditionModel
 from PIL import Image
 from pipeline import load_models
@@ -32,7 +33,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-SIZE = 128
 QUALITY = 75
 SHARD = 14 * 2**20  # bytes
 BUNDLED = Path(__file__).parent.parent / "src" / "digressions" / "weights"

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from checkpoints import write
 from compose import composite
-from data import load
+from dataset import load
 from devices import has_fast_bf16
 from torch import Tensor, nn
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from compose import SIZE
-from data import load
+from dataset import load
 from devices import add_device, arithmetic
 from diffusers import AutoencoderTiny
 from judge import concept_list

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from autoencoder import rebuilt, reconstruction_loss, report, training_pictures
 from checkpoints import Minutes, write
 from compose import SIZE, composite
-from data import check_size, load
+from dataset import check_size, load
 from devices import has_fast_bf16
 from diffusers import AutoencoderTiny
 from measures import gradient_energy

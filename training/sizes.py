@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from bench import Bench
-from data import load
+from dataset import load
 from few_steps import painted
 from figures import by_animals
 from judge import load_judge

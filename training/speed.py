@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import torch
-from data import check_size, load
+from dataset import check_size, load
 from devices import add_device
 from diffusers import AutoencoderTiny
 from diffusion import Trainer

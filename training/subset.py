@@ -23,7 +23,7 @@ FAVOURITE, MASCOT = 2.0, ("turtle", 32.0)  # how often, beside a thing that is n
 
 
 def is_kept(record: dict) -> bool:
-    """Whether a record (a JSON object of `data.Record`) shows one of the things to learn."""
+    """Whether a record (a JSON object of `dataset.Record`) shows one of the things to learn."""
     return record["favourite"] or bool(CATEGORIES & set(record["categories"]))
 
 
