@@ -31,7 +31,7 @@ from digressions.images.image_files import (
     write_image,
 )
 from digressions.images.source_image import source_image
-from digressions.images.text_chunks import xmp_packet
+from digressions.images.xmp import xmp_packet
 from digressions.mosaics.deep_zoom import write_single
 
 TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}

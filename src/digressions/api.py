@@ -239,7 +239,9 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
 
-    return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
+    text = getattr(picture, "text", None)  # what one of our pictures remembers
+    hung = hang_picture(source_image(photo), frame, source_image(picture), text=text)
+    return MadePicture(*hung)
 
 
 @_takes(PrintSpec)

@@ -20,6 +20,7 @@ from ..generate.job import Job, check
 from ..generate.paint import Painted, paint_jobs
 from ..images.colour import oklab
 from ..images.image_files import read_image, to_array, write_image
+from ..images.xmp import SourceType, marked
 from ..models.base import Model
 from .frame_spec import check_enough
 from .trials import Subject, Trial
@@ -116,7 +117,8 @@ class Experiment:
         jobs = [self.job(trial, seed) for trial, seed in todo]
         for event in paint_jobs(self.model, jobs, batch_size=batch_size):
             if isinstance(event, Painted):
-                write_image(self.path(*todo[event.job]), to_array(event.image))
+                path, mark = self.path(*todo[event.job]), marked({}, SourceType.COMPOSITE)
+                write_image(path, to_array(event.image), mark)
             else:
                 yield event
         return len(todo)

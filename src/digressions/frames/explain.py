@@ -22,6 +22,7 @@ from ..events import Estimate, Event, Note, Progress, Saved, counted, duration
 from ..files import whole_file
 from ..images.image_files import write_image
 from ..images.source_image import PictureLike
+from ..images.xmp import SourceType, marked
 from ..models.base import Model
 from .candidates import Scene, room_for, scene
 from .chart import chart, sheet
@@ -317,7 +318,8 @@ def _findings(plan: Plan, experiment: Experiment) -> Iterator[Event]:
     said = words(found, plan, len(experiment.seeds))
     about = {"experiment": json.dumps(experiment.about)}
     write_image(folder / "explain.png", chart(found, plan, measured), about)
-    write_image(folder / "ways.png", sheet(plan, experiment), about)
+    pictures = marked(about, SourceType.COMPOSITE)
+    write_image(folder / "ways.png", sheet(plan, experiment), pictures)
     figures = dataclasses.asdict(found)
     text = "\n\n".join(in_words(paragraph, lambda name: name) for paragraph in said)
     note = json.dumps(figures, indent=1, default=lambda value: value.tolist())

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
+from ..generate.marks import kept_mark
 from ..generate.replay import ReplayRequest, reads_text, replays_text
 from ..geometry import Size
 from ..images.image_files import read_text
@@ -67,7 +68,7 @@ def print_picture(
             if target is not None:
                 refuse_overwrite(Path(picture), target)
         text = read_text(picture) if text is None else text
-    text = {**(text or {}), "print": json.dumps({"image": origin} | job.remembered(own))}
+    text = {**kept_mark(text or {}), "print": json.dumps({"image": origin} | job.remembered(own))}
     yield from notes(job, own)
     yield from printed(job, image, output, text, proof=proof, device=device)
 
