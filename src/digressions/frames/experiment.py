@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import OutputError
-from ..events import Progress
+from ..events import Preview, Progress
 from ..files import parsed, write_json
 from ..generate.job import Job, check
 from ..generate.paint import Painted, paint_jobs
@@ -101,11 +101,11 @@ class Experiment:
 
     def run(
         self, *, batch_size: int = 16, most: int | None = None
-    ) -> Generator[Progress, None, int]:
+    ) -> Generator[Progress | Preview, None, int]:
         """Paints what is missing, at most ``most`` pictures.
 
         Yields:
-            Progress in steps.
+            Progress in steps, and each picture when its batch is done.
 
         Returns:
             How many pictures were painted.
@@ -117,8 +117,9 @@ class Experiment:
         jobs = [self.job(trial, seed) for trial, seed in todo]
         for event in paint_jobs(self.model, jobs, batch_size=batch_size):
             if isinstance(event, Painted):
-                path, mark = self.path(*todo[event.job]), marked({}, SourceType.COMPOSITE)
-                write_image(path, to_array(event.image), mark)
+                path, picture = self.path(*todo[event.job]), to_array(event.image)
+                write_image(path, picture, marked({}, SourceType.COMPOSITE))
+                yield Preview(picture, path.stem)
             else:
                 yield event
         return len(todo)
