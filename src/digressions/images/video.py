@@ -20,8 +20,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError, InputError, OutputError
-from ..files import remove_parts, whole_file
+from ..files import reading_foreign, remove_parts, whole_file
 from ..geometry import Size
+from .decoding import is_file
 from .image_files import check_suffix, resample, write_image
 from .text_chunks import gif_extensions, save_options
 from .xmp import XMP
@@ -174,15 +175,13 @@ def read_video_text(path: Path) -> dict[str, str]:
     """
     import av
 
-    try:
+    if not is_file(path):
+        raise ImageError(f"{path}: there is no such file")
+    with reading_foreign(lambda why: ImageError(f"{path} is not a film that can be read ({why})")):
         # What another program wrote need not be UTF-8.
         options = {"export_xmp": "1"}
         with av.open(str(path), options=options, metadata_errors="replace") as container:
             found = dict(container.metadata)
-    except av.FFmpegError as error:
-        there = path.exists()
-        reason = " is not a film that can be read" if there else ": there is no such file"
-        raise ImageError(f"{path}{reason}") from error
     # Matroska writes the names of what it does not know in capitals.
     names = {tag: name for name, tag in _TAGS.items()}
     return {names.get(name.lower(), name.lower()): value for name, value in found.items()}

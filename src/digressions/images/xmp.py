@@ -102,7 +102,7 @@ def _opened(content: object) -> etree._ElementTree | None:
         if not isinstance(words, str) or "<!DOCTYPE" in words:
             return None
         root = etree.fromstring(words.strip("\x00 \n\r\t\ufeff").encode(), parser)
-    except (etree.LxmlError, ValueError):
+    except Exception:  # libxml2 has its own, and Python's on the way to it
         return None
     return root.getroottree() if next(root.iter(_HOME), None) is not None else None
 

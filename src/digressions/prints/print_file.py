@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from pikepdf import Array, Dictionary, Name, Object, PasswordError, Pdf, PdfError, Stream, String
+from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 from PIL import Image
 
 from .. import __version__
 from ..errors import ImageError, OutputError
-from ..files import whole_file
+from ..files import reading_foreign, whole_file
 from ..geometry import Size
+from ..images.decoding import is_file
 from ..images.image_files import check_suffix
 from ..images.text_chunks import save_options
 from ..images.xmp import bare_mark, texts_of_xmp, xmp_packet
@@ -73,15 +74,15 @@ def read_pdf_text(path: Path) -> dict[str, str]:
     Raises:
         ImageError: It is not there, or not a PDF.
     """
-    try:
-        with Pdf.open(path) as pdf:
-            packet = pdf.Root.get("/Metadata")
-            return texts_of_xmp(packet.read_bytes()) if isinstance(packet, Stream) else {}
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, PdfError, PasswordError) as error:  # ValueError: huge numbers
-        reason = " ".join(str(error).split())
-        raise ImageError(f"{path} is not a PDF that can be read ({reason})") from error
+    if not is_file(path):
+        raise ImageError(f"{path}: there is no such file")
+    with (
+        reading_foreign(lambda why: ImageError(f"{path} is not a PDF that can be read ({why})")),
+        Pdf.open(path) as pdf,
+    ):
+        packet = pdf.Root.get("/Metadata")
+        content = packet.read_bytes() if isinstance(packet, Stream) else None
+    return texts_of_xmp(content)
 
 
 def _box(sheet: Sheet, inset: float) -> Array:

@@ -31,7 +31,7 @@ from ..events import Estimate, Event, Saved, completed, in_bytes, tracked
 from ..files import workshop, writing
 from ..images.image_files import to_webp
 from ..images.source_image import SourceImage
-from ..images.xmp import SourceType, marked
+from ..images.xmp import XMP, SourceType, marked
 from ..models.base import Model
 from ..mosaics.store import check_same_job, read_manifest, write_manifest
 from .bank import Bank, growing_bank
@@ -98,8 +98,7 @@ class Site:
             self.manifest.canvas_side: world.canvas(()),
         }
         best, worst = (
-            self._fixed()
-            + self.count * sum(len(to_webp(form, q, self._mark)) for form in forms.values())
+            self._fixed() + self.count * sum(len(to_webp(form, q)) for form in forms.values())
             for q in (QUALITIES[0], QUALITIES[-1])
         )
         if worst > 2 * self.most_bytes:
@@ -118,7 +117,8 @@ class Site:
 
     def _fixed(self) -> int:
         page = sum(path.stat().st_size for path in page_files().values())
-        return self._maps_size() + page
+        files = self.count + math.ceil(self.count / ACROSS**2)
+        return self._maps_size() + page + files * len(self._mark[XMP])
 
     def _maps_size(self) -> int:
         return self.count * self.manifest.cells.grid.cells * _dtype(self.count).itemsize
