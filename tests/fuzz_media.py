@@ -103,7 +103,9 @@ def _pdfs(folder: Path) -> dict[str, bytes]:
 
     path, image = folder / "a.pdf", np.asarray(picture())
     job = PrintJob(Sheet(Extent(8, 6), 72))
-    job.write(path, completed(job.placing(image)), Size(32, 24), record().to_text() | {"print": "{}"})
+    job.write(
+        path, completed(job.placing(image)), Size(32, 24), record().to_text() | {"print": "{}"}
+    )
     return {"a.pdf": path.read_bytes()}
 
 

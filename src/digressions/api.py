@@ -186,6 +186,8 @@ def film(
 def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[Frame]:
     """The picture frames in a photo, the surest first.
 
+    `fill_frames` numbers them in another order: by place, see `frames.choosing.numbered`.
+
     Args:
         photo: A photo of a wall.
         focal_35mm: Focal length in millimetres of 35 mm film; of a photo file, what that says, if

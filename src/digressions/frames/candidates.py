@@ -198,7 +198,7 @@ class FrameTask:
     """What one frame shall get.
 
     Attributes:
-        number: Of the frame, from 1, as `find_frames` gives them.
+        number: Of the frame, from 1, as `choosing.numbered` gives them.
         frame: Where it is.
         opening: The same as files remember it.
         record: Of the first candidate; those of the others have the seeds that follow.

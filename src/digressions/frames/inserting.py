@@ -45,7 +45,9 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
         "photo": photo.origin,
         "size": [photo.pixels.shape[1], photo.pixels.shape[0]],
         "focal_35mm": inputs.focal_35mm,
-        "frames": [found.json_object() for found in inputs.found],
+        "frames": [
+            {"number": number} | found.json_object() for number, found in enumerate(inputs.found, 1)
+        ],
     }
     rounded = [Frame.from_json_object(each) for each in note["frames"]]  # as a replay draws them
     drawn = draw_frames(photo.pixels, rounded)
