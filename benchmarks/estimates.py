@@ -20,7 +20,6 @@ from pathlib import Path
 
 from PIL import Image
 from rich.console import Console
-from rich.table import Table
 
 import digressions as dg
 from benchmarks.machine import machine, threads_of
@@ -132,20 +131,21 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1, help="of the jobs: 2 for much longer ones")
     parser.add_argument("--out", type=Path, help="JSON")
     given = parser.parse_args()
-    table = Table("job", "task", "said after", "said", "took", "said / took")
+    console = Console(highlight=False)
     found: list[Said] = []
     for job in given.only or JOBS:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             told = pool.submit(run, job, given.size).result()
         for said in told:
-            times = (f"{seconds:.1f} s" for seconds in (said.after, said.said, said.took))
-            table.add_row(job, said.task, *times, f"{said.ratio:.2f}")
+            console.print(
+                f"{job:34} {said.task:10} after {said.after:6.1f} s: {said.said:7.1f} s, "
+                f"took {said.took:7.1f} s: {said.ratio:.2f}"
+            )
         if not told:
-            table.add_row(job, "", "", "", "", "too brief")
+            console.print(f"{job:34} is too brief for an estimate: raise --size")
         found += told
-    Console().print(table)
-    print(threads_of(machine()))
+    console.print(threads_of(machine()))
     if given.out:
         rows = [asdict(said) | {"ratio": said.ratio} for said in found]
         given.out.write_text(json.dumps({"machine": machine(), "estimates": rows}, indent=1) + "\n")
