@@ -32,6 +32,7 @@ _NESTED = 0.3  # how even moulding or mat must be
 _FOUR_SIDED = 0.85  # intersection over union from which a patch counts as four-sided
 _MASK_REACH = 4.0  # pixels that the corner of a mask's outline may be off
 _MIN_SEEN = 16.0  # pixels of the photo that lie in an opening
+_FARTHEST = 1e6  # pixels from a photo's first one that a corner can be
 _NUMBER = 0.35  # height of a number, as a share of an opening's shorter side,
 _DIGITS = (26, 96)  # and in pixels: no smaller than can be read, no larger than it need be
 _OPENING, _OUTER, _GROUND, _INK = (230, 40, 40), (255, 170, 0), (24, 24, 27), (244, 244, 245)
@@ -85,10 +86,10 @@ class Frame:
             InputError: It is damaged.
         """
         try:
-            opening, outer = (
-                Quad.trusted(np.array(found[name], float).reshape(4, 2))
-                for name in ("opening", "outer")
-            )
+            corners = np.array([found["opening"], found["outer"]], float).reshape(2, 4, 2)
+            if not np.abs(corners).max() < _FARTHEST:  # nor is what is no number, such as null
+                raise ValueError("a corner is far away from the photo")
+            opening, outer = map(Quad.trusted, corners)
             reasons = {str(name): float(value) for name, value in dict(found["reasons"]).items()}
             aspect = Aspect(float(found["aspect"]), float(found["aspect_error"]), found["standard"])
             return cls(opening, outer, float(found["score"]), reasons, aspect)
