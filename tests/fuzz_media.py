@@ -82,7 +82,7 @@ def _films(folder: Path) -> dict[str, bytes]:
     found = {}
     for suffix in ("mp4", "webm", "gif"):
         path = folder / f"film.{suffix}"
-        completed(write_video(path, Still(), text={"parameters": "a frog", "digressions": "{}"}))
+        completed(write_video(path, Still(), text=record().to_text()))
         found[path.name] = path.read_bytes()
     return found
 
@@ -103,7 +103,9 @@ def _pdfs(folder: Path) -> dict[str, bytes]:
 
     path, image = folder / "a.pdf", np.asarray(picture())
     job = PrintJob(Sheet(Extent(8, 6), 72))
-    job.write(path, completed(job.placing(image)), Size(32, 24), {"print": "{}"})
+    job.write(
+        path, completed(job.placing(image)), Size(32, 24), record().to_text() | {"print": "{}"}
+    )
     return {"a.pdf": path.read_bytes()}
 
 

@@ -65,14 +65,14 @@ def texts(events: list[Event]) -> list[str]:
 
 def test_a_film_says_what_it_costs_how_far_it_is_and_how_it_closes(bundled: Model) -> None:
     events = made(bundled, "film.gif", into=(5,), cell_prompt=["bee"])
-    estimate, *between, closes, saved = events
+    note, estimate, *between, closes, saved = events
+    assert isinstance(note, Note) and note.text.startswith("the prompt paints nothing")
     assert isinstance(estimate, Estimate)
     assert re.match(r"2 levels in 12 frames of 64x64 \(3.0 s\): \d+ pictures of 32", estimate.text)
     assert estimate.pictures + estimate.done <= 32
-    assert estimate.seconds is not None
     progress = [event for event in between if isinstance(event, Progress)]
     tasks = dict.fromkeys(event.task for event in progress)
-    assert list(tasks) == ["painting", "filming"]
+    assert list(tasks) == ["painting", "enlarging", "filming"]
     for task in tasks:
         steps = [event for event in progress if event.task == task]
         assert steps[-1].done == steps[-1].total
@@ -201,7 +201,7 @@ def test_an_executor_paints_the_same_film_and_is_heard(bundled: Model) -> None:
     assert max(np.abs(a.astype(int) - b).max() for a, b in pairs) <= 2
 
 
-@pytest.mark.parametrize("task", ["painting", "filming"])
+@pytest.mark.parametrize("task", ["painting", "enlarging", "filming"])
 def test_a_film_that_is_cancelled_keeps_what_is_painted(bundled: Model, task: str) -> None:
     making = make_film(bundled, a_spec(batch_size=1), "film.mp4")
     assert isinstance(making, Generator)

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 from digressions.errors import ImageError, OutputError
 from digressions.events import completed
 from digressions.images import image_files as images
-from digressions.images.contact_sheet import contact_sheet
+from digressions.images.contact_sheet import comparison_sheet, contact_sheet
 from digressions.images.image_files import (
     cover,
     read_image,
@@ -31,7 +31,7 @@ from digressions.images.image_files import (
     write_image,
 )
 from digressions.images.source_image import source_image
-from digressions.images.text_chunks import xmp_packet
+from digressions.images.xmp import xmp_packet
 from digressions.mosaics.deep_zoom import write_single
 
 TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}
@@ -490,7 +490,28 @@ def test_a_contact_sheet_shows_every_picture_whole(count: int, labelled: bool) -
         assert (sheet == picture[0, 0]).all(-1).sum() >= 12 * 20
 
 
-def test_a_contact_sheet_takes_any_sizes_and_cuts_long_labels() -> None:
+def ink(sheet: np.ndarray) -> float:
+    """How much is written on a sheet of black pictures."""
+    return float((sheet.astype(float).mean(-1) - 25).clip(0).sum())
+
+
+@pytest.mark.parametrize(
+    "label", ["seed 12345678901234567890", "balance 12.3 % (seed 4)", "a frog " * 9, "w" * 60, ""]
+)
+def test_no_label_of_a_sheet_is_cut(label: str) -> None:
+    """Under a small picture there is as much of it as under a large one."""
+    small, large = (np.zeros((side, side, 3), np.uint8) for side in (16, 900))
+    wanted = ink(contact_sheet([large], labels=[label]))
+    assert ink(contact_sheet([small], labels=[label])) == pytest.approx(wanted, rel=0.03)
+    both = contact_sheet([small, small], columns=2, labels=[label, "b"])
+    only = ink(contact_sheet([small], labels=["b"]))
+    assert ink(both) - only == pytest.approx(wanted, rel=0.03, abs=1)
+    table = [comparison_sheet([[large]], [text], ["x"]) for text in (label, "")]
+    narrow = [comparison_sheet([[small]], [text], ["x"], least=16) for text in (label, "")]
+    assert ink(narrow[0]) - ink(narrow[1]) == pytest.approx(ink(table[0]) - ink(table[1]), rel=0.03)
+
+
+def test_a_contact_sheet_takes_any_sizes() -> None:
     pictures = [np.full((12, 40, 3), 90, np.uint8), np.full((30, 20, 3), 150, np.uint8)]
     sheet = contact_sheet(pictures, columns=2, labels=["a frog " * 50, "b"])
     for picture in pictures:

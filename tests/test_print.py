@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from digressions.generate.params import ResolvedParams
 from digressions.generate.replay import ReplayRequest
 from digressions.geometry import Size
 from digressions.images.image_files import read_image, read_text, write_image
-from digressions.images.text_chunks import texts_of_xmp
+from digressions.images.xmp import texts_of_xmp
 from digressions.prints.print_file import read_pdf_text
 from digressions.prints.print_spec import PrintSpec
 from digressions.prints.printing import print_picture, replay_print
@@ -58,21 +57,6 @@ def picture(tmp_path: Path, photo: np.ndarray) -> Path:
 @pytest.fixture
 def printer(tmp_path: Path) -> Path:
     return saved(tmp_path, cmyk())
-
-
-@pytest.fixture
-def tool() -> Callable[..., str]:
-    """Runs another program and gives back what it prints."""
-
-    def run(name: str, *arguments: object) -> str:
-        if shutil.which(name) is None:
-            assert os.environ.get("DIGRESSIONS_REQUIRE_PRINT_TOOLS") != "1", f"no {name}"
-            pytest.skip(f"{name} is not installed")
-        ran = subprocess.run([name, *map(str, arguments)], capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-
-    return run
 
 
 def exif_of(tool: Callable[..., str], path: Path) -> dict[str, object]:

@@ -150,6 +150,8 @@ def film(
 def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[Frame]:
     """The picture frames in a photo, the surest first.
 
+    `fill_frames` numbers them in another order: by place, see `frames.choosing.numbered`.
+
     Args:
         photo: A photo of a wall.
         focal_35mm: Focal length in millimetres of 35 mm film; of a photo file, what that says, if
@@ -204,7 +206,9 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
 
-    return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
+    text = getattr(picture, "text", None)  # what one of our pictures remembers
+    hung = hang_picture(source_image(photo), frame, source_image(picture), text=text)
+    return MadePicture(*hung)
 
 
 @takes(PrintSpec)

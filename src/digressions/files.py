@@ -8,12 +8,12 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, OutputError
+from .errors import DigressionsError, InputError, OutputError
 
 
 def check_folder(folder: Path) -> None:
@@ -130,6 +130,28 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=1, allow_nan=False) + "\n"
     with whole_file(path) as part:
         part.write_text(text, "utf-8")
+
+
+@contextmanager
+def reading_foreign(refusal: Callable[[str], DigressionsError]) -> Iterator[None]:
+    """The one place where what a library raises on a file from outside becomes an error of ours.
+
+    On damaged files libraries raise what their documentation does not list, such as a ValueError
+    for a number of 70 digits in a PDF. So the block holds nothing but calls of one library, and
+    whatever comes out of them is about the file.
+
+    Args:
+        refusal: Makes the error of a reason, which is one line and may be empty of sense.
+
+    Raises:
+        DigressionsError: What the block raised, as ``refusal`` has it; our own errors as they are.
+    """
+    try:
+        yield
+    except DigressionsError:
+        raise
+    except Exception as error:
+        raise refusal(" ".join(str(error).split())[:300] or type(error).__name__) from error
 
 
 def refuse_overwrite(source: Path, target: Path) -> None:

@@ -35,8 +35,8 @@ class FrameInputs(NamedTuple):
         photo: The photo.
         focal_35mm: Its focal length as EXIF has it, in mm for 35 mm film, or ``None``.
         mask: White where the opening is, black what stands before it; or ``None``.
-        found: All frames, the best first.
-        chosen: Those that get something: numbers in ``found`` from 0, in the order of the prompts
+        found: All frames, in the order of their numbers (see `numbered`).
+        chosen: Those that get something: places in ``found`` from 0, in the order of the prompts
             or pictures.
         pictures: The user's own, one for each chosen frame; none where some are painted.
         palette: Colours to paint from, and how to remember them; or ``None``.
@@ -96,7 +96,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     found = frames_in(wall, focal, spec, mask)
     numbers = choose(found, spec.frame, wanted, one_for_all=len(spec.prompts) == 1)
     if not spec.frame:
-        check_likely([found[index] for index in numbers], name_of(wall))
+        check_likely(found, numbers, name_of(wall))
     for index in numbers:
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
@@ -157,7 +157,7 @@ def read_mask(mask: PictureLike, photo: SourceImage) -> SourceImage:
 def frames_in(
     photo: SourceImage, focal_35mm: float | None, spec: FrameSpec, mask: SourceImage | None
 ) -> list[Frame]:
-    """The frames that were given, or else found, the best first.
+    """The frames that were given, or else found, in the order of their numbers.
 
     Raises:
         InputError: There are none.
@@ -168,10 +168,42 @@ def frames_in(
     elif mask is not None:
         found = [frame_at(pixels, opening_in_mask(mask.pixels), focal_35mm)]
     else:
-        found = find_frames(pixels, focal_35mm)
+        found = numbered(find_frames(pixels, focal_35mm))
     if not found:
         raise _none_found(photo, focal_35mm)
     return [replace(each, aspect=each.aspect.snapped()) for each in found] if spec.snap else found
+
+
+def numbered(found: Sequence[Frame]) -> list[Frame]:
+    """Frames as they are numbered: by place, as one reads, so that a photo's numbers stay when
+    something hangs in its frames and their scores are others. What is hardly a frame comes after.
+    """
+    likely = [frame for frame in found if frame.score >= LIKELY]
+    rest = [frame for frame in found if frame.score < LIKELY]
+    return [*_as_one_reads(likely), *_as_one_reads(rest)]
+
+
+def _as_one_reads(frames: Sequence[Frame]) -> list[Frame]:
+    """In rows from top to bottom, each from left to right. A row is what hangs at the height of
+    its highest frame's centre, or has its own centre at the height of that frame."""
+    left = sorted(frames, key=lambda frame: float(frame.opening.array[:, 1].mean()))
+    ordered: list[Frame] = []
+    while left:
+        first = _height(left[0])
+        row = [frame for frame in left if _share_a_row(first, _height(frame))]
+        ordered += sorted(row, key=lambda frame: float(frame.opening.array[:, 0].mean()))
+        left = [frame for frame in left if not any(frame is each for each in row)]
+    return ordered
+
+
+def _height(frame: Frame) -> tuple[float, float, float]:
+    """Top, centre and bottom of an opening."""
+    rows = frame.opening.array[:, 1]
+    return float(rows.min()), float(rows.mean()), float(rows.max())
+
+
+def _share_a_row(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    return one[0] <= other[1] <= one[2] or other[0] <= one[1] <= other[2]
 
 
 def _none_found(photo: SourceImage, focal_35mm: float | None) -> InputError:
@@ -195,8 +227,8 @@ def choose(
     """Which frames get the pictures or prompts, from 0, in their order.
 
     Args:
-        found: The best first.
-        numbers: As the user gave them, from 1; the best if not given.
+        found: In the order of their numbers.
+        numbers: As the user gave them, from 1; the surest if not given, in their order.
         wanted: How many prompts or pictures there are.
         one_for_all: Whether a single prompt is for all the numbers.
 
@@ -215,26 +247,34 @@ def choose(
         raise InputError(
             f"{wanted} pictures, but only {counted(len(found), 'frame')}: leave some out"
         )
-    return [number - 1 for number in numbers] if numbers else list(range(wanted))
+    if numbers:
+        return [number - 1 for number in numbers]
+    return sorted(_surest(found, range(len(found)))[:wanted])
 
 
-def check_likely(chosen: Sequence[Frame], photo: str) -> None:
+def _surest(found: Sequence[Frame], places: Iterable[int]) -> list[int]:
+    """Places in ``found``, that of the surest frame first."""
+    return sorted(places, key=lambda place: -found[place].score)
+
+
+def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> None:
     """Refuses what is hardly a frame, where the user named none.
 
     Args:
-        chosen: The best first.
+        found: In the order of their numbers.
+        chosen: Places in ``found``.
         photo: What to call the photo.
 
     Raises:
         InputError: The score of one of them is low.
     """
-    for number, each in enumerate(chosen, 1):
-        if each.score < LIKELY:
-            after = f" after {number - 1}" if number > 1 else ""
+    for likely, place in enumerate(_surest(found, chosen)):
+        if found[place].score < LIKELY:
+            after = f" after {likely}" if likely else ""
             raise InputError(
-                f"{photo}: what is most like a frame{after} has score {each.score:.2f}: `frame` "
-                f"{number} takes it anyway, `find` shows all of them, `corners` x,y x,y x,y x,y "
-                "gives another"
+                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}: "
+                f"`frame` {place + 1} takes it anyway, `find` shows all of them, `corners` x,y x,y "
+                "x,y x,y gives another"
             )
 
 

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import OutputError
-from ..events import Progress
+from ..events import Preview, Progress
 from ..files import parsed, write_json
 from ..generate.job import Job, check
 from ..generate.paint import Painted, paint_jobs
 from ..images.colour import oklab
 from ..images.image_files import read_image, to_array, write_image
+from ..images.xmp import SourceType, marked
 from ..models.base import Model
 from .frame_spec import check_enough
 from .trials import Subject, Trial
@@ -100,11 +101,11 @@ class Experiment:
 
     def run(
         self, *, batch_size: int = 16, most: int | None = None
-    ) -> Generator[Progress, None, int]:
+    ) -> Generator[Progress | Preview, None, int]:
         """Paints what is missing, at most ``most`` pictures.
 
         Yields:
-            Progress in steps.
+            Progress in steps, and each picture when its batch is done.
 
         Returns:
             How many pictures were painted.
@@ -116,7 +117,9 @@ class Experiment:
         jobs = [self.job(trial, seed) for trial, seed in todo]
         for event in paint_jobs(self.model, jobs, batch_size=batch_size):
             if isinstance(event, Painted):
-                write_image(self.path(*todo[event.job]), to_array(event.image))
+                path, picture = self.path(*todo[event.job]), to_array(event.image)
+                write_image(path, picture, marked({}, SourceType.COMPOSITE))
+                yield Preview(picture, path.stem)
             else:
                 yield event
         return len(todo)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, in_words
-from ..events import Estimate, Event, Note, Progress, Saved, counted, duration
+from ..events import Estimate, Event, Note, Progress, Saved, counted
 from ..files import whole_file
 from ..images.image_files import write_image
 from ..images.source_image import PictureLike
+from ..images.xmp import SourceType, marked
 from ..models.base import Model
+from ..pace import Pace
 from .candidates import Scene, room_for, scene
 from .chart import chart, sheet
 from .choosing import FrameInputs, read_frames
@@ -228,8 +229,8 @@ def explain_frame(
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
 
     Yields:
-        `Estimate` before and again after the first picture, `Progress` in steps, what was found as
-        a `Note` for each paragraph, and `Saved`.
+        `Estimate` before, and again once the time can be told, `Progress` in steps and a `Preview`
+        of each picture, what was found as a `Note` for each paragraph, and `Saved`.
 
     Raises:
         InputError, PromptError, ImageError, OutputError: Something cannot be, before anything is
@@ -299,15 +300,17 @@ def _painting(plan: Plan, experiment: Experiment) -> Iterator[Event]:
     if not missing:
         return
     steps = sum(experiment.job(trial, seed).num_steps for trial, seed in todo)
-    begun, before = time.perf_counter(), 0
-    for event in experiment.run(most=1):
-        before = event.done
-        yield Progress(event.task, before, steps)
-    seconds = (time.perf_counter() - begun) * (missing - 1)
-    text = f"at most about {duration(seconds)} to paint the rest"
-    yield Estimate(text, missing - 1, done + 1, seconds=seconds)
-    for event in experiment.run():
-        yield Progress(event.task, before + event.done, steps)
+    pace, before, now = Pace(), 0, 0
+    for most in (1, None):  # one by itself, to be warm
+        for event in experiment.run(most=most):
+            if isinstance(event, Progress):
+                now = before + event.done
+                yield Progress(event.task, now, steps)
+            else:  # at the end of a batch
+                pace.note(now)
+                yield event
+                yield from pace.estimate(steps, "paint")
+        before = now
 
 
 def _findings(plan: Plan, experiment: Experiment) -> Iterator[Event]:
@@ -317,7 +320,8 @@ def _findings(plan: Plan, experiment: Experiment) -> Iterator[Event]:
     said = words(found, plan, len(experiment.seeds))
     about = {"experiment": json.dumps(experiment.about)}
     write_image(folder / "explain.png", chart(found, plan, measured), about)
-    write_image(folder / "ways.png", sheet(plan, experiment), about)
+    pictures = marked(about, SourceType.COMPOSITE)
+    write_image(folder / "ways.png", sheet(plan, experiment), pictures)
     figures = dataclasses.asdict(found)
     text = "\n\n".join(in_words(paragraph, lambda name: name) for paragraph in said)
     note = json.dumps(figures, indent=1, default=lambda value: value.tolist())

@@ -51,6 +51,7 @@ from .frame_records import (
     PictureDetails,
     picture_details,
     room_details,
+    texts_of,
     with_details,
 )
 from .frame_spec import MAX_CANDIDATES, MAX_REFINED, FrameSpec
@@ -236,10 +237,10 @@ def replay_frame(request: ReplayRequest, model: Model, record: Record) -> Iterat
         pictures.append(Picture(pixels, own))
     made = pictures[0].array if room is None else hung(photo, mask, pictures)
     if job is None:
-        write_image(target, made, record.to_text())
+        write_image(target, made, texts_of(record))
         yield Saved(target)
     else:
-        yield from printed(job, made, target, record.to_text(), device=request.device)
+        yield from printed(job, made, target, texts_of(record), device=request.device)
 
 
 def _print_job(record: Record) -> PrintJob | None:

@@ -145,7 +145,8 @@ class FrameSpec(Params):
     """What to do with the frames in a photo: find them, hang pictures, or paint some for them."""
 
     prompts: Texts = option(
-        [], "What to paint into the best frame; one more for the next frame, and so on."
+        [],
+        "What to paint into the surest frame; several go in the order of the frames' numbers.",
     )
     params: FramePaintParams
     palette: Named | None = declared(StartParams, "palette")
@@ -153,7 +154,7 @@ class FrameSpec(Params):
         None,
         "The number of a frame, as `find` shows it; once for each prompt or picture.",
         group="Frame",
-        default_from="the best ones",
+        default_from="the surest ones",
     )
     corners: Corners | None = option(
         None,
@@ -220,7 +221,7 @@ class FrameSpec(Params):
         """
         if not (self.find or self.insert or self.prompts):
             raise InputError(
-                "say what to do: a prompt paints into the best frame, `find` draws the frames, "
+                "say what to do: a prompt paints into the surest frame, `find` draws the frames, "
                 "`insert` hangs a picture"
             )
         check_quoted(self.prompts)

@@ -6,7 +6,7 @@ Needs no torch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
+from ..generate.marks import composite_mark
 from ..generate.replay import ReplayRequest, replays_text
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import read_text, write_image
@@ -45,11 +46,14 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
         "photo": photo.origin,
         "size": [photo.pixels.shape[1], photo.pixels.shape[0]],
         "focal_35mm": inputs.focal_35mm,
-        "frames": [found.json_object() for found in inputs.found],
+        "frames": [
+            {"number": number} | found.json_object() for number, found in enumerate(inputs.found, 1)
+        ],
     }
     rounded = [Frame.from_json_object(each) for each in note["frames"]]  # as a replay draws them
     drawn = draw_frames(photo.pixels, rounded)
-    write_image(folder / "found.jpg", drawn, {"found": json.dumps(note)})
+    text = {"found": json.dumps(note)} | composite_mark([photo])
+    write_image(folder / "found.jpg", drawn, text)
     write_json(folder / "frames.json", note)
     for number, found in enumerate(inputs.found, 1):
         reasons = ", ".join(f"{name} {value:.2f}" for name, value in found.reasons.items())
@@ -83,11 +87,17 @@ def save_inserted(inputs: FrameInputs, paper: FramePrintSpec, folder: Path) -> I
             proof = proof_path(output) if paper.proof else None
             yield from print_source(job, picture, output, read_text(path) if path else {}, proof)
     room, text = _inserted(inputs.photo, inputs.mask, frames)
+    text |= composite_mark([inputs.photo, *inputs.pictures])
     yield from save_on_wall(folder, inputs.photo.pixels, room, text)
 
 
 def hang_picture(
-    photo: SourceImage, frame: Frame, picture: SourceImage, mask: SourceImage | None = None
+    photo: SourceImage,
+    frame: Frame,
+    picture: SourceImage,
+    mask: SourceImage | None = None,
+    *,
+    text: Mapping[str, str] | None = None,
 ) -> tuple[np.ndarray, dict[str, str]]:
     """A photo with a picture in one of its frames.
 
@@ -96,11 +106,13 @@ def hang_picture(
         frame: As `find.find_frames` gives it.
         picture: Is cut to the frame's aspect.
         mask: Of the photo's size, black where something stands before the frame; or ``None``.
+        text: What a picture in memory remembers.
 
     Returns:
         ``(H, W, 3)`` uint8, and the texts by which its file can be made again.
     """
-    return _inserted(photo, mask, [(frame, picture)])
+    room, own = _inserted(photo, mask, [(frame, picture)])
+    return room, own | composite_mark([photo, picture], text)
 
 
 def _inserted(

@@ -18,6 +18,7 @@ from ..diffusion.names import A1111_SAMPLERS
 from ..errors import ImageError, InputError, verbatim
 from ..files import parsed
 from ..geometry import Size
+from ..images.xmp import SourceType, marked
 from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
 from .foreign import ForeignSettings, is_usual, sampler_named, text_of
@@ -84,9 +85,15 @@ class Record(Params):
     version: str = option("", "Of the program that wrote it.")
     details: JsonObject = option({}, "What only its kind knows.")
 
+    @property
+    def source_type(self) -> SourceType:
+        """What made the picture: AI alone, or over another picture."""
+        return SourceType.TRAINED if self.image is None else SourceType.COMPOSITE
+
     def to_text(self) -> dict[str, str]:
-        """As the texts of an image file."""
-        return {"parameters": a1111(self), KEY: json.dumps(self.json_object(), allow_nan=False)}
+        """As the texts of an image file, marked as made by AI."""
+        own = {"parameters": a1111(self), KEY: json.dumps(self.json_object(), allow_nan=False)}
+        return marked(own, self.source_type)
 
 
 _NEEDED = {

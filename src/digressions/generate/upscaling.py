@@ -18,6 +18,7 @@ from ..images.decoding import MAX_PIXELS
 from ..images.image_files import check_suffix, read_text, write_image
 from ..images.source_image import PictureLike, SourceImage, remembered_image, source_image
 from ..images.upscale import check_upscaler, enlarging, load_upscaler
+from .marks import kept_mark
 from .params import UpscaleSpec
 from .replay import ReplayRequest, replays_text
 
@@ -62,7 +63,7 @@ def upscale_picture(
         "upscaler": spec.upscaler,
         "version": __version__,
     }
-    kept = {name: value for name, value in (text or {}).items() if name != "print"}
+    kept = {name: value for name, value in kept_mark(text or {}).items() if name != "print"}
     # What was done last is what is made again.
     remembered = kept | {"upscale": json.dumps(note)}
     yield from _enlarged(source, size, spec.upscaler, output, remembered, device)

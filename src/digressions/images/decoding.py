@@ -157,6 +157,6 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
             return image
         target = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
+    except Exception:  # LittleCMS has its own, and Pillow's on the way to it
         return image  # a profile that does not fit its picture says nothing about its colours
     return converted or image

@@ -151,10 +151,10 @@ def to_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def to_webp(image: np.ndarray, quality: int) -> bytes:
-    """``(H, W, 3)`` uint8 as the bytes of a lossy WebP; quality 0..100."""
+def to_webp(image: np.ndarray, quality: int, text: Mapping[str, str] | None = None) -> bytes:
+    """``(H, W, 3)`` uint8 as the bytes of a lossy WebP with texts; quality 0..100."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", quality=quality)
+    Image.fromarray(image).save(buffer, "WEBP", quality=quality, **save_options("WEBP", text or {}))
     return buffer.getvalue()
 
 

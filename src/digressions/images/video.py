@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,10 +20,12 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError, InputError, OutputError
-from ..files import remove_parts, whole_file
+from ..files import reading_foreign, remove_parts, whole_file
 from ..geometry import Size
+from .decoding import is_file
 from .image_files import check_suffix, resample, write_image
-from .text_chunks import gif_comment, save_options
+from .text_chunks import gif_extensions, save_options
+from .xmp import XMP
 
 _VIDEO = {
     ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium"}),
@@ -35,6 +38,9 @@ _SAMPLES = 16  # frames that a GIF's palette is made of
 _DITHER = 10.0  # grey levels from the darkest to the brightest of the pattern
 _TRIES = 8
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
+_XMP_TAG = "xmp"  # what FFmpeg calls the packet
+_TAGS = {XMP: _XMP_TAG}
+_XMP_UUID = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 _MAX_WEBP = 1_000_000_000  # bytes of all frames
 
 
@@ -169,16 +175,16 @@ def read_video_text(path: Path) -> dict[str, str]:
     """
     import av
 
-    try:
+    if not is_file(path):
+        raise ImageError(f"{path}: there is no such file")
+    with reading_foreign(lambda why: ImageError(f"{path} is not a film that can be read ({why})")):
         # What another program wrote need not be UTF-8.
-        with av.open(str(path), metadata_errors="replace") as container:
+        options = {"export_xmp": "1"}
+        with av.open(str(path), options=options, metadata_errors="replace") as container:
             found = dict(container.metadata)
-    except av.FFmpegError as error:
-        there = path.exists()
-        reason = " is not a film that can be read" if there else ": there is no such file"
-        raise ImageError(f"{path}{reason}") from error
     # Matroska writes the names of what it does not know in capitals.
-    return {name.lower(): value for name, value in found.items()}
+    names = {tag: name for name, tag in _TAGS.items()}
+    return {names.get(name.lower(), name.lower()): value for name, value in found.items()}
 
 
 def _frames(film: Film, size: Size) -> Iterator[tuple[int, np.ndarray]]:
@@ -196,7 +202,10 @@ def _encode(path: Path, kind: str, film: Film, text: Mapping[str, str]) -> Itera
     container_format, codec, options = _VIDEO[kind]
     flags = {"movflags": "faststart+use_metadata_tags"} if kind == ".mp4" else {}
     with av.open(str(path), "w", format=container_format, options=flags) as container:
-        container.metadata.update(text)
+        tags = {_TAGS.get(name, name): value for name, value in text.items()}
+        if kind == ".mp4":
+            tags.pop(_XMP_TAG, None)  # it gets a box of its own
+        container.metadata.update(tags)
         stream: Any = container.add_stream(codec, rate=_rate(film), options=options)
         stream.width, stream.height, stream.pix_fmt = *film.size, "yuv420p"
         context = stream.codec_context
@@ -207,6 +216,15 @@ def _encode(path: Path, kind: str, film: Film, text: Mapping[str, str]) -> Itera
             container.mux(stream.encode(picture))
             yield index + 1
         container.mux(stream.encode())
+    if XMP in text and kind == ".mp4":
+        with path.open("ab") as file:
+            file.write(_xmp_box(text[XMP].encode()))
+
+
+def _xmp_box(packet: bytes) -> bytes:
+    """An XMP packet as a box of an MP4 (XMP Specification Part 3, 2.1): at the end of the file it
+    moves nothing that offsets point to."""
+    return struct.pack(">I", 8 + 16 + len(packet)) + b"uuid" + _XMP_UUID + packet
 
 
 def _write_webp(path: Path, film: Film, text: Mapping[str, str]) -> Iterator[int]:
@@ -227,7 +245,7 @@ def _write_gif(
     for _ in range(_TRIES):
         yield from _write_gif_at(path, film, size, palette)
         if text:
-            _insert_comment(path, gif_comment(text))
+            _insert(path, gif_extensions(text))
         written = path.stat().st_size
         if most_bytes is None or written <= most_bytes:
             return size
@@ -256,14 +274,14 @@ def _write_gif_at(path: Path, film: Film, size: Size, palette: Image.Image) -> I
         container.mux(stream.encode())
 
 
-def _insert_comment(path: Path, comment: bytes) -> None:
-    """Puts a comment where readers look for it, before the first frame; by way of a second file,
-    so that a long film takes no more memory."""
+def _insert(path: Path, extensions: bytes) -> None:
+    """Puts extensions where readers look for them, before the first frame; by way of a second
+    file, so that a long film takes no more memory."""
     with whole_file(path) as part, path.open("rb") as gif, part.open("wb") as copy:
         head = gif.read(13)
         flags = head[10]
         palette = gif.read(3 * 2 ** ((flags & 7) + 1)) if flags & 0x80 else b""
-        copy.write(head + palette + comment)
+        copy.write(head + palette + extensions)
         shutil.copyfileobj(gif, copy)
 
 

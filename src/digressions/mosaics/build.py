@@ -25,13 +25,14 @@ from ..geometry import Grid, Size
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
+from ..pace import Pace
 from .base_image import base_image_of, notes_on_base_image, remembered_base_image
 from .folder import KIND, MosaicFolder, MosaicPlan
 from .mosaic_spec import BuildParams, Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
 
 BYTES_PER_PIXEL = 2.2  # store (lossless) and pyramid together, measured on the bundled model
-SECONDS_BEFORE_ESTIMATE = 5.0  # of painting, before it is said how long the rest takes
+SECONDS_BEFORE_ESTIMATE = 5.0  # of a search for the size of batches that has not ended
 
 
 def build(
@@ -205,27 +206,19 @@ def _painted(
     if done:
         yield Note(f"{len(done):,} of them are already done; continuing with the rest")
     yield Progress("painting", len(done), cells)
-    totals, timed = PaintTotals(), not _is_here(executor)  # workers yet to start tell nothing
-    begun = time.perf_counter()
+    totals, pace = PaintTotals(), Pace()
+    begun, size = time.perf_counter(), 0
     painting = folder.paint(batch_size=options.batch_size, executor=executor)
     with closing(painting):
         for totals in painting:
-            enough = folder.sizes.settled or time.perf_counter() - begun > SECONDS_BEFORE_ESTIMATE
-            if enough and not timed and totals.painted < wanted:
-                yield _timed(estimate, (wanted - totals.painted) / totals.rate)
-                timed = True
             yield Progress("painting", len(done) + totals.placed, cells)
+            if folder.sizes.now != size:  # another size of batches has another pace
+                size = folder.sizes.now
+                pace.restart()
+            pace.note(totals.painted)
+            if folder.sizes.settled or time.perf_counter() - begun > SECONDS_BEFORE_ESTIMATE:
+                yield from pace.estimate(wanted, "paint")
     return totals
-
-
-def _timed(estimate: Estimate, seconds: float) -> Estimate:
-    return Estimate(
-        f"about {duration(seconds)} to paint",
-        pictures=estimate.pictures,
-        done=estimate.done,
-        seconds=seconds,
-        disk=estimate.disk,
-    )
 
 
 def _rate_text(totals: PaintTotals, executor: Executor[Model] | None) -> str:

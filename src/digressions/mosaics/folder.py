@@ -20,7 +20,7 @@ from ..files import check_folder
 from ..generate.batching import BatchSize
 from ..generate.metadata import Record
 from ..images.image_files import read_image, to_tensor, write_image
-from ..images.text_chunks import xmp_packet
+from ..images.xmp import XMP, bare_mark, xmp_packet
 from ..models.base import Model
 from .base_image import BaseImage, check_base_image, making_base_image
 from .cells import cell_seed, check_cells, exact_cells, strips
@@ -195,7 +195,8 @@ class MosaicFolder:
         with self._store() as store:
             # One pass over the store: what measures and what averages down look on.
             passing = small.watch(gauge.watch(strips(store, mosaic)))
-            pyramid = write_deep_zoom(passing, width, height, self.path, quality=95)
+            mark = bare_mark(text)[XMP].encode()
+            pyramid = write_deep_zoom(passing, width, height, self.path, quality=95, xmp=mark)
             yield from tracked("writing the pyramid", pyramid, height)
             if single is not None:
                 # Another pass: libvips pulls each file's strips at its own pace, so one pass for

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import OutputError, verbatim
-from ..files import parsed, write_json
+from ..files import parsed, reading_foreign, write_json
 
 _SCHEMA = """
 create table if not exists job (key text primary key, value text not null);
@@ -111,12 +111,11 @@ class Store:
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """What SQLite raises in the block becomes one `OutputError` that says what to do."""
-    try:
-        yield
-    except UnicodeDecodeError as error:  # a damaged file's own words, in SQLite's message
-        raise OutputError(f"{path}: {_NO_STORE}") from error
-    except sqlite3.Error as error:
-        raise OutputError(f"{path}: {_reason(error)}") from error
+    with reading_foreign(lambda _: OutputError(f"{path}: {_NO_STORE}")):
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutputError(f"{path}: {_reason(error)}") from error
 
 
 def _reason(error: sqlite3.Error) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
 from ..errors import InputError
+from ..files import reading_foreign
 from .paper import Sheet
 
 IntentName = Literal["perceptual", "relative", "saturation", "absolute"]
@@ -82,12 +83,10 @@ def read_profile(path: Path) -> Profile:
             something that nothing is printed by.
     """
     content = _content(path)
-    try:
+    with reading_foreign(lambda _: _damaged(path)):
         inner = ImageCms.ImageCmsProfile(io.BytesIO(content)).profile
         name = " ".join((inner.profile_description or "").split()) or path.name
         kind, colours = inner.device_class.strip(), inner.xcolor_space.strip()
-    except (OSError, ValueError, TypeError, ImageCms.PyCMSError) as error:
-        raise _damaged(path) from error
     if kind not in _CLASSES or colours not in _COLOURS:
         raise InputError(
             f"{path} is an ICC profile of {colours or 'nothing'} ({kind}), which nothing is "
@@ -178,7 +177,11 @@ def _lab(stored: np.ndarray) -> np.ndarray:
 
 def _transform(source: Profile, target: Profile, intent: str) -> ImageCms.ImageCmsTransform:
     compensate = ImageCms.Flags.BLACKPOINTCOMPENSATION
-    try:
+
+    def refusal(why: str) -> InputError:
+        return InputError(f"the ICC profile cannot convert: {why}", field="icc")
+
+    with reading_foreign(refusal):
         return ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(source.content)),
             ImageCms.ImageCmsProfile(io.BytesIO(target.content)),
@@ -187,8 +190,6 @@ def _transform(source: Profile, target: Profile, intent: str) -> ImageCms.ImageC
             INTENTS[intent],
             ImageCms.Flags.NONE if intent == "absolute" else compensate,
         )
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        raise InputError(f"the ICC profile cannot convert: {error}", field="icc") from error
 
 
 def _applied(image: np.ndarray, transform: ImageCms.ImageCmsTransform) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
+from ..generate.marks import kept_mark
 from ..generate.replay import ReplayRequest, reads_text, replays_text
 from ..geometry import Size
 from ..images.image_files import read_text
@@ -87,7 +88,7 @@ def print_source(
     own = Size(source.pixels.shape[1], source.pixels.shape[0])
     note = {"image": source.origin} | job.remembered(own)
     yield from notes(job, own)
-    remembered = {**text, "print": json.dumps(note)}
+    remembered = {**kept_mark(text), "print": json.dumps(note)}
     yield from printed(job, source.pixels, output, remembered, proof=proof, device=device)
 
 

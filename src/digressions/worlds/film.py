@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from ..distributed.executor import Executor, with_notes
 from ..errors import InputError
-from ..events import Estimate, Event, Note, Saved, counted, duration, tracked
+from ..events import Estimate, Event, Note, Saved, counted
 from ..generate.declare import Params
 from ..generate.kinds import PictureSize
 from ..generate.metadata import Record
@@ -22,6 +22,7 @@ from ..images.video import check_video, write_video
 from ..models.base import Model
 from ..mosaics.base_image import remembered_base_image
 from ..mosaics.mosaic_spec import Mosaic
+from ..pace import paced
 from .bank import FiniteWorld, growing_bank
 from .cache import Cache
 from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
@@ -142,14 +143,14 @@ def _filming(
         most_bytes = None if max_mb is None else int(max_mb * 1_000_000)
         text = film_record(plan, film).to_text()
         writing = write_video(target, film, most_bytes=most_bytes, text=text)
-        size = yield from tracked("filming", writing, film.count)
+        size = yield from paced("filming", "film", writing, film.count)
         yield _closes(film)
         fits = f"at {size} to fit {max_mb:g} MB" if size != film.size else ""
         yield Saved(target, fits, {"loop": list(loop)})
 
 
 def _painting(film: ZoomFilm) -> Iterator[Event]:
-    """Says what a film costs, once a batch is painted to tell, and paints the rest."""
+    """Says what a film costs, and paints it."""
     needed = film.needed()
     cost, levels = film.cost(needed), len(film.world.manifest.loop)
     whole = levels * film.world.manifest.cells.grid.cells
@@ -158,14 +159,16 @@ def _painting(film: ZoomFilm) -> Iterator[Event]:
     yield Estimate(
         f"{counted(levels, 'level')} in {film.count:,} frames of {film.size} "
         f"({film.count / film.fps:.1f} s): {cost.pictures:,} pictures{of_whole}, "
-        f"{cost.canvases:,} of them enlarged, about {duration(cost.seconds)}",
+        f"{cost.canvases:,} of them enlarged",
         pictures=cost.pictures - cost.done,
         done=cost.done,
-        seconds=cost.seconds,
     )
     if cost.done:
         yield Note(f"{cost.done:,} of them are already painted; continuing with the rest")
-    yield from tracked("painting", film.preparing(needed), needed.total)
+    pictures, canvases = len(needed.pictures), len(needed.canvases)
+    yield from paced("painting", "paint", film.painting(needed), pictures)
+    if canvases:
+        yield from paced("enlarging", "enlarge", film.enlarging(needed), canvases)
 
 
 def _closes(film: ZoomFilm) -> Note:

@@ -31,6 +31,7 @@ from ..events import Estimate, Event, Saved, completed, in_bytes, tracked
 from ..files import workshop, writing
 from ..images.image_files import to_webp
 from ..images.source_image import SourceImage
+from ..images.xmp import XMP, SourceType, marked
 from ..models.base import Model
 from ..mosaics.store import check_same_job, read_manifest, write_manifest
 from .bank import Bank, growing_bank
@@ -59,14 +60,24 @@ class Site:
     """The folder of a finite world. Opening it checks what can be checked, and writes nothing."""
 
     def __init__(
-        self, folder: Path, title: str, manifest: Manifest, count: int, most_bytes: int
+        self,
+        folder: Path,
+        title: str,
+        manifest: Manifest,
+        count: int,
+        most_bytes: int,
+        *,
+        kind: SourceType = SourceType.TRAINED,
     ) -> None:
-        """Raises:
+        """``kind`` says what made its pictures.
+
+        Raises:
         InputError: So many pictures cannot fit.
         OutputError: The folder is another job's, or holds other files.
         """
         self.folder, self.title, self.manifest = folder, title, manifest
         self.count, self.most_bytes = count, most_bytes
+        self._mark = marked({}, kind)
         world = manifest.json_object() | {"reuse": count}
         self._job = {"world": world, "title": title, "most_bytes": most_bytes}
         found = read_manifest(folder, KIND)
@@ -106,7 +117,8 @@ class Site:
 
     def _fixed(self) -> int:
         page = sum(path.stat().st_size for path in page_files().values())
-        return self._maps_size() + page
+        files = self.count + math.ceil(self.count / ACROSS**2)
+        return self._maps_size() + page + files * len(self._mark[XMP])
 
     def _maps_size(self) -> int:
         return self.count * self.manifest.cells.grid.cells * _dtype(self.count).itemsize
@@ -177,7 +189,7 @@ class Site:
         for quality in QUALITIES:
             left = room
             for name, picture in self._pictures(world, bank):
-                webp = to_webp(picture, quality)
+                webp = to_webp(picture, quality, self._mark)
                 left -= len(webp)
                 if left < 0:
                     break
@@ -243,7 +255,8 @@ def export_site(
     world = resolve_world(model, spec.world, start)
     manifest = manifest_of(model, world)
     most_bytes = int(spec.max_mb * 1_000_000)
-    site = Site(Path(target), spec.world.params.prompt, manifest, spec.reuse, most_bytes)
+    kind, title = world.base.record.source_type, spec.world.params.prompt
+    site = Site(Path(target), title, manifest, spec.reuse, most_bytes, kind=kind)
     yield from notes_on_world(model, world)
     work = _exporting(model, world, site, spec, executor)
     yield from work if executor is None else with_notes(executor, work)
