@@ -16,6 +16,7 @@ from ..files import check_folder
 from ..homography import Quad
 from ..images.colour import PaletteOrigin, read_palette
 from ..images.image_files import focal_length
+from ..images.mask_files import read_mask
 from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from ..prompts.scheduling import negative_text, parsed
@@ -89,7 +90,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     wall = source_image(photo)
     focal = focal_length(sources[0]) if sources else None
     pictures = [source_image(picture) for picture in spec.insert or []]
-    mask = None if spec.mask is None else read_mask(spec.mask, wall)
+    mask = None if spec.mask is None else read_mask(spec.mask, wall, spec.mask_alpha)
     palette = None if spec.palette is None else read_palette(spec.palette)
     found = frames_in(wall, focal, spec, mask)
     numbers = choose(found, spec.frame, wanted, one_for_all=len(spec.prompts) == 1)
@@ -131,25 +132,6 @@ def check_sources(sources: Iterable[Path], folder: Path, *, painting: bool) -> N
         here = path.resolve().parent == folder.resolve()
         if here and re.fullmatch(written, path.name):
             raise InputError(f"{path} would be written over: choose another `output`")
-
-
-def read_mask(mask: PictureLike, photo: SourceImage) -> SourceImage:
-    """A mask of a photo.
-
-    Raises:
-        ImageError: It cannot be read.
-        InputError: It is not of the photo's size.
-    """
-    found = source_image(mask, mask=True)
-    (high, wide), (rows, columns) = photo.pixels.shape[:2], found.pixels.shape
-    if (rows, columns) != (high, wide):
-        name = found.origin["path"] or "the mask"
-        raise InputError(
-            f"{name} is {columns} x {rows} pixels, {name_of(photo)} is {wide} x {high}: a mask "
-            "needs the size of its photo",
-            field="mask",
-        )
-    return found
 
 
 def frames_in(

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..errors import InputError
 from ..geometry import Size
 from ..homography import Quad, pixel_corners
-from ..images.image_files import resample
+from ..images.image_files import thumbnail
 from .aspect import CORNER_ERROR, Aspect, aspects, rectangularity
 from .quads import CandidateQuad, Candidates, candidate_quads, interiors, shrunk, smoothed
 from .scoring import non_maximum_suppression, scores
@@ -252,13 +252,6 @@ def draw_frames(photo: np.ndarray, frames: Sequence[Frame], longest: int = 1600)
         draw.rectangle(draw.multiline_textbbox(where, label, font), _GROUND)
         draw.multiline_text(where, label, _INK, font)
     return np.asarray(image)
-
-
-def thumbnail(image: np.ndarray, longest: int) -> np.ndarray:
-    """An image ``(H, W, 3)`` uint8 whose longer side has at most ``longest`` pixels."""
-    factor = min(1.0, longest / max(image.shape[:2]))
-    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
-    return resample(image, width, height)
 
 
 def surroundings(frame: Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -16,10 +16,11 @@ from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
 from ..generate.replay import ReplayRequest, replays_text
 from ..images.contact_sheet import contact_sheet
-from ..images.image_files import write_image
+from ..images.image_files import thumbnail, write_image
+from ..images.mask_files import remembered_mask
 from ..images.source_image import SourceImage, remembered_image
 from .choosing import FrameInputs
-from .find import Frame, draw_frames, thumbnail
+from .find import Frame, draw_frames
 from .frame_records import Opening, damaged
 from .hang import hang
 
@@ -155,8 +156,9 @@ def replay_inserted(request: ReplayRequest) -> Iterator[Event]:
     """
     try:
         note = parsed(request.text["frame"])
-        room = remembered_image(note["photo"]).pixels
-        mask = None if note["mask"] is None else remembered_image(note["mask"], mask=True).pixels
+        photo = remembered_image(note["photo"])
+        mask = None if note["mask"] is None else remembered_mask(note["mask"], photo).pixels
+        room = photo.pixels
         for one in note["hung"]:
             room = _hung(room, mask, one, remembered_image(one["picture"]))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 GROUND, INK = (24, 24, 27), (212, 212, 216)
 LINE = 20  # pixels that a label takes
+SHEET_SIDE = 1024
+"""Pixels of a picture's longer side on a sheet, at most: a sheet is for choosing."""
 
 
 def contact_sheet(

@@ -25,6 +25,9 @@ _KINDS = (
     *("AVIF", "JPEG2000", "ICO", "TGA"),
 )
 _MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}  # what a profile of each colour space is for
+CLOSE = 1e-3
+"""Floats of a picture may miss 0..1 by so much, and are clipped."""
+_PHOTOMETRIC, _BITS, _WHITE_IS_ZERO = 262, 258, 0  # tags of TIFF, and a value
 _PILLOW = threading.Lock()
 
 
@@ -105,36 +108,83 @@ def refusing(path: Path) -> Iterator[None]:
 def decoded(image: Image.Image, background: Colour) -> np.ndarray:
     """An opened picture of any of Pillow's modes as ``(H, W, 3)`` uint8 sRGB.
 
-    EXIF orientation is applied; the rest as `to_srgb`.
+    What is transparent is composited over ``background``; the rest as `layers`.
 
     Raises:
         Exception: Whatever Pillow raises for what it cannot decode; see `refusing`.
     """
-    image.load()
-    return np.array(to_srgb(ImageOps.exif_transpose(image), background))
+    colours, alpha = layers(image)
+    return colours if alpha is None else over(background, colours, alpha)
 
 
-def to_srgb(image: Image.Image, background: Colour) -> Image.Image:
-    """A loaded picture of any of Pillow's modes as ``RGB``, in sRGB.
+def layers(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """An opened picture of any of Pillow's modes as colours and transparency.
 
-    Colours are converted from an embedded profile, 16 bits and floats in 0..1 are scaled to 8 bits,
-    alpha is composited over ``background``, which is sRGB already.
+    EXIF orientation is applied, colours are converted from an embedded profile, 16 and 32 bits and
+    floats in 0..1 are scaled to 8 bits.
+
+    Returns:
+        ``(H, W, 3)`` uint8 sRGB, and ``(H, W)`` uint8: 0 where it is transparent, 255 where it is
+        opaque; ``None`` where all of it is.
+
+    Raises:
+        ImageError: Floats of another range.
+        Exception: Whatever Pillow raises for what it cannot decode; see `refusing`.
     """
+    image.load()
     profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):  # 16-bit grey comes as I;16 or I, floats as F
-        image = _eight_bits(image)
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    opaque = _without_alpha(image)
-    image = (_converted(opaque, profile) if profile else opaque).convert("RGB")
-    if alpha is None:
-        return image
-    return Image.composite(image, Image.new("RGB", image.size, background), alpha)
+        upright = _eight_bits(image)
+    else:
+        upright = ImageOps.exif_transpose(image)
+    alpha = None
+    if upright.has_transparency_data:
+        alpha = np.array(upright.convert("RGBA").getchannel("A"))
+    opaque = _without_alpha(upright)
+    colours = np.array((_converted(opaque, profile) if profile else opaque).convert("RGB"))
+    return colours, None if alpha is None or alpha.min() == 255 else alpha
+
+
+_SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
+"""Kinds of files that hold several pictures; those of an icon are one in several sizes."""
+
+
+def pictures_in(image: Image.Image) -> int:
+    """How many pictures the file of an opened one holds: frames of an animation, pages."""
+    return int(getattr(image, "n_frames", 1)) if image.format in _SEVERAL else 1
+
+
+def over(background: Colour, colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours ``(H, W, 3)`` uint8 by their alpha ``(H, W)`` uint8 over a colour, both sRGB."""
+    ground = Image.new("RGB", (alpha.shape[1], alpha.shape[0]), background)
+    return np.array(Image.composite(Image.fromarray(colours), ground, Image.fromarray(alpha)))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
+    """A picture of one channel of 16 or 32 bits or of floats, upright, as ``L`` or ``LA``."""
+    tags = getattr(image, "tag_v2", {})
     values = np.asarray(image).astype(np.float64)
-    values = values * 255 if image.mode == "F" else values / 257
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    whole = 65535
+    if image.mode == "F":
+        whole = 1
+        low, high = float(values.min()), float(values.max())
+        if not (low >= -CLOSE and high <= 1 + CLOSE):  # NaN as well
+            raise ImageError(
+                f"its floats go from {low:g} to {high:g}, and those of a picture from 0 to 1: "
+                "save it with 8 or 16 bits"
+            )
+    elif 32 in tags.get(_BITS, ()):
+        whole, values = 2**32 - 1, values % 2**32  # which Pillow reads as signed
+    grey = values * (255 / whole)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow heeds up to 8 bits
+        grey = 255 - grey
+    found = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        found.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    if "exif" in image.info:
+        found.info["exif"] = image.info["exif"]
+    return ImageOps.exif_transpose(found)
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:

@@ -57,7 +57,8 @@ def print_picture(
             the spec or the place.
     """
     check_upscaler(spec.upscaler)
-    image, origin = source_image(picture)
+    source = source_image(picture)
+    image, origin = source.pixels, source.origin
     own = Size(image.shape[1], image.shape[0])
     job = spec.job(own.width / own.height)
     proof = proof_path(output) if spec.proof else None
@@ -68,6 +69,7 @@ def print_picture(
                 refuse_overwrite(Path(picture), target)
         text = read_text(picture) if text is None else text
     text = {**(text or {}), "print": json.dumps({"image": origin} | job.remembered(own))}
+    yield from source.notes()
     yield from notes(job, own)
     yield from printed(job, image, output, text, proof=proof, device=device)
 

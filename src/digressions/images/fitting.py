@@ -1,0 +1,98 @@
+"""A picture brought to another aspect: cut, kept whole, or continued; and what is said about it.
+
+The names are Pillow's and CSS's: *cover* cuts off what sticks out, *contain* makes the result
+smaller instead, in the picture's aspect, *pad* mirrors the picture at its edges.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..events import Note
+from ..geometry import Box, Size
+from . import Fit
+from .image_files import cover
+
+_TO_SAY = 0.005  # a smaller share that is cut off is rounding
+
+
+def fitted(image: np.ndarray, size: Size, fit: Fit) -> np.ndarray:
+    """A picture at exactly a size.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+        size: For *contain*, what `contained` gives.
+        fit: How it comes to the aspect of ``size``.
+
+    Returns:
+        ``(size.height, size.width, 3)`` uint8.
+    """
+    return cover(padded(image, size) if fit == "pad" else image, *size)
+
+
+def padded(image: np.ndarray, size: Size) -> np.ndarray:
+    """A picture ``(H, W, 3)`` mirrored at its edges until it has the aspect of a size."""
+    height, width = image.shape[:2]
+    wide = max(width, round(height * size.width / size.height))
+    high = max(height, round(width * size.height / size.width))
+    left, top = (wide - width) // 2, (high - height) // 2
+    return cut(image, Box(-left, -top, wide - left, high - top))
+
+
+def cut(image: np.ndarray, box: Box, *, mirrored: bool = True) -> np.ndarray:
+    """The part of a picture ``(H, W, ...)`` that lies in a box; beyond its edges it is mirrored, as
+    often as that takes, or 0."""
+    height, width = image.shape[:2]
+    inside = Box(max(box.left, 0), max(box.top, 0), min(box.right, width), min(box.bottom, height))
+    if inside == box:
+        return image[box.top : box.bottom, box.left : box.right]
+    if mirrored:
+        rows = _mirrored(np.arange(box.top, box.bottom), height)
+        return image[rows][:, _mirrored(np.arange(box.left, box.right), width)]
+    found = np.zeros((*box.size[::-1], *image.shape[2:]), image.dtype)
+    there = found[inside.top - box.top :, inside.left - box.left :]
+    part = image[inside.top : inside.bottom, inside.left : inside.right]
+    there[: part.shape[0], : part.shape[1]] = part
+    return found
+
+
+def contained(picture: Size, size: Size, multiple: int = 1) -> Size:
+    """The largest size of a picture's aspect inside another, in multiples of some pixels."""
+    scale = min(size.width / picture.width, size.height / picture.height)
+    return Size(
+        *(
+            min(most // multiple, max(1, round(side * scale / multiple))) * multiple
+            for side, most in zip(picture, size, strict=True)
+        )
+    )
+
+
+def cut_note(name: str, picture: Size, size: Size, fit: Fit, others: str) -> list[Note]:
+    """What a user should know of what is cut off a picture to bring it to an aspect.
+
+    Args:
+        name: Of the picture.
+        picture: Its size.
+        size: That it is brought to.
+        fit: How.
+        others: The ways that keep all of it, such as "`fit` pad keeps all of it".
+    """
+    if fit == "pad":
+        return []
+    wide = picture.height * size.width / size.height
+    if wide < picture.width:
+        lost, side, ends = picture.width - round(wide), picture.width, "left and right"
+    else:
+        high = picture.width * size.height / size.width
+        lost, side, ends = picture.height - round(high), picture.height, "top and bottom"
+    if lost < _TO_SAY * side:
+        return []
+    each = f"{lost // 2:,}" if lost % 2 == 0 else f"{lost // 2:,} and {lost - lost // 2:,}"
+    words = f"{name} is {picture}: {each} px are cut off at its {ends} to fit the aspect of {size}"
+    return [Note(f"{words} ({others})" if others else words, "note")]
+
+
+def _mirrored(places: np.ndarray, side: int) -> np.ndarray:
+    """Places along a side, those beyond its ends mirrored into it."""
+    there = places % (2 * side)
+    return np.where(there < side, there, 2 * side - 1 - there)
