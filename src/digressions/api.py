@@ -15,20 +15,18 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .ensembles.ensemble_spec import EnsembleSpec
 from .errors import InputError
 from .events import Event, Note, Saved
 from .files import slug
 from .frames.frame_spec import FrameSpec
-from .generate.declare import Params
 from .generate.params import PaintSpec, UpscaleSpec
+from .generate.signatures import takes
 from .mosaics.mosaic_spec import MosaicSpec
 from .prints.print_spec import PrintSpec
 from .worlds.world_spec import FilmSpec
@@ -47,52 +45,12 @@ if TYPE_CHECKING:
     from .models.base import Model
     from .mosaics.mosaic_spec import BuildParams
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def _takes(spec: type[Params], *, instead: str = "") -> Callable[[_F], _F]:
-    """Shows ``help()`` and interactive shells the parameters of a spec in a function's signature,
-    in place of its ``**parameters``.
-
-    Args:
-        instead: What the function calls differently, by the spec's name, or leaves out.
-    """
-
-    def decorate(function: _F) -> _F:
-        signature = inspect.signature(function)
-        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-        taken = {each.name for each in own} | {instead}
-        declared = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if info.is_required() else info.get_default(),
-                annotation=_bare(info.annotation),
-            )
-            for name, info in spec.flat_fields().items()
-            if name not in taken
-        ]
-        shown = signature.replace(parameters=[*own, *declared])
-        vars(function)["__signature__"] = shown
-        return function
-
-    return decorate
-
-
-def _bare(kind: Any) -> Any:
-    """A type without what validates it."""
-    if get_origin(kind) is Annotated:
-        return _bare(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        return Union[tuple(_bare(each) for each in get_args(kind))]  # noqa: UP007
-    return kind
-
 
 @overload
 def paint(model: Model, prompt: str, *, n: None = None, **parameters: Any) -> Picture: ...
 @overload
 def paint(model: Model, prompt: str, *, n: int, **parameters: Any) -> Iterator[Picture]: ...
-@_takes(PaintSpec)
+@takes(PaintSpec)
 def paint(
     model: Model, prompt: str, *, n: int | None = None, **parameters: Any
 ) -> Picture | Iterator[Picture]:
@@ -115,7 +73,7 @@ def paint(
     return found if n is not None else next(found)
 
 
-@_takes(EnsembleSpec, instead="prompt")
+@takes(EnsembleSpec, instead="prompt")
 def ensemble(
     model: Model, prompts: Iterable[str], *, output: str | Path | None = None, **parameters: Any
 ) -> Iterator[Event]:
@@ -135,7 +93,7 @@ def ensemble(
     return paint_ensemble(model, spec, _output(output, f"{slug(' '.join(texts))}.png"))
 
 
-@_takes(MosaicSpec)
+@takes(MosaicSpec)
 def mosaic(
     model: Model,
     prompt: str,
@@ -160,7 +118,7 @@ def mosaic(
     return build(model, spec, _output(output, slug(prompt)), making, executor=executor)
 
 
-@_takes(FilmSpec)
+@takes(FilmSpec)
 def film(
     model: Model,
     prompt: str,
@@ -203,7 +161,7 @@ def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[
     return found(as_array(photo), focal_35mm)
 
 
-@_takes(FrameSpec)
+@takes(FrameSpec)
 def fill_frames(
     model: Model,
     photo: PictureLike,
@@ -211,7 +169,8 @@ def fill_frames(
     output: str | Path | None = None,
     **parameters: Any,
 ) -> Iterator[Event]:
-    """Paints pictures into the frames of a photo: candidates, the finished room, a print.
+    """Paints pictures into the frames of a photo: candidates, the finished room, a print; or finds
+    the frames (``find``), hangs pictures of your own (``insert``), explains colours (``explain``).
 
     Args:
         photo: A photo of a wall.
@@ -219,11 +178,27 @@ def fill_frames(
         output: The folder; ``out/PHOTO-frame`` if not given.
         parameters: Those of `FrameSpec`: ``n``, ``pick``, ``refine``, ``size`` of the paper, ...
     """
-    from .frames.filling import fill_frames as filling
-
     spec = FrameSpec.of(prompts=list(prompts), **parameters)
     name = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
-    return filling(model, photo, spec, _output(output, f"{name}-frame"))
+    return _framed(model, photo, spec, _output(output, f"{name}-frame"))
+
+
+def _framed(model: Model, photo: PictureLike, spec: FrameSpec, folder: Path) -> Iterator[Event]:
+    """All that a spec asks for of the frames in a photo."""
+    from .frames.choosing import read_frames
+    from .frames.explain import explain_frame
+    from .frames.filling import fill_frames as filling
+    from .frames.inserting import save_found, save_inserted
+
+    inputs = read_frames(photo, spec, folder)
+    if spec.find:
+        yield from save_found(inputs, folder)
+    if spec.insert:
+        yield from save_inserted(inputs, folder)
+    if spec.explain:
+        yield from explain_frame(model, photo, spec, folder / "explain", inputs)
+    elif spec.prompts:
+        yield from filling(model, photo, spec, folder, inputs)
 
 
 def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
@@ -234,15 +209,29 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
         photo: The photo that the frame was found in.
         frame: One of `find_frames`.
         picture: Any picture; it is cut to the frame's aspect.
+
+    Raises:
+        InputError: It is no such frame, or lies outside the photo.
     """
+    from .frames.choosing import notes_on_hanging
+    from .frames.find import Frame
     from .frames.inserting import hang_picture
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
 
-    return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
+    if not isinstance(frame, Frame):
+        raise InputError(
+            f"`frame` is {frame!r:.40}: it must be one of those that find_frames gives, such as "
+            "find_frames(photo)[0]",
+            field="frame",
+        )
+    wall, own = source_image(photo), source_image(picture)
+    for note in [*wall.notes(), *notes_on_hanging(own, frame, "the frame")]:
+        _warn(note, 1)
+    return MadePicture(*hang_picture(wall, frame, own))
 
 
-@_takes(PrintSpec)
+@takes(PrintSpec)
 def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
     """Makes a file for a printer, of an exact size.
 
@@ -262,7 +251,7 @@ def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> P
     return path
 
 
-@_takes(UpscaleSpec)
+@takes(UpscaleSpec)
 def upscale(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
     """Enlarges a picture.
 

@@ -13,8 +13,10 @@ import numpy as np
 from ..errors import InputError
 from ..events import Note, counted
 from ..files import check_folder
+from ..geometry import Size
 from ..homography import Quad
 from ..images.colour import PaletteOrigin, read_palette
+from ..images.fitting import cut_note
 from ..images.image_files import focal_length
 from ..images.mask_files import read_mask
 from ..images.source_image import PictureLike, SourceImage, source_image
@@ -249,3 +251,22 @@ def notes_on_aspect(number: int, frame: Frame) -> Iterator[Note]:
             f"the photo does not show clearly how wide frame {number} is: width / height {aspect}",
             "note",
         )
+
+
+def notes_on_sources(inputs: FrameInputs) -> Iterator[Note]:
+    """What a user should know of what is not taken from the photo and the pictures."""
+    yield from inputs.photo.notes()
+    for index, picture in zip(inputs.chosen, inputs.pictures, strict=False):
+        yield from notes_on_hanging(picture, inputs.found[index], f"frame {index + 1}")
+
+
+def notes_on_hanging(picture: SourceImage, frame: Frame, name: str) -> Iterator[Note]:
+    """What a user should know of what is not taken from a picture that hangs in a frame.
+
+    Args:
+        name: What to call the frame.
+    """
+    yield from picture.notes()
+    own, aspect = Size(picture.pixels.shape[1], picture.pixels.shape[0]), frame.aspect.value
+    to = f"{name}, whose width / height is {aspect:.3f}"
+    yield from cut_note(picture.name, own, aspect, to)

@@ -25,7 +25,7 @@ from ..images.source_image import PictureLike
 from ..models.base import Model
 from .candidates import Scene, room_for, scene
 from .chart import chart, sheet
-from .choosing import FrameInputs, read_frames
+from .choosing import FrameInputs, notes_on_sources, read_frames
 from .experiment import Experiment
 from .findings import GREY, LITTLE, SEEN, Findings, Influence, Interval, causes, findings
 from .frame_records import Opening
@@ -239,6 +239,7 @@ def explain_frame(
     if len(inputs.chosen) != 1:
         raise InputError("`explain` is about one frame", field="frame")
     ways, experiment = experiment_of(model, spec, inputs, folder)
+    yield from notes_on_sources(inputs)
     yield from _painting(ways, experiment)
     yield from _findings(ways, experiment)
 

@@ -19,7 +19,7 @@ from ..images.contact_sheet import contact_sheet
 from ..images.image_files import thumbnail, write_image
 from ..images.mask_files import remembered_mask
 from ..images.source_image import SourceImage, remembered_image
-from .choosing import FrameInputs
+from .choosing import FrameInputs, notes_on_sources
 from .find import Frame, draw_frames
 from .frame_records import Opening, damaged
 from .hang import hang
@@ -41,6 +41,7 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
         OutputError: A file cannot be written.
     """
     photo = inputs.photo
+    yield from photo.notes()
     note: dict[str, Any] = {
         "photo": photo.origin,
         "size": [photo.pixels.shape[1], photo.pixels.shape[0]],
@@ -70,6 +71,7 @@ def save_inserted(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
     Raises:
         OutputError: A file cannot be written.
     """
+    yield from notes_on_sources(inputs)
     frames = list(zip(inputs.frames, inputs.pictures, strict=True))
     room, text = _inserted(inputs.photo, inputs.mask, frames)
     yield from save_on_wall(folder, inputs.photo.pixels, room, text)

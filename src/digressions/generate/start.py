@@ -118,9 +118,9 @@ def notes_on_inputs(inputs: Inputs, size: Size) -> list[Note]:
     if image is None or own is None:
         return []
     found = image.notes()
-    if inputs.mask is None:
-        others = "`fit` contain or pad keeps all of it"
-        found += cut_note(image.name, own, size, inputs.fit, others)
+    if inputs.mask is None and inputs.fit == "cover":
+        mend = "`fit` contain or pad keeps all of it"
+        found += cut_note(image.name, own, size.width / size.height, f"{size}", mend)
     return found
 
 

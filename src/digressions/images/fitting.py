@@ -32,11 +32,18 @@ def fitted(image: np.ndarray, size: Size, fit: Fit) -> np.ndarray:
 
 def padded(image: np.ndarray, size: Size) -> np.ndarray:
     """A picture ``(H, W, 3)`` mirrored at its edges until it has the aspect of a size."""
-    height, width = image.shape[:2]
-    wide = max(width, round(height * size.width / size.height))
-    high = max(height, round(width * size.height / size.width))
-    left, top = (wide - width) // 2, (high - height) // 2
-    return cut(image, Box(-left, -top, wide - left, high - top))
+    picture = Size(image.shape[1], image.shape[0])
+    whole = padded_size(picture, size)
+    left, top = (whole.width - picture.width) // 2, (whole.height - picture.height) // 2
+    return cut(image, Box(-left, -top, whole.width - left, whole.height - top))
+
+
+def padded_size(picture: Size, size: Size) -> Size:
+    """The smallest size of the aspect of another that holds a picture."""
+    return Size(
+        max(picture.width, round(picture.height * size.width / size.height)),
+        max(picture.height, round(picture.width * size.height / size.width)),
+    )
 
 
 def cut(image: np.ndarray, box: Box, *, mirrored: bool = True) -> np.ndarray:
@@ -67,29 +74,28 @@ def contained(picture: Size, size: Size, multiple: int = 1) -> Size:
     )
 
 
-def cut_note(name: str, picture: Size, size: Size, fit: Fit, others: str) -> list[Note]:
-    """What a user should know of what is cut off a picture to bring it to an aspect.
+def cut_note(name: str, picture: Size, aspect: float, to: str, mend: str = "") -> list[Note]:
+    """What a user should know of what *cover* cuts off a picture.
 
     Args:
         name: Of the picture.
         picture: Its size.
-        size: That it is brought to.
-        fit: How.
-        others: The ways that keep all of it, such as "`fit` pad keeps all of it".
+        aspect: Width / height that it is brought to.
+        to: What has this aspect, in words.
+        mend: What would keep all of it, in words.
     """
-    if fit == "pad":
-        return []
-    wide = picture.height * size.width / size.height
-    if wide < picture.width:
-        lost, side, ends = picture.width - round(wide), picture.width, "left and right"
-    else:
-        high = picture.width * size.height / size.width
-        lost, side, ends = picture.height - round(high), picture.height, "top and bottom"
+    side, first, second = picture.width, "left", "right"
+    lost = side - round(picture.height * aspect)
+    if lost < 0:
+        side, first, second = picture.height, "top", "bottom"
+        lost = side - round(picture.width / aspect)
     if lost < _TO_SAY * side:
         return []
-    each = f"{lost // 2:,}" if lost % 2 == 0 else f"{lost // 2:,} and {lost - lost // 2:,}"
-    words = f"{name} is {picture}: {each} px are cut off at its {ends} to fit the aspect of {size}"
-    return [Note(f"{words} ({others})" if others else words, "note")]
+    words = (
+        f"{name} is {picture}: {lost // 2:,} px are cut off at its {first} and "
+        f"{lost - lost // 2:,} px at its {second} to fit {to}"
+    )
+    return [Note(f"{words} ({mend})" if mend else words, "note")]
 
 
 def _mirrored(places: np.ndarray, side: int) -> np.ndarray:

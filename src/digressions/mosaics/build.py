@@ -21,7 +21,9 @@ from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, 
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.replay import ReplayRequest, replays_kind
-from ..geometry import Grid
+from ..geometry import Grid, Size
+from ..images import Fit
+from ..images.fitting import contained, padded_size
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
@@ -67,6 +69,9 @@ def build(
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *other)
+    grid = plan.mosaic.grid
+    mend = "`fit` contain or pad keeps all of it"
+    yield from plan.base.notes(grid, f"a grid of {grid}", mend)
     yield from make_mosaic(model, plan, Path(folder), options, executor)
 
 
@@ -80,7 +85,7 @@ def read_start(spec: MosaicSpec) -> SourceImage | None:
     """
     spec.check()
     start = None if spec.image is None else source_image(spec.image)
-    grid_over(spec.grid, start)
+    grid_over(spec.grid, start, spec.fit)
     return start
 
 
@@ -95,15 +100,15 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     Raises:
         InputError: Settings that contradict each other or do not fit the picture.
     """
-    grid = grid_over(spec.grid, start)
+    grid = grid_over(spec.grid, start, spec.fit)
     mosaic = mosaic_of(
         model, spec.params, spec.cells, grid, prompt=spec.cell_prompt, larger=spec.larger
     )
-    base = base_image_of(model, spec.params, start, spec.larger.upscaler)
+    base = base_image_of(model, spec.params, start, spec.larger.upscaler, spec.fit)
     return MosaicPlan(mosaic, base, spec.sharing)
 
 
-def grid_over(text: str, start: SourceImage | None) -> Grid:
+def grid_over(text: str, start: SourceImage | None, fit: Fit = "cover") -> Grid:
     """The grid that is asked for, its cells square on the start picture where there is one.
 
     Raises:
@@ -111,12 +116,15 @@ def grid_over(text: str, start: SourceImage | None) -> Grid:
     """
     if start is None:
         return Grid.parse(text)
-    height, width = start.pixels.shape[:2]
-    grid = Grid.parse(text, width / height)
-    if grid.columns > width or grid.rows > height:
+    picture = Size(start.pixels.shape[1], start.pixels.shape[0])
+    grid = Grid.parse(text, picture.width / picture.height)
+    if fit == "contain":
+        grid = Grid(*contained(picture, Size(*grid)))
+    seen = padded_size(picture, Size(*grid)) if fit == "pad" else picture
+    if grid.columns > seen.width or grid.rows > seen.height:
         raise InputError(
-            f"`grid` {grid} does not fit {start.origin['path'] or 'the picture'}, which is "
-            f"{width} x {height} pixels: a cell needs at least one pixel"
+            f"`grid` {grid} does not fit {start.name}, which is {picture.width} x {picture.height} "
+            "pixels: a cell needs at least one pixel"
         )
     return grid
 

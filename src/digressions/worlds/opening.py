@@ -68,7 +68,7 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
     start = read_start(spec) if start is None else start
     first, *deeper = spec.cell_prompt or [spec.params.prompt]
     cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompt=first)
-    base = base_image_of(model, spec.params, start, spec.upscaler)
+    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit)
     return ResolvedWorld(base, cells, tuple(deeper))
 
 
@@ -76,6 +76,8 @@ def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     """What a user should know about parameters that will not do what they seem to."""
     prompts = world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
+    mend = "`fit` pad keeps all of it"
+    yield from world.base.notes(world.cells.grid, "a world's square", mend)
 
 
 def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..generate.declare import FilePath, GridText, Params, PictureSize, declared, option
 from ..generate.params import upscaler_option
 from ..geometry import CellPath, Grid, Size
+from ..images import Fit
 from ..mosaics.mosaic_spec import (
     BATCH_SIZE,
     CELL_SIDE,
@@ -23,6 +24,7 @@ from ..mosaics.mosaic_spec import (
     Mosaic,
     MosaicSpec,
     check_cell_params,
+    check_fit,
     check_grid,
 )
 
@@ -67,6 +69,12 @@ class WorldSpec(Params):
 
     params: CellGenerationParams
     image: Any = declared(MosaicSpec, "image")
+    fit: Fit = declared(
+        MosaicSpec,
+        "fit",
+        help="How an image comes to a square, which every picture of a world is. cover: cut off "
+        "what sticks out; pad: keep all of the image and mirror it at its edges.",
+    )
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
     cell_prompt: list[str] | None = option(
         None,
@@ -88,6 +96,9 @@ class WorldSpec(Params):
         or would do nothing."""
         check_square(self.cell_grid)
         check_grid(self.cell_grid)
+        check_fit(self.fit, self.image)
+        if self.fit == "contain":
+            raise InputError("`fit` contain: a world's picture is a square, choose cover or pad")
         check_cell_params(self.params, self.cells.band)
 
 
