@@ -5,16 +5,18 @@ said when it fails. Whatever its mode, its profile or its transparency, it comes
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from ..errors import ImageError
+from ..errors import ImageError, MissingExtraError
 
 MAX_PIXELS = 200_000_000
 Colour = tuple[int, int, int]
@@ -27,6 +29,9 @@ _KINDS = (
 _MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}  # what a profile of each colour space is for
 CLOSE = 1e-3
 """Floats of a picture may miss 0..1 by so much, and are clipped."""
+_HEAD = 64  # bytes that tell a HEIC
+_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis")
+_JPEG_END = b"\xff\xd9"
 _PHOTOMETRIC, _BITS, _WHITE_IS_ZERO = 262, 258, 0  # tags of TIFF, and a value
 _PILLOW = threading.Lock()
 
@@ -42,8 +47,9 @@ def opened(path: Path, source: Path | io.BytesIO, max_pixels: int) -> Iterator[I
         ImageError: It has more than ``max_pixels``.
         Exception: Whatever Pillow raises for what it cannot read; see `refusing`.
     """
+    kinds = (*_KINDS, "HEIF") if _is_heic(path, source) else _KINDS
     with _pillow_limit(max(max_pixels, MAX_PIXELS)):
-        image = Image.open(source, formats=_KINDS)
+        image = Image.open(source, formats=kinds)
     with image:
         if image.width * image.height > max_pixels:
             raise ImageError(
@@ -51,6 +57,36 @@ def opened(path: Path, source: Path | io.BytesIO, max_pixels: int) -> Iterator[I
                 f"{max_pixels:,} that are read: make it smaller first"
             )
         yield image
+
+
+def _is_heic(path: Path, source: Path | io.BytesIO) -> bool:
+    """Whether a file is a phone's HEIC, which Pillow learns to read here.
+
+    Raises:
+        ImageError: It is, and what reads it is not installed.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            head = file.read(_HEAD)
+    else:
+        head = source.getbuffer()[:_HEAD].tobytes()
+    if head[4:8] != b"ftyp" or not any(brand in head for brand in _HEIC):
+        return False
+    if importlib.util.find_spec("pillow_heif") is None:
+        reason = MissingExtraError("pillow-heif", "heic")
+        raise ImageError(f"{path} is HEIC: {reason}, or save it as JPEG")
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return True
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps what Pillow says of odd EXIF to itself: Python's warnings are not for users."""
+    with _PILLOW, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager
@@ -61,7 +97,7 @@ def _pillow_limit(pixels: int) -> Iterator[None]:
     it sees: the tiles of a TIFF, the pictures inside an icon.
     """
     with _PILLOW, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # of large pictures and of odd EXIF
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
         try:
             yield
@@ -113,36 +149,71 @@ def decoded(image: Image.Image, background: Colour) -> np.ndarray:
     Raises:
         Exception: Whatever Pillow raises for what it cannot decode; see `refusing`.
     """
-    colours, alpha = layers(image)
+    colours, alpha, _ = layers(image)
     return colours if alpha is None else over(background, colours, alpha)
 
 
-def layers(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+class Decoded(NamedTuple):
+    """A picture's pixels.
+
+    Attributes:
+        colours: ``(H, W, 3)`` uint8 sRGB.
+        alpha: ``(H, W)`` uint8, 0 where it is transparent, 255 where it is opaque; ``None`` where
+            all of it is.
+        complete: Whether its file has its end.
+    """
+
+    colours: np.ndarray
+    alpha: np.ndarray | None
+    complete: bool
+
+
+def layers(image: Image.Image) -> Decoded:
     """An opened picture of any of Pillow's modes as colours and transparency.
 
     EXIF orientation is applied, colours are converted from an embedded profile, 16 and 32 bits and
     floats in 0..1 are scaled to 8 bits.
 
-    Returns:
-        ``(H, W, 3)`` uint8 sRGB, and ``(H, W)`` uint8: 0 where it is transparent, 255 where it is
-        opaque; ``None`` where all of it is.
-
     Raises:
         ImageError: Floats of another range.
         Exception: Whatever Pillow raises for what it cannot decode; see `refusing`.
     """
-    image.load()
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith(("I", "F")):  # 16-bit grey comes as I;16 or I, floats as F
-        upright = _eight_bits(image)
-    else:
-        upright = ImageOps.exif_transpose(image)
+    with quietly():
+        image, complete = _loaded(image)
+        profile = image.info.get("icc_profile")
+        if image.mode.startswith(("I", "F")):  # 16-bit grey comes as I;16 or I, floats as F
+            upright = _eight_bits(image)
+        else:
+            upright = ImageOps.exif_transpose(image)
     alpha = None
     if upright.has_transparency_data:
         alpha = np.array(upright.convert("RGBA").getchannel("A"))
     opaque = _without_alpha(upright)
     colours = np.array((_converted(opaque, profile) if profile else opaque).convert("RGB"))
-    return colours, None if alpha is None or alpha.min() == 255 else alpha
+    return Decoded(colours, None if alpha is None or alpha.min() == 255 else alpha, complete)
+
+
+def _loaded(image: Image.Image) -> tuple[Image.Image, bool]:
+    """A picture with its pixels, and whether its file has its end.
+
+    A JPEG may lack nothing but the marker at its end, as from cameras that were switched off and
+    from broken downloads. Its pixels are all there if they do not depend on what would follow.
+    """
+    try:
+        image.load()
+        return image, True
+    except OSError:
+        file = getattr(image, "fp", None)
+        if image.format not in ("JPEG", "MPO") or file is None:
+            raise
+        file.seek(0)
+        content = file.read()
+        found, other = (
+            Image.open(io.BytesIO(content + more + _JPEG_END)) for more in (b"", b"\x55" * 512)
+        )
+        if not np.array_equal(np.asarray(found), np.asarray(other)):
+            raise
+        return found, False
 
 
 _SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from ..errors import ImageError, OutputError
 from ..files import whole_file
-from .decoding import MAX_PIXELS, Colour, decoded, opened, refusing
+from .decoding import MAX_PIXELS, Colour, decoded, opened, quietly, refusing
 from .text_chunks import save_options, texts_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_text(path: str | Path) -> dict[str, str]:
         ImageError: As `read_image`.
     """
     path = Path(path)
-    with refusing(path), opened(path, path, MAX_PIXELS) as image:
+    with refusing(path), opened(path, path, MAX_PIXELS) as image, quietly():
         return texts_of(image)
 
 
@@ -69,7 +69,8 @@ def focal_length(path: str | Path) -> float | None:
     """
     path = Path(path)
     with refusing(path), opened(path, path, MAX_PIXELS) as image:
-        exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        with quietly():
+            exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
         try:
             focal = float(exif.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
         except (TypeError, ValueError, ZeroDivisionError):

@@ -40,12 +40,14 @@ class SourceImage(NamedTuple):
         layer: Of a picture that is transparent somewhere: its colours and its alpha,
             ``(H, W, 4)`` uint8, not yet over white. Else ``None``.
         frames: Pictures in its file, such as an animation's; only the first is taken.
+        complete: Whether its file has its end. If not, all pixels are there nevertheless.
     """
 
     pixels: np.ndarray
     origin: dict[str, str]
     layer: np.ndarray | None = None
     frames: int = 1
+    complete: bool = True
 
     @property
     def name(self) -> str:
@@ -63,6 +65,8 @@ class SourceImage(NamedTuple):
             found.append(f"{self.name} is transparent in places: they count as white")
         if self.frames > 1:
             found.append(f"{self.name} holds {self.frames:,} pictures: only the first is taken")
+        if not self.complete:
+            found.append(f"{self.name} is cut short at its end: its pixels are all there")
         return [Note(text, "note") for text in found]
 
 
@@ -79,7 +83,7 @@ def source_image(picture: PictureLike) -> SourceImage:
         return in_memory(values_of(picture, mask=False))
     read = read_layers(picture)
     if read.alpha is None:
-        return SourceImage(read.colours, read.origin, frames=read.frames)
+        return SourceImage(read.colours, read.origin, None, read.frames, read.complete)
     layer = np.dstack([read.colours, read.alpha])
     return SourceImage(over(_WHITE, read.colours, read.alpha), read.origin, layer, read.frames)
 
@@ -144,6 +148,7 @@ class Layers(NamedTuple):
 
     colours: np.ndarray
     alpha: np.ndarray | None
+    complete: bool
     origin: dict[str, str]
     frames: int
 
@@ -168,14 +173,14 @@ def _from_file(path: Path) -> Layers:
 def _decoded(image: Image.Image) -> Layers:
     """A picture that somebody has opened or made."""
     try:
-        colours, alpha = layers(image)
+        colours, alpha, complete = layers(image)
     except ImageError:
         raise
     except Exception as error:  # a file that Pillow opened, and reads only now
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"the picture cannot be decoded ({reason})") from error
     content = colours if alpha is None else np.dstack([colours, alpha])
-    return Layers(colours, alpha, in_memory(content).origin, pictures_in(image))
+    return Layers(colours, alpha, complete, in_memory(content).origin, pictures_in(image))
 
 
 def in_memory(pixels: np.ndarray) -> SourceImage:
