@@ -169,7 +169,7 @@ def fit_option() -> Any:
         "cover",
         "How an image of another aspect is brought to that of the picture. cover: cut off what "
         "sticks out; contain: make the picture smaller, in the image's aspect; pad: keep all of "
-        "the image and mirror it at its edges.",
+        "the image, with the colours of its edges around it.",
         group="Start",
     )
 

@@ -1,7 +1,8 @@
 """A picture brought to another aspect: cut, kept whole, or continued; and what is said about it.
 
 The names are Pillow's and CSS's: *cover* cuts off what sticks out, *contain* makes the result
-smaller instead, in the picture's aspect, *pad* mirrors the picture at its edges.
+smaller instead, in the picture's aspect, *pad* puts the colours of its
+edges around it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 from ..events import Note
 from ..geometry import Box, Size
 from . import Fit
+from .colour import filled_from_around
 from .image_files import cover
 
 _TO_SAY = 0.005  # a smaller share that is cut off is rounding
@@ -31,11 +33,16 @@ def fitted(image: np.ndarray, size: Size, fit: Fit) -> np.ndarray:
 
 
 def padded(image: np.ndarray, size: Size) -> np.ndarray:
-    """A picture ``(H, W, 3)`` mirrored at its edges until it has the aspect of a size."""
+    """A picture ``(H, W, 3)`` uint8 in the middle of one that has the aspect of a size, the colours
+    of its edges around it."""
     picture = Size(image.shape[1], image.shape[0])
     whole = padded_size(picture, size)
     left, top = (whole.width - picture.width) // 2, (whole.height - picture.height) // 2
-    return cut(image, Box(-left, -top, whole.width - left, whole.height - top))
+    canvas = np.zeros((whole.height, whole.width, 3), np.uint8)
+    free = np.full((whole.height, whole.width), 255, np.uint8)
+    box = slice(top, top + picture.height), slice(left, left + picture.width)
+    canvas[box], free[box] = image, 0
+    return filled_from_around(canvas, free)
 
 
 def padded_size(picture: Size, size: Size) -> Size:

@@ -73,7 +73,7 @@ class WorldSpec(Params):
         MosaicSpec,
         "fit",
         help="How an image comes to a square, which every picture of a world is. cover: cut off "
-        "what sticks out; pad: keep all of the image and mirror it at its edges.",
+        "what sticks out; pad: keep all of the image, with the colours of its edges around it.",
     )
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
     cell_prompt: list[str] | None = option(
