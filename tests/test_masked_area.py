@@ -164,6 +164,15 @@ def test_an_enlarged_painting_is_replayed(digress: Any, tmp_path: Path) -> None:
         assert np.array_equal(read_image(tmp_path / "again.png"), read_image(tmp_path / name))
 
 
+def test_an_upscaler_that_has_nothing_to_do_is_noted(digress: Any, tmp_path: Path) -> None:
+    photo = room()
+    write_image(tmp_path / "room.png", photo)
+    write_image(tmp_path / "mask.png", np.dstack([hole(photo, HOLES["small"])] * 3))
+    start = ["--image", "room.png", "--mask", "mask.png", "--steps", 1, "-o", "a.png"]
+    assert "--upscaler does nothing" in digress("paint", "a", *start, "--upscaler", "lanczos").err
+    assert "--upscaler does nothing" not in digress("paint", "a", *start).err
+
+
 def test_regions_lie_in_the_whole_photo(bundled: Model) -> None:
     photo = room()
     mask = hole(photo, HOLES["small"])

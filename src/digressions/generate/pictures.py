@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from ..events import Event, Progress, Saved
+from ..events import Event, Note, Progress, Saved
 from ..geometry import Size
 from ..images.contact_sheet import SHEET_SIDE, contact_sheet
 from ..images.decoding import MAX_PIXELS
@@ -127,6 +127,9 @@ def paint_pictures(
     area = inputs.area(first.size)
     if spec.larger.enlarge > 1 or (area is not None and area.scale > 1):
         record = record.but(enlarge=spec.larger.enlarge, upscaler=spec.larger.upscaler)
+    elif "upscaler" in spec.larger.model_fields_set:
+        text = "`upscaler` does nothing: the masked area is painted at all the pixels that it has"
+        yield Note(text, "note")
     seeds = range(first.seed, first.seed + spec.n)
     yield from notes_on(model, first)
     yield from notes_on_inputs(inputs, first.size)
