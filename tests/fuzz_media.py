@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -58,10 +57,10 @@ def _read_picture(path: Path) -> None:
     from digressions.generate.metadata import record_of
     from digressions.images.colour import read_palette
     from digressions.images.image_files import focal_length, read_image, read_text
-    from digressions.images.source_image import as_array, source_image
+    from digressions.images.mask_files import source_mask
+    from digressions.images.source_image import as_array
 
-    as_mask = functools.partial(source_image, mask=True)
-    for read in (read_image, as_array, as_mask, focal_length, read_palette):
+    for read in (read_image, as_array, source_mask, focal_length, read_palette):
         with contextlib.suppress(DigressionsError):
             read(str(path))
     record_of(read_text(path), str(path))

@@ -153,7 +153,7 @@ def _notes_reader(folder: Path) -> Callable[[Path], None]:
 def _notes(folder: Path) -> dict[str, bytes]:
     photo, nowhere = _photo(folder), {"path": "/nowhere.png", "sha256": "0" * 64}
     sheet = {"trim_mm": [100, 150], "dpi": 300, "bleed_mm": 3, "safe_mm": 3, "mat_mm": 0}
-    how = {"marks": True, "icc": None, "upscaler": "lanczos", "intent": None, "fit": "fill"}
+    how = {"marks": True, "icc": None, "upscaler": "lanczos", "intent": None, "fit": "cover"}
     opening = [[8, 8], [40, 9], [39, 30], [9, 29]]
     hung = [{"opening": opening, "picture": photo, "lit": True, "aspect": 1.4}]
     found = {"score": 1.0, "reasons": {"empty": 1.0}, "aspect": 1.4, "aspect_error": 0.1}

@@ -167,7 +167,7 @@ def test_both_ways_are_two_prompts_and_are_judged_by_the_concepts(digress: Digre
 def test_a_bad_value_is_one_line(
     digress: Digress, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
-    Image.new("L", (20, 10)).save(tmp_path / "wide.png")
+    Image.new("L", (20, 10), 255).save(tmp_path / "wide.png")
     ran = digress("ensemble", *arguments, "--size", "32")
     assert ran.code == 2
     assert words in ran.err

@@ -66,7 +66,8 @@ def texts(events: list[Event]) -> list[str]:
 def test_a_film_says_what_it_costs_how_far_it_is_and_how_it_closes(bundled: Model) -> None:
     events = made(bundled, "film.gif", into=(5,), cell_prompt=["bee"])
     note, estimate, *between, closes, saved = events
-    assert isinstance(note, Note) and note.text.startswith("the prompt paints nothing")
+    assert isinstance(note, Note)
+    assert note.text.startswith("the prompt paints nothing")
     assert isinstance(estimate, Estimate)
     assert re.match(r"2 levels in 12 frames of 64x64 \(3.0 s\): \d+ pictures of 32", estimate.text)
     assert estimate.pictures + estimate.done <= 32

@@ -559,7 +559,7 @@ def test_any_picture_becomes_a_base_image_of_the_right_size(
     bundled: Model, shape: tuple[int, int]
 ) -> None:
     own = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    base = BaseImage(a_base(bundled).record, own, "lanczos")
+    base = BaseImage(a_base(bundled).record, source_image(own), "lanczos")
     assert make_base_image(bundled, base, MOSAIC.base_size).shape == (24, 24, 3)
 
 

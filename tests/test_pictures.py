@@ -393,7 +393,7 @@ def test_a_file_keeps_everything_that_it_was_made_by(
     assert (record.image.path, record.mask.path) == (files["image"], files["mask"])
     assert record.palette == {"colours": ["navy"]}
     assert (record.enlarge, record.upscaler) == (2, "realesrgan-animevideo")
-    assert read_image(path).shape == (2 * SIDE, 2 * SIDE, 3)
+    assert read_image(path).shape == (2 * 48, 2 * 64, 3)
     assert record.params.seed == FEW["seed"]
 
 

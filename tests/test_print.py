@@ -160,7 +160,7 @@ def test_a_named_paper_lies_as_the_picture(digress: Digress, picture: Path) -> N
 
 
 def test_whole_leaves_paper_free_and_the_safe_area_too(digress: Digress, picture: Path) -> None:
-    options = ["--size", "2x2in", "--dpi", "100", "--fit", "whole", "--safe", "0.2in", *PLAIN]
+    options = ["--size", "2x2in", "--dpi", "100", "--fit", "contain", "--safe", "0.2in", *PLAIN]
     digress("print", picture, *options, "-o", "a.png")
     page = read_image("a.png")
     inked = (page != 255).any(-1)
@@ -269,7 +269,7 @@ BAD = [
     (["--size", "A4", "--dpi", "0"], "--dpi 0"),
     (["--size", "A4", "--bleed", "3"], "--bleed '3' has no unit"),
     (["--size", "A4", "--mat", "11cm"], "--mat 110mm"),
-    (["--size", "A4", "--fit", "some"], "--fit 'some' is not known: choose one of fill, whole"),
+    (["--size", "A4", "--fit", "some"], "--fit 'some' is not known: choose one of cover, contain"),
     (["--size", "A4", "--edge", "some"], "--edge 'some'"),
     (["--size", "A4", "--intent", "best"], "--intent 'best'"),
     (["--size", "A4", "--icc", "none.icc"], "none.icc: there is no such file"),
@@ -336,7 +336,7 @@ def test_a_print_says_what_it_does_and_where_it_is(picture: Path, tmp_path: Path
     events = list(print_picture(picture, A6.but(proof=True), output))
     texts = [event.text for event in events if isinstance(event, Note) and event.level == "info"]
     assert texts[0] == "148 x 105 mm as cut (A6), 3 mm bleed, 606 x 437 px at 100 DPI"
-    assert "`fit` whole keeps it" in texts[1]
+    assert "`fit` contain keeps it" in texts[1]
     assert [e for e in events if isinstance(e, Progress)][-1].done == 413
     saved = [event for event in events if isinstance(event, Saved)]
     assert [event.path for event in saved] == [output, tmp_path / "a-proof.png"]
@@ -363,7 +363,7 @@ def test_a_print_is_the_same_of_every_form_of_a_picture(photo: np.ndarray, tmp_p
 def test_a_replayed_print_is_the_same_file(
     picture: Path, printer: Path, tmp_path: Path, suffix: str
 ) -> None:
-    spec = A6 if suffix == ".png" else A6.but(icc=printer, fit="whole", mat="1cm", marks=True)
+    spec = A6 if suffix == ".png" else A6.but(icc=printer, fit="contain", mat="1cm", marks=True)
     first, again = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     list(print_picture(picture, spec, first))
     texts = read_text(first) if suffix == ".png" else read_pdf_text(first)
@@ -390,14 +390,14 @@ def test_a_print_of_another_picture_or_profile_is_not_replayed(
 
 
 def test_a_spec_survives_json_and_checks_what_it_is_given(printer: Path) -> None:
-    spec = A6.but(icc=printer, safe="0.25in", mat="40px", fit="whole")
+    spec = A6.but(icc=printer, safe="0.25in", mat="40px", fit="contain")
     assert PrintSpec.from_json_object(json.loads(spec.json_line())) == spec
     for changes, words in (
         ({"bleed": 3}, "bleed 3 has no unit: write '3mm'"),
         ({"bleed": "3"}, "bleed '3' has no unit"),
         ({"dpi": 0}, "dpi 0 is out of range: 1 to 2400"),
         ({"dpi": "240"}, "dpi is '240': it must be a whole number"),
-        ({"fit": "some"}, "fit 'some' is not known: choose one of fill, whole"),
+        ({"fit": "some"}, "fit 'some' is not known: choose one of cover, contain"),
         ({"mat": "11cm"}, "mat 110mm on both sides leaves nothing"),
         ({"size": "A9"}, "size 'A9' is not known: did you mean"),
         ({"paper": "A4"}, "paper is not a parameter"),

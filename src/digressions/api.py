@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import functools
 import importlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from .ensembles.ensemble_spec import EnsembleSpec
 from .errors import InputError
-from .events import Event, Note, Saved
+from .events import Event
 from .files import slug
 from .frames.frame_spec import FrameSpec
-from .generate.declare import takes
 from .generate.kinds import check_model
 from .generate.params import PaintSpec, UpscaleSpec
+from .generate.results import finish, pictures_among, warn
+from .generate.signatures import takes
 from .mosaics.mosaic_spec import BuildParams, MosaicSpec
 from .prints.print_spec import PrintSpec
 from .worlds.world_spec import FilmSpec
@@ -177,7 +177,8 @@ def fill_frames(
     output: str | Path | None = None,
     **parameters: Any,
 ) -> Iterator[Event]:
-    """Paints pictures into the frames of a photo: candidates, the finished room, a print.
+    """Paints pictures into the frames of a photo: candidates, the finished room, a print; or finds
+    the frames (``find``), hangs pictures of your own (``insert``), explains colours (``explain``).
 
     Args:
         photo: A photo of a wall.
@@ -185,12 +186,28 @@ def fill_frames(
         output: The folder; ``out/PHOTO-frame`` if not given.
         parameters: Those of `FrameSpec`: ``n``, ``pick``, ``refine``, ``size`` of the paper, ...
     """
-    from .frames.filling import fill_frames as filling
-
     check_model(model)
     spec = FrameSpec.of(prompts=list(prompts), **parameters)
     name = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
-    return filling(model, photo, spec, _output(output, f"{name}-frame"))
+    return _framed(model, photo, spec, _output(output, f"{name}-frame"))
+
+
+def _framed(model: Model, photo: PictureLike, spec: FrameSpec, folder: Path) -> Iterator[Event]:
+    """All that a spec asks for of the frames in a photo."""
+    from .frames.choosing import read_frames
+    from .frames.explain import explain_frame
+    from .frames.filling import fill_frames as filling
+    from .frames.inserting import save_found, save_inserted
+
+    inputs = read_frames(photo, spec, folder)
+    if spec.find:
+        yield from save_found(inputs, folder)
+    if spec.insert:
+        yield from save_inserted(inputs, spec.paper, folder)
+    if spec.explain:
+        yield from explain_frame(model, photo, spec, folder / "explain", inputs)
+    elif spec.prompts:
+        yield from filling(model, photo, spec, folder, inputs)
 
 
 def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
@@ -201,14 +218,27 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
         photo: The photo that the frame was found in.
         frame: One of `find_frames`.
         picture: Any picture; it is cut to the frame's aspect.
+
+    Raises:
+        InputError: It is no such frame, or lies outside the photo.
     """
+    from .frames.choosing import notes_on_hanging
+    from .frames.find import Frame
     from .frames.inserting import hang_picture
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
 
+    if not isinstance(frame, Frame):
+        raise InputError(
+            f"`frame` is {frame!r:.40}: it must be one of those that find_frames gives, such as "
+            "find_frames(photo)[0]",
+            field="frame",
+        )
+    wall, own = source_image(photo), source_image(picture)
+    for note in [*wall.notes(), *notes_on_hanging(own, frame, "the frame")]:
+        warn(note, 1)
     text = getattr(picture, "text", None)  # what one of our pictures remembers
-    hung = hang_picture(source_image(photo), frame, source_image(picture), text=text)
-    return MadePicture(*hung)
+    return MadePicture(*hang_picture(wall, frame, own, text=text))
 
 
 @takes(PrintSpec)
@@ -292,34 +322,6 @@ def remembered(source: str | Path) -> Iterator[Event]:
 def _register() -> None:
     for module in _REPLAYING:
         importlib.import_module(f".{module}", __package__)
-
-
-def pictures_among(found: Iterable[Event | Picture]) -> Iterator[Picture]:
-    """The pictures among events; notes that are no results become warnings."""
-    from .generate.pictures import Picture
-
-    for event in found:
-        if isinstance(event, Picture):
-            yield event
-        else:
-            _warn(event, 1)
-
-
-def finish(found: Iterable[Event]) -> list[Path]:
-    """Runs a use case to its end and returns the files that it saved. Notes that are no results
-    become warnings."""
-    saved = []
-    for event in found:
-        _warn(event, 1)
-        if isinstance(event, Saved):
-            saved.append(event.path)
-    return saved
-
-
-def _warn(event: Event, depth: int) -> None:
-    """Warns of what is not a result, as if from so many frames above the caller."""
-    if isinstance(event, Note) and event.level != "info":
-        warnings.warn(event.text.replace("`", ""), stacklevel=depth + 2)
 
 
 def _output(given: str | Path | None, name: str) -> Path:

@@ -72,7 +72,9 @@ def writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+        # An encoder says no more than that it cannot write, and nearly always it is this.
+        reason = error.strerror or f"it could not be finished, as on a full disk ({error})"
+        raise OutputError(f"{target} cannot be written: {reason}") from error
 
 
 @contextmanager

@@ -26,10 +26,12 @@ def export_site(
 ) -> None:
     spec = SiteSpec.of(prompt=prompt, **given(options))
     chosen = ModelParams.of(**given(model))
+    from ..worlds.cache import check_cache
     from ..worlds.opening import read_start
     from ..worlds.site import export_site as export
 
     folder = target or Path("out") / f"{slug(prompt)}-site"
+    check_cache(spec.cache.cache)
     start = read_start(spec.world)
     kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
     show(export(load_model(chosen), spec, folder, start=start), kept=kept)

@@ -29,7 +29,7 @@ def paint(
     from ..generate.start import read_inputs
 
     path = target or Path("out") / f"{slug(prompt)}.png"
-    check_target(path, spec)
     inputs = read_inputs(spec.start)  # before the model is loaded: it answers faster
+    check_target(path, spec, inputs)
     check_spec(spec, inputs)
     show(paint_to_files(load_model(chosen), spec, path, inputs))

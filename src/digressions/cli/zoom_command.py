@@ -37,11 +37,13 @@ def zoom(
     cluster = ClusterParams.of(**given(machines))
     chosen = ModelParams.of(**given(model))
     cluster.check()
+    from ..worlds.cache import check_cache
     from ..worlds.film import check_film, make_film
     from ..worlds.opening import read_start
 
     path = target or Path("out") / f"{slug(prompt)}.mp4"
     check_film(spec, path)
+    check_cache(spec.cache.cache)
     start = read_start(spec.world)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:

@@ -21,14 +21,18 @@ from ..generate.start import (
     Inputs,
     check_given,
     check_regions,
+    finished,
     keep_sources,
+    notes_on_inputs,
     read_inputs,
     record_for,
-    resolve,
+    resolve_with,
     start_job,
 )
-from ..images.contact_sheet import comparison_sheet, contact_sheet
-from ..images.image_files import check_suffix, to_array, write_image
+from ..images import DEFAULT_UPSCALER
+from ..images.contact_sheet import SHEET_SIDE, comparison_sheet, contact_sheet
+from ..images.image_files import check_suffix, thumbnail, to_array, write_image
+from ..images.upscale import load_upscaler
 from ..images.video import FrameList, write_video
 from ..models.base import Model
 from ..prompts.scheduling import network_rows, side_by_side
@@ -79,16 +83,19 @@ def paint_ensemble(
     """
     inputs = read_inputs(spec.start) if inputs is None else inputs
     check_spec(spec, inputs)
-    masked, coloured = inputs.mask is not None, inputs.palette is not None
-    first = resolve(model, spec.params, mask=masked, palette=coloured)
-    check_suffix(target, *first.size)
+    first = resolve_with(model, spec.params, inputs)
+    check_suffix(target, *inputs.result_size(first.size))
     tables = spec.compare or spec.sweep is not None
     keep_sources(spec.start, target, several=spec.n > 1 or tables)
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = record_for(model, first, inputs)
+    area = inputs.area(first.size)
+    if area is not None and area.scale > 1:
+        record = record.but(upscaler=DEFAULT_UPSCALER)
     records = [record.but(params=first.but(seed=first.seed + i)) for i in range(spec.n)]
     yield from notes_on(model, first)
+    yield from notes_on_inputs(inputs, first.size)
     if spec.compare:
         steps = start_job(first, inputs).num_steps
         columns = compared(spec.ensemble, steps, inputs.regions is not None)
@@ -126,8 +133,9 @@ def _pictures(
     if spec.judged:
         check_judge(model, spec.judged)
     found = yield from _painted(model, records, inputs)
+    upscaler = load_upscaler(records[0].upscaler or "lanczos")
     shown = [
-        _Candidate(Picture(to_array(painted.image), record), painted)
+        _Candidate(Picture(finished(painted.image, inputs, upscaler), record), painted)
         for record, painted in zip(records, found, strict=True)
     ]
     if spec.judged:
@@ -161,14 +169,14 @@ def _written(shown: list[_Candidate], target: Path, maps: bool) -> Iterator[Even
     for picture, painted, _ in shown:
         arrays = {"": picture.array}
         if maps and painted.spread is not None:
-            arrays["-map"] = overlay(picture.array, painted.spread)
+            arrays["-map"] = overlay(to_array(painted.image), painted.spread)
             rms = float(painted.spread.square().mean().sqrt())
             yield Note(f"seed {picture.params.seed}: the prompts differ by {rms:.3f} of a latent")
         number = f"-{picture.params.seed}" if len(shown) > 1 else ""
         for kind, array in arrays.items():
             path = target.with_stem(f"{target.stem}{number}{kind}")
             yield Saved(Picture(array, picture.record).save(path))
-            sheets.setdefault(kind, []).append(array)
+            sheets.setdefault(kind, []).append(thumbnail(array, SHEET_SIDE))
     if len(shown) > 1:
         for kind, each in sheets.items():
             sheet = contact_sheet(each, labels=[candidate.label for candidate in shown])
@@ -195,12 +203,14 @@ def _table(
         for column in columns
     ]
     found = yield from _painted(model, wanted, inputs)
-    pictures = [to_array(painted.image) for painted in found]
+    upscaler = load_upscaler(records[0].upscaler or "lanczos")
+    pictures = [finished(painted.image, inputs, upscaler) for painted in found]
     width, folder = len(str(len(columns))), target.with_suffix("")
     for i, (record, array) in enumerate(zip(wanted, pictures, strict=True)):
         number, label = i % len(columns) + 1, slug(columns[i % len(columns)].label)
         name = f"{number:0{width}}-{label}-{record.params.seed}.png"
         Picture(array, record).save(folder / name)
+    pictures = [thumbnail(picture, SHEET_SIDE) for picture in pictures]
     rows = [pictures[i : i + len(columns)] for i in range(0, len(pictures), len(columns))]
     labels = [column.label for column in columns]
     sheet = comparison_sheet(rows, labels, [f"seed {record.params.seed}" for record in records])

@@ -13,9 +13,12 @@ import numpy as np
 from ..errors import InputError
 from ..events import Note, counted
 from ..files import check_folder
+from ..geometry import Size
 from ..homography import Quad
 from ..images.colour import PaletteOrigin, read_palette
+from ..images.fitting import cut_note
 from ..images.image_files import focal_length
+from ..images.mask_files import read_mask
 from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from ..prompts.scheduling import negative_text, parsed
@@ -91,7 +94,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     wall = source_image(photo)
     focal = focal_length(sources[0]) if sources else None
     pictures = [source_image(picture) for picture in spec.insert or []]
-    mask = None if spec.mask is None else read_mask(spec.mask, wall)
+    mask = None if spec.mask is None else read_mask(spec.mask, wall, spec.mask_alpha)
     palette = None if spec.palette is None else read_palette(spec.palette)
     found = frames_in(wall, focal, spec, mask)
     numbers = choose(found, spec.frame, wanted, one_for_all=len(spec.prompts) == 1)
@@ -133,25 +136,6 @@ def check_sources(sources: Iterable[Path], folder: Path, *, painting: bool) -> N
         here = path.resolve().parent == folder.resolve()
         if here and re.fullmatch(written, path.name):
             raise InputError(f"{path} would be written over: choose another `output`")
-
-
-def read_mask(mask: PictureLike, photo: SourceImage) -> SourceImage:
-    """A mask of a photo.
-
-    Raises:
-        ImageError: It cannot be read.
-        InputError: It is not of the photo's size.
-    """
-    found = source_image(mask, mask=True)
-    (high, wide), (rows, columns) = photo.pixels.shape[:2], found.pixels.shape
-    if (rows, columns) != (high, wide):
-        name = found.origin["path"] or "the mask"
-        raise InputError(
-            f"{name} is {columns} x {rows} pixels, {name_of(photo)} is {wide} x {high}: a mask "
-            "needs the size of its photo",
-            field="mask",
-        )
-    return found
 
 
 def frames_in(
@@ -309,3 +293,22 @@ def notes_on_aspect(number: int, frame: Frame) -> Iterator[Note]:
             f"the photo does not show clearly how wide frame {number} is: width / height {aspect}",
             "note",
         )
+
+
+def notes_on_sources(inputs: FrameInputs) -> Iterator[Note]:
+    """What a user should know of what is not taken from the photo and the pictures."""
+    yield from inputs.photo.notes()
+    for index, picture in zip(inputs.chosen, inputs.pictures, strict=False):
+        yield from notes_on_hanging(picture, inputs.found[index], f"frame {index + 1}")
+
+
+def notes_on_hanging(picture: SourceImage, frame: Frame, name: str) -> Iterator[Note]:
+    """What a user should know of what is not taken from a picture that hangs in a frame.
+
+    Args:
+        name: What to call the frame.
+    """
+    yield from picture.notes()
+    own, aspect = Size(picture.pixels.shape[1], picture.pixels.shape[0]), frame.aspect.value
+    to = f"{name}, whose width / height is {aspect:.3f}"
+    yield from cut_note(picture.name, own, aspect, to)

@@ -26,7 +26,7 @@ from ..models.base import Model
 from ..pace import Pace
 from .candidates import Scene, room_for, scene
 from .chart import chart, sheet
-from .choosing import FrameInputs, read_frames
+from .choosing import FrameInputs, notes_on_sources, read_frames
 from .experiment import Experiment
 from .findings import GREY, LITTLE, SEEN, Findings, Influence, Interval, causes, findings
 from .frame_records import Opening
@@ -240,6 +240,7 @@ def explain_frame(
     if len(inputs.chosen) != 1:
         raise InputError("`explain` is about one frame", field="frame")
     ways, experiment = experiment_of(model, spec, inputs, folder)
+    yield from notes_on_sources(inputs)
     yield from _painting(ways, experiment)
     yield from _findings(ways, experiment)
 

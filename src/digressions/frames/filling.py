@@ -34,7 +34,7 @@ from .candidates import (
     room_for,
     scene_of,
 )
-from .choosing import FrameInputs, notes_on_aspect, picks, read_frames
+from .choosing import FrameInputs, notes_on_aspect, notes_on_sources, picks, read_frames
 from .find import Frame
 from .finishing import (
     finish,
@@ -85,11 +85,11 @@ def fill_frames(
             is painted.
     """
     inputs = read_frames(photo, spec, folder) if inputs is None else inputs
-    if not inputs.chosen:
+    if not spec.prompts:
         raise InputError("a prompt is needed: say what to paint into the frame", field="prompts")
     tasks = tasks_for(model, spec, inputs)
     scenes = _checked(model, tasks, inputs)
-    yield from _costs(model, tasks, scenes, folder)
+    yield from _costs(model, tasks, scenes, inputs, folder)
     painted: list[list[Picture]] = []
     for task, seen in zip(tasks, scenes, strict=True):
         painted.append((yield from paint_candidates(model, task, seen, folder)))
@@ -170,12 +170,17 @@ def _checked(model: Model, tasks: Sequence[FrameTask], inputs: FrameInputs) -> l
 
 
 def _costs(
-    model: Model, tasks: Sequence[FrameTask], scenes: Sequence[Scene], folder: Path
+    model: Model,
+    tasks: Sequence[FrameTask],
+    scenes: Sequence[Scene],
+    inputs: FrameInputs,
+    folder: Path,
 ) -> Iterator[Event]:
     """What is to be painted and printed, and what one should know about it."""
     first, *others = (task.record.params for task in tasks)
     refining = [] if tasks[0].refine is None else [tasks[0].refine.prompt]
     yield from notes_on(model, first, *(params.prompt for params in others), *refining)
+    yield from notes_on_sources(inputs)
     count = sum(len(task.records) for task in tasks)
     done = sum(len(task.kept(folder)) for task in tasks)
     rows = 0

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..errors import InputError
 from ..geometry import Size
 from ..homography import Quad, pixel_corners
-from ..images.image_files import resample
+from ..images.image_files import thumbnail
 from .aspect import CORNER_ERROR, Aspect, aspects, rectangularity
 from .quads import CandidateQuad, Candidates, candidate_quads, interiors, shrunk, smoothed
 from .scoring import non_maximum_suppression, scores
@@ -265,13 +265,6 @@ def _draw_number(
     x, y = np.clip(opening.mean(0), radius, inside)
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), _GROUND, _INK, 2)
     draw.text((x, y), str(number), _INK, font, anchor="mm")
-
-
-def thumbnail(image: np.ndarray, longest: int) -> np.ndarray:
-    """An image ``(H, W, 3)`` uint8 whose longer side has at most ``longest`` pixels."""
-    factor = min(1.0, longest / max(image.shape[:2]))
-    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
-    return resample(image, width, height)
 
 
 def surroundings(frame: Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -11,8 +11,14 @@ from pydantic import BeforeValidator, model_validator
 from ..errors import InputError
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import DEFAULT_SEED, Named, PictureInput, PromptText, Seed, Share
-from ..generate.params import GenerationParams, StartParams, upscaler_option
+from ..generate.params import (
+    GenerationParams,
+    StartParams,
+    mask_alpha_option,
+    upscaler_option,
+)
 from ..homography import Quad
+from ..images import MaskAlpha
 from ..images.colour import PALETTE_STRENGTH
 from ..prints.print_spec import PrintJob, PrintSpec
 from ..prompts.slips import check_quoted, check_typed
@@ -170,6 +176,7 @@ class FrameSpec(Params):
         default_from="frames are found",
         form="picture",
     )
+    mask_alpha: MaskAlpha | None = mask_alpha_option("Frame")
     snap: bool = option(False, "Take the nearest standard aspect where it fits.", group="Frame")
     room: Share | None = option(
         None,
@@ -235,6 +242,8 @@ class FrameSpec(Params):
             raise InputError("a prompt and `insert` both say what to hang: give one of them")
         if self.corners is not None and self.mask is not None:
             raise InputError("`corners` and `mask` both say where the opening is: give one of them")
+        if self.mask_alpha is not None and self.mask is None:
+            raise InputError("`mask_alpha` is about a `mask`, and needs one")
         if self.palette is not None and self.params.masked_content == "noise":
             raise InputError("`masked_content` noise would forget the `palette`: give one of them")
         self._check_idle()

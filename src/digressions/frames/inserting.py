@@ -17,10 +17,11 @@ from ..files import parsed, write_json
 from ..generate.marks import composite_mark
 from ..generate.replay import ReplayRequest, replays_text
 from ..images.contact_sheet import contact_sheet
-from ..images.image_files import read_text, write_image
+from ..images.image_files import read_text, thumbnail, write_image
+from ..images.mask_files import remembered_mask
 from ..images.source_image import SourceImage, remembered_image
-from .choosing import FrameInputs
-from .find import Frame, draw_frames, thumbnail
+from .choosing import FrameInputs, notes_on_sources
+from .find import Frame, draw_frames
 from .frame_records import Opening, damaged
 from .frame_spec import FramePrintSpec
 from .hang import hang
@@ -42,6 +43,7 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
         OutputError: A file cannot be written.
     """
     photo = inputs.photo
+    yield from photo.notes()
     note: dict[str, Any] = {
         "photo": photo.origin,
         "size": [photo.pixels.shape[1], photo.pixels.shape[0]],
@@ -75,6 +77,7 @@ def save_inserted(inputs: FrameInputs, paper: FramePrintSpec, folder: Path) -> I
     Raises:
         OutputError: A file cannot be written.
     """
+    yield from notes_on_sources(inputs)
     frames = list(zip(inputs.frames, inputs.pictures, strict=True))
     for number, (frame, picture) in enumerate(frames, 1):
         job = paper.for_aspect(frame.aspect.value)
@@ -179,8 +182,9 @@ def replay_inserted(request: ReplayRequest) -> Iterator[Event]:
     """
     try:
         note = parsed(request.text["frame"])
-        room = remembered_image(note["photo"]).pixels
-        mask = None if note["mask"] is None else remembered_image(note["mask"], mask=True).pixels
+        photo = remembered_image(note["photo"])
+        mask = None if note["mask"] is None else remembered_mask(note["mask"], photo).pixels
+        room = photo.pixels
         for one in note["hung"]:
             room = _hung(room, mask, one, remembered_image(one["picture"]))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

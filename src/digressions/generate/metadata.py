@@ -18,13 +18,14 @@ from ..diffusion.names import A1111_SAMPLERS
 from ..errors import ImageError, InputError, verbatim
 from ..files import parsed
 from ..geometry import Size
+from ..images import Fit
 from ..images.xmp import SourceType, marked
 from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
 from .foreign import ForeignSettings, is_usual, sampler_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
 from .kinds import MAX_SEED
-from .params import ResolvedParams, SourceFile
+from .params import MaskFile, ResolvedParams, SourceFile
 from .programs import settings_in
 
 KEY = "digressions"
@@ -62,6 +63,7 @@ class Record(Params):
             Empty when read from a file of another program, whose names mean nothing here; the first
             ten digits of the hash when read from one that lost its JSON.
         image, mask: Start picture and mask, or ``None``.
+        fit: How the start picture was brought to the picture's aspect (see `images.fitting`).
         palette: What the masked area was filled with before it was painted (see `images.colour`),
             or ``None``.
         regions, region_softness: Where each prompt counts (see `images.masks`), or ``None``; the
@@ -76,7 +78,8 @@ class Record(Params):
     model: str = option("", "The model's name.")
     model_hash: str = option("", "SHA-256 of its weights.")
     image: SourceFile | None = option(None, "The start picture.")
-    mask: SourceFile | None = option(None, "The mask.")
+    mask: MaskFile | None = option(None, "The mask.")
+    fit: Fit = option("cover", "How the start picture was brought to the picture's aspect.")
     palette: JsonObject | None = option(None, "What the masked area was filled with.")
     regions: list[dict[str, str]] | None = option(None, "Where each prompt counts.")
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from ..events import Event, Progress, Saved
+from ..events import Event, Note, Progress, Saved
 from ..geometry import Size
-from ..images.contact_sheet import contact_sheet
-from ..images.image_files import check_suffix, to_array, write_image
+from ..images.contact_sheet import SHEET_SIDE, contact_sheet
+from ..images.decoding import MAX_PIXELS
+from ..images.image_files import check_suffix, thumbnail, write_image
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
 from .job import check
@@ -27,11 +29,13 @@ from .start import (
     Inputs,
     check_given,
     check_regions,
+    finished,
     inputs_of,
     keep_sources,
+    notes_on_inputs,
     read_inputs,
     record_for,
-    resolve,
+    resolve_with,
     start_job,
 )
 
@@ -93,9 +97,14 @@ def check_spec(spec: PaintSpec, inputs: Inputs) -> None:
     """
     check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
-    if "upscaler" in spec.larger.model_fields_set and spec.larger.enlarge == 1:
+    idle = spec.larger.enlarge == 1 and inputs.mask is None
+    if idle and "upscaler" in spec.larger.model_fields_set:
         raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
     check_upscaler(spec.larger.upscaler)
+    if inputs.mask is not None:
+        size = _result_size(Size(1, 1), spec.larger.enlarge, inputs)
+        if size.pixels > MAX_PIXELS:
+            raise InputError(f"{size} has more than the {MAX_PIXELS:,} pixels that are written")
 
 
 def paint_pictures(
@@ -113,29 +122,34 @@ def paint_pictures(
     """
     inputs = read_inputs(spec.start) if inputs is None else inputs
     check_spec(spec, inputs)
-    masked, coloured = inputs.mask is not None, inputs.palette is not None
-    first = resolve(model, spec.params, mask=masked, palette=coloured)
+    first = resolve_with(model, spec.params, inputs)
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = record_for(model, first, inputs)
-    if spec.larger.enlarge > 1:
+    area = inputs.area(first.size)
+    if spec.larger.enlarge > 1 or (area is not None and area.scale > 1):
         record = record.but(enlarge=spec.larger.enlarge, upscaler=spec.larger.upscaler)
+    elif "upscaler" in spec.larger.model_fields_set:
+        text = "`upscaler` does nothing: the masked area is painted at all the pixels that it has"
+        yield Note(text, "note")
     seeds = range(first.seed, first.seed + spec.n)
     yield from notes_on(model, first)
+    yield from notes_on_inputs(inputs, first.size)
     yield from paint_records(model, [_with_seed(record, seed) for seed in seeds], inputs)
 
 
 def paint_records(
     model: Model, records: list[Record], inputs: Inputs
 ) -> Iterator[Progress | Picture]:
-    """Paints the pictures of records that share their inputs; enlarges those that say so."""
-    jobs = [start_job(record.params, inputs) for record in records]
+    """Paints the pictures of records that differ in their seeds; enlarges them if they say so."""
+    first = start_job(records[0].params, inputs)
+    jobs = [dataclasses.replace(first, params=record.params) for record in records]
     for job in jobs:
         check(model, job)
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
     for found in paint_jobs(model, jobs):
         if isinstance(found, Painted):
-            record, picture = records[found.job], to_array(found.image)
+            record, picture = records[found.job], finished(found.image, inputs, upscaler)
             if record.enlarge > 1:
                 height, width = (record.enlarge * side for side in picture.shape[:2])
                 picture = enlarge(picture, width, height, upscaler)
@@ -144,10 +158,11 @@ def paint_records(
             yield found
 
 
-def check_target(target: Path, spec: PaintSpec, usual: Size | None = None) -> None:
+def check_target(target: Path, spec: PaintSpec, inputs: Inputs, usual: Size | None = None) -> None:
     """Makes sure, before anything is painted, that the pictures can be written to a path.
 
     Args:
+        inputs: What they start from.
         usual: Their size, if the spec does not say.
 
     Raises:
@@ -155,7 +170,7 @@ def check_target(target: Path, spec: PaintSpec, usual: Size | None = None) -> No
         InputError: A picture that they start from would be written over.
     """
     size = spec.params.size or usual or Size(1, 1)
-    check_suffix(target, *(spec.larger.enlarge * side for side in size))
+    check_suffix(target, *_result_size(size, spec.larger.enlarge, inputs))
     keep_sources(spec.start, target, several=spec.n > 1)
 
 
@@ -168,7 +183,8 @@ def paint_to_files(
         target: The file of a single picture; of several, each seed goes into its name, and a
             contact sheet comes beside them.
     """
-    check_target(target, spec, Size(model.size, model.size))
+    inputs = read_inputs(spec.start) if inputs is None else inputs
+    check_target(target, spec, inputs, Size(model.size, model.size))
     yield from saved(paint_pictures(model, spec, inputs), target, several=spec.n > 1)
 
 
@@ -185,10 +201,16 @@ def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> I
     if several:
         pictures.sort(key=lambda picture: picture.params.seed)
         labels = [f"seed {picture.params.seed}" for picture in pictures]
-        sheet = contact_sheet([picture.array for picture in pictures], labels=labels)
+        small = [thumbnail(picture.array, SHEET_SIDE) for picture in pictures]
+        sheet = contact_sheet(small, labels=labels)
         seeds = {"seeds": str([picture.params.seed for picture in pictures])}
         path = target.with_stem(f"{target.stem}-sheet")
         yield Saved(write_image(path, sheet, pictures[0].record.to_text() | seeds))
+
+
+def _result_size(size: Size, enlarge: int, inputs: Inputs) -> Size:
+    """The size of a picture's file."""
+    return Size(*(enlarge * side for side in inputs.result_size(size)))
 
 
 def _with_seed(record: Record, seed: int) -> Record:
@@ -198,6 +220,7 @@ def _with_seed(record: Record, seed: int) -> Record:
 @replays_kind("picture")
 def replay_picture(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
     """A painted picture again."""
-    check_suffix(request.target, *(record.enlarge * side for side in record.params.size))
-    found = paint_records(model, [record], inputs_of(record))
+    inputs = inputs_of(record)
+    check_suffix(request.target, *_result_size(record.params.size, record.enlarge, inputs))
+    found = paint_records(model, [record], inputs)
     yield from saved(found, request.target, several=False)

@@ -9,13 +9,16 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from .. import __version__
 from ..errors import InputError
 from ..events import Event, Saved, tracked
 from ..files import parsed, refuse_overwrite
 from ..geometry import Size
+from ..images.colour import filled_from_around
 from ..images.decoding import MAX_PIXELS
-from ..images.image_files import check_suffix, read_text, write_image
+from ..images.image_files import check_suffix, keeps_alpha, read_text, resample, write_image
 from ..images.source_image import PictureLike, SourceImage, remembered_image, source_image
 from ..images.upscale import check_upscaler, enlarging, load_upscaler
 from .marks import kept_mark
@@ -31,7 +34,7 @@ def upscale_picture(
     text: Mapping[str, str] | None = None,
     device: str | None = None,
 ) -> Iterator[Event]:
-    """Enlarges a picture and writes it.
+    """Enlarges a picture and writes it, with its transparency where the file can have one.
 
     Args:
         picture: A path, a PIL image or an array.
@@ -64,6 +67,7 @@ def upscale_picture(
         "version": __version__,
     }
     kept = {name: value for name, value in kept_mark(text or {}).items() if name != "print"}
+    yield from source.notes(flattened=not keeps_alpha(output))
     # What was done last is what is made again.
     remembered = kept | {"upscale": json.dumps(note)}
     yield from _enlarged(source, size, spec.upscaler, output, remembered, device)
@@ -98,7 +102,18 @@ def _enlarged(
     device: str | None,
 ) -> Iterator[Event]:
     ready = load_upscaler(upscaler, device=device)
-    work = enlarging(source.pixels, *size, ready)
+    layer = source.layer if keeps_alpha(output) else None
+    pixels = source.pixels if layer is None else _opaque(layer)
+    work = enlarging(pixels, *size, ready)
     image = yield from tracked(f"enlarging with {upscaler}", work, size.height)
+    if layer is not None:
+        image = np.dstack([image, resample(layer[..., 3], *size)])
     write_image(output, image, text)
     yield Saved(output, f"{size.width:,} x {size.height:,} px")
+
+
+def _opaque(layer: np.ndarray) -> np.ndarray:
+    """The colours of a picture ``(H, W, 4)`` uint8, those around in the place of what is clear: an
+    upscaler would draw whatever hides there into what is seen."""
+    clear = np.where(layer[..., 3] == 0, 255, 0).astype(np.uint8)
+    return filled_from_around(layer[..., :3], clear)

@@ -11,6 +11,8 @@ GROUND, INK = (24, 24, 27), (212, 212, 216)
 LINE = 20  # pixels that a line of a label takes
 LONGEST = 240  # pixels of a word, from which on it is broken
 _FONT = 13
+SHEET_SIDE = 1024
+"""Pixels of a picture's longer side on a sheet, at most: a sheet is for choosing."""
 
 
 def contact_sheet(

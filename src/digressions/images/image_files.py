@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from ..errors import ImageError, OutputError
 from ..files import whole_file
-from .decoding import MAX_PIXELS, Colour, decoded, opened, refusing
+from .decoding import MAX_PIXELS, Colour, decoded, opened, quietly, refusing
 from .text_chunks import save_options, texts_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_text(path: str | Path) -> dict[str, str]:
         ImageError: As `read_image`.
     """
     path = Path(path)
-    with refusing(path), opened(path, path, MAX_PIXELS) as image:
+    with refusing(path), opened(path, path, MAX_PIXELS) as image, quietly():
         return texts_of(image)
 
 
@@ -69,7 +69,8 @@ def focal_length(path: str | Path) -> float | None:
     """
     path = Path(path)
     with refusing(path), opened(path, path, MAX_PIXELS) as image:
-        exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        with quietly():
+            exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
         try:
             focal = float(exif.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
         except (TypeError, ValueError, ZeroDivisionError):
@@ -85,7 +86,7 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
 
     Args:
         path: ``.png``, ``.jpg`` (quality 95, colour not subsampled), ``.webp`` or ``.tif``.
-        image: ``(H, W, 3)`` uint8 sRGB.
+        image: ``(H, W, 3)`` uint8 sRGB; ``(H, W, 4)`` with alpha, for what `keeps_alpha`.
 
     Returns:
         The path.
@@ -105,6 +106,11 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
     with whole_file(real) as part:
         Image.fromarray(image).save(part, kind, **options)
     return path
+
+
+def keeps_alpha(path: Path) -> bool:
+    """Whether the kind of file that a path asks for can be transparent."""
+    return _SUFFIXES.get(path.suffix.lower()) != "JPEG"
 
 
 def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
@@ -136,6 +142,13 @@ def resample(image: np.ndarray, width: int, height: int) -> np.ndarray:
         return image
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
     return np.array(resized)
+
+
+def thumbnail(image: np.ndarray, longest: int) -> np.ndarray:
+    """An image ``(H, W, 3)`` uint8 whose longer side has at most ``longest`` pixels."""
+    factor = min(1.0, longest / max(image.shape[:2]))
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    return resample(image, width, height)
 
 
 def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:

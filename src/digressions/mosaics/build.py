@@ -22,6 +22,8 @@ from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import Grid, Size
+from ..images import Fit
+from ..images.fitting import contained, padded_size
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
@@ -76,6 +78,9 @@ def build(
             "with `enlarge`",
             "note",
         )
+    grid = plan.mosaic.grid
+    mend = "`fit` contain or pad keeps all of it"
+    yield from plan.base.notes(grid, f"a grid of {grid}", mend)
     yield from make_mosaic(model, plan, Path(folder), options, executor)
 
 
@@ -85,6 +90,7 @@ def _enlarges(plan: MosaicPlan) -> bool:
     own = base.record.params.size
     if base.image is not None:
         own = Size(base.image.shape[1], base.image.shape[0])
+        own = padded_size(own, wanted) if base.record.fit == "pad" else own
     small = own.width < wanted.width or own.height < wanted.height
     return small or plan.mosaic.enlarge > 1
 
@@ -99,7 +105,7 @@ def read_start(spec: MosaicSpec) -> SourceImage | None:
     """
     spec.check()
     start = None if spec.image is None else source_image(spec.image)
-    grid_over(spec.grid, start)
+    grid_over(spec.grid, start, spec.fit)
     return start
 
 
@@ -114,15 +120,15 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     Raises:
         InputError: Settings that contradict each other or do not fit the picture.
     """
-    grid = grid_over(spec.grid, start)
+    grid = grid_over(spec.grid, start, spec.fit)
     mosaic = mosaic_of(
         model, spec.params, spec.cells, grid, prompt=spec.cell_prompt, larger=spec.larger
     )
-    base = base_image_of(model, spec.params, start, spec.larger.upscaler)
+    base = base_image_of(model, spec.params, start, spec.larger.upscaler, spec.fit)
     return MosaicPlan(mosaic, base, spec.sharing)
 
 
-def grid_over(text: str, start: SourceImage | None) -> Grid:
+def grid_over(text: str, start: SourceImage | None, fit: Fit = "cover") -> Grid:
     """The grid that is asked for, its cells square on the start picture where there is one.
 
     Raises:
@@ -130,12 +136,15 @@ def grid_over(text: str, start: SourceImage | None) -> Grid:
     """
     if start is None:
         return Grid.parse(text)
-    height, width = start.pixels.shape[:2]
-    grid = Grid.parse(text, width / height)
-    if grid.columns > width or grid.rows > height:
+    picture = Size(start.pixels.shape[1], start.pixels.shape[0])
+    grid = Grid.parse(text, picture.width / picture.height)
+    if fit == "contain":
+        grid = Grid(*contained(picture, Size(*grid)))
+    seen = padded_size(picture, Size(*grid)) if fit == "pad" else picture
+    if grid.columns > seen.width or grid.rows > seen.height:
         raise InputError(
-            f"`grid` {grid} does not fit {start.origin['path'] or 'the picture'}, which is "
-            f"{width} x {height} pixels: a cell needs at least one pixel"
+            f"`grid` {grid} does not fit {start.name}, which is {picture.width} x {picture.height} "
+            "pixels: a cell needs at least one pixel"
         )
     return grid
 

@@ -40,7 +40,7 @@ class PrintJob:
     """
 
     sheet: Sheet
-    fit: str = "fill"
+    fit: str = "cover"
     edge: str = "mirror"
     upscaler: str = "lanczos"
     profile: Profile | None = None
@@ -125,7 +125,7 @@ class PrintJob:
             OutputError: It cannot be written there.
         """
         sheet, box = self.sheet, self.placement(picture).target
-        mirrored = self.fit == "fill"
+        mirrored = self.fit == "cover"
         shown = None
         if proof is not None:
             bled = to_bleed(sheet, placed, box, None if mirrored else srgb().paper)
@@ -234,7 +234,10 @@ class PrintSpec(Params):
     )
     marks: bool = option(False, "Crop marks.", group="Paper")
     fit: FitName = option(
-        "fill", "fill: cut off what does not fit; whole: leave paper free.", group="Paper"
+        "cover",
+        "How a picture of another aspect comes to that of the paper. cover: cut off what sticks "
+        "out; contain: leave paper free.",
+        group="Paper",
     )
     edge: EdgeName = option(
         "mirror",

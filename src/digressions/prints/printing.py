@@ -67,6 +67,7 @@ def print_picture(
             if target is not None:
                 refuse_overwrite(Path(picture), target)
         text = read_text(picture) if text is None else text
+    yield from source.notes()
     yield from print_source(job, source, output, text or {}, proof, device=device)
 
 
@@ -161,8 +162,8 @@ def notes(job: PrintJob, picture: Size) -> Iterator[Note]:
     effective = job.effective_dpi(picture)
     if effective < LOW_DPI:
         yield Note(
-            f"{effective:.0f} DPI is less than {LOW_DPI}: seen up close, the print will look soft "
-            "or show details that the upscaler invented",
+            f"{_whole(effective)} DPI is less than {LOW_DPI}: seen up close, the print will look "
+            "soft or show details that the upscaler invented",
             "warning",
         )
     elif job.sheet.dpi < LOW_DPI:
@@ -187,20 +188,30 @@ def _pixel_words(job: PrintJob, picture: Size) -> str:
     found, upscaler = job.placement(picture), job.upscaler_for(picture)
     words = (
         f"the picture's own {picture.width:,} x {picture.height:,} px are "
-        f"{job.effective_dpi(picture):.0f} DPI"
+        f"{_whole(job.effective_dpi(picture))} DPI"
     )
     if upscaler is not None:
         words += f": enlarged {found.enlargement:.2f} times with {upscaler}"
     lost = 1 - found.crop.size.pixels / picture.pixels
     if lost < _TO_SAY:
         return words
-    words += f"; {100 * lost:.0f} % of it is cut off to fit (`fit` whole keeps it"
+    words += f"; {_percent(lost)} of it is cut off to fit (`fit` contain keeps it"
     trim = job.sheet.trim
     ratio = picture.width / picture.height * trim.width / trim.height
     turned = 1 - min(ratio, 1 / ratio)
     if turned < lost - 0.05:
-        words += f", {trim.turned()} would cut off {100 * turned:.0f} %"
+        words += f", {trim.turned()} would cut off {_percent(turned)}"
     return words + ")"
+
+
+def _whole(number: float) -> str:
+    """A number above 0 without decimals: no picture has 0 DPI."""
+    return f"{number:.0f}" if number >= 1 else "less than 1"
+
+
+def _percent(share: float) -> str:
+    """A share of something that stays, in part: never all of it."""
+    return f"{100 * share:.0f} %" if share < 0.995 else "more than 99 %"
 
 
 def _gamut_note(placed: np.ndarray, profile: Profile) -> Note:

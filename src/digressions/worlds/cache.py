@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from ..errors import OutputError
-from ..files import is_running, writing
+from ..files import check_folder, is_running, writing
 from ..mosaics.store import explained
 
 _SCHEMA = """
@@ -30,10 +30,35 @@ create table if not exists claims (
 ) without rowid;
 """
 _KIND = 0x64696772  # "digr": says in the file's header whose it is
+_SQLITE = b"SQLite format 3\x00"  # the first bytes of every file of its
 _PATIENCE = 30  # seconds to wait for another process that is writing
 _FLUSH = 256  # pictures that are looked at before the file learns of it
 _WAIT = 0.05  # seconds between looks at what another process is making
 _ROOM = 0.9  # of the limit, what an eviction leaves, so that it does not come with every picture
+
+
+def check_cache(path: Path) -> None:
+    """Refuses a file that is no cache, before anything is painted.
+
+    Raises:
+        OutputError: It is a folder or something of the user's, or its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give a file in it as `cache`", field="cache")
+    check_folder(path.parent)
+    with writing(path):
+        head = _head(path)
+    if head and head != _SQLITE:
+        raise OutputError(
+            f"{path} is not a cache of pictures: choose another `cache`", field="cache"
+        )
+
+
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE))
 
 
 class Claimed(NamedTuple):
@@ -66,6 +91,7 @@ class Cache:
         self.path, self.limit, self.lease = path, limit, lease
         self._me = (platform.node(), os.getpid())
         self._used: dict[str, float] = {}
+        check_cache(path)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         with explained(path):

@@ -76,7 +76,7 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
     start = read_start(spec) if start is None else start
     first, *deeper = spec.cell_prompt or [spec.params.prompt]
     cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompt=first)
-    base = base_image_of(model, spec.params, start, spec.upscaler)
+    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit)
     notes = notes_on_base_image(base, spec.params, cell_prompts=spec.cell_prompt is not None)
     return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
 
@@ -86,6 +86,8 @@ def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     prompts = world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
     yield from world.notes
+    mend = "`fit` pad keeps all of it"
+    yield from world.base.notes(world.cells.grid, "a world's square", mend)
 
 
 def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:
