@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from ..distributed.cluster import ClusterParams
-from ..files import slug
 from ..generate.params import ModelParams
 from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
 from .console import joining, load_model, show
@@ -43,9 +42,8 @@ def mosaic(
     build_params.check(cluster.executor)
     from ..mosaics.build import build, read_start
 
-    folder = target or Path("out") / slug(prompt)
-    start = read_start(spec)
+    start = read_start(spec, target)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
-        events = build(loaded, spec, folder, build_params, executor=executor, start=start)
-        show(events, kept=f"finished pictures are kept in {folder}: the same command goes on")
+        events = build(loaded, spec, target, build_params, executor=executor, start=start)
+        show(events, kept="finished pictures are kept: the same command goes on")

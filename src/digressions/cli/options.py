@@ -18,8 +18,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..errors import InputError, in_words
+from ..files import output_path
 from ..generate.declare import Params
-from ..generate.params import GenerationParams, ModelParams
+from ..generate.params import GenerationParams, ModelParams, OutputParams
 from .console import option_name
 
 GROUPS = (
@@ -76,7 +77,13 @@ FLAT = Parameter(name="*")
 
 def output(help: str) -> Parameter:
     """The option ``-o``."""
-    return Parameter(name=["-o", "--output"], help=help, group=group("Output"), show_default=False)
+    return Parameter(
+        name=["-o", "--output"],
+        help=help,
+        group=group("Output"),
+        converter=lambda _, tokens: output_path(tokens[0].value),
+        show_default=False,
+    )
 
 
 def given(options: Any) -> dict[str, Any]:
@@ -190,3 +197,7 @@ Prompt = Annotated[str, Parameter(help=GenerationParams.model_fields["prompt"].d
 
 class ModelOptions(options_of(ModelParams)):
     """See `ModelParams`."""
+
+
+class OutputOptions(options_of(OutputParams)):
+    """See `OutputParams`."""

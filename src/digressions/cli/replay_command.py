@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..events import Note
 from ..generate.params import ModelParams
 from .console import load_model, show
-from .options import FLAT, given, group, options_of, output
+from .options import FLAT, OutputOptions, given, group, options_of, output
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -25,6 +25,7 @@ def replay(
     /,
     *,
     target: Annotated[Path | None, output("File or folder. [default: FILE-replay]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     model: Annotated[
         str | None,
         Parameter(
@@ -40,11 +41,14 @@ def replay(
     others = ModelParams.of(**given(options))
     loaded = []
 
-    def load(name: str) -> Model:
-        loaded.append(load_model(others.but(model=name)))
+    def load(name: str, dtype: str | None) -> Model:
+        loaded.append(load_model(others.but(model=name, dtype=others.dtype or dtype)))
         return loaded[0]
 
-    show(replayed(file, load, model=model, output=target, device=others.device))
+    events = replayed(
+        file, load, model=model, output=target, device=others.device, **given(place)
+    )
+    show(events)
     named = ["model"] if model is not None else []
     idle = [f"`{name}`" for name in (*named, *given(options)) if name != "device"]
     if idle and not loaded:

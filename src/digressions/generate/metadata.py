@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -21,6 +21,9 @@ from ..files import parsed
 from ..geometry import Size
 from .declare import Params, option
 from .params import ResolvedParams, SourceFile
+
+if TYPE_CHECKING:
+    from ..models.base import Model
 
 KEY = "digressions"
 _DEEPEST = 64
@@ -62,6 +65,7 @@ class Record(Params):
         regions, region_softness: Where each prompt counts (see `images.masks`), or ``None``; the
             width of the edges.
         enlarge, upscaler: How many times the painted picture was enlarged, and by what.
+        dtype: What the networks computed in, such as ``"float16"``; empty of other programs' files.
         version: Of the program that wrote it.
         details: What only its kind knows, such as the grid of a mosaic.
     """
@@ -77,12 +81,18 @@ class Record(Params):
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)
     enlarge: int = option(1, "How many times it was enlarged.", ge=1, le=16)
     upscaler: str | None = option(None, "What enlarged it.")
+    dtype: str = option("", "What the networks computed in.")
     version: str = option("", "Of the program that wrote it.")
     details: JsonObject = option({}, "What only its kind knows.")
 
     def to_text(self) -> dict[str, str]:
         """As the texts of an image file."""
         return {"parameters": a1111(self), KEY: json.dumps(self.json_object(), allow_nan=False)}
+
+
+def dtype_name(model: Model) -> str:
+    """What a model's networks compute in, as `Record.dtype` has it."""
+    return str(model.dtype).removeprefix("torch.")
 
 
 _NEGATIVE = "Negative prompt:"

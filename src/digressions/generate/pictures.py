@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..events import Event, Progress, Saved
+from ..files import check_file, check_folder, slug
 from ..geometry import Size
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import check_suffix, to_array, write_image
@@ -20,9 +21,10 @@ from .declare import MAX_SEED
 from .job import check
 from .metadata import Record
 from .notes import notes_on
+from .outputs import FOLDER, chosen_output
 from .paint import Painted, paint_jobs
 from .params import PaintSpec, ResolvedParams
-from .replay import ReplayRequest, replays_kind
+from .replay import ReplayRequest, replays_kind, sheet_text
 from .start import (
     Inputs,
     check_given,
@@ -110,6 +112,17 @@ def paint_pictures(
         InputError, PromptError, ImageError: Something cannot be painted, before anything is.
     """
     inputs = read_inputs(spec.start) if inputs is None else inputs
+    records = records_of(model, spec, inputs)
+    yield from notes_on(model, records[0].params)
+    yield from paint_records(model, records, inputs)
+
+
+def records_of(model: Model, spec: PaintSpec, inputs: Inputs) -> list[Record]:
+    """How the pictures are painted that a spec asks for, nothing left open.
+
+    Raises:
+        InputError: Parameters that contradict each other, or that the model cannot work with.
+    """
     check_spec(spec, inputs)
     masked, coloured = inputs.mask is not None, inputs.palette is not None
     first = resolve(model, spec.params, mask=masked, palette=coloured)
@@ -118,9 +131,7 @@ def paint_pictures(
     record = record_for(model, first, inputs)
     if spec.larger.enlarge > 1:
         record = record.but(enlarge=spec.larger.enlarge, upscaler=spec.larger.upscaler)
-    seeds = range(first.seed, first.seed + spec.n)
-    yield from notes_on(model, first)
-    yield from paint_records(model, [_with_seed(record, seed) for seed in seeds], inputs)
+    return [_with_seed(record, seed) for seed in range(first.seed, first.seed + spec.n)]
 
 
 def paint_records(
@@ -142,32 +153,56 @@ def paint_records(
             yield found
 
 
-def check_target(target: Path, spec: PaintSpec, usual: Size | None = None) -> None:
-    """Makes sure, before anything is painted, that the pictures can be written to a path.
+def check_target(target: Path | None, spec: PaintSpec, usual: Size | None = None) -> None:
+    """Makes sure, before the model is loaded, that pictures can be written to a path.
 
     Args:
+        target: As the user says it, if at all.
         usual: Their size, if the spec does not say.
 
     Raises:
         OutputError: They cannot.
         InputError: A picture that they start from would be written over.
     """
+    if target is None:
+        check_folder(FOLDER)
+        return
     size = spec.params.size or usual or Size(1, 1)
     check_suffix(target, *(spec.larger.enlarge * side for side in size))
+    check_file(target)
     keep_sources(spec.start, target, several=spec.n > 1)
 
 
 def paint_to_files(
-    model: Model, spec: PaintSpec, target: Path, inputs: Inputs | None = None
+    model: Model,
+    spec: PaintSpec,
+    target: Path | None = None,
+    inputs: Inputs | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Event]:
     """Paints pictures into files: the use case of ``digress paint``.
 
     Args:
         target: The file of a single picture; of several, each seed goes into its name, and a
-            contact sheet comes beside them.
+            contact sheet comes beside them. A free name after the prompt, if not given.
+        overwrite: As of `outputs.chosen_output`.
     """
     check_target(target, spec, Size(model.size, model.size))
-    yield from saved(paint_pictures(model, spec, inputs), target, several=spec.n > 1)
+    inputs = read_inputs(spec.start) if inputs is None else inputs
+    records = records_of(model, spec, inputs)
+
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
+        if spec.n == 1:
+            return {place: records[0].to_text()}
+        pictures = {_numbered(place, record): record.to_text() for record in records}
+        return pictures | {_sheet(place): sheet_text(records[0], "a contact sheet", pictures)}
+
+    usual = FOLDER / f"{slug(spec.params.prompt)}.png"
+    target = chosen_output(target, usual, plan, overwrite=overwrite)
+    yield from notes_on(model, records[0].params)
+    found = paint_records(model, records, inputs)
+    yield from saved(found, target, several=spec.n > 1)
 
 
 def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> Iterator[Event]:
@@ -178,15 +213,23 @@ def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> I
             yield event
             continue
         pictures.append(event)
-        path = target.with_stem(f"{target.stem}-{event.params.seed}") if several else target
-        yield Saved(event.save(path))
+        yield Saved(event.save(_numbered(target, event.record) if several else target))
     if several:
         pictures.sort(key=lambda picture: picture.params.seed)
         labels = [f"seed {picture.params.seed}" for picture in pictures]
         sheet = contact_sheet([picture.array for picture in pictures], labels=labels)
-        seeds = {"seeds": str([picture.params.seed for picture in pictures])}
-        path = target.with_stem(f"{target.stem}-sheet")
-        yield Saved(write_image(path, sheet, pictures[0].record.to_text() | seeds))
+        names = [_numbered(target, picture.record) for picture in pictures]
+        text = sheet_text(pictures[0].record, "a contact sheet", names)
+        yield Saved(write_image(_sheet(target), sheet, text))
+
+
+def _numbered(target: Path, record: Record) -> Path:
+    """The file of one of several pictures."""
+    return target.with_stem(f"{target.stem}-{record.params.seed}")
+
+
+def _sheet(target: Path) -> Path:
+    return target.with_stem(f"{target.stem}-sheet")
 
 
 def _with_seed(record: Record, seed: int) -> Record:

@@ -8,16 +8,19 @@ counts, since a file remembers what it was made of as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import InputError
-from ..events import Event, Note
-from ..images.image_files import read_text
-from ..images.video import VIDEOS, read_video_text
-from .metadata import Record, foreign_schedule, record_of
+from ..events import Event, Note, counted
+from ..files import parsed
+from .file_texts import text_of
+from .metadata import Record, dtype_name, foreign_schedule, record_of
+from .outputs import chosen_output
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -31,32 +34,38 @@ class ReplayRequest:
         source: The file.
         text: What it remembers.
         output: Where to, or ``None`` for a name beside the source.
+        overwrite: Whether what is there may go.
         device: For upscalers that run on one.
     """
 
     source: Path
     text: Mapping[str, str]
     output: Path | None = None
+    overwrite: bool = False
     device: str | None = None
 
-    @property
+    @cached_property
     def target(self) -> Path:
-        """The file to write."""
-        return self.output or self.source.with_stem(f"{self.source.stem}-replay")
+        """The file to write.
+
+        Raises:
+            OutputError: As `outputs.chosen_output`.
+        """
+        usual = self.source.with_stem(f"{self.source.stem}-replay")
+        return chosen_output(
+            self.output, usual, lambda place: {place: self.text}, overwrite=self.overwrite
+        )
 
     @property
-    def folder(self) -> Path:
-        """The folder to write, for kinds that write one."""
-        return self.output or self.source.with_name(f"{self.source.stem}-replay")
+    def usual_folder(self) -> Path:
+        """Where to, for kinds that write a folder, if nobody says."""
+        return self.source.with_name(f"{self.source.stem}-replay")
 
 
 TextReplay: TypeAlias = Callable[[ReplayRequest], Iterator[Event]]
 KindReplay: TypeAlias = "Callable[[ReplayRequest, Model, Record], Iterator[Event]]"
-TextReader: TypeAlias = Callable[[Path], dict[str, str]]
-
 _TEXTS: dict[str, TextReplay] = {}
 _KINDS: dict[str, KindReplay] = {}
-_READERS: dict[str, TextReader] = dict.fromkeys(VIDEOS, read_video_text)
 
 
 def replays_text(key: str) -> Callable[[TextReplay], TextReplay]:
@@ -79,41 +88,34 @@ def replays_kind(kind: str) -> Callable[[KindReplay], KindReplay]:
     return register
 
 
-def reads_text(*suffixes: str) -> Callable[[TextReader], TextReader]:
-    """Registers what reads the texts of files with these suffixes, which are no images."""
-
-    def register(function: TextReader) -> TextReader:
-        _READERS.update(dict.fromkeys(suffixes, function))
-        return function
-
-    return register
-
-
 def replay_file(
     source: Path,
-    load: Callable[[str], Model],
+    load: Callable[[str, str | None], Model],
     *,
     model: str | None = None,
     output: Path | None = None,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Makes a file again.
 
     Args:
         source: An image, film or print.
-        load: Loads a model by name, where one is needed.
+        load: Loads a model by its name and dtype (``None`` where the file does not say), where one
+            is needed.
         model: Its name, if it is not where the file says.
-        output: Where to; beside the source if not given.
+        output: Where to; a free name beside the source if not given.
+        overwrite: Whether what is at ``output`` may go, whatever made it.
         device: For upscalers.
 
     Raises:
         ImageError: The file does not say how it was made, or its settings are damaged.
         InputError: What it was made of is not there, or another by now.
     """
-    text = _READERS.get(source.suffix.lower(), read_text)(source)
-    request = ReplayRequest(source, text, output, device)
+    text = text_of(source)
+    request = ReplayRequest(source, text, output, overwrite, device)
     # The order of the texts is that of their making: a print is made last.
-    for key in ("print", "upscale", "found", "frame"):
+    for key in ("print", "upscale", "sheet", "found", "frame"):
         if key in text and key in _TEXTS:
             yield from _TEXTS[key](request)
             return
@@ -126,7 +128,7 @@ def replay_file(
             f"{source} was made by another program and names no model that is known here: say "
             "which with `model`"
         )
-    loaded = load(name)
+    loaded = load(name, record.dtype or None)
     if reason := difference(record, loaded.hash):
         yield Note(f"{source} {reason}", "note")
     if schedule := foreign_schedule(text):
@@ -135,7 +137,10 @@ def replay_file(
             f"{loaded.name} steps through its own noise levels",
             "note",
         )
-    record = record.but(model=loaded.name, model_hash=loaded.hash)
+    dtype = dtype_name(loaded)
+    if record.dtype not in ("", dtype):
+        yield Note(f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ", "note")
+    record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
     yield from _KINDS[record.kind](request, loaded, record)
 
 
@@ -149,3 +154,37 @@ def difference(record: Record, model_hash: str) -> str | None:
             "the picture will differ"
         )
     return None
+
+
+# --- several pictures in one file ------------------------------------------------------------
+
+
+def sheet_text(record: Record, what: str, pictures: Iterable[Path]) -> dict[str, str]:
+    """What a file remembers that shows several pictures, each of which is a file of its own.
+
+    Args:
+        record: Of the first of them.
+        what: It is, such as "a contact sheet".
+        pictures: Their files.
+    """
+    names = [path.name for path in pictures]
+    return record.to_text() | {"sheet": json.dumps({"what": what, "pictures": names})}
+
+
+@replays_text("sheet")
+def replay_sheet(request: ReplayRequest) -> Iterator[Event]:
+    """Says what to replay instead of a sheet.
+
+    Raises:
+        InputError: Always.
+    """
+    try:
+        found = parsed(request.text["sheet"])
+        what, pictures = str(found["what"]), [str(each) for each in found["pictures"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the settings of the sheet are damaged: {error!r:.120}") from error
+    of = f", and of the others in it their files, {counted(len(pictures), 'picture')} in all"
+    raise InputError(
+        f"{request.source} is {what}: replay its picture {pictures[0]}{of * (len(pictures) > 1)}"
+    )
+    yield  # a generator, as others are

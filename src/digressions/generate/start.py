@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import InputError
-from ..files import check_folder, refuse_overwrite
+from ..files import refuse_overwrite
 from ..geometry import Size
 from ..images.colour import (
     PALETTE_STRENGTH,
@@ -26,7 +26,7 @@ from ..images.masks import read_region, region_masks
 from ..images.source_image import SourceImage, remembered_image, source_image
 from ..models.base import Model
 from .job import Job, job_of
-from .metadata import Record
+from .metadata import Record, dtype_name
 from .params import GenerationParams, ResolvedParams, SourceFile, StartParams
 
 _SOFTNESS = StartParams.model_fields["region_softness"].default
@@ -80,9 +80,7 @@ def keep_sources(start: StartParams, target: Path, *, several: bool) -> None:
 
     Raises:
         InputError: It is.
-        OutputError: Nothing can be written beside it.
     """
-    check_folder(target.parent)
     if several:
         return
     for source in (start.image, start.mask, start.palette, *(start.region or ())):
@@ -171,6 +169,7 @@ def record_for(
         palette=None if inputs.palette is None else dict(inputs.palette[1]),
         regions=inputs.regions,
         region_softness=inputs.region_softness,
+        dtype=dtype_name(model),
         version=__version__,
         **more,
     )

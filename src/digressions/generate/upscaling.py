@@ -11,13 +11,15 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InputError
-from ..events import Event, Saved, tracked
+from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
 from ..geometry import Size
 from ..images.decoding import MAX_PIXELS
-from ..images.image_files import check_suffix, read_text, write_image
+from ..images.image_files import check_suffix, write_image
 from ..images.source_image import PictureLike, SourceImage, remembered_image, source_image
 from ..images.upscale import check_upscaler, enlarging, load_upscaler
+from .file_texts import text_of
+from .outputs import chosen_output, notes_on_texts, place_beside
 from .params import UpscaleSpec
 from .replay import ReplayRequest, replays_text
 
@@ -25,9 +27,10 @@ from .replay import ReplayRequest, replays_text
 def upscale_picture(
     picture: PictureLike,
     spec: UpscaleSpec,
-    output: Path,
+    output: Path | None = None,
     *,
     text: Mapping[str, str] | None = None,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Enlarges a picture and writes it.
@@ -35,9 +38,11 @@ def upscale_picture(
     Args:
         picture: A path, a PIL image or an array.
         spec: To which size, and by what.
-        output: ``.png``, ``.jpg``, ``.webp`` or ``.tif``.
+        output: ``.png``, ``.jpg``, ``.webp`` or ``.tif``; a free name beside the picture if not
+            given.
         text: What the file remembers of how the picture was made; of a picture file, what that
             remembers, if not given.
+        overwrite: As of `outputs.chosen_output`.
         device: Of an upscaler from a file: the best there is if not given.
 
     Yields:
@@ -52,10 +57,8 @@ def upscale_picture(
     size = spec.size_for(Size(source.pixels.shape[1], source.pixels.shape[0]))
     if size.pixels > MAX_PIXELS:
         raise InputError(f"{size} has more than the {MAX_PIXELS:,} pixels that are written")
-    check_suffix(output, *size)
     if isinstance(picture, (str, Path)):
-        refuse_overwrite(Path(picture), output)
-        text = read_text(picture) if text is None else text
+        text = text_of(Path(picture)) if text is None else text
     note = {
         "image": source.origin,
         "size": list(size),
@@ -65,6 +68,13 @@ def upscale_picture(
     kept = {name: value for name, value in (text or {}).items() if name != "print"}
     # What was done last is what is made again.
     remembered = kept | {"upscale": json.dumps(note)}
+    usual = place_beside(picture, "-upscaled", ".png")
+    if output is not None:
+        check_suffix(output, *size)
+        if isinstance(picture, (str, Path)):
+            refuse_overwrite(Path(picture), output)
+    output = chosen_output(output, usual, lambda place: {place: remembered}, overwrite=overwrite)
+    yield from notes_on_texts(output, remembered)
     yield from _enlarged(source, size, spec.upscaler, output, remembered, device)
 
 
@@ -85,6 +95,8 @@ def replay_upscale(request: ReplayRequest) -> Iterator[Event]:
     if min(size) < 1 or size.pixels > MAX_PIXELS:
         raise InputError(f"the settings of the enlargement are damaged: its size is {size}")
     check_suffix(request.target, *size)
+    yield Note(f"enlarging {note['image']['path']} to {size} with {upscaler}")
+    yield from notes_on_texts(request.target, request.text)
     yield from _enlarged(source, size, upscaler, request.target, request.text, request.device)
 
 

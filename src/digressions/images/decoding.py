@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import ImageError
 
@@ -26,6 +26,9 @@ _KINDS = (
 )
 _MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}  # what a profile of each colour space is for
 _PILLOW = threading.Lock()
+# A profile of a photo printer and a long workflow have more than the 1 MiB that Pillow takes of one
+# chunk; as much as it takes of all together.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
 @contextlib.contextmanager

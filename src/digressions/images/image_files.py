@@ -8,7 +8,6 @@ a PIL image or an array and is remembered by its SHA-256, see `source_image`.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,17 +93,21 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
         OutputError: Another suffix, a side or texts that do not fit the kind of file, or a place
             that cannot be written.
     """
-    path, text = Path(path), dict(text or {})
-    real = Path(os.path.realpath(path))  # write through a link
-    kind = check_suffix(real, image.shape[1], image.shape[0])
-    options = save_options(kind, text)
+    path = Path(path)
+    kind = check_suffix(path, image.shape[1], image.shape[0])
+    options = save_options(kind, text or {})
     if kind == "JPEG":
         options |= {"quality": 95, "subsampling": 0}
     elif kind == "WEBP":
         options |= {"quality": 95}
-    with whole_file(real) as part:
+    with whole_file(path) as part:
         Image.fromarray(image).save(part, kind, **options)
     return path
+
+
+def kind_of(path: Path) -> str | None:
+    """Pillow's name for the kind of image file that a path asks for; ``None`` for others."""
+    return _SUFFIXES.get(path.suffix.lower())
 
 
 def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
@@ -113,7 +116,7 @@ def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
     Raises:
         OutputError: `write_image` would not write a picture of this size to it.
     """
-    kind = _SUFFIXES.get(path.suffix.lower())
+    kind = kind_of(path)
     if kind is None:
         raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
     if max(width, height) > _SIDES.get(kind, width + height):

@@ -9,6 +9,7 @@ Files that are streamed to disk by libvips take all of them as one XMP packet.
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from xml.sax.saxutils import quoteattr
@@ -23,6 +24,11 @@ _OURS = "https://digressions.dev/ns/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMP_TAG = 700  # of a TIFF
 _SEGMENT = 65_000  # bytes of text that fit into one segment of a JPEG
+_LONGEST_NAME = 79  # bytes of the name of a text in a PNG
+_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)  # a name of a text that XML takes
+
+MADE = ("digressions", "print", "upscale", "frame", "found", "sheet")
+"""The texts that say how we made a file. Others are for other programs, or theirs."""
 
 
 def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
@@ -32,27 +38,56 @@ def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
         kind: Pillow's name of the format: ``"PNG"``, ``"JPEG"``, ...
 
     Raises:
-        OutputError: A text has no form in Unicode, or a JPEG has no room for it.
+        OutputError: As `fitting`.
     """
+    text = fitting(kind, text)
     if not text:
         return {}
-    for name, value in text.items():
-        if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
-            raise OutputError(f"the text {name!r} has characters that no file can store")
     if kind == "PNG":
         chunks = PngImagePlugin.PngInfo()
         for key, value in text.items():
             chunks.add_itxt(key, value)
         return {"pnginfo": chunks}
-    exif = _exif(text)
-    if kind == "JPEG" and len(exif.tobytes()) > _SEGMENT:
-        raise OutputError("the prompt is too long for a JPEG to remember: write a PNG")
-    return {"exif": exif}
+    return {"exif": _exif(text)}
+
+
+def fitting(kind: str | None, text: Mapping[str, str]) -> dict[str, str]:
+    """The texts that a kind of file has room for: ours, and of others as many as fit.
+
+    Args:
+        kind: As of `save_options`; ``None`` for kinds that hold whatever there is.
+
+    Raises:
+        OutputError: One of ours has no form in Unicode, or a JPEG has no room for it.
+    """
+    for name, value in text.items():
+        if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
+            raise OutputError(f"the text {name!r} has characters that no file can store")
+    if kind == "PNG":
+        return {name: value for name, value in text.items() if _names_a_chunk(name)}
+    kept = dict(text)
+    if kind != "JPEG":
+        return kept
+    foreign = sorted(text.keys() - {*MADE, *(("parameters",) if MADE[0] in text else ())})
+    foreign.sort(key=lambda name: -len(text[name]))
+    while kept and len(_exif(kept).tobytes()) > _SEGMENT:
+        if not foreign:
+            raise OutputError("the prompt is too long for a JPEG to remember: write a PNG")
+        del kept[foreign.pop(0)]
+    return kept
+
+
+def _names_a_chunk(name: str) -> bool:
+    try:
+        return 0 < len(name.encode("latin-1")) <= _LONGEST_NAME and "\0" not in name
+    except UnicodeEncodeError:
+        return False
 
 
 def xmp_packet(text: Mapping[str, str]) -> bytes:
-    """Texts as an XMP packet, UTF-8."""
-    values = " ".join(f"d:{name}={quoteattr(json.dumps(text[name]))}" for name in text)
+    """Texts as an XMP packet, UTF-8; without those whose names are none in XML."""
+    named = {name: text[name] for name in text if _ATTRIBUTE.fullmatch(name)}
+    values = " ".join(f"d:{name}={quoteattr(json.dumps(named[name]))}" for name in named)
     return (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
         f'<rdf:RDF xmlns:rdf="{_RDF}"><rdf:Description rdf:about="" xmlns:d="{_OURS}" {values}/>'

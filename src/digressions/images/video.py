@@ -7,7 +7,6 @@ takes does not depend on its length; of a WebP alone, which Pillow writes, all f
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,9 +148,8 @@ def write_video(
             write_image(path / f"{index:06}.png", frame, text)
             yield index + 1
         return film.size
-    target = Path(os.path.realpath(path))  # write through a link
-    remove_parts(target)
-    with whole_file(target) as part:
+    remove_parts(path)
+    with whole_file(path) as part:
         if kind == ".gif":
             return (yield from _write_gif(part, film, most_bytes, text))
         if kind == ".webp":

@@ -215,7 +215,8 @@ def write_print(
         part = files.enter_context(whole_file(path))
         if proof is not None:
             target, pixels = proof
-            Image.fromarray(pixels).save(files.enter_context(whole_file(target)), "PNG")
+            options = save_options("PNG", text)
+            Image.fromarray(pixels).save(files.enter_context(whole_file(target)), "PNG", **options)
         if path.suffix.lower() == _PDF:
             write_pdf(part, bled, sheet, profile, text)
         else:

@@ -14,9 +14,10 @@ import numpy as np
 
 from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
-from ..generate.replay import ReplayRequest, reads_text, replays_text
+from ..generate.file_texts import reads_text, text_of
+from ..generate.outputs import chosen_output, notes_on_texts, place_beside
+from ..generate.replay import ReplayRequest, replays_text
 from ..geometry import Size
-from ..images.image_files import read_text
 from ..images.source_image import PictureLike, remembered_image, source_image
 from ..images.upscale import check_upscaler
 from .icc import Profile, out_of_gamut
@@ -33,9 +34,10 @@ _TO_SAY = 0.005  # a smaller share that is cut off is rounding
 def print_picture(
     picture: PictureLike,
     spec: PrintSpec,
-    output: Path,
+    output: Path | None = None,
     *,
     text: Mapping[str, str] | None = None,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Makes a printer's file of a picture, exact in size and colours.
@@ -43,9 +45,11 @@ def print_picture(
     Args:
         picture: A path, a PIL image or an array.
         spec: How to print it.
-        output: ``.pdf``, ``.tif``, ``.png`` or ``.jpg``.
+        output: ``.pdf``, ``.tif``, ``.png`` or ``.jpg``; a free name beside the picture if not
+            given.
         text: What the file remembers of how the picture was made; of a picture file, what that
             remembers, if not given.
+        overwrite: As of `outputs.chosen_output`.
         device: Of an upscaler from a file: the best there is if not given.
 
     Yields:
@@ -60,15 +64,23 @@ def print_picture(
     image, origin = source_image(picture)
     own = Size(image.shape[1], image.shape[0])
     job = spec.job(own.width / own.height)
-    proof = proof_path(output) if spec.proof else None
-    job.check(output)
     if isinstance(picture, (str, Path)):
-        for target in (output, proof):
-            if target is not None:
-                refuse_overwrite(Path(picture), target)
-        text = read_text(picture) if text is None else text
+        text = text_of(Path(picture)) if text is None else text
     text = {**(text or {}), "print": json.dumps({"image": origin} | job.remembered(own))}
+
+    def plan(place: Path) -> dict[Path, Mapping[str, str]]:
+        return {place: text} | ({proof_path(place): text} if spec.proof else {})
+
+    if output is not None:
+        job.check(output)
+        if isinstance(picture, (str, Path)):
+            for target in plan(output):
+                refuse_overwrite(Path(picture), target)
+    usual = place_beside(picture, "", ".pdf")
+    output = chosen_output(output, usual, plan, overwrite=overwrite)
+    proof = proof_path(output) if spec.proof else None
     yield from notes(job, own)
+    yield from notes_on_texts(output, text)
     yield from printed(job, image, output, text, proof=proof, device=device)
 
 
@@ -88,6 +100,8 @@ def replay_print(request: ReplayRequest) -> Iterator[Event]:
         raise damaged(error) from error
     job = PrintJob.from_remembered(found)
     job.check(request.target)
+    yield Note(f"printing {found['image']['path']} on {job.sheet.trim}")
+    yield from notes_on_texts(request.target, request.text)
     yield from printed(job, image, request.target, request.text, device=request.device)
 
 
