@@ -17,22 +17,39 @@ from typing import Any
 
 from .errors import InputError, OutputError
 
-
-_FILES = ".png .jpg .jpeg .webp .tif .tiff .gif .mp4 .webm .pdf .json .sqlite .safetensors".split()
+_FILES = [
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".mp4",
+    ".webm",
+    ".pdf",
+    ".json",
+    ".sqlite",
+    ".safetensors",
+]
 _LONGEST_NAME = 60  # characters of a file name that is made of a prompt
 _MOST_BYTES = 180  # of the same: most systems take 255, and numbers and suffixes are added
 
 
-def output_path(value: str | Path) -> Path:
+def output_path(value: str | Path, field: str = "output") -> Path:
     """A place to write to, as somebody gives it.
+
+    Args:
+        field: The parameter that it is, for messages.
 
     Raises:
         OutputError: It is empty, or no system takes such a name.
     """
     if not str(value).strip():
-        raise OutputError("`output` is empty: give the name of a file or a folder")
+        raise OutputError(f"`{field}` is empty: give the name of a file or a folder", field=field)
     if "\0" in str(value):
-        raise OutputError(f"`output` {str(value)!r:.80} has a character that no file name can have")
+        what = f"`{field}` {str(value)!r:.80}"
+        raise OutputError(f"{what} has a character that no file name can have", field=field)
     return Path(value)
 
 
@@ -66,19 +83,25 @@ def check_folder(folder: Path) -> None:
             _remove_empty(made)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, field: str = "output") -> None:
     """Makes sure, before the work, that a file can be written, as `check_folder` does.
+
+    Args:
+        field: The parameter that it is, for messages.
 
     Raises:
         OutputError: It cannot, or what has its name is no file.
     """
-    with writing(output_path(path)):
+    with writing(output_path(path, field)):
         if path.is_dir():
-            raise OutputError(f"{path} is a folder, and `output` is a file here")
+            raise OutputError(f"{path} is a folder: give a file as `{field}`", field=field)
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path} is not a file: choose another `output`")
+            raise OutputError(f"{path} is not a file: choose another `{field}`", field=field)
         if path.exists() and not os.access(path, os.W_OK):
-            raise OutputError(f"{path} is write-protected: choose another `output`")
+            raise OutputError(f"{path} is write-protected: choose another `{field}`", field=field)
+        there = next(place for place in path.absolute().parents if place.exists())
+        if not there.is_dir():
+            raise OutputError(f"{there} is not a folder: choose another `{field}`", field=field)
     with suppress(_Tried), whole_file(path) as part:
         part.touch()
         raise _Tried

@@ -25,8 +25,8 @@ def export_site(
 ) -> None:
     spec = SiteSpec.of(prompt=prompt, **given(options))
     chosen = ModelParams.of(**given(model))
+    from ..generate.outputs import check_place
     from ..worlds.opening import read_start
-    from ..worlds.site import check_place
     from ..worlds.site import export_site as export
 
     check_place(target)

@@ -51,7 +51,5 @@ def frame(
     from ..frames.filling import fill_frames
 
     loaded = load_model(chosen)
-    events = fill_frames(
-        loaded, photo, spec, target, inputs, device=chosen.device, **given(place)
-    )
+    events = fill_frames(loaded, photo, spec, target, inputs, device=chosen.device, **given(place))
     show(events, kept=kept)

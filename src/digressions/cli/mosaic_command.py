@@ -40,9 +40,11 @@ def mosaic(
     chosen = ModelParams.of(**given(model))
     cluster.check()
     build_params.check(cluster.executor)
+    from ..generate.outputs import check_place
     from ..mosaics.build import build, read_start
 
-    start = read_start(spec, target)
+    check_place(target)
+    start = read_start(spec)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
         events = build(loaded, spec, target, build_params, executor=executor, start=start)

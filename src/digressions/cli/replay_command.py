@@ -45,9 +45,7 @@ def replay(
         loaded.append(load_model(others.but(model=name, dtype=others.dtype or dtype)))
         return loaded[0]
 
-    events = replayed(
-        file, load, model=model, output=target, device=others.device, **given(place)
-    )
+    events = replayed(file, load, model=model, output=target, device=others.device, **given(place))
     show(events)
     named = ["model"] if model is not None else []
     idle = [f"`{name}`" for name in (*named, *given(options)) if name != "device"]

@@ -58,7 +58,9 @@ def _made(words: str | None, aside: Collection[str]) -> object:
         value = None if words is None else parsed(words)
     except ValueError:
         return words
-    if isinstance(value, dict) and isinstance(details := value.get("details"), dict):
-        kept = {name: each for name, each in details.items() if name not in aside}
-        return value | {"details": kept}
+    if not isinstance(value, dict):
+        return value
+    value = {name: each for name, each in value.items() if name not in aside}
+    if isinstance(details := value.get("details"), dict):
+        value["details"] = {name: each for name, each in details.items() if name not in aside}
     return value

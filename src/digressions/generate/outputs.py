@@ -14,13 +14,24 @@ from typing import TypeAlias
 
 from ..errors import OutputError
 from ..events import Note
-from ..files import check_file, numbered
+from ..files import check_file, check_folder, numbered
 from ..images.image_files import kind_of
 from ..images.text_chunks import fitting
+from ..images.video import is_frame
 from .file_texts import made_alike
 
 FOLDER = Path("out")
 """Where everything goes if nobody says."""
+
+
+def check_place(folder: Path | None) -> None:
+    """Raises `OutputError`, before a model is loaded, where a folder cannot be written.
+
+    Args:
+        folder: As the user says, or ``None``.
+    """
+    check_folder(FOLDER if folder is None else folder)
+
 
 Plan: TypeAlias = Callable[[Path], Mapping[Path, Mapping[str, str]]]
 """The files that are written for an output, and what each will remember."""
@@ -55,6 +66,30 @@ def chosen_output(
         if _is_there(path) and not overwrite:
             check_alike(path, text, aside)
     return output
+
+
+def chosen_frames(
+    output: Path | None,
+    usual: Path,
+    text: Mapping[str, str],
+    *,
+    overwrite: bool = False,
+    aside: Collection[str] = (),
+) -> Path:
+    """A folder for the frames of a film, as `chosen_output`: new, empty, or with this very film."""
+    if output is None:
+        output = next(place for place in numbered(usual, folder=True) if not _holds(place))
+    check_folder(output)
+    others = [] if overwrite else _holds(output)
+    if others and not (
+        all(is_frame(path) for path in others) and made_alike(others[0], text, aside)
+    ):
+        raise taken(output)
+    return output
+
+
+def _holds(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def place_beside(picture: object, name: str, suffix: str) -> Path:

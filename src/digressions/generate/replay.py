@@ -51,10 +51,16 @@ class ReplayRequest:
         Raises:
             OutputError: As `outputs.chosen_output`.
         """
-        usual = self.source.with_stem(f"{self.source.stem}-replay")
-        return chosen_output(
-            self.output, usual, lambda place: {place: self.text}, overwrite=self.overwrite
-        )
+
+        def plan(place: Path) -> dict[Path, Mapping[str, str]]:
+            return {place: self.text}
+
+        return chosen_output(self.output, self.usual_file, plan, overwrite=self.overwrite)
+
+    @property
+    def usual_file(self) -> Path:
+        """Where to, for kinds that write a file, if nobody says."""
+        return self.source.with_stem(f"{self.source.stem}-replay")
 
     @property
     def usual_folder(self) -> Path:
@@ -114,8 +120,9 @@ def replay_file(
     """
     text = text_of(source)
     request = ReplayRequest(source, text, output, overwrite, device)
-    # The order of the texts is that of their making: a print is made last.
-    for key in ("print", "upscale", "sheet", "found", "frame"):
+    # The order of the texts is that of their making: a print is made last. A sheet's pictures
+    # are made in any way.
+    for key in ("sheet", "print", "upscale", "found", "frame"):
         if key in text and key in _TEXTS:
             yield from _TEXTS[key](request)
             return
@@ -139,7 +146,9 @@ def replay_file(
         )
     dtype = dtype_name(loaded)
     if record.dtype not in ("", dtype):
-        yield Note(f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ", "note")
+        yield Note(
+            f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ", "note"
+        )
     record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
     yield from _KINDS[record.kind](request, loaded, record)
 
@@ -159,16 +168,16 @@ def difference(record: Record, model_hash: str) -> str | None:
 # --- several pictures in one file ------------------------------------------------------------
 
 
-def sheet_text(record: Record, what: str, pictures: Iterable[Path]) -> dict[str, str]:
-    """What a file remembers that shows several pictures, each of which is a file of its own.
+def sheet_text(text: Mapping[str, str], what: str, pictures: Iterable[Path]) -> dict[str, str]:
+    """What a file remembers that only shows pictures, each of which is a file of its own.
 
     Args:
-        record: Of the first of them.
+        text: Of the first of them.
         what: It is, such as "a contact sheet".
         pictures: Their files.
     """
     names = [path.name for path in pictures]
-    return record.to_text() | {"sheet": json.dumps({"what": what, "pictures": names})}
+    return {**text, "sheet": json.dumps({"what": what, "pictures": names})}
 
 
 @replays_text("sheet")

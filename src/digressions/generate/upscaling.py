@@ -65,7 +65,7 @@ def upscale_picture(
         "upscaler": spec.upscaler,
         "version": __version__,
     }
-    kept = {name: value for name, value in (text or {}).items() if name != "print"}
+    kept = {name: value for name, value in (text or {}).items() if name not in ("print", "sheet")}
     # What was done last is what is made again.
     remembered = kept | {"upscale": json.dumps(note)}
     usual = place_beside(picture, "-upscaled", ".png")

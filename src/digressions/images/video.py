@@ -6,7 +6,9 @@ takes does not depend on its length; of a WebP alone, which Pillow writes, all f
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ _SAMPLES = 16  # frames that a GIF's palette is made of
 _DITHER = 10.0  # grey levels from the darkest to the brightest of the pattern
 _TRIES = 8
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
+_FASTEST = {".gif": 50, ".webp": 90}  # a picture of 1 cs, or 10 ms, is shown for 100 ms
+_FRAME = re.compile(r"\d{6}\.png", re.ASCII)  # of a folder; 432,000 frames are the most
 _MAX_WEBP = 1_000_000_000  # bytes of all frames
 
 
@@ -84,23 +88,45 @@ class FrameList:
         return self.frames[index]
 
 
-def check_video(path: Path, size: Size, count: int = 1, *, name: str = "size") -> None:
-    """Raises what `write_video` would raise for this path, size and number of frames.
+def is_frame(path: Path) -> bool:
+    """Whether a file has the name of a frame in a folder of them."""
+    return _FRAME.fullmatch(path.name) is not None
+
+
+def uneven_rate(path: Path, fps: float) -> str | None:
+    """What a user should know of a rate that a GIF can have on average only, or ``None``."""
+    if path.suffix.lower() != ".gif" or 100 % fps == 0:
+        return None
+    return (
+        f"a GIF counts time in hundredths of a second, so {fps:g} frames a second come unevenly: "
+        "`fps` 50, 25, 20 or 10 does not"
+    )
+
+
+def check_video(
+    path: Path, size: Size, count: int = 1, fps: float = 1, *, name: str = "size"
+) -> None:
+    """Raises what `write_video` would raise for this path, size, number and rate of frames.
 
     Args:
         path: As of `write_video`.
-        size, count: Of the film.
+        size, count, fps: Of the film.
         name: Of the parameter that the size comes from, for the message.
 
     Raises:
         OutputError: A suffix that is no film's.
-        InputError: A size that the encoder does not take, or frames that take too much memory.
+        InputError: A size or a rate that the kind of file does not take, or frames that take too
+            much memory.
     """
     kind = path.suffix.lower()
     if kind not in (*_VIDEO, ".gif", ".webp", ""):
         raise OutputError(
             f"{path}: cannot write {kind!r}: use .mp4, .webm, .gif, .webp, or no suffix for a "
             "folder of PNGs"
+        )
+    if fps > (most := _FASTEST.get(kind, fps)):
+        raise InputError(
+            f"`fps` {fps:g}: a {kind} has at most {most} frames a second, or browsers slow it down"
         )
     if kind in _VIDEO and (size.width % 2 or size.height % 2):
         raise InputError(f"`{name}` {size}: {kind} takes even sides only")
@@ -141,12 +167,15 @@ def write_video(
         OutputError, InputError: As `check_video`; or the place cannot be written, or a GIF cannot
             be made small enough.
     """
-    check_video(path, film.size, film.count)
+    check_video(path, film.size, film.count, film.fps)
     kind, text = path.suffix.lower(), dict(text or {})
     if kind == "":
         for index, frame in _frames(film, film.size):
             write_image(path / f"{index:06}.png", frame, text)
             yield index + 1
+        for other in filter(is_frame, list(path.iterdir())):
+            if int(other.stem) >= film.count:  # of an older, longer film
+                other.unlink()
         return film.size
     remove_parts(path)
     with whole_file(path) as part:
@@ -214,7 +243,9 @@ def _write_webp(path: Path, film: Film, text: Mapping[str, str]) -> Iterator[int
         yield index + 1
     first, *rest = pictures
     options = save_options("WEBP", text) | {"quality": 90, "loop": 0, "save_all": True}
-    options |= {"append_images": rest, "duration": round(1000 / film.fps)}
+    ends = [round(1000 * index / film.fps) for index in range(film.count + 1)]
+    durations = [end - start for start, end in itertools.pairwise(ends)]
+    options |= {"append_images": rest, "duration": durations}
     first.save(path, "WEBP", **options)
 
 

@@ -18,15 +18,17 @@ from pathlib import Path
 from ..distributed.executor import Executor, LocalExecutor, with_notes
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
+from ..files import slug
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
+from ..generate.outputs import FOLDER
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import Grid
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
 from .base_image import base_image_of, remembered_base_image
-from .folder import KIND, MosaicFolder, MosaicPlan
+from .folder import KIND, MosaicFolder, MosaicPlan, folder_for
 from .mosaic_spec import BuildParams, Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
 
@@ -37,7 +39,7 @@ SECONDS_BEFORE_ESTIMATE = 5.0  # of painting, before it is said how long the res
 def build(
     model: Model,
     spec: MosaicSpec,
-    folder: str | Path,
+    folder: str | Path | None = None,
     options: BuildParams | None = None,
     *,
     executor: Executor[Model] | None = None,
@@ -50,7 +52,8 @@ def build(
     Args:
         model: Paints it.
         spec: What it is.
-        folder: Where to: a new or empty folder, or one that holds this very mosaic.
+        folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
+            folder after ``out/PROMPT``, if not given.
         options: Batch size and extra files, which change nothing in the pictures.
         executor: Whose workers paint; this process if not given.
         start: What ``spec.image`` is, if the caller has read it already.
@@ -67,7 +70,9 @@ def build(
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *other)
-    yield from make_mosaic(model, plan, Path(folder), options, executor)
+    usual = FOLDER / slug(spec.params.prompt)
+    place = folder_for(model, plan, usual) if folder is None else Path(folder)
+    yield from make_mosaic(model, plan, place, options, executor)
 
 
 def read_start(spec: MosaicSpec) -> SourceImage | None:
@@ -185,7 +190,8 @@ def _painted(
     if folder.plan.sharing != SharingParams():
         yield Note(str(folder.variety()))
     if done:
-        yield Note(f"{len(done):,} of them are already done; continuing with the rest")
+        rest = "; continuing with the rest" if wanted else ""
+        yield Note(f"{len(done):,} of them are already done{rest}")
     yield Progress("painting", len(done), cells)
     totals, timed = PaintTotals(), not _is_here(executor)  # workers yet to start tell nothing
     begun = time.perf_counter()
@@ -273,4 +279,6 @@ def replay_mosaic(request: ReplayRequest, model: Model, record: Record) -> Itera
     except InputError as error:
         raise InputError(f"the settings of the mosaic are damaged: {error.message}") from error
     plan = MosaicPlan(mosaic, remembered_base_image(record), sharing)
-    yield from make_mosaic(model, plan, request.folder)
+    place = request.output or folder_for(model, plan, request.usual_folder)
+    yield Note(f"a mosaic of {mosaic.grid} pictures, into {place}")
+    yield from make_mosaic(model, plan, place)

@@ -195,7 +195,7 @@ def write_print(
     sheet: Sheet,
     profile: Profile,
     text: Mapping[str, str],
-    proof: tuple[Path, np.ndarray] | None = None,
+    proof: tuple[Path, np.ndarray, Mapping[str, str]] | None = None,
 ) -> None:
     """Writes a file to print, and a proof beside it: both whole, or neither.
 
@@ -205,7 +205,7 @@ def write_print(
         sheet: What is printed.
         profile: The colours, embedded.
         text: Texts that `read_text` gives back, of a PDF `read_pdf_text`.
-        proof: Where a proof goes, a PNG, and its pixels ``(h, w, 3)`` uint8 sRGB.
+        proof: Where a proof goes, a PNG, its pixels ``(h, w, 3)`` uint8 sRGB, and its texts.
 
     Raises:
         OutputError: As `check_printable`, or the place cannot be written.
@@ -214,9 +214,9 @@ def write_print(
     with ExitStack() as files:
         part = files.enter_context(whole_file(path))
         if proof is not None:
-            target, pixels = proof
-            options = save_options("PNG", text)
-            Image.fromarray(pixels).save(files.enter_context(whole_file(target)), "PNG", **options)
+            target, pixels, words = proof
+            part_of_proof = files.enter_context(whole_file(target))
+            Image.fromarray(pixels).save(part_of_proof, "PNG", **save_options("PNG", words))
         if path.suffix.lower() == _PDF:
             write_pdf(part, bled, sheet, profile, text)
         else:

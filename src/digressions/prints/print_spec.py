@@ -109,7 +109,7 @@ class PrintJob:
         placed: np.ndarray,
         picture: Size,
         text: Mapping[str, str],
-        proof: Path | None = None,
+        proof: tuple[Path, Mapping[str, str]] | None = None,
     ) -> None:
         """Writes the file, and a proof if asked: both whole, or neither.
 
@@ -118,7 +118,7 @@ class PrintJob:
             placed: As `placing` returns.
             picture: The size that it was made of.
             text: What the file remembers.
-            proof: Where a proof goes, a PNG.
+            proof: Where a proof goes, a PNG, and what it remembers.
 
         Raises:
             OutputError: It cannot be written there.
@@ -128,7 +128,8 @@ class PrintJob:
         shown = None
         if proof is not None:
             bled = to_bleed(sheet, placed, box, None if mirrored else srgb().paper)
-            shown = (proof, proof_picture(bled, sheet, self.profile, self.intent))
+            path, words = proof
+            shown = path, proof_picture(bled, sheet, self.profile, self.intent), words
             del bled
         if self.profile is not None:
             placed = converted(placed, self.profile, self.intent)

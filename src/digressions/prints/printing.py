@@ -16,7 +16,7 @@ from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
 from ..generate.file_texts import reads_text, text_of
 from ..generate.outputs import chosen_output, notes_on_texts, place_beside
-from ..generate.replay import ReplayRequest, replays_text
+from ..generate.replay import ReplayRequest, replays_text, sheet_text
 from ..geometry import Size
 from ..images.source_image import PictureLike, remembered_image, source_image
 from ..images.upscale import check_upscaler
@@ -66,10 +66,12 @@ def print_picture(
     job = spec.job(own.width / own.height)
     if isinstance(picture, (str, Path)):
         text = text_of(Path(picture)) if text is None else text
-    text = {**(text or {}), "print": json.dumps({"image": origin} | job.remembered(own))}
+    kept = {name: value for name, value in (text or {}).items() if name != "sheet"}
+    remembered = kept | {"print": json.dumps({"image": origin} | job.remembered(own))}
 
     def plan(place: Path) -> dict[Path, Mapping[str, str]]:
-        return {place: text} | ({proof_path(place): text} if spec.proof else {})
+        proof = {proof_path(place): proof_text(remembered, place)} if spec.proof else {}
+        return {place: remembered} | proof
 
     if output is not None:
         job.check(output)
@@ -80,8 +82,8 @@ def print_picture(
     output = chosen_output(output, usual, plan, overwrite=overwrite)
     proof = proof_path(output) if spec.proof else None
     yield from notes(job, own)
-    yield from notes_on_texts(output, text)
-    yield from printed(job, image, output, text, proof=proof, device=device)
+    yield from notes_on_texts(output, remembered)
+    yield from printed(job, image, output, remembered, proof=proof, device=device)
 
 
 @replays_text("print")
@@ -113,6 +115,11 @@ def proof_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}-proof.png")
 
 
+def proof_text(text: Mapping[str, str], output: Path) -> dict[str, str]:
+    """What the proof of a printer's file with these texts remembers."""
+    return sheet_text(text, "a proof", [output])
+
+
 def printed(
     job: PrintJob,
     image: np.ndarray,
@@ -138,7 +145,8 @@ def printed(
     placed = yield from tracked(task, job.placing(image, device), rows)
     if job.profile is not None:
         yield _gamut_note(placed, job.profile)
-    job.write(output, placed, own, text, proof)
+    words = None if proof is None else (proof, proof_text(text, output))
+    job.write(output, placed, own, text, words)
     yield Saved(output, details=job.remembered(own))
     if proof is not None:
         yield Saved(proof)
