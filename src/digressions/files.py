@@ -17,21 +17,11 @@ from typing import Any
 
 from .errors import InputError, OutputError
 
-_FILES = [
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".gif",
-    ".mp4",
-    ".webm",
-    ".pdf",
-    ".json",
-    ".sqlite",
-    ".safetensors",
-]
+_FILES = {
+    *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".mp4", ".webm", ".pdf"),
+    *(".json", ".sqlite", ".safetensors"),
+}
+"""Suffixes that a folder to write has by mistake."""
 _LONGEST_NAME = 60  # characters of a file name that is made of a prompt
 _MOST_BYTES = 180  # of the same: most systems take 255, and numbers and suffixes are added
 
@@ -102,12 +92,12 @@ def check_file(path: Path, field: str = "output") -> None:
         there = next(place for place in path.absolute().parents if place.exists())
         if not there.is_dir():
             raise OutputError(f"{there} is not a folder: choose another `{field}`", field=field)
-    with suppress(_Tried), whole_file(path) as part:
+    with suppress(_TriedError), whole_file(path) as part:
         part.touch()
-        raise _Tried
+        raise _TriedError
 
 
-class _Tried(Exception):
+class _TriedError(Exception):
     """Ends a `whole_file` without a file."""
 
 

@@ -46,7 +46,8 @@ def frame(
     if spec.explain:  # with torch from here on: finding goes without
         from ..frames.explain import explain_frame
 
-        show(explain_frame(load_model(chosen), photo, spec, target, inputs), kept=kept)
+        folder = None if target is None else target / "explain"
+        show(explain_frame(load_model(chosen), photo, spec, folder, inputs), kept=kept)
         return
     from ..frames.filling import fill_frames
 

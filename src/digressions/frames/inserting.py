@@ -6,7 +6,7 @@ Needs no torch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import numpy as np
 
 from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
-from ..generate.replay import ReplayRequest, replays_text
+from ..generate.file_texts import reads_text
+from ..generate.outputs import chosen_folder
+from ..generate.replay import ReplayRequest, replays_text, sheet_text
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import write_image
 from ..images.source_image import SourceImage, remembered_image
@@ -26,12 +28,15 @@ from .hang import hang
 _SHOWN = 1000  # pixels of each photo in before-after.jpg
 
 
-def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
+def save_found(
+    inputs: FrameInputs, folder: Path | None = None, *, overwrite: bool = False
+) -> Iterator[Event]:
     """Draws the frames of a photo into ``found.jpg`` and writes them as ``frames.json``.
 
     Args:
         inputs: See `choosing.read_frames`.
-        folder: Where files go.
+        folder: Where files go; the usual one, with a number where it holds others, if not given.
+        overwrite: As of `outputs.chosen_output`.
 
     Yields:
         A `Note` for each frame, with its score and what speaks for it; `Saved` for the files.
@@ -48,7 +53,13 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
     }
     rounded = [Frame.from_json_object(each) for each in note["frames"]]  # as a replay draws them
     drawn = draw_frames(photo.pixels, rounded)
-    write_image(folder / "found.jpg", drawn, {"found": json.dumps(note)})
+    text = {"found": json.dumps(note)}
+
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
+        return {place / "found.jpg": text, place / "frames.json": text}
+
+    folder = chosen_folder(folder, inputs.usual_folder, plan, overwrite=overwrite)
+    write_image(folder / "found.jpg", drawn, text)
     write_json(folder / "frames.json", note)
     for number, found in enumerate(inputs.found, 1):
         reasons = ", ".join(f"{name} {value:.2f}" for name, value in found.reasons.items())
@@ -58,19 +69,36 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
     yield Saved(folder / "frames.json")
 
 
-def save_inserted(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
+@reads_text(".json")
+def _found_in(path: Path) -> dict[str, str]:
+    """``frames.json`` as the text that ``found.jpg`` has."""
+    try:
+        return {"found": path.read_text("utf-8")}
+    except (OSError, ValueError) as error:
+        raise damaged(error) from error
+
+
+def save_inserted(
+    inputs: FrameInputs, folder: Path | None = None, *, overwrite: bool = False
+) -> Iterator[Event]:
     """Hangs the user's own pictures: ``room.png``, which is the photo outside the openings, and
     ``before-after.jpg``.
 
     Args:
         inputs: See `choosing.read_frames`.
-        folder: Where files go.
+        folder: Where files go; the usual one, with a number where it holds others, if not given.
+        overwrite: As of `outputs.chosen_output`.
 
     Raises:
         OutputError: A file cannot be written.
     """
     frames = list(zip(inputs.frames, inputs.pictures, strict=True))
     room, text = _inserted(inputs.photo, inputs.mask, frames)
+
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
+        return files_on_wall(place, text)
+
+    folder = chosen_folder(folder, inputs.usual_folder, plan, overwrite=overwrite)
     yield from save_on_wall(folder, inputs.photo.pixels, room, text)
 
 
@@ -103,6 +131,13 @@ def _inserted(
     return room, {"frame": json.dumps({"photo": photo.origin, "mask": origin, "hung": notes})}
 
 
+def files_on_wall(folder: Path, text: Mapping[str, str]) -> dict[Path, dict[str, str]]:
+    """The files of `save_on_wall`, and what each remembers."""
+    room = folder / "room.png"
+    both = sheet_text(text, "a photo before and after", [room])
+    return {room: dict(text), folder / "before-after.jpg": both}
+
+
 def save_on_wall(
     folder: Path, before: np.ndarray, after: np.ndarray, text: dict[str, str]
 ) -> Iterator[Event]:
@@ -110,18 +145,19 @@ def save_on_wall(
 
     Args:
         before, after: The photo without and with them, ``(H, W, 3)`` uint8.
-        text: What both files remember.
+        text: What the photo with them remembers.
     """
-    write_image(folder / "room.png", after, text)
+    (room, text), (beside, sheet) = files_on_wall(folder, text).items()
+    write_image(room, after, text)
     both = contact_sheet(
         [thumbnail(before, _SHOWN), thumbnail(after, _SHOWN)],
         columns=2,
         labels=["before", "after"],
     )
-    write_image(folder / "before-after.jpg", both, text)
+    write_image(beside, both, sheet)
     yield Preview(after, "room")
-    yield Saved(folder / "room.png")
-    yield Saved(folder / "before-after.jpg")
+    yield Saved(room)
+    yield Saved(beside)
 
 
 @replays_text("found")

@@ -68,6 +68,31 @@ def chosen_output(
     return output
 
 
+def chosen_folder(
+    output: Path | None,
+    usual: Path,
+    plan: Plan,
+    *,
+    overwrite: bool = False,
+    aside: Collection[str] = (),
+) -> Path:
+    """A folder for several files, as `chosen_output`; what these settings made may be there, and
+    is continued."""
+
+    def serves(folder: Path) -> bool:
+        files = plan(folder).items()
+        return all(not _is_there(path) or made_alike(path, text, aside) for path, text in files)
+
+    if output is None:
+        output = next(filter(serves, numbered(usual, folder=True)))
+    check_folder(output)
+    for path, text in plan(output).items():
+        check_file(path)
+        if not overwrite:
+            check_alike(path, text, aside)
+    return output
+
+
 def chosen_frames(
     output: Path | None,
     usual: Path,

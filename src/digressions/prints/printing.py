@@ -69,7 +69,7 @@ def print_picture(
     kept = {name: value for name, value in (text or {}).items() if name != "sheet"}
     remembered = kept | {"print": json.dumps({"image": origin} | job.remembered(own))}
 
-    def plan(place: Path) -> dict[Path, Mapping[str, str]]:
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
         proof = {proof_path(place): proof_text(remembered, place)} if spec.proof else {}
         return {place: remembered} | proof
 

@@ -182,14 +182,13 @@ class Site:
     def _write_pictures(self, folder: Path, world: World, bank: Bank) -> Generator[int, None, int]:
         room = self.most_bytes - _size_of(folder)
         for quality in QUALITIES:
-            left, encoded = room, 0
-            for name, picture in self._pictures(world, bank):
+            left = room
+            for encoded, (name, picture) in enumerate(self._pictures(world, bank), 1):
                 webp = to_webp(picture, quality)
                 left -= len(webp)
                 if left < 0:
                     break
                 (folder / "bank" / name).write_bytes(webp)
-                encoded += 1
                 yield encoded
             else:
                 return quality
