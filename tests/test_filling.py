@@ -263,7 +263,7 @@ def texts(events: list[Event], kind: type = Note) -> str:
 
 
 def replayed(model: Model, source: str, target: str = "again.png") -> Path:
-    dg.finish(dg.replay(source, lambda name: model, output=target))
+    dg.finish(dg.replay(source, lambda *_: model, output=target))
     return Path(target)
 
 

@@ -226,7 +226,7 @@ def test_a_film_can_be_replayed_by_what_its_file_remembers(
 ) -> None:
     made(bundled, kind, **more)
     file = next(Path(kind).glob("*3.png")) if kind == "frames" else Path(kind)
-    events = list(replay_file(file, lambda name: bundled, output=Path("again")))
+    events = list(replay_file(file, lambda *_: bundled, output=Path("again")))
     assert not [event for event in events if isinstance(event, Note) and event.level != "info"]
     assert len(frames("again")) == 12
     if kind == "frames":
@@ -236,7 +236,7 @@ def test_a_film_can_be_replayed_by_what_its_file_remembers(
 
 def test_a_frame_is_replayed_into_a_folder_beside_it(bundled: Model) -> None:
     made(bundled, "frames")
-    saved = list(replay_file(Path("frames/000003.png"), lambda name: bundled))[-1]
+    saved = list(replay_file(Path("frames/000003.png"), lambda *_: bundled))[-1]
     assert isinstance(saved, Saved)
     assert saved.path == Path("frames/000003-replay")
     assert len(frames(saved.path)) == 12
@@ -297,4 +297,4 @@ def test_a_file_that_is_no_film_cannot_be_replayed(bundled: Model) -> None:
     Path("film.mp4").write_bytes(b"no film at all" * 100)
     for name in ("film.mp4", "none.webm"):
         with pytest.raises(ImageError, match=name):
-            list(replay_file(Path(name), lambda name: bundled))
+            list(replay_file(Path(name), lambda *_: bundled))

@@ -14,20 +14,18 @@ of the command line. What a command line would note becomes a warning; what is w
 from __future__ import annotations
 
 import importlib
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .ensembles.ensemble_spec import EnsembleSpec
 from .errors import InputError
 from .events import Event, Note, Saved
 from .files import output_path
 from .frames.frame_spec import FrameSpec
-from .generate.declare import Params
 from .generate.params import PaintSpec, UpscaleSpec
+from .generate.signatures import takes
 from .mosaics.mosaic_spec import MosaicSpec
 from .prints.print_spec import PrintSpec
 from .worlds.world_spec import FilmSpec
@@ -46,52 +44,12 @@ if TYPE_CHECKING:
     from .models.base import Model
     from .mosaics.mosaic_spec import BuildParams
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def _takes(spec: type[Params], *, instead: str = "") -> Callable[[_F], _F]:
-    """Shows ``help()`` and interactive shells the parameters of a spec in a function's signature,
-    in place of its ``**parameters``.
-
-    Args:
-        instead: What the function calls differently, by the spec's name, or leaves out.
-    """
-
-    def decorate(function: _F) -> _F:
-        signature = inspect.signature(function)
-        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-        taken = {each.name for each in own} | {instead}
-        declared = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if info.is_required() else info.get_default(),
-                annotation=_bare(info.annotation),
-            )
-            for name, info in spec.flat_fields().items()
-            if name not in taken
-        ]
-        shown = signature.replace(parameters=[*own, *declared])
-        vars(function)["__signature__"] = shown
-        return function
-
-    return decorate
-
-
-def _bare(kind: Any) -> Any:
-    """A type without what validates it."""
-    if get_origin(kind) is Annotated:
-        return _bare(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        return Union[tuple(_bare(each) for each in get_args(kind))]  # noqa: UP007
-    return kind
-
 
 @overload
 def paint(model: Model, prompt: str, *, n: None = None, **parameters: Any) -> Picture: ...
 @overload
 def paint(model: Model, prompt: str, *, n: int, **parameters: Any) -> Iterator[Picture]: ...
-@_takes(PaintSpec)
+@takes(PaintSpec)
 def paint(
     model: Model, prompt: str, *, n: int | None = None, **parameters: Any
 ) -> Picture | Iterator[Picture]:
@@ -114,7 +72,7 @@ def paint(
     return found if n is not None else next(found)
 
 
-@_takes(EnsembleSpec, instead="prompt")
+@takes(EnsembleSpec, instead="prompt")
 def ensemble(
     model: Model,
     prompts: Iterable[str],
@@ -140,7 +98,7 @@ def ensemble(
     return paint_ensemble(model, spec, _output(output), overwrite=overwrite)
 
 
-@_takes(MosaicSpec)
+@takes(MosaicSpec)
 def mosaic(
     model: Model,
     prompt: str,
@@ -165,7 +123,7 @@ def mosaic(
     return build(model, spec, _output(output), making, executor=executor)
 
 
-@_takes(FilmSpec)
+@takes(FilmSpec)
 def film(
     model: Model,
     prompt: str,
@@ -210,7 +168,7 @@ def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[
     return found(as_array(photo), focal_35mm)
 
 
-@_takes(FrameSpec)
+@takes(FrameSpec)
 def fill_frames(
     model: Model,
     photo: PictureLike,
@@ -251,7 +209,7 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
     return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
 
 
-@_takes(PrintSpec)
+@takes(PrintSpec)
 def print_file(
     picture: PictureLike, output: str | Path, *, overwrite: bool = False, **parameters: Any
 ) -> Path:
@@ -275,7 +233,7 @@ def print_file(
     return path
 
 
-@_takes(UpscaleSpec)
+@takes(UpscaleSpec)
 def upscale(
     picture: PictureLike, output: str | Path, *, overwrite: bool = False, **parameters: Any
 ) -> Path:

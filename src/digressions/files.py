@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import itertools
 import json
 import math
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Iterator
@@ -148,8 +148,6 @@ def writing(target: Path) -> Iterator[None]:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "the disk is full"
     if error.errno is None and "encoder error" in str(error):  # Pillow's, of libtiff's silence
         return f"is the disk full? (the encoder stopped: {error})"
     return error.strerror or str(error)
@@ -188,6 +186,11 @@ def remove_parts(path: Path) -> None:
         process = part.name.split(".")[-2]
         if process.isdecimal() and not is_running(int(process)):
             part.unlink(missing_ok=True)
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is what a killed process has left (see `whole_file`)."""
+    return re.fullmatch(r"\..+\.\d+\.part", path.name) is not None
 
 
 def is_running(process: int) -> bool:

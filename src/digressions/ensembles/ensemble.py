@@ -192,7 +192,11 @@ def _written(shown: list[_Candidate], spec: EnsembleSpec, target: Path) -> Itera
             rms = float(painted.spread.square().mean().sqrt())
             yield Note(f"seed {picture.params.seed}: the prompts differ by {rms:.3f} of a latent")
             shown_map = overlay(picture.array, painted.spread)
-            arrays[_MAP] = _map_path(path), shown_map, sheet_text(picture.text, _A_MAP, [path])
+            arrays[_MAP] = (
+                _map_path(path),
+                shown_map,
+                sheet_text(picture.text, _A_MAP, path.parent, [path]),
+            )
         for kind, (place, array, text) in arrays.items():
             yield Saved(write_image(place, array, text))
             sheets.setdefault(kind, []).append(array)
@@ -201,7 +205,7 @@ def _written(shown: list[_Candidate], spec: EnsembleSpec, target: Path) -> Itera
         labels = [candidate.label for candidate in shown]
         first = min((candidate.picture for candidate in shown), key=lambda each: each.params.seed)
         for kind, each in sheets.items():
-            text = sheet_text(first.text, "a contact sheet", files[kind])
+            text = sheet_text(first.text, "a contact sheet", target.parent, files[kind])
             sheet = contact_sheet(each, labels=labels)
             yield Saved(write_image(_sheet_path(target, kind), sheet, text))
 
@@ -236,8 +240,8 @@ def _files(spec: EnsembleSpec, records: list[Record], target: Path) -> dict[Path
         pictures.append(path)
         files[path] = record.to_text()
         if spec.map:
-            files[_map_path(path)] = sheet_text(record.to_text(), _A_MAP, [path])
+            files[_map_path(path)] = sheet_text(record.to_text(), _A_MAP, path.parent, [path])
     if _several(spec):
-        text = sheet_text(records[0].to_text(), "a contact sheet", pictures)
+        text = sheet_text(records[0].to_text(), "a contact sheet", target.parent, pictures)
         files |= {_sheet_path(target, kind): text for kind in ("", *([_MAP] * spec.map))}
     return files

@@ -50,11 +50,11 @@ class Table:
             for column in self.columns
         ]
 
-    @property
-    def text(self) -> dict[str, str]:
+    def text(self, target: Path) -> dict[str, str]:
         """What sheet and film remember."""
         what = "a sweep" if self.film else "a comparison"
-        return sheet_text(self.seeds[0].to_text(), what, self.pictures(Path()))
+        text = self.seeds[0].to_text()
+        return sheet_text(text, what, target.parent, self.pictures(target))
 
     def pictures(self, target: Path) -> dict[Path, Record]:
         """The files of all pictures, row by row."""
@@ -70,8 +70,8 @@ class Table:
     def files(self, target: Path) -> dict[Path, dict[str, str]]:
         """All files, and what each remembers."""
         files = {path: record.to_text() for path, record in self.pictures(target).items()}
-        files[target] = self.text
-        return files | ({film_path(target): self.text} if self.film else {})
+        files[target] = text = self.text(target)
+        return files | ({film_path(target): text} if self.film else {})
 
 
 def film_path(target: Path) -> Path:
@@ -92,11 +92,12 @@ def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Ite
     seeds = [f"seed {record.params.seed}" for record in table.seeds]
     sheet = comparison_sheet(rows, labels, seeds)
     yield Saved(target.with_suffix(""), f"{len(files)} pictures, each of which can be replayed")
-    yield Saved(write_image(target, sheet, table.text))
+    text = table.text(target)
+    yield Saved(write_image(target, sheet, text))
     if table.film:
         frames = [np.concatenate(row, axis=1) for row in zip(*rows, strict=True)]
         path = film_path(target)
         there_and_back = FrameList(frames + frames[-2:0:-1], 1 / FRAME_SECONDS)
-        for done in write_video(path, there_and_back, text=table.text):
+        for done in write_video(path, there_and_back, text=text):
             yield Progress("filming", done, there_and_back.count)
         yield Saved(path)

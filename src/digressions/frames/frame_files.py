@@ -23,8 +23,8 @@ def sheet_path(folder: Path, task: FrameTask, several: bool) -> Path:
 
 def candidates_text(folder: Path, task: FrameTask) -> dict[str, str]:
     """What the contact sheet of a frame's candidates remembers."""
-    names = [path.relative_to(folder) for path in task.paths(folder)]
-    return sheet_text(task.records[0].to_text(), "a contact sheet", names)
+    text = task.records[0].to_text()
+    return sheet_text(text, "a contact sheet", folder, task.paths(folder))
 
 
 def are_shown(tasks: Sequence[FrameTask]) -> bool:

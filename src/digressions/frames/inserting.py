@@ -134,7 +134,7 @@ def _inserted(
 def files_on_wall(folder: Path, text: Mapping[str, str]) -> dict[Path, dict[str, str]]:
     """The files of `save_on_wall`, and what each remembers."""
     room = folder / "room.png"
-    both = sheet_text(text, "a photo before and after", [room])
+    both = sheet_text(text, "a photo before and after", folder, [room])
     return {room: dict(text), folder / "before-after.jpg": both}
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from ..errors import OutputError
 from ..events import Note
-from ..files import check_file, check_folder, numbered
+from ..files import check_file, check_folder, is_part, numbered
 from ..images.image_files import kind_of
 from ..images.text_chunks import fitting
 from ..images.video import is_frame
@@ -114,7 +114,8 @@ def chosen_frames(
 
 
 def _holds(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    there = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in there if not is_part(path))
 
 
 def place_beside(picture: object, name: str, suffix: str) -> Path:

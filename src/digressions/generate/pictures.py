@@ -197,7 +197,9 @@ def paint_to_files(
             return {place: records[0].to_text()}
         pictures = {_numbered(place, record): record.to_text() for record in records}
         return pictures | {
-            _sheet(place): sheet_text(records[0].to_text(), "a contact sheet", pictures)
+            _sheet(place): sheet_text(
+                records[0].to_text(), "a contact sheet", place.parent, pictures
+            )
         }
 
     usual = FOLDER / f"{slug(spec.params.prompt)}.png"
@@ -221,7 +223,7 @@ def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> I
         labels = [f"seed {picture.params.seed}" for picture in pictures]
         sheet = contact_sheet([picture.array for picture in pictures], labels=labels)
         names = [_numbered(target, picture.record) for picture in pictures]
-        text = sheet_text(pictures[0].text, "a contact sheet", names)
+        text = sheet_text(pictures[0].text, "a contact sheet", target.parent, names)
         yield Saved(write_image(_sheet(target), sheet, text))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -32,7 +32,7 @@ class ReplayRequest:
 
     Attributes:
         source: The file.
-        text: What it remembers.
+        text: What it remembers, and what is made of it will.
         output: Where to, or ``None`` for a name beside the source.
         overwrite: Whether what is there may go.
         device: For upscalers that run on one.
@@ -150,6 +150,7 @@ def replay_file(
             f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ", "note"
         )
     record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
+    request = replace(request, text=record.to_text())
     yield from _KINDS[record.kind](request, loaded, record)
 
 
@@ -168,15 +169,18 @@ def difference(record: Record, model_hash: str) -> str | None:
 # --- several pictures in one file ------------------------------------------------------------
 
 
-def sheet_text(text: Mapping[str, str], what: str, pictures: Iterable[Path]) -> dict[str, str]:
+def sheet_text(
+    text: Mapping[str, str], what: str, folder: Path, pictures: Iterable[Path]
+) -> dict[str, str]:
     """What a file remembers that only shows pictures, each of which is a file of its own.
 
     Args:
         text: Of the first of them.
         what: It is, such as "a contact sheet".
+        folder: Where it is itself.
         pictures: Their files.
     """
-    names = [path.name for path in pictures]
+    names = [path.relative_to(folder).as_posix() for path in pictures]
     return {**text, "sheet": json.dumps({"what": what, "pictures": names})}
 
 

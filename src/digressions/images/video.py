@@ -25,8 +25,11 @@ from ..geometry import Size
 from .image_files import check_suffix, resample, write_image
 from .text_chunks import gif_comment, save_options
 
+# As many threads whatever the machine, and one that looks ahead: several read what they should not,
+# and equal frames would not always give equal bytes.
+_ALIKE = "threads=4:lookahead-threads=1:sync-lookahead=0"
 _VIDEO = {
-    ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium"}),
+    ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium", "x264-params": _ALIKE}),
     ".webm": ("webm", "libvpx-vp9", {"crf": "28", "b": "0", "row-mt": "1", "cpu-used": "3"}),
 }
 VIDEOS = tuple(_VIDEO)
@@ -173,9 +176,11 @@ def write_video(
         for index, frame in _frames(film, film.size):
             write_image(path / f"{index:06}.png", frame, text)
             yield index + 1
-        for other in filter(is_frame, list(path.iterdir())):
-            if int(other.stem) >= film.count:  # of an older, longer film
-                other.unlink()
+        for other in list(path.iterdir()):
+            if is_frame(other):
+                remove_parts(other)
+                if int(other.stem) >= film.count:  # of an older, longer film
+                    other.unlink()
         return film.size
     remove_parts(path)
     with whole_file(path) as part:
@@ -221,12 +226,15 @@ def _encode(path: Path, kind: str, film: Film, text: Mapping[str, str]) -> Itera
     import av
 
     container_format, codec, options = _VIDEO[kind]
-    flags = {"movflags": "faststart+use_metadata_tags"} if kind == ".mp4" else {}
+    flags = {"fflags": "+bitexact"}  # equal frames give equal bytes: no clock, no random numbers
+    if kind == ".mp4":
+        flags["movflags"] = "faststart+use_metadata_tags"
     with av.open(str(path), "w", format=container_format, options=flags) as container:
         container.metadata.update(text)
         stream: Any = container.add_stream(codec, rate=_rate(film), options=options)
         stream.width, stream.height, stream.pix_fmt = *film.size, "yuv420p"
         context = stream.codec_context
+        context.flags |= av.codec.context.Flags.bitexact
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         for index, frame in _frames(film, film.size):
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")

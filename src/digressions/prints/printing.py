@@ -117,7 +117,7 @@ def proof_path(output: Path) -> Path:
 
 def proof_text(text: Mapping[str, str], output: Path) -> dict[str, str]:
     """What the proof of a printer's file with these texts remembers."""
-    return sheet_text(text, "a proof", [output])
+    return sheet_text(text, "a proof", output.parent, [output])
 
 
 def printed(
