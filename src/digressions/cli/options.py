@@ -191,7 +191,7 @@ def _default_in_words(default: Any, about: Mapping[str, Any]) -> str:
     return f"default: {default:g}" if isinstance(default, float) else f"default: {default}"
 
 
-PICTURE = Annotated[Path, Parameter(help="Any picture.")]
+PICTURE = Annotated[Path, Parameter(help="Any picture, or the folder of a mosaic.")]
 Prompt = Annotated[str, Parameter(help=GenerationParams.model_fields["prompt"].description)]
 
 

@@ -21,7 +21,7 @@ class ReplayOptions(options_of(ModelParams, only=["device", "dtype", "tiny_vae"]
 
 
 def replay(
-    file: Annotated[Path, Parameter(help="A picture, a film or a print of this program.")],
+    file: Annotated[Path, Parameter(help="A picture, a film, a print or the folder of a mosaic.")],
     /,
     *,
     target: Annotated[Path | None, output("File or folder. [default: FILE-replay]")] = None,

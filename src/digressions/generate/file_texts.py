@@ -28,11 +28,13 @@ def reads_text(*suffixes: str) -> Callable[[TextReader], TextReader]:
 
 
 def text_of(path: Path) -> dict[str, str]:
-    """The texts in an image, a film or a print.
+    """The texts in an image, a film, a print or the folder of a mosaic.
 
     Raises:
         ImageError: There is no such file, or it cannot be read.
     """
+    if path.is_dir():
+        return read_text(path)
     return _READERS.get(path.suffix.lower(), read_text)(path)
 
 

@@ -123,6 +123,7 @@ def place_beside(picture: object, name: str, suffix: str) -> Path:
     if not isinstance(picture, (str, Path)):
         return FOLDER / f"picture{name}{suffix}"
     path = Path(picture)
+    path = path.resolve() if path.name in ("", "..") else path  # a folder that one is in
     return path.with_name(f"{path.name if path.is_dir() else path.stem}{name}{suffix}")
 
 

@@ -20,7 +20,7 @@ from ..events import Event, Note, counted
 from ..files import parsed
 from .file_texts import text_of
 from .metadata import Record, dtype_name, foreign_schedule, record_of
-from .outputs import chosen_output
+from .outputs import chosen_output, place_beside
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -60,12 +60,12 @@ class ReplayRequest:
     @property
     def usual_file(self) -> Path:
         """Where to, for kinds that write a file, if nobody says."""
-        return self.source.with_stem(f"{self.source.stem}-replay")
+        return place_beside(self.source, "-replay", self.source.suffix)
 
     @property
     def usual_folder(self) -> Path:
         """Where to, for kinds that write a folder, if nobody says."""
-        return self.source.with_name(f"{self.source.stem}-replay")
+        return place_beside(self.source, "-replay", "")
 
 
 TextReplay: TypeAlias = Callable[[ReplayRequest], Iterator[Event]]

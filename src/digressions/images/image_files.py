@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, ImageOps
 from ..errors import ImageError, OutputError
 from ..files import whole_file
 from .decoding import MAX_PIXELS, Colour, decoded, opened, refusing
+from .pyramid import preview_of, read_pyramid
 from .text_chunks import save_options, texts_of
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ def read_image(
 
     EXIF orientation is applied, an embedded profile converted from, 16 bits scaled down, alpha
     composited over ``background`` (in sRGB values, as browsers do). Of an animation, the first
-    picture.
+    picture; of the folder of a mosaic, the mosaic.
 
     Raises:
         ImageError: No such file, not a picture, damaged, or of more than ``max_pixels``.
     """
     path = Path(path)
+    if path.is_dir():
+        return read_pyramid(path, max_pixels)
     with refusing(path), opened(path, path, max_pixels) as image:
         return decoded(image, background)
 
@@ -56,6 +59,8 @@ def read_text(path: str | Path) -> dict[str, str]:
         ImageError: As `read_image`.
     """
     path = Path(path)
+    if path.is_dir():
+        path = preview_of(path)
     with refusing(path), opened(path, path, MAX_PIXELS) as image:
         return texts_of(image)
 
@@ -67,6 +72,8 @@ def focal_length(path: str | Path) -> float | None:
         ImageError: As `read_image`.
     """
     path = Path(path)
+    if path.is_dir():
+        return None
     with refusing(path), opened(path, path, MAX_PIXELS) as image:
         exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
         try:

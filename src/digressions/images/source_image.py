@@ -19,10 +19,11 @@ from PIL import Image
 
 from ..errors import ImageError, InputError
 from .decoding import MAX_PIXELS, Colour, decoded, is_file, opened, refusing
+from .pyramid import is_mosaic, read_pyramid, sum_of
 
 PictureLike: TypeAlias = str | Path | Image.Image | ArrayLike
-"""A picture as a Python user has it: a path (``str`` or ``Path``), a PIL image, or an array or
-whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in 0..1. A mask may also be ``(H, W)``,
+"""A picture as a Python user has it: a path (``str`` or ``Path``) of a picture or of a mosaic's
+folder, a PIL image, or an array or whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in 0..1. A mask may also be ``(H, W)``,
 and bool."""
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
@@ -34,8 +35,8 @@ class SourceImage(NamedTuple):
 
     Attributes:
         pixels: ``(H, W, 3)`` of a picture, ``(H, W)`` of a mask; uint8.
-        origin: ``{"path": ..., "sha256": ...}`` of its file. Of a picture in memory the path is
-            empty and the sum is that of its pixels: what is made of it knows its start from
+        origin: ``{"path": ..., "sha256": ...}`` of its file; of a mosaic's folder the sum is that
+            of its pixels. Of a picture in memory the path is empty and the sum as well: what is made of it knows its start from
             others, and says that it cannot be made again from a file.
     """
 
@@ -80,7 +81,7 @@ def remembered_image(origin: Mapping[str, str], *, mask: bool = False) -> Source
             "again, with the same picture"
         )
     path = Path(str(origin.get("path", "")))
-    if not is_file(path):
+    if not (is_file(path) or is_mosaic(path)):
         here = "" if path.is_absolute() else ": it is looked for from the folder that you are in"
         raise InputError(f"{path}, which this was started from, is not there{here}")
     found = source_image(path, mask=mask)
@@ -102,6 +103,9 @@ def as_array(picture: PictureLike) -> np.ndarray:
 
 
 def _read_with_hash(path: Path, background: Colour) -> tuple[np.ndarray, str]:
+    if path.is_dir():
+        pixels = read_pyramid(path, MAX_PIXELS)
+        return pixels, sum_of(pixels)
     with refusing(path):
         content = path.read_bytes()
         with opened(path, io.BytesIO(content), MAX_PIXELS) as image:
@@ -109,8 +113,7 @@ def _read_with_hash(path: Path, background: Colour) -> tuple[np.ndarray, str]:
 
 
 def _in_memory(pixels: np.ndarray) -> SourceImage:
-    content = f"{pixels.shape}".encode() + pixels.tobytes()
-    return SourceImage(pixels, {"path": "", "sha256": hashlib.sha256(content).hexdigest()})
+    return SourceImage(pixels, {"path": "", "sha256": sum_of(pixels)})
 
 
 def _decoded(image: Image.Image, background: Colour) -> np.ndarray:

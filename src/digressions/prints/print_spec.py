@@ -222,7 +222,14 @@ class PrintSpec(Params):
     size: str = option(
         ..., "The paper as cut: 21x29.7cm, 8x10in, A4, letter, 'A4 landscape'.", group="Paper"
     )
-    dpi: int = option(240, "Pixels per inch.", group="Paper", ge=1, le=MAX_DPI)
+    dpi: int = option(
+        240,
+        "Pixels per inch.",
+        group="Paper",
+        default_from="240; of a mosaic's folder, as many as it has, if more",
+        ge=1,
+        le=MAX_DPI,
+    )
     bleed: PaperLength = option(
         Length(), "Printed beyond the cut on each side: 3mm.", group="Paper"
     )

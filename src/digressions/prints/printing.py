@@ -21,7 +21,7 @@ from ..geometry import Size
 from ..images.source_image import PictureLike, remembered_image, source_image
 from ..images.upscale import check_upscaler
 from .icc import Profile, out_of_gamut
-from .paper import Sheet
+from .paper import MAX_DPI, Sheet
 from .print_file import read_pdf_text
 from .print_spec import PrintJob, PrintSpec, damaged
 from .sizes import Extent, in_millimetres, nearest_frame
@@ -64,6 +64,9 @@ def print_picture(
     image, origin = source_image(picture)
     own = Size(image.shape[1], image.shape[0])
     job = spec.job(own.width / own.height)
+    if "dpi" not in spec.model_fields_set and _is_folder(picture):
+        finest = min(MAX_DPI, int(job.effective_dpi(own)))
+        job = spec.but(dpi=max(job.sheet.dpi, finest)).job(own.width / own.height)
     if isinstance(picture, (str, Path)):
         text = text_of(Path(picture)) if text is None else text
     kept = {name: value for name, value in (text or {}).items() if name != "sheet"}
@@ -108,6 +111,11 @@ def replay_print(request: ReplayRequest) -> Iterator[Event]:
 
 
 reads_text(".pdf")(read_pdf_text)
+
+
+def _is_folder(picture: PictureLike) -> bool:
+    """Whether a picture is a mosaic, of whose pictures nothing is to be lost."""
+    return isinstance(picture, (str, Path)) and Path(picture).is_dir()
 
 
 def proof_path(output: Path) -> Path:
