@@ -203,10 +203,13 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
         picture: Any picture; it is cut to the frame's aspect.
     """
     from .frames.inserting import hang_picture
+    from .generate.metadata import KEY
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
 
-    return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
+    pixels, text = hang_picture(source_image(photo), frame, source_image(picture))
+    painted = getattr(picture, "text", {})  # how one of our pictures was painted
+    return MadePicture(pixels, text | {key: painted[key] for key in (KEY,) if key in painted})
 
 
 @takes(PrintSpec)

@@ -241,6 +241,8 @@ def replay_frame(request: ReplayRequest, model: Model, record: Record) -> Iterat
         check_suffix(target)
     else:
         job.check(target)
+    what = "the room" if room is not None else f"a {picture_details(record).made}"
+    yield Note(f"{what} of a frame, {record.params.prompt!r:.80}, seed {record.params.seed}")
     pictures: list[Picture] = []
     for own in [record] if room is None else room.pictures:
         pixels = yield from _picture(model, photo, own, request.device)

@@ -16,7 +16,7 @@ from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
 from ..generate.file_texts import reads_text
 from ..generate.outputs import chosen_folder
-from ..generate.replay import ReplayRequest, replays_text, sheet_text
+from ..generate.replay import ReplayRequest, picture_again, replays_text, sheet_text
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import write_image
 from ..images.source_image import SourceImage, remembered_image
@@ -125,7 +125,7 @@ def _inserted(
     room, notes = photo.pixels, []
     for frame, picture in frames:
         note = frame.json_object() | {"lit": bool(frame.blank), "picture": picture.origin}
-        room = _hung(room, None if mask is None else mask.pixels, note, picture)
+        room = _hung(room, None if mask is None else mask.pixels, note, picture.pixels)
         notes.append(note)
     origin = None if mask is None else mask.origin
     return room, {"frame": json.dumps({"photo": photo.origin, "mask": origin, "hung": notes})}
@@ -175,6 +175,7 @@ def replay_found(request: ReplayRequest) -> Iterator[Event]:
         drawn = draw_frames(remembered_image(note["photo"]).pixels, frames)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
+    yield Note(f"the frames that were found in {note['photo']['path'] or 'a photo'}")
     write_image(request.target, drawn, request.text)
     yield Saved(request.target)
 
@@ -194,19 +195,21 @@ def replay_inserted(request: ReplayRequest) -> Iterator[Event]:
         room = remembered_image(note["photo"]).pixels
         mask = None if note["mask"] is None else remembered_image(note["mask"], mask=True).pixels
         for one in note["hung"]:
-            room = _hung(room, mask, one, remembered_image(one["picture"]))
+            picture = yield from picture_again(request, dict(one["picture"]))
+            room = _hung(room, mask, one, picture)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
+    yield Note(f"{note['photo']['path'] or 'a photo'} with what was hung in it")
     write_image(request.target, room, request.text)
     yield Saved(request.target)
 
 
 def _hung(
-    room: np.ndarray, mask: np.ndarray | None, one: dict[str, Any], picture: SourceImage
+    room: np.ndarray, mask: np.ndarray | None, one: dict[str, Any], picture: np.ndarray
 ) -> np.ndarray:
     """A photo with one more picture in it, as its JSON says."""
     opening = Opening.from_json_object(
         {"corners": one["opening"], "aspect": one["aspect"], "lit": one["lit"], "room": 0.0}
     )
     corners, aspect, lit = opening.corners, opening.aspect, opening.lit
-    return hang(room, corners, picture.pixels, aspect, mask=mask, lit=lit)
+    return hang(room, corners, picture, aspect, mask=mask, lit=lit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from ..events import Event, Progress, Saved
+from ..events import Event, Note, Progress, Saved
 from ..files import check_file, check_folder, slug
 from ..geometry import Size
 from ..images.contact_sheet import contact_sheet
@@ -24,7 +24,7 @@ from .notes import notes_on
 from .outputs import FOLDER, chosen_output
 from .paint import Painted, paint_jobs
 from .params import PaintSpec, ResolvedParams
-from .replay import ReplayRequest, replays_kind, sheet_text
+from .replay import ReplayRequest, repaints_kind, replays_kind, sheet_text
 from .start import (
     Inputs,
     check_given,
@@ -240,9 +240,23 @@ def _with_seed(record: Record, seed: int) -> Record:
     return record.but(params=record.params.but(seed=seed))
 
 
+@repaints_kind("picture")
+def paint_again(model: Model, record: Record) -> Generator[Event, None, np.ndarray]:
+    """The pixels of a painted picture again."""
+    pixels: np.ndarray | None = None
+    for event in paint_records(model, [record], inputs_of(record)):
+        if isinstance(event, Picture):
+            pixels = event.array
+        else:
+            yield event
+    assert pixels is not None  # a record gives a picture
+    return pixels
+
+
 @replays_kind("picture")
 def replay_picture(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
     """A painted picture again."""
+    yield Note(f"a picture of {record.params.prompt!r:.80}, seed {record.params.seed}")
     check_suffix(request.target, *(record.enlarge * side for side in record.params.size))
     found = paint_records(model, [record], inputs_of(record))
     yield from saved(found, request.target, several=False)

@@ -9,7 +9,7 @@ counts, since a file remembers what it was made of as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..errors import InputError
 from ..events import Event, Note, counted
 from ..files import parsed
+from ..images.source_image import remembered_image
 from .file_texts import text_of
-from .metadata import Record, dtype_name, foreign_schedule, record_of
+from .metadata import KEY, Record, dtype_name, foreign_schedule, record_of
 from .outputs import chosen_output, place_beside
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..models.base import Model
 
 
@@ -36,6 +39,7 @@ class ReplayRequest:
         output: Where to, or ``None`` for a name beside the source.
         overwrite: Whether what is there may go.
         device: For upscalers that run on one.
+        load: Loads the model of a record, noting where the picture will differ.
     """
 
     source: Path
@@ -43,6 +47,7 @@ class ReplayRequest:
     output: Path | None = None
     overwrite: bool = False
     device: str | None = None
+    load: LoadRecord | None = None
 
     @cached_property
     def target(self) -> Path:
@@ -70,7 +75,11 @@ class ReplayRequest:
 
 TextReplay: TypeAlias = Callable[[ReplayRequest], Iterator[Event]]
 KindReplay: TypeAlias = "Callable[[ReplayRequest, Model, Record], Iterator[Event]]"
+LoadRecord: TypeAlias = "Callable[[Record], Generator[Event, None, Model]]"
+Repaint: TypeAlias = "Callable[[Model, Record], Generator[Event, None, np.ndarray]]"
+
 _TEXTS: dict[str, TextReplay] = {}
+_PAINTED: dict[str, Repaint] = {}
 _KINDS: dict[str, KindReplay] = {}
 
 
@@ -92,6 +101,36 @@ def replays_kind(kind: str) -> Callable[[KindReplay], KindReplay]:
         return function
 
     return register
+
+
+def repaints_kind(kind: str) -> Callable[[Repaint], Repaint]:
+    """Registers the function that paints a record of this kind without writing it."""
+
+    def register(function: Repaint) -> Repaint:
+        _PAINTED[kind] = function
+        return function
+
+    return register
+
+
+def picture_again(
+    request: ReplayRequest, origin: Mapping[str, str]
+) -> Generator[Event, None, np.ndarray]:
+    """The picture that a file was made of: read again, or painted where it never was a file.
+
+    Args:
+        request: Of the file, whose texts may hold the record of the picture.
+        origin: As `SourceImage.origin`.
+
+    Raises:
+        ImageError, InputError: As `remembered_image`.
+    """
+    if origin.get("path") == "" and KEY in request.text and request.load is not None:
+        record = record_of(request.text, str(request.source))
+        if record.kind in _PAINTED:
+            loaded = yield from request.load(record)
+            return (yield from _PAINTED[record.kind](loaded, record))
+    return remembered_image(origin).pixels
 
 
 def replay_file(
@@ -119,7 +158,11 @@ def replay_file(
         InputError: What it was made of is not there, or another by now.
     """
     text = text_of(source)
-    request = ReplayRequest(source, text, output, overwrite, device)
+
+    def load_for(record: Record) -> Generator[Event, None, Model]:
+        return (yield from _loaded(source, record, load, model))
+
+    request = ReplayRequest(source, text, output, overwrite, device, load_for)
     # The order of the texts is that of their making: a print is made last. A sheet's pictures
     # are made in any way.
     for key in ("sheet", "print", "upscale", "found", "frame"):
@@ -129,6 +172,26 @@ def replay_file(
     record = record_of(text, str(source))
     if record.kind not in _KINDS:
         raise InputError(f"{source} is of a kind that is not known here: {record.kind!r:.40}")
+    loaded = yield from load_for(record)
+    if schedule := foreign_schedule(text):
+        yield Note(
+            f"{source} was painted with the noise schedule {schedule}, which is not known here: "
+            f"{loaded.name} steps through its own noise levels",
+            "note",
+        )
+    dtype = dtype_name(loaded)
+    record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
+    request = replace(request, text=record.to_text())
+    yield from _KINDS[record.kind](request, loaded, record)
+
+
+def _loaded(
+    source: Path,
+    record: Record,
+    load: Callable[[str, str | None], Model],
+    model: str | None,
+) -> Generator[Event, None, Model]:
+    """The model that painted a record, and notes on why a picture may be another now."""
     name = model or record.model
     if not name:
         raise InputError(
@@ -138,20 +201,11 @@ def replay_file(
     loaded = load(name, record.dtype or None)
     if reason := difference(record, loaded.hash):
         yield Note(f"{source} {reason}", "note")
-    if schedule := foreign_schedule(text):
-        yield Note(
-            f"{source} was painted with the noise schedule {schedule}, which is not known here: "
-            f"{loaded.name} steps through its own noise levels",
-            "note",
-        )
     dtype = dtype_name(loaded)
     if record.dtype not in ("", dtype):
-        yield Note(
-            f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ", "note"
-        )
-    record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
-    request = replace(request, text=record.to_text())
-    yield from _KINDS[record.kind](request, loaded, record)
+        text = f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ"
+        yield Note(text, "note")
+    return loaded
 
 
 def difference(record: Record, model_hash: str) -> str | None:

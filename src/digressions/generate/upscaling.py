@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from .. import __version__
 from ..errors import InputError
 from ..events import Event, Note, Saved, tracked
@@ -16,12 +18,12 @@ from ..files import parsed, refuse_overwrite
 from ..geometry import Size
 from ..images.decoding import MAX_PIXELS
 from ..images.image_files import check_suffix, write_image
-from ..images.source_image import PictureLike, SourceImage, remembered_image, source_image
+from ..images.source_image import PictureLike, source_image
 from ..images.upscale import check_upscaler, enlarging, load_upscaler
 from .file_texts import text_of
 from .outputs import chosen_output, notes_on_texts, place_beside
 from .params import UpscaleSpec
-from .replay import ReplayRequest, replays_text
+from .replay import ReplayRequest, picture_again, replays_text
 
 
 def upscale_picture(
@@ -75,7 +77,7 @@ def upscale_picture(
             refuse_overwrite(Path(picture), output)
     output = chosen_output(output, usual, lambda place: {place: remembered}, overwrite=overwrite)
     yield from notes_on_texts(output, remembered)
-    yield from _enlarged(source, size, spec.upscaler, output, remembered, device)
+    yield from _enlarged(source.pixels, size, spec.upscaler, output, remembered, device)
 
 
 @replays_text("upscale")
@@ -89,19 +91,20 @@ def replay_upscale(request: ReplayRequest) -> Iterator[Event]:
     try:
         note = parsed(request.text["upscale"])
         size = Size(*(int(side) for side in note["size"]))
-        source, upscaler = remembered_image(note["image"]), str(note["upscaler"])
+        origin, upscaler = dict(note["image"]), str(note["upscaler"])
+        pixels = yield from picture_again(request, origin)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"the settings of the enlargement are damaged: {error!r:.120}") from error
     if min(size) < 1 or size.pixels > MAX_PIXELS:
         raise InputError(f"the settings of the enlargement are damaged: its size is {size}")
     check_suffix(request.target, *size)
-    yield Note(f"enlarging {note['image']['path']} to {size} with {upscaler}")
+    yield Note(f"{origin['path'] or 'a picture'} enlarged to {size} with {upscaler}")
     yield from notes_on_texts(request.target, request.text)
-    yield from _enlarged(source, size, upscaler, request.target, request.text, request.device)
+    yield from _enlarged(pixels, size, upscaler, request.target, request.text, request.device)
 
 
 def _enlarged(
-    source: SourceImage,
+    pixels: np.ndarray,
     size: Size,
     upscaler: str,
     output: Path,
@@ -109,7 +112,7 @@ def _enlarged(
     device: str | None,
 ) -> Iterator[Event]:
     ready = load_upscaler(upscaler, device=device)
-    work = enlarging(source.pixels, *size, ready)
+    work = enlarging(pixels, *size, ready)
     image = yield from tracked(f"enlarging with {upscaler}", work, size.height)
     write_image(output, image, text)
     yield Saved(output, f"{size.width:,} x {size.height:,} px")

@@ -23,8 +23,8 @@ from .pyramid import is_mosaic, read_pyramid, sum_of
 
 PictureLike: TypeAlias = str | Path | Image.Image | ArrayLike
 """A picture as a Python user has it: a path (``str`` or ``Path``) of a picture or of a mosaic's
-folder, a PIL image, or an array or whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in 0..1. A mask may also be ``(H, W)``,
-and bool."""
+folder, a PIL image, or an array or whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in
+0..1. A mask may also be ``(H, W)``, and bool."""
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _CLOSE = 1e-3  # floats may miss 0..1 by so much and are clipped
@@ -36,8 +36,9 @@ class SourceImage(NamedTuple):
     Attributes:
         pixels: ``(H, W, 3)`` of a picture, ``(H, W)`` of a mask; uint8.
         origin: ``{"path": ..., "sha256": ...}`` of its file; of a mosaic's folder the sum is that
-            of its pixels. Of a picture in memory the path is empty and the sum as well: what is made of it knows its start from
-            others, and says that it cannot be made again from a file.
+            of its pixels. Of a picture in memory the path is empty, and the sum is that of its
+            pixels as well: what is made of it knows its start from others, and says that it cannot
+            be made again from a file.
     """
 
     pixels: np.ndarray

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..events import Event, Progress, Saved, completed
+from ..events import Event, Note, Progress, Saved, completed
 from ..generate.declare import PaintedSize, Params
 from ..generate.job import check, job_of
 from ..generate.metadata import Record
@@ -140,5 +140,6 @@ def replay_base_image(request: ReplayRequest, model: Model, record: Record) -> I
     check_suffix(request.target, *size)
     base = remembered_base_image(record)
     check_base_image(model, base)
+    yield Note(f"the base image of a mosaic, {size} px")
     image = yield from making_base_image(model, base, size)
     yield Saved(write_image(request.target, image, record.to_text()))

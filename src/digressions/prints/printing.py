@@ -16,9 +16,9 @@ from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
 from ..generate.file_texts import reads_text, text_of
 from ..generate.outputs import chosen_output, notes_on_texts, place_beside
-from ..generate.replay import ReplayRequest, replays_text, sheet_text
+from ..generate.replay import ReplayRequest, picture_again, replays_text, sheet_text
 from ..geometry import Size
-from ..images.source_image import PictureLike, remembered_image, source_image
+from ..images.source_image import PictureLike, source_image
 from ..images.upscale import check_upscaler
 from .icc import Profile, out_of_gamut
 from .paper import MAX_DPI, Sheet
@@ -100,12 +100,13 @@ def replay_print(request: ReplayRequest) -> Iterator[Event]:
     """
     try:
         found = parsed(request.text["print"])
-        image = remembered_image(found["image"]).pixels
+        origin = dict(found["image"])
+        image = yield from picture_again(request, origin)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
     job = PrintJob.from_remembered(found)
     job.check(request.target)
-    yield Note(f"printing {found['image']['path']} on {job.sheet.trim}")
+    yield Note(f"a print of {origin['path'] or 'a picture'} on {job.sheet.trim}")
     yield from notes_on_texts(request.target, request.text)
     yield from printed(job, image, request.target, request.text, device=request.device)
 
