@@ -93,7 +93,7 @@ def test_what_is_painted_already_is_said_and_not_painted_again(bundled: Model) -
     assert isinstance(estimate, Estimate)
     assert (estimate.pictures, estimate.done) == (0, 31)
     assert isinstance(note, Note)
-    assert note.text == "31 of them are already painted; continuing with the rest"
+    assert note.text == "31 of them are already painted"
     assert all(map(np.array_equal, frames("one"), frames("two")))
 
 

@@ -65,8 +65,7 @@ def print_picture(
     own = Size(image.shape[1], image.shape[0])
     job = spec.job(own.width / own.height)
     if "dpi" not in spec.model_fields_set and _is_folder(picture):
-        finest = min(MAX_DPI, int(job.effective_dpi(own)))
-        job = spec.but(dpi=max(job.sheet.dpi, finest)).job(own.width / own.height)
+        job = _finest(job, spec, own)
     if isinstance(picture, (str, Path)):
         text = text_of(Path(picture)) if text is None else text
     kept = {name: value for name, value in (text or {}).items() if name != "sheet"}
@@ -112,6 +111,15 @@ def replay_print(request: ReplayRequest) -> Iterator[Event]:
 
 
 reads_text(".pdf")(read_pdf_text)
+
+
+def _finest(job: PrintJob, spec: PrintSpec, picture: Size) -> PrintJob:
+    """The job with as many DPI as a picture has, if these are more."""
+    for _ in range(2):  # the second time from so many pixels that rounding them tells nothing
+        dpi = min(MAX_DPI, round(job.effective_dpi(picture)))
+        if dpi > job.sheet.dpi:
+            job = spec.but(dpi=dpi).job(picture.width / picture.height)
+    return job
 
 
 def _is_folder(picture: PictureLike) -> bool:
