@@ -485,3 +485,23 @@ def test_a_text_chunk_bomb_is_no_picture(refused: Refused, fox: Path) -> None:
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     Path("bomb.png").write_bytes(content[:33] + chunk + content[33:])
     assert "bomb.png is damaged" in refused("upscale", "bomb.png")
+
+
+def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
+    bundled: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def paint_jobs(model: Model, jobs: object, *, batch_size: int) -> list[object]:
+        asked.append(batch_size)
+        return []
+
+    monkeypatch.setattr("digressions.generate.pictures.paint_jobs", paint_jobs)
+    for size in (64, 512, 1024):
+        assert list(dg.paint(bundled, "frog", n=20, size=size)) == []
+    assert asked == [16, 4, 1]
+
+
+def test_a_name_with_a_nul_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(dg.ImageError, match="is not the name of a file"):
+        read_image(tmp_path / "a\0b.png")

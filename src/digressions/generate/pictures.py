@@ -36,6 +36,8 @@ from .start import (
     start_job,
 )
 
+_BATCH, _BATCH_PIXELS = 16, 2**20  # at once, at most: pictures, and pixels of them together
+
 
 class MadePicture:
     """A picture in memory and what its file will remember. Stands wherever a picture is taken.
@@ -142,7 +144,9 @@ def paint_records(
     for job in jobs:
         check(model, job)
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
-    for found in paint_jobs(model, jobs):
+    # Few large pictures at once: a stop loses a batch, and large ones gain little by company.
+    batch_size = max(1, min(_BATCH, _BATCH_PIXELS // records[0].params.size.pixels))
+    for found in paint_jobs(model, jobs, batch_size=batch_size):
         if isinstance(found, Painted):
             record, picture = records[found.job], to_array(found.image)
             if record.enlarge > 1:

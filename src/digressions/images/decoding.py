@@ -81,6 +81,8 @@ def is_file(path: Path) -> bool:
 def refusing(path: Path) -> Iterator[None]:
     """Turns what fails in the block into an `ImageError` about this file, in one line."""
     try:
+        if "\0" in str(path):
+            raise ImageError(f"{str(path)!r:.80} is not the name of a file: give a picture")
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise ImageError(f"{path} is not a file: give a picture")
         yield
