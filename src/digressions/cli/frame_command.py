@@ -42,7 +42,8 @@ def frame(
         show(save_inserted(inputs, target, **given(place)))
     if not prompts:
         return
-    kept = "finished pictures are kept: the same command goes on"
+    where = "" if target is None else f" in {target}"
+    kept = f"finished pictures are kept{where}: the same command goes on"
     if spec.explain:  # with torch from here on: finding goes without
         from ..frames.explain import explain_frame
 

@@ -48,4 +48,5 @@ def mosaic(
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
         events = build(loaded, spec, target, build_params, executor=executor, start=start)
-        show(events, kept="finished pictures are kept: the same command goes on")
+        where = "" if target is None else f" in {target}"
+        show(events, kept=f"finished pictures are kept{where}: the same command goes on")

@@ -260,7 +260,8 @@ def paint_again(model: Model, record: Record) -> Generator[Event, None, np.ndarr
 @replays_kind("picture")
 def replay_picture(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
     """A painted picture again."""
-    yield Note(f"a picture of {record.params.prompt!r:.80}, seed {record.params.seed}")
     check_suffix(request.target, *(record.enlarge * side for side in record.params.size))
-    found = paint_records(model, [record], inputs_of(record))
+    inputs = inputs_of(record)
+    yield Note(f"a picture of {record.params.prompt!r:.80}, seed {record.params.seed}")
+    found = paint_records(model, [record], inputs)
     yield from saved(found, request.target, several=False)

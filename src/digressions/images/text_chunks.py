@@ -62,7 +62,9 @@ def fitting(kind: str | None, text: Mapping[str, str]) -> dict[str, str]:
     """
     for name, value in text.items():
         if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
-            raise OutputError(f"the text {name!r} has characters that no file can store")
+            raise OutputError(
+                f"the text {name!r} has bytes that are no characters, which no file can store"
+            )
     if kind == "PNG":
         return {name: value for name, value in text.items() if _names_a_chunk(name)}
     kept = dict(text)
