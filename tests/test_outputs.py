@@ -503,5 +503,5 @@ def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
 
 
 def test_a_name_with_a_nul_is_no_picture(tmp_path: Path) -> None:
-    with pytest.raises(dg.ImageError, match="is not the name of a file"):
+    with pytest.raises(InputError, match="is not the name of a file"):
         read_image(tmp_path / "a\0b.png")
