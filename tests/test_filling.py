@@ -255,7 +255,7 @@ def wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 def fill(model: Model, photo: Any, prompts: Any, folder: str = "o", **more: Any) -> list[Event]:
     spec = FrameSpec.of(prompts=prompts, **QUICK | more)
-    return list(fill_frames(model, photo, spec, Path(folder)))
+    return list(fill_frames(model, photo, spec, Path(folder), overwrite=True))
 
 
 def texts(events: list[Event], kind: type = Note) -> str:
@@ -263,7 +263,7 @@ def texts(events: list[Event], kind: type = Note) -> str:
 
 
 def replayed(model: Model, source: str, target: str = "again.png") -> Path:
-    dg.finish(dg.replay(source, lambda name: model, output=target))
+    dg.finish(dg.replay(source, lambda *_: model, output=target, overwrite=True))
     return Path(target)
 
 

@@ -94,7 +94,7 @@ def test_what_is_painted_already_is_said_and_not_painted_again(bundled: Model) -
     assert isinstance(estimate, Estimate)
     assert (estimate.pictures, estimate.done) == (0, 31)
     assert isinstance(note, Note)
-    assert note.text == "31 of them are already painted; continuing with the rest"
+    assert note.text == "31 of them are already painted"
     assert all(map(np.array_equal, frames("one"), frames("two")))
 
 
@@ -227,7 +227,7 @@ def test_a_film_can_be_replayed_by_what_its_file_remembers(
 ) -> None:
     made(bundled, kind, **more)
     file = next(Path(kind).glob("*3.png")) if kind == "frames" else Path(kind)
-    events = list(replay_file(file, lambda name: bundled, output=Path("again")))
+    events = list(replay_file(file, lambda *_: bundled, output=Path("again")))
     assert not [event for event in events if isinstance(event, Note) and event.level != "info"]
     assert len(frames("again")) == 12
     if kind == "frames":
@@ -237,7 +237,7 @@ def test_a_film_can_be_replayed_by_what_its_file_remembers(
 
 def test_a_frame_is_replayed_into_a_folder_beside_it(bundled: Model) -> None:
     made(bundled, "frames")
-    saved = list(replay_file(Path("frames/000003.png"), lambda name: bundled))[-1]
+    saved = list(replay_file(Path("frames/000003.png"), lambda *_: bundled))[-1]
     assert isinstance(saved, Saved)
     assert saved.path == Path("frames/000003-replay")
     assert len(frames(saved.path)) == 12
@@ -298,4 +298,4 @@ def test_a_file_that_is_no_film_cannot_be_replayed(bundled: Model) -> None:
     Path("film.mp4").write_bytes(b"no film at all" * 100)
     for name in ("film.mp4", "none.webm"):
         with pytest.raises(ImageError, match=name):
-            list(replay_file(Path(name), lambda name: bundled))
+            list(replay_file(Path(name), lambda *_: bundled))

@@ -403,7 +403,7 @@ def test_a_text_that_does_not_fit_is_one_line(
     tmp_path: Path, photo: np.ndarray, suffix: str, text: str, reason: str
 ) -> None:
     with pytest.raises(OutputError, match=reason):
-        write_image(tmp_path / f"a{suffix}", photo, {"parameters": text})
+        write_image(tmp_path / f"a{suffix}", photo, {"digressions": text})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -103,7 +103,7 @@ def test_exiftool_finds_the_mark_in_every_file(
         "painted-1.png",
         "both.jpg",
         "both-map.jpg",
-        "sweep-sweep.png",
+        "sweep.png",
         "print.pdf",
         "print.tif",
     }

@@ -155,11 +155,13 @@ def test_an_erased_part_is_painted_and_replayed(
 def test_a_frame_by_transparency_is_replayed(digress: Any) -> None:
     layered(255 - square()).save("erased.png")
     asked = ("frame", "room.png", "--mask", "erased.png", "--mask-alpha", "transparent")
-    for more in (("a frog", "--steps", 2), ("--insert", "room.png")):
-        ran = digress(*asked, *more, "-o", "out")
+    for folder, more in (("painted", ("a frog", "--steps", 2)), ("hung", ("--insert", "room.png"))):
+        ran = digress(*asked, *more, "-o", folder)
         assert ran.code == 0, ran.err
-        assert digress("replay", "out/room.png", "-o", "again.png").code == 0
-        assert np.array_equal(read_image("again.png"), read_image("out/room.png"))
+        assert digress("replay", f"{folder}/room.png").code == 0
+        assert np.array_equal(
+            read_image(f"{folder}/room-replay.png"), read_image(f"{folder}/room.png")
+        )
 
 
 def test_the_noise_of_a_jpeg_selects_nothing() -> None:

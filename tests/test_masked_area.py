@@ -132,7 +132,7 @@ def test_an_ensemble_paints_only_the_masked_area_too(digress: Any, tmp_path: Pat
     for more, files in (
         (["-o", "a.png"], ["a.png"]),
         (["-o", "b.png", "-n", 2, "--map"], ["b-1.png", "b-2.png"]),
-        (["-o", "c.png", "--sweep", 2], sorted_names("c-sweep", 2)),
+        (["-o", "c.png", "--sweep", 2], sorted_names("c", 2)),
     ):
         ran: Ran = digress("ensemble", "photo of a frog", "photo of a fox", *start, *more)
         assert ran.code == 0, ran.err
@@ -160,8 +160,8 @@ def test_an_enlarged_painting_is_replayed(digress: Any, tmp_path: Path) -> None:
         name = f"{upscaler}.png"
         ran: Ran = digress("paint", "a frog", *start, "--upscaler", upscaler, "-o", name)
         assert ran.code == 0, ran.err
-        assert digress("replay", name, "-o", "again.png").code == 0
-        assert np.array_equal(read_image(tmp_path / "again.png"), read_image(tmp_path / name))
+        assert digress("replay", name, "-o", f"again-{name}").code == 0
+        assert np.array_equal(read_image(tmp_path / f"again-{name}"), read_image(tmp_path / name))
 
 
 def test_an_upscaler_that_has_nothing_to_do_is_noted(digress: Any, tmp_path: Path) -> None:

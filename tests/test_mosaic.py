@@ -573,7 +573,7 @@ def test_a_mosaic_and_its_base_image_are_made_again_from_their_files(
     plan = a_plan(bundled, reuse=6)
     list(make_mosaic(bundled, plan, path, BuildParams(batch_size=3)))
     for name in ("preview.jpg", "base.png"):
-        told = list(replay_file(path / name, lambda _: bundled))
+        told = list(replay_file(path / name, lambda *_: bundled))
         assert not [event for event in told if isinstance(event, Note) and event.level != "info"]
     replayed = tmp_path / "m" / "preview-replay"
     one, other = (pictures(p / "pictures.sqlite") for p in (path, replayed))

@@ -320,7 +320,8 @@ def test_a_write_that_fails_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    ran = digress("print", picture, "--size", "A6", "--proof", "-o", f"a{suffix}", *PLAIN)
+    paper = ("--size", "A6", "--proof", "--overwrite", *PLAIN)
+    ran = digress("print", picture, *paper, "-o", f"a{suffix}")
     assert ran.code == 2
     assert "No space left on device" in ran.err
     assert tree(tmp_path) == before
@@ -354,7 +355,7 @@ def test_a_print_is_the_same_of_every_form_of_a_picture(photo: np.ndarray, tmp_p
     with pytest.raises(InputError, match="a picture in memory"):
         list(
             replay_print(
-                ReplayRequest(Path(), read_text(tmp_path / "0.png"), tmp_path / "again.png")
+                ReplayRequest(tmp_path, read_text(tmp_path / "0.png"), tmp_path / "again.png")
             )
         )
 
@@ -367,7 +368,7 @@ def test_a_replayed_print_is_the_same_file(
     first, again = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     list(print_picture(picture, spec, first))
     texts = read_text(first) if suffix == ".png" else read_pdf_text(first)
-    events = list(replay_print(ReplayRequest(Path(), texts, again)))
+    events = list(replay_print(ReplayRequest(Path("a.png"), texts, again)))
     assert events[-1] == Saved(again, details=events[-1].details)
     assert again.read_bytes() == first.read_bytes()
 
@@ -379,13 +380,13 @@ def test_a_print_of_another_picture_or_profile_is_not_replayed(
     texts = read_text(tmp_path / "a.jpg")
     for damaged in ("{", "[]", '{"image": {}}', json.dumps({"image": 3})):
         with pytest.raises(InputError, match=r"is not there|damaged"):
-            list(replay_print(ReplayRequest(Path(), {"print": damaged}, tmp_path / "b.jpg")))
+            list(replay_print(ReplayRequest(Path("a.png"), {"print": damaged}, tmp_path / "b.jpg")))
     saved(tmp_path, lab(), printer.name)
     with pytest.raises(InputError, match="nothing is printed by"):
-        list(replay_print(ReplayRequest(Path(), texts, tmp_path / "b.jpg")))
+        list(replay_print(ReplayRequest(Path("a.png"), texts, tmp_path / "b.jpg")))
     write_image(picture, photo[::-1])
     with pytest.raises(InputError, match="is not the picture it was"):
-        list(replay_print(ReplayRequest(Path(), texts, tmp_path / "b.jpg")))
+        list(replay_print(ReplayRequest(Path("a.png"), texts, tmp_path / "b.jpg")))
     assert not (tmp_path / "b.jpg").exists()
 
 

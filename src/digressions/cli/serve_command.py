@@ -27,13 +27,11 @@ def serve(
 ) -> None:
     spec = ServeSpec.of(prompt=prompt, **given(options))
     chosen = ModelParams.of(**given(model))
-    from ..worlds.cache import check_cache
     from ..worlds.opening import read_start
     from ..worlds.serving import check_installed, serve_world
 
     check_installed()
-    check_cache(spec.cache.cache)
-    start = read_start(spec.world)
+    start = read_start(spec.world, spec.cache)
     show(serve_world(load_model(chosen), spec, start=start))
 
 
@@ -46,11 +44,9 @@ def screensaver(
 ) -> None:
     spec = ScreensaverSpec.of(prompt=prompt, **given(options))
     chosen = ModelParams.of(**given(model))
-    from ..worlds.cache import check_cache
     from ..worlds.opening import read_start
     from ..worlds.serving import check_installed, show_screensaver
 
     check_installed()
-    check_cache(spec.cache.cache)
-    start = read_start(spec.world)
+    start = read_start(spec.world, spec.cache)
     show(show_screensaver(load_model(chosen), spec, start=start))

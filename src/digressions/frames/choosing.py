@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..events import Note, counted
-from ..files import check_folder
+from ..generate.outputs import FOLDER, check_place
 from ..geometry import Size
 from ..homography import Quad
 from ..images.colour import PaletteOrigin, read_palette
@@ -54,6 +54,11 @@ class FrameInputs(NamedTuple):
     palette: tuple[np.ndarray, PaletteOrigin] | None
 
     @property
+    def usual_folder(self) -> Path:
+        """Where files go if nobody says."""
+        return FOLDER / f"{Path(self.photo.origin['path'] or 'photo').stem}-frame"
+
+    @property
     def frames(self) -> list[Frame]:
         """The chosen ones."""
         return [self.found[index] for index in self.chosen]
@@ -64,7 +69,7 @@ class FrameInputs(NamedTuple):
         return None if self.mask is None else self.mask.pixels
 
 
-def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInputs:
+def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> FrameInputs:
     """Reads the user's files, finds the frames and chooses among them.
 
     All that can be found wrong without a model is found here, and nothing is written.
@@ -72,7 +77,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     Args:
         photo: A path, a PIL image or an array.
         spec: What to do with its frames.
-        folder: Where files will be written.
+        folder: Where files will be written, if the user says.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -83,11 +88,11 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     """
     spec.check()
     _check_prompts(spec)
-    check_folder(folder)
+    check_place(folder)
     sources = [Path(photo)] if isinstance(photo, (str, Path)) else []
-    check_sources(
-        [*sources, *spec.source_files()], folder, painting=bool(spec.prompts or spec.paper.size)
-    )
+    if folder is not None:
+        painting = bool(spec.prompts or spec.paper.size)
+        check_sources([*sources, *spec.source_files()], folder, painting=painting)
     wanted = len(spec.insert or spec.prompts)
     picks(spec, max(len(spec.prompts), len(spec.frame or []), 1))
     check_upscaler(spec.paper.upscaler)
@@ -103,7 +108,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     for index in numbers:
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
-            job.check(folder / f"print{spec.paper.suffix}")
+            job.check(Path(f"print{spec.paper.suffix}"))
     return FrameInputs(wall, focal, mask, found, numbers, pictures, palette)
 
 

@@ -11,14 +11,15 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, in_words
+from ..errors import InputError, OutputError, in_words
 from ..events import Estimate, Event, Note, Progress, Saved, counted
-from ..files import whole_file
+from ..files import numbered, whole_file
 from ..images.image_files import write_image
 from ..images.source_image import PictureLike
 from ..images.xmp import SourceType, marked
@@ -212,7 +213,7 @@ def explain_frame(
     model: Model,
     photo: PictureLike,
     spec: FrameSpec,
-    folder: Path,
+    folder: Path | None = None,
     inputs: FrameInputs | None = None,
 ) -> Iterator[Event]:
     """Paints an experiment into a frame, and says what pulls the colours of pictures in it.
@@ -225,7 +226,8 @@ def explain_frame(
         photo: A path, a PIL image or an array.
         spec: One prompt, and which frame; pictures of each kind have the seeds from its own on.
         folder: Where files go: the pictures, ``explain.txt``, ``explain.png``, ``ways.png`` and
-            ``explain.json``. It holds nothing else.
+            ``explain.json``. It holds nothing else. ``explain`` in the usual folder of a photo, if
+            not given, with a number where that holds another experiment.
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
 
     Yields:
@@ -239,10 +241,20 @@ def explain_frame(
     inputs = read_frames(photo, spec, folder) if inputs is None else inputs
     if len(inputs.chosen) != 1:
         raise InputError("`explain` is about one frame", field="frame")
-    ways, experiment = experiment_of(model, spec, inputs, folder)
+    if folder is None:
+        ways, experiment = _in_free_folder(model, spec, inputs)
+    else:
+        ways, experiment = experiment_of(model, spec, inputs, folder)
     yield from notes_on_sources(inputs)
     yield from _painting(ways, experiment)
     yield from _findings(ways, experiment)
+
+
+def _in_free_folder(model: Model, spec: FrameSpec, inputs: FrameInputs) -> tuple[Plan, Experiment]:
+    for folder in numbered(inputs.usual_folder, folder=True):
+        with suppress(OutputError):  # another experiment is there
+            return experiment_of(model, spec, inputs, folder / "explain")
+    raise AssertionError  # there is always another number
 
 
 def experiment_of(

@@ -14,6 +14,7 @@ from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
+from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.start import Inputs, inputs_of, record_for, resolve
@@ -45,6 +46,7 @@ from .finishing import (
     save_room,
     windows,
 )
+from .frame_files import LATE, are_shown, candidates_text, files_of, sheet_path
 from .frame_records import (
     KIND,
     Opening,
@@ -61,9 +63,10 @@ def fill_frames(
     model: Model,
     photo: PictureLike,
     spec: FrameSpec,
-    folder: Path,
+    folder: Path | None = None,
     inputs: FrameInputs | None = None,
     *,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Paints candidates into frames; then shows them, or finishes the chosen ones.
@@ -77,7 +80,9 @@ def fill_frames(
         spec: What to paint, where, and how to finish it.
         folder: Where files go: ``candidates/`` and, where some are to be chosen from, contact
             sheets; else ``picture.png``, the printer's file, ``room.png`` and ``before-after.jpg``.
+            ``out/PHOTO-frame`` if not given, with a number where that holds others of these.
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
+        overwrite: As of `outputs.chosen_output`.
         device: Of an upscaler from a file: the best there is if not given.
 
     Raises:
@@ -89,12 +94,18 @@ def fill_frames(
         raise InputError("a prompt is needed: say what to paint into the frame", field="prompts")
     tasks = tasks_for(model, spec, inputs)
     scenes = _checked(model, tasks, inputs)
+
+    def planned(place: Path) -> dict[Path, dict[str, str]]:
+        return files_of(place, tasks, scenes, spec.paper)
+
+    usual = inputs.usual_folder
+    folder = chosen_folder(folder, usual, planned, overwrite=overwrite, aside=LATE)
     yield from _costs(model, tasks, scenes, inputs, folder)
     painted: list[list[Picture]] = []
     for task, seen in zip(tasks, scenes, strict=True):
         painted.append((yield from paint_candidates(model, task, seen, folder)))
     several = len(tasks) > 1
-    if any(task.count > 1 and task.pick is None for task in tasks):
+    if are_shown(tasks):
         yield from _shown(folder, inputs, tasks, painted)
         return
     done: list[Picture] = []
@@ -212,9 +223,9 @@ def _shown(
 ) -> Iterator[Event]:
     """A contact sheet for every frame."""
     for task, pictures in zip(tasks, painted, strict=True):
-        path = folder / (f"candidates-{task.number}.jpg" if len(tasks) > 1 else "candidates.jpg")
+        path = sheet_path(folder, task, len(tasks) > 1)
         sheet = candidate_sheet(inputs, task, pictures)
-        write_image(path, sheet, pictures[0].record.to_text())
+        write_image(path, sheet, candidates_text(folder, task))
         yield Saved(path)
     yield Note("choose one: the same command with `pick` NUMBER finishes it")
 
@@ -236,6 +247,8 @@ def replay_frame(request: ReplayRequest, model: Model, record: Record) -> Iterat
         check_suffix(target)
     else:
         job.check(target)
+    what = "the room" if room is not None else f"a {picture_details(record).made}"
+    yield Note(f"{what} of a frame, {record.params.prompt!r:.80}, seed {record.params.seed}")
     pictures: list[Picture] = []
     for own in [record] if room is None else room.pictures:
         pixels = yield from _picture(model, photo, own, request.device)

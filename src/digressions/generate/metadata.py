@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -27,6 +27,9 @@ from .infotext import NEGATIVE, pairs_line, quoted, settings_of
 from .kinds import MAX_SEED
 from .params import MaskFile, ResolvedParams, SourceFile
 from .programs import settings_in
+
+if TYPE_CHECKING:
+    from ..models.base import Model
 
 KEY = "digressions"
 _DEEPEST = 64
@@ -69,6 +72,7 @@ class Record(Params):
         regions, region_softness: Where each prompt counts (see `images.masks`), or ``None``; the
             width of the edges.
         enlarge, upscaler: How many times the painted picture was enlarged, and by what.
+        dtype: What the networks computed in, such as ``"float16"``; empty of other programs' files.
         version: Of the program that wrote it.
         details: What only its kind knows, such as the grid of a mosaic.
     """
@@ -85,6 +89,7 @@ class Record(Params):
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)
     enlarge: int = option(1, "How many times it was enlarged.", ge=1, le=16)
     upscaler: str | None = option(None, "What enlarged it.")
+    dtype: str = option("", "What the networks computed in.")
     version: str = option("", "Of the program that wrote it.")
     details: JsonObject = option({}, "What only its kind knows.")
 
@@ -97,6 +102,11 @@ class Record(Params):
         """As the texts of an image file, marked as made by AI."""
         own = {"parameters": a1111(self), KEY: json.dumps(self.json_object(), allow_nan=False)}
         return marked(own, self.source_type)
+
+
+def dtype_name(model: Model) -> str:
+    """What a model's networks compute in, as `Record.dtype` has it."""
+    return str(model.dtype).removeprefix("torch.")
 
 
 _NEEDED = {

@@ -238,6 +238,14 @@ def upscaler_option(group: str = "Output") -> Any:
     return option(DEFAULT_UPSCALER, f"What enlarges: {names} or a .safetensors file.", group=group)
 
 
+class OutputParams(Params):
+    """What may become of the files that are at the output already."""
+
+    overwrite: bool = option(
+        False, "Replace what is at the output, whatever made it.", group="Output"
+    )
+
+
 class EnlargeParams(Params):
     """How painted pictures are enlarged."""
 

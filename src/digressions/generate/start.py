@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import __version__
 from ..errors import InputError
 from ..events import Note
-from ..files import check_folder, refuse_overwrite
+from ..files import refuse_overwrite
 from ..geometry import Size
 from ..images import Fit
 from ..images.colour import (
@@ -34,7 +34,7 @@ from ..models.base import Model
 from ..prompts.scheduling import is_plain, parsed
 from .job import Job, job_of
 from .masked_area import MaskedArea
-from .metadata import Record
+from .metadata import Record, dtype_name
 from .params import GenerationParams, MaskFile, ResolvedParams, SourceFile, StartParams
 
 _SOFTNESS = StartParams.model_fields["region_softness"].default
@@ -133,9 +133,7 @@ def keep_sources(start: StartParams, target: Path, *, several: bool) -> None:
 
     Raises:
         InputError: It is.
-        OutputError: Nothing can be written beside it.
     """
-    check_folder(target.parent)
     if several:
         return
     for source in (start.image, start.mask, start.palette, *(start.region or ())):
@@ -264,6 +262,7 @@ def record_for(
         palette=None if inputs.palette is None else dict(inputs.palette[1]),
         regions=inputs.regions,
         region_softness=inputs.region_softness,
+        dtype=dtype_name(model),
         version=__version__,
         **more,
     )

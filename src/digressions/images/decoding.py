@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ..errors import ImageError, MissingExtraError
 
@@ -34,6 +34,9 @@ _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis")
 _JPEG_END = b"\xff\xd9"
 _PHOTOMETRIC, _BITS, _WHITE_IS_ZERO = 262, 258, 0  # tags of TIFF, and a value
 _PILLOW = threading.Lock()
+# A profile of a photo printer and a long workflow have more than the 1 MiB that Pillow takes of one
+# chunk; as much as it takes of all together.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
 @contextlib.contextmanager
@@ -117,6 +120,8 @@ def is_file(path: Path) -> bool:
 def refusing(path: Path) -> Iterator[None]:
     """Turns what fails in the block into an `ImageError` about this file, in one line."""
     try:
+        if "\0" in str(path):
+            raise ImageError(f"{str(path)!r:.80} is not the name of a file: give a picture")
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise ImageError(f"{path} is not a file: give a picture")
         yield

@@ -20,11 +20,12 @@ from PIL import Image
 from ..errors import ImageError, InputError
 from ..events import Note
 from .decoding import CLOSE, MAX_PIXELS, is_file, layers, opened, over, pictures_in, refusing
+from .pyramid import is_mosaic, read_pyramid, sum_of
 
 PictureLike: TypeAlias = str | Path | Image.Image | ArrayLike
-"""A picture as a Python user has it: a path (``str`` or ``Path``), a PIL image, or an array or
-whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in 0..1. A mask may also be ``(H, W)``,
-and bool."""
+"""A picture as a Python user has it: a path (``str`` or ``Path``) of a picture or of a mosaic's
+folder, a PIL image, or an array or whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in
+0..1. A mask may also be ``(H, W)``, and bool."""
 
 _WHITE = (255, 255, 255)
 
@@ -34,9 +35,10 @@ class SourceImage(NamedTuple):
 
     Attributes:
         pixels: ``(H, W, 3)`` of a picture, ``(H, W)`` of a mask; uint8.
-        origin: ``{"path": ..., "sha256": ...}`` of its file. Of a picture in memory the path is
-            empty and the sum is that of its pixels: what is made of it knows its start from
-            others, and says that it cannot be made again from a file.
+        origin: ``{"path": ..., "sha256": ...}`` of its file; of a mosaic's folder the sum is that
+            of its pixels. Of a picture in memory the path is empty, and the sum is that of its
+            pixels as well: what is made of it knows its start from others, and says that it cannot
+            be made again from a file.
         layer: Of a picture that is transparent somewhere: its colours and its alpha,
             ``(H, W, 4)`` uint8, not yet over white. Else ``None``.
         frames: Pictures in its file, such as an animation's; only the first is taken.
@@ -113,7 +115,7 @@ def remembered_path(origin: Mapping[str, str | None]) -> Path:
             "again, with the same picture"
         )
     path = Path(str(origin.get("path", "")))
-    if not is_file(path):
+    if not (is_file(path) or is_mosaic(path)):
         here = "" if path.is_absolute() else ": it is looked for from the folder that you are in"
         raise InputError(f"{path}, which this was started from, is not there{here}")
     return path
@@ -163,6 +165,9 @@ def read_layers(picture: str | Path | Image.Image) -> Layers:
 
 
 def _from_file(path: Path) -> Layers:
+    if path.is_dir():
+        pixels = read_pyramid(path, MAX_PIXELS)
+        return Layers(pixels, None, True, {"path": str(path), "sha256": sum_of(pixels)}, 1)
     with refusing(path):
         content = path.read_bytes()
         with opened(path, io.BytesIO(content), MAX_PIXELS) as image:
@@ -185,8 +190,7 @@ def _decoded(image: Image.Image) -> Layers:
 
 def in_memory(pixels: np.ndarray) -> SourceImage:
     """Pixels that come from no file."""
-    content = f"{pixels.shape}".encode() + pixels.tobytes()
-    return SourceImage(pixels, {"path": "", "sha256": hashlib.sha256(content).hexdigest()})
+    return SourceImage(pixels, {"path": "", "sha256": sum_of(pixels)})
 
 
 def grey(rgb: np.ndarray) -> np.ndarray:

@@ -24,10 +24,14 @@ _LABEL = re.compile(r"(prompt|workflow)\s*:\s*\{", re.IGNORECASE)
 _UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
 _XMP_TAG = 700  # of a TIFF
 _SEGMENT = 65_000  # bytes of text that fit into one segment of a JPEG
+_LONGEST_NAME = 79  # bytes of the name of a text in a PNG
 # XMP Specification Part 3, 1.1.2: the last block's bytes lead a reader of blocks to the end,
 # wherever in the packet it begins.
 _GIF_XMP = b"!\xff\x0bXMP DataXMP"
 _GIF_XMP_END = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+
+MADE = ("digressions", "print", "upscale", "frame", "found", "sheet")
+"""The texts that say how we made a file. Others are for other programs, or theirs."""
 
 
 def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
@@ -37,13 +41,11 @@ def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
         kind: Pillow's name of the format: ``"PNG"``, ``"JPEG"``, ...
 
     Raises:
-        OutputError: A text has no form in Unicode, or a JPEG has no room for it.
+        OutputError: As `fitting`.
     """
+    text = fitting(kind, text)
     if not text:
         return {}
-    for name, value in text.items():
-        if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
-            raise OutputError(f"the text {name!r} has characters that no file can store")
     if kind == "PNG":
         chunks = PngImagePlugin.PngInfo()
         for key, value in text.items():
@@ -53,14 +55,49 @@ def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
                 chunks.add_text(key, value)  # an iTXt chunk where it is not Latin-1
         return {"pnginfo": chunks}
     packet = text.get(XMP, "").encode()
-    if kind == "JPEG" and len(packet) > _SEGMENT:
-        packet = bare_mark(text).get(XMP, "").encode()
-    exif = _exif({name: value for name, value in text.items() if name != XMP})
-    if kind == "JPEG" and len(exif.tobytes()) > _SEGMENT:
-        raise OutputError("the prompt is too long for a JPEG to remember: write a PNG")
+    exif = _exif(text)
     if packet and kind == "TIFF":
         exif[_XMP_TAG] = packet
     return {"exif": exif} | ({"xmp": packet} if packet and kind != "TIFF" else {})
+
+
+def fitting(kind: str | None, text: Mapping[str, str]) -> dict[str, str]:
+    """The texts that a kind of file has room for: ours, and of others as many as fit. Of an XMP
+    packet that does not fit, the mark stays that AI made the picture.
+
+    Args:
+        kind: As of `save_options`; ``None`` for kinds that hold whatever there is.
+
+    Raises:
+        OutputError: One of ours has no form in Unicode, or a JPEG has no room for it.
+    """
+    for name, value in text.items():
+        if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
+            raise OutputError(
+                f"the text {name!r} has bytes that are no characters, which no file can store"
+            )
+    if kind == "PNG":
+        return {name: value for name, value in text.items() if _names_a_chunk(name)}
+    kept = dict(text)
+    if kind != "JPEG":
+        return kept
+    foreign = sorted(text.keys() - {XMP, *MADE, *(("parameters",) if MADE[0] in text else ())})
+    foreign.sort(key=lambda name: -len(text[name]))
+    while kept and len(_exif(kept).tobytes()) > _SEGMENT:
+        if not foreign:
+            raise OutputError("the prompt is too long for a JPEG to remember: write a PNG")
+        del kept[foreign.pop(0)]
+    if len(kept.get(XMP, "").encode()) > _SEGMENT:
+        del kept[XMP]
+        kept |= bare_mark(text)
+    return kept
+
+
+def _names_a_chunk(name: str) -> bool:
+    try:
+        return 0 < len(name.encode("latin-1")) <= _LONGEST_NAME and "\0" not in name
+    except UnicodeEncodeError:
+        return False
 
 
 def texts_of(image: Image.Image) -> dict[str, str]:
@@ -88,7 +125,7 @@ def gif_extensions(text: Mapping[str, str]) -> bytes:
 
 def _exif(text: Mapping[str, str]) -> Image.Exif:
     exif = Image.Exif()
-    if rest := {key: value for key, value in text.items() if key != "parameters"}:
+    if rest := {key: text[key] for key in text if key not in ("parameters", XMP)}:
         exif[ExifTags.Base.ImageDescription] = json.dumps(rest)
     if "parameters" in text:
         comment = _UNICODE + text["parameters"].encode("utf-16-be")

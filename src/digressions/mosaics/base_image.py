@@ -197,5 +197,6 @@ def replay_base_image(request: ReplayRequest, model: Model, record: Record) -> I
     check_suffix(request.target, *size)
     base = remembered_base_image(record)
     check_base_image(model, base)
+    yield Note(f"the base image of a mosaic, {size} px")
     image = yield from making_base_image(model, base, size)
     yield Saved(write_image(request.target, image, record.to_text()))

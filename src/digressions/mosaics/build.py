@@ -18,8 +18,10 @@ from pathlib import Path
 from ..distributed.executor import Executor, LocalExecutor, with_notes
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
+from ..files import slug
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
+from ..generate.outputs import FOLDER
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import Grid, Size
 from ..images import Fit
@@ -29,7 +31,7 @@ from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
 from ..pace import Pace
 from .base_image import base_image_of, notes_on_base_image, remembered_base_image
-from .folder import KIND, MosaicFolder, MosaicPlan
+from .folder import KIND, MosaicFolder, MosaicPlan, folder_for
 from .mosaic_spec import BuildParams, Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
 
@@ -40,7 +42,7 @@ SECONDS_BEFORE_ESTIMATE = 5.0  # of a search for the size of batches that has no
 def build(
     model: Model,
     spec: MosaicSpec,
-    folder: str | Path,
+    folder: str | Path | None = None,
     options: BuildParams | None = None,
     *,
     executor: Executor[Model] | None = None,
@@ -53,7 +55,8 @@ def build(
     Args:
         model: Paints it.
         spec: What it is.
-        folder: Where to: a new or empty folder, or one that holds this very mosaic.
+        folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
+            folder after ``out/PROMPT``, if not given.
         options: Batch size and extra files, which change nothing in the pictures.
         executor: Whose workers paint; this process if not given.
         start: What ``spec.image`` is, if the caller has read it already.
@@ -81,7 +84,9 @@ def build(
     grid = plan.mosaic.grid
     mend = "`fit` contain or pad keeps all of it"
     yield from plan.base.notes(grid, f"a grid of {grid}", mend)
-    yield from make_mosaic(model, plan, Path(folder), options, executor)
+    usual = FOLDER / slug(spec.params.prompt)
+    place = folder_for(model, plan, usual) if folder is None else Path(folder)
+    yield from make_mosaic(model, plan, place, options, executor)
 
 
 def _enlarges(plan: MosaicPlan) -> bool:
@@ -213,7 +218,8 @@ def _painted(
     if folder.plan.sharing != SharingParams():
         yield Note(str(folder.variety()))
     if done:
-        yield Note(f"{len(done):,} of them are already done; continuing with the rest")
+        rest = "; continuing with the rest" if wanted else ""
+        yield Note(f"{len(done):,} of them are already done{rest}")
     yield Progress("painting", len(done), cells)
     totals, pace = PaintTotals(), Pace()
     begun, size = time.perf_counter(), 0
@@ -293,4 +299,6 @@ def replay_mosaic(request: ReplayRequest, model: Model, record: Record) -> Itera
     except InputError as error:
         raise InputError(f"the settings of the mosaic are damaged: {error.message}") from error
     plan = MosaicPlan(mosaic, remembered_base_image(record), sharing)
-    yield from make_mosaic(model, plan, request.folder)
+    place = request.output or folder_for(model, plan, request.usual_folder)
+    yield Note(f"a mosaic of {mosaic.grid} pictures, into {place}")
+    yield from make_mosaic(model, plan, place)

@@ -29,7 +29,7 @@ from .fidelity import Fidelity, Gauge, Thumbnail
 from .mosaic_spec import BATCH_SIZE, CELL_SIDE, Mosaic, SharingParams
 from .production import PaintTotals, fill, fill_distributed
 from .sharing import CellTask, Variety, source_cells, tasks_of, variety_of
-from .store import Store, check_same_job, read_manifest, write_manifest
+from .store import Store, check_same_job, free_folder, read_manifest, write_manifest
 
 KIND = "mosaic"
 FORMAT = 2  # of the folder
@@ -76,6 +76,11 @@ class MosaicPlan:
             "cell_side": CELL_SIDE,
         }
         return self.base.record.but(kind=KIND, upscaler=self.base.upscaler, details=details)
+
+
+def folder_for(model: Model, plan: MosaicPlan, usual: Path) -> Path:
+    """Where a mosaic goes if nobody says: where it was begun, or the first place that is free."""
+    return free_folder(usual, KIND, plan.json_object() | {"model": model.hash})
 
 
 class MosaicFolder:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import OutputError, verbatim
-from ..files import parsed, reading_foreign, write_json
+from ..files import numbered, parsed, reading_foreign, write_json
 
 _SCHEMA = """
 create table if not exists job (key text primary key, value text not null);
@@ -150,6 +150,25 @@ def read_manifest(folder: Path, kind: str = "mosaic") -> dict[str, object] | Non
     if not ours or manifest.get("kind") != f"digressions {kind}":
         raise OutputError(f"{path} is not the manifest of a {kind}: choose another `output`")
     return manifest
+
+
+def free_folder(usual: Path, kind: str, job: object) -> Path:
+    """The first of ``usual``, ``usual-2``, ... that is new or empty, or holds a job already.
+
+    Args:
+        usual: The folder's name, if nobody says another.
+        kind: Of the folder.
+        job: As its manifest has it.
+    """
+
+    def serves(folder: Path) -> bool:
+        try:
+            found = read_manifest(folder, kind)
+        except OutputError:
+            return False
+        return found is None or found["job"] == job
+
+    return next(filter(serves, numbered(usual, folder=True)))
 
 
 def write_manifest(folder: Path, manifest: dict[str, object]) -> None:

@@ -19,7 +19,7 @@ from ..geometry import Size
 from ..images.decoding import is_file
 from ..images.image_files import check_suffix
 from ..images.text_chunks import save_options
-from ..images.xmp import bare_mark, texts_of_xmp, xmp_packet
+from ..images.xmp import texts_of_xmp, xmp_packet
 from .icc import Profile
 from .paper import MARK_WIDTH, Sheet, with_marks
 from .sizes import points
@@ -193,7 +193,7 @@ def write_print(
     sheet: Sheet,
     profile: Profile,
     text: Mapping[str, str],
-    proof: tuple[Path, np.ndarray] | None = None,
+    proof: tuple[Path, np.ndarray, Mapping[str, str]] | None = None,
 ) -> None:
     """Writes a file to print, and a proof beside it: both whole, or neither.
 
@@ -203,7 +203,7 @@ def write_print(
         sheet: What is printed.
         profile: The colours, embedded.
         text: Texts that `read_text` gives back, of a PDF `read_pdf_text`.
-        proof: Where a proof goes, a PNG, and its pixels ``(h, w, 3)`` uint8 sRGB.
+        proof: Where a proof goes, a PNG, its pixels ``(h, w, 3)`` uint8 sRGB, and its texts.
 
     Raises:
         OutputError: As `check_printable`, or the place cannot be written.
@@ -212,10 +212,9 @@ def write_print(
     with ExitStack() as files:
         part = files.enter_context(whole_file(path))
         if proof is not None:
-            target, pixels = proof
-            options = save_options("PNG", bare_mark(text))
-            beside = files.enter_context(whole_file(target))
-            Image.fromarray(pixels).save(beside, "PNG", **options)
+            target, pixels, words = proof
+            part_of_proof = files.enter_context(whole_file(target))
+            Image.fromarray(pixels).save(part_of_proof, "PNG", **save_options("PNG", words))
         if path.suffix.lower() == _PDF:
             write_pdf(part, bled, sheet, profile, text)
         else:

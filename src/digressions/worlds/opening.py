@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..distributed.executor import Executor
 from ..distributed.remote_model import distributed_painter, part_painter
 from ..events import Note
+from ..files import check_file
 from ..generate.batching import Painter
 from ..generate.notes import notes_on
 from ..generate.paint import painter_of
@@ -28,7 +29,7 @@ from ..mosaics.cells import check_cells
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic, mosaic_of
 from .cache import Cache
 from .world import World
-from .world_spec import Manifest, WorldSpec
+from .world_spec import CacheParams, Manifest, WorldSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +49,24 @@ class ResolvedWorld:
     notes: tuple[Note, ...] = ()
 
 
-def read_start(spec: WorldSpec) -> SourceImage | None:
+def read_start(spec: WorldSpec, cache: CacheParams | None = None) -> SourceImage | None:
     """The picture that a world starts from, and whether the spec can be, as far as that shows
     without a model.
+
+    Args:
+        spec: Of the world.
+        cache: What keeps its pictures, where there is one.
 
     Raises:
         ImageError: The picture cannot be read.
         InputError: The grid is not square, there is no such upscaler, or settings that would do
             nothing.
+        OutputError: The cache cannot be written.
     """
     spec.check()
     check_upscaler(spec.upscaler)
+    if cache is not None:
+        check_file(cache.cache, "cache")
     return None if spec.image is None else source_image(spec.image)
 
 
