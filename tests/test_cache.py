@@ -168,7 +168,7 @@ def test_a_cache_that_is_something_else_is_one_line_before_the_model_loads(
     (tmp_path / "folder").mkdir()
     (tmp_path / "me.png").write_bytes(b"\x89PNG and more")
     line = refused(command, "a frog", "--cache", "folder")
-    assert "folder is a folder: give a file in it as --cache" in line
+    assert "folder is a folder: give a file as --cache" in line
     line = refused(command, "a frog", "--cache", "me.png")
     assert "me.png is not a cache of pictures: choose another --cache" in line
     assert "me.png is not a folder" in refused(command, "a frog", "--cache", "me.png/a.sqlite")

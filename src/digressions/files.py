@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import DigressionsError, InputError, OutputError
+from .errors import DigressionsError, InputError, OutputError, verbatim
 
 _FILES = {
     *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".mp4", ".webm", ".pdf"),
@@ -56,14 +56,14 @@ def check_folder(folder: Path) -> None:
         made = _missing(folder)
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not there.is_dir():
-            raise OutputError(f"{there} is not a folder: choose another `output`")
+            raise OutputError(f"{verbatim(there)} is not a folder: choose another `output`")
         if made and folder.suffix.lower() in _FILES:
             raise OutputError(
-                f"{folder} is the name of a file, and `output` is a folder here: leave out "
-                f"{folder.suffix}"
+                f"{verbatim(folder)} is the name of a file, and `output` is a folder here: leave "
+                f"out {folder.suffix}"
             )
         if not os.access(there, os.W_OK | os.X_OK):
-            raise OutputError(f"{there} is not writable: choose another `output`")
+            raise OutputError(f"{verbatim(there)} is not writable: choose another `output`")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".{os.getpid()}.part"
@@ -84,14 +84,22 @@ def check_file(path: Path, field: str = "output") -> None:
     """
     with writing(output_path(path, field)):
         if path.is_dir():
-            raise OutputError(f"{path} is a folder: give a file as `{field}`", field=field)
+            raise OutputError(
+                f"{verbatim(path)} is a folder: give a file as `{field}`", field=field
+            )
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path} is not a file: choose another `{field}`", field=field)
+            raise OutputError(
+                f"{verbatim(path)} is not a file: choose another `{field}`", field=field
+            )
         if path.exists() and not os.access(path, os.W_OK):
-            raise OutputError(f"{path} is write-protected: choose another `{field}`", field=field)
+            raise OutputError(
+                f"{verbatim(path)} is write-protected: choose another `{field}`", field=field
+            )
         there = next(place for place in path.absolute().parents if place.exists())
         if not there.is_dir():
-            raise OutputError(f"{there} is not a folder: choose another `{field}`", field=field)
+            raise OutputError(
+                f"{verbatim(there)} is not a folder: choose another `{field}`", field=field
+            )
     with suppress(_TriedError), whole_file(path) as part:
         part.touch()
         raise _TriedError
@@ -144,7 +152,7 @@ def writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {_reason(error)}") from error
+        raise OutputError(f"{verbatim(target)} cannot be written: {_reason(error)}") from error
 
 
 def _reason(error: OSError) -> str:
@@ -247,7 +255,7 @@ def refuse_overwrite(source: Path, target: Path) -> None:
         InputError: It is the target.
     """
     if source.resolve() == target.resolve():
-        raise InputError(f"{source} would be written over: choose another `output`")
+        raise InputError(f"{verbatim(source)} would be written over: choose another `output`")
 
 
 def parsed(text: str | bytes) -> Any:

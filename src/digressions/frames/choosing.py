@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..events import Note, counted
 from ..generate.outputs import FOLDER, check_place
 from ..geometry import Size
@@ -122,7 +122,7 @@ def _check_prompts(spec: FrameSpec) -> None:
 
 def name_of(photo: SourceImage) -> str:
     """What messages call a photo."""
-    return photo.origin["path"] or "the photo"
+    return verbatim(photo.origin["path"] or "the photo")
 
 
 def check_sources(sources: Iterable[Path], folder: Path, *, painting: bool) -> None:
@@ -140,7 +140,7 @@ def check_sources(sources: Iterable[Path], folder: Path, *, painting: bool) -> N
     for path in sources:
         here = path.resolve().parent == folder.resolve()
         if here and re.fullmatch(written, path.name):
-            raise InputError(f"{path} would be written over: choose another `output`")
+            raise InputError(f"{verbatim(path)} would be written over: choose another `output`")
 
 
 def frames_in(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import OutputError, verbatim
 from ..events import Preview, Progress
 from ..files import parsed, write_json
 from ..generate.job import Job, check
@@ -139,7 +139,8 @@ class Experiment:
         if not note.exists():
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise OutputError(
-                    f"{self.folder} holds other files and no experiment: choose another `output`"
+                    f"{verbatim(self.folder)} holds other files and no experiment: choose another "
+                    "`output`"
                 )
             return False
         try:
@@ -152,7 +153,7 @@ class Experiment:
         other = [key for key in keys if found.get(key) != self.about.get(key)]
         if other:
             raise OutputError(
-                f"{self.folder} holds another experiment (another {', '.join(other)}): choose "
-                "another `output`, or delete it"
+                f"{verbatim(self.folder)} holds another experiment (another {', '.join(other)}): "
+                "choose another `output`, or delete it"
             )
         return True

@@ -168,7 +168,7 @@ def record_and_notes(text: Mapping[str, str], source: str = "the file") -> tuple
     except ImageError:
         raise
     except (InputError, ValueError, OverflowError) as error:
-        raise ImageError(f"{source} has damaged settings: {error!s:.200}") from error
+        raise ImageError(f"{verbatim(source)} has damaged settings: {error!s:.200}") from error
 
 
 def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
@@ -177,10 +177,14 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
     if found is None:
         read = settings_of(text.get("parameters", ""))
         if read is None:
-            raise ImageError(f"{source} does not say how it was made (no {KEY!r} text in it)")
+            raise ImageError(
+                f"{verbatim(source)} does not say how it was made (no {KEY!r} text in it)"
+            )
         found, pairs = read
     if "Regions" in pairs:
-        raise ImageError(f"{source} was painted in regions that it does not name: paint anew")
+        raise ImageError(
+            f"{verbatim(source)} was painted in regions that it does not name: paint anew"
+        )
     if pairs.get("Version", "").startswith("digressions"):
         return _own(found, pairs, source), []
     lacking = [named for key, named in _NEEDED.items() if found.values.get(key) in (None, "")]
@@ -236,14 +240,16 @@ def _params(found: ForeignSettings, lacking: Iterable[str], source: str) -> Reso
     values = found.values
     missing = [*([] if "steps" in values else ["Steps"]), *lacking]
     if missing:
-        raise ImageError(f"{source} does not say its {', '.join(missing)}: paint anew")
+        raise ImageError(f"{verbatim(source)} does not say its {', '.join(missing)}: paint anew")
     if found.start:
-        raise ImageError(f"{source} was painted over a picture that it does not name: paint anew")
+        raise ImageError(
+            f"{verbatim(source)} was painted over a picture that it does not name: paint anew"
+        )
     sampler, _ = sampler_named(str(values["sampler"]))
     if sampler is None:
         raise ImageError(
-            f"{source} needs the sampler {str(values['sampler'])!r:.80}, which is not known here: "
-            "paint anew"
+            f"{verbatim(source)} needs the sampler {str(values['sampler'])!r:.80}, which is not "
+            "known here: paint anew"
         )
     prompt, negative = found.prompts()
     return ResolvedParams(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import OutputError
+from ..errors import OutputError, verbatim
 from ..events import Note
 from ..files import check_file, check_folder, is_part, numbered
 from ..images.image_files import kind_of
@@ -136,8 +136,8 @@ def check_alike(path: Path, text: Mapping[str, str], aside: Collection[str] = ()
 def taken(path: Path) -> OutputError:
     """The error for a place that holds something else."""
     return OutputError(
-        f"{path} is there already, and these settings did not make it: choose another `output`, "
-        "or give `overwrite`"
+        f"{verbatim(path)} is there already, and these settings did not make it: choose another "
+        "`output`, or give `overwrite`"
     )
 
 
@@ -147,7 +147,7 @@ def notes_on_texts(path: Path, text: Mapping[str, str]) -> Iterator[Note]:
     dropped = sorted(name for name in text if kept.get(name) != text[name])
     if dropped:
         yield Note(
-            f"{path} has no room for what another program left in the picture "
+            f"{verbatim(path)} has no room for what another program left in the picture "
             f"({', '.join(dropped):.200}): it is left out, and a .png would keep it",
             "note",
         )

@@ -171,9 +171,11 @@ def replay_file(
             return
     record, notes = record_and_notes(text, str(source))
     if record.kind not in _KINDS:
-        raise InputError(f"{source} is of a kind that is not known here: {record.kind!r:.40}")
+        raise InputError(
+            f"{verbatim(source)} is of a kind that is not known here: {record.kind!r:.40}"
+        )
     loaded = yield from load_for(record)
-    yield from (Note(f"{source}: {note}", "note") for note in notes)
+    yield from (Note(f"{verbatim(source)}: {note}", "note") for note in notes)
     dtype = dtype_name(loaded)
     record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
     request = replace(request, text=record.to_text())
@@ -190,12 +192,12 @@ def _loaded(
     name = model or record.model
     if not name:
         raise InputError(
-            f"{source} was made by another program and names no model that is known here: say "
-            "which with `model`"
+            f"{verbatim(source)} was made by another program and names no model that is known "
+            "here: say which with `model`"
         )
     loaded = load(name, record.dtype or None)
     if reason := difference(record, loaded.hash):
-        yield Note(f"{source} {reason}", "note")
+        yield Note(f"{verbatim(source)} {reason}", "note")
     dtype = dtype_name(loaded)
     if record.dtype not in ("", dtype):
         text = f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ"
@@ -275,6 +277,7 @@ def replay_sheet(request: ReplayRequest) -> Iterator[Event]:
         raise InputError(f"the settings of the sheet are damaged: {error!r:.120}") from error
     of = f", and of the others in it their files, {counted(len(pictures), 'picture')} in all"
     raise InputError(
-        f"{request.source} is {what}: replay its picture {pictures[0]}{of * (len(pictures) > 1)}"
+        f"{verbatim(request.source)} is {what}: replay its picture "
+        f"{verbatim(pictures[0])}{of * (len(pictures) > 1)}"
     )
     yield  # a generator, as others are

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from ..errors import ImageError, MissingExtraError
+from ..errors import ImageError, MissingExtraError, verbatim
 
 MAX_PIXELS = 200_000_000
 Colour = tuple[int, int, int]
@@ -56,7 +56,7 @@ def opened(path: Path, source: Path | io.BytesIO, max_pixels: int) -> Iterator[I
     with image:
         if image.width * image.height > max_pixels:
             raise ImageError(
-                f"{path} has {image.width:,} x {image.height:,} pixels, more than the "
+                f"{verbatim(path)} has {image.width:,} x {image.height:,} pixels, more than the "
                 f"{max_pixels:,} that are read: make it smaller first"
             )
         yield image
@@ -77,7 +77,7 @@ def _is_heic(path: Path, source: Path | io.BytesIO) -> bool:
         return False
     if importlib.util.find_spec("pillow_heif") is None:
         reason = MissingExtraError("pillow-heif", "heic")
-        raise ImageError(f"{path} is HEIC: {reason}, or save it as JPEG")
+        raise ImageError(f"{verbatim(path)} is HEIC: {reason}, or save it as JPEG")
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
@@ -121,29 +121,32 @@ def refusing(path: Path) -> Iterator[None]:
     """Turns what fails in the block into an `ImageError` about this file, in one line."""
     try:
         if "\0" in str(path):
-            raise ImageError(f"{str(path)!r:.80} is not the name of a file: give a picture")
+            raise ImageError(
+                f"{verbatim(repr(str(path))):.80} is not the name of a file: give a picture"
+            )
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise ImageError(f"{path} is not a file: give a picture")
+            raise ImageError(f"{verbatim(path)} is not a file: give a picture")
         yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"{path} has more than the {MAX_PIXELS:,} pixels that are read: make it smaller first"
+            f"{verbatim(path)} has more than the {MAX_PIXELS:,} pixels that are read: make it "
+            "smaller first"
         ) from error
     except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file") from error
+        raise ImageError(f"{verbatim(path)}: there is no such file") from error
     except IsADirectoryError as error:
-        raise ImageError(f"{path} is a folder: give a picture") from error
+        raise ImageError(f"{verbatim(path)} is a folder: give a picture") from error
     except PermissionError as error:
-        raise ImageError(f"{path} cannot be read: permission denied") from error
+        raise ImageError(f"{verbatim(path)} cannot be read: permission denied") from error
     except UnidentifiedImageError as error:
         empty = path.is_file() and path.stat().st_size == 0
         reason = "is empty" if empty else "is not a picture, or of a kind that is not known here"
-        raise ImageError(f"{path} {reason}: give a PNG, JPEG, WebP or TIFF") from error
+        raise ImageError(f"{verbatim(path)} {reason}: give a PNG, JPEG, WebP or TIFF") from error
     except Exception as error:  # decoders raise whatever they like on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path} is damaged ({reason}): save it again") from error
+        raise ImageError(f"{verbatim(path)} is damaged ({reason}): save it again") from error
 
 
 def decoded(image: Image.Image, background: Colour) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from ..errors import ImageError, OutputError
+from ..errors import ImageError, OutputError, verbatim
 from ..files import whole_file
 from .decoding import MAX_PIXELS, Colour, decoded, opened, quietly, refusing
 from .pyramid import preview_of, read_pyramid
@@ -131,11 +131,13 @@ def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
     """
     kind = kind_of(path)
     if kind is None:
-        raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
+        raise OutputError(
+            f"{verbatim(path)}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif"
+        )
     if max(width, height) > _SIDES.get(kind, width + height):
         raise OutputError(
-            f"{path}: {width:,} x {height:,} pixels do not fit a {path.suffix}, whose sides are at "
-            f"most {_SIDES[kind]:,}: use .png or .tif"
+            f"{verbatim(path)}: {width:,} x {height:,} pixels do not fit a {path.suffix}, whose "
+            f"sides are at most {_SIDES[kind]:,}: use .png or .tif"
         )
     return kind
 

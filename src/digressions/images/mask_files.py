@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..images import MaskAlpha
 from .decoding import over
 from .source_image import (
@@ -100,7 +100,7 @@ def _source_mask(picture: PictureLike, alpha: MaskAlpha | None) -> SourceImage:
     read = read_layers(picture)
     if alpha is not None:
         if read.alpha is None:
-            name = read.origin["path"] or "the mask"
+            name = verbatim(read.origin["path"] or "the mask")
             raise InputError(
                 f"`mask_alpha` {alpha}: {name} is nowhere transparent", field="mask_alpha"
             )
@@ -116,7 +116,7 @@ def _check_white(mask: SourceImage, name: str) -> None:
     most = int(mask.pixels.max())
     if most >= _WHITE:
         return
-    called = f" {mask.origin['path']}" if mask.origin["path"] else ""
+    called = verbatim(f" {mask.origin['path']}") if mask.origin["path"] else ""
     mend = "make white (255) what is to be painted"
     if mask.layer is not None and name == "mask":
         mend += ", or say with `mask_alpha` which of its parts is, the transparent or the opaque"
@@ -134,7 +134,7 @@ def _firm(mask: np.ndarray) -> np.ndarray:
 def _check_size(mask: SourceImage, picture: SourceImage) -> None:
     (rows, columns), (high, wide) = mask.pixels.shape, picture.pixels.shape[:2]
     if (rows, columns) != (high, wide):
-        name = mask.origin["path"] or "the mask"
+        name = verbatim(mask.origin["path"] or "the mask")
         raise InputError(
             f"{name} is {columns} x {rows} pixels, {picture.name} is {wide} x {high}: a mask "
             "needs the size of its photo",

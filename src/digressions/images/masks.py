@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..geometry import Size
 from .image_files import resample
 from .mask_files import source_mask
@@ -145,7 +145,7 @@ def _sharp(region: Mapping[str, str], size: Size) -> np.ndarray:
     height, width = mask.shape
     if width * size.height != height * size.width:
         raise InputError(
-            f"the region {region['path']} is {width} x {height} and the picture {size}: "
+            f"the region {verbatim(region['path'])} is {width} x {height} and the picture {size}: "
             "give one of the same proportions"
         )
     return resample(mask, size.width, size.height)

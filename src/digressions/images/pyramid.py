@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError
+from ..errors import ImageError, verbatim
 from ..geometry import Size
 
 _NAME = "mosaic"
@@ -62,7 +62,7 @@ def read_pyramid(folder: Path, max_pixels: int) -> np.ndarray:
         return _joined(folder / f"{_NAME}_files", _described(folder / f"{_NAME}.dzi"), max_pixels)
     except Exception as error:  # as in `decoding.refusing`
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{folder} is a damaged mosaic ({reason})") from error
+        raise ImageError(f"{verbatim(folder)} is a damaged mosaic ({reason})") from error
 
 
 def sum_of(pixels: np.ndarray) -> str:
@@ -74,8 +74,10 @@ def _check(folder: Path) -> None:
     if is_mosaic(folder):
         return
     if (folder / "manifest.json").is_file():
-        raise ImageError(f"{folder} is no finished mosaic: run the command that began it again")
-    raise ImageError(f"{folder} is a folder: give a picture, or the folder of a mosaic")
+        raise ImageError(
+            f"{verbatim(folder)} is no finished mosaic: run the command that began it again"
+        )
+    raise ImageError(f"{verbatim(folder)} is a folder: give a picture, or the folder of a mosaic")
 
 
 def _described(path: Path) -> _Pyramid:

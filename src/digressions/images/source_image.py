@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from ..errors import ImageError, InputError
+from ..errors import ImageError, InputError, verbatim
 from ..events import Note
 from .decoding import CLOSE, MAX_PIXELS, is_file, layers, opened, over, pictures_in, refusing
 from .pyramid import is_mosaic, read_pyramid, sum_of
@@ -53,8 +53,8 @@ class SourceImage(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
-        return self.origin["path"] or "the picture"
+        """What messages call it, see `errors.verbatim`."""
+        return verbatim(self.origin["path"] or "the picture")
 
     def notes(self, *, flattened: bool = True) -> list[Note]:
         """What a user should know of what is not taken from it.
@@ -117,7 +117,7 @@ def remembered_path(origin: Mapping[str, str | None]) -> Path:
     path = Path(str(origin.get("path", "")))
     if not (is_file(path) or is_mosaic(path)):
         here = "" if path.is_absolute() else ": it is looked for from the folder that you are in"
-        raise InputError(f"{path}, which this was started from, is not there{here}")
+        raise InputError(f"{verbatim(path)}, which this was started from, is not there{here}")
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..device import device_for
-from ..errors import DigressionsError, InputError, MissingExtraError
+from ..errors import DigressionsError, InputError, MissingExtraError, verbatim
 from ..files import reading_foreign
 from .tiles import in_tiles
 
@@ -33,13 +33,13 @@ def check_weights(name: str) -> None:
     path = Path(name)
     if path.suffix.lower() in _PICKLES:
         raise InputError(
-            f"{path} is a pickle, which can run any program when it is opened: "
+            f"{verbatim(path)} is a pickle, which can run any program when it is opened: "
             "get the model as .safetensors"
         )
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file of weights")
+        raise InputError(f"{verbatim(path)}: there is no such file of weights")
     if path.suffix.lower() != _SUFFIX:
-        raise InputError(f"{path} is not a {_SUFFIX} file")
+        raise InputError(f"{verbatim(path)} is not a {_SUFFIX} file")
     _spandrel()
 
 

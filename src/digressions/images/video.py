@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError, InputError, OutputError
+from ..errors import ImageError, InputError, OutputError, verbatim
 from ..files import reading_foreign, remove_parts, whole_file
 from ..geometry import Size
 from .decoding import is_file
@@ -130,8 +130,8 @@ def check_video(
     kind = path.suffix.lower()
     if kind not in (*_VIDEO, ".gif", ".webp", ""):
         raise OutputError(
-            f"{path}: cannot write {kind!r}: use .mp4, .webm, .gif, .webp, or no suffix for a "
-            "folder of PNGs"
+            f"{verbatim(path)}: cannot write {kind!r}: use .mp4, .webm, .gif, .webp, or no suffix "
+            "for a folder of PNGs"
         )
     if fps > (most := _FASTEST.get(kind, fps)):
         raise InputError(
@@ -143,8 +143,8 @@ def check_video(
         check_suffix(path, *size)
         if (memory := count * size.pixels * 3) > _MAX_WEBP:
             raise OutputError(
-                f"{path}: {count:,} frames of {size} as .webp take {memory / 1e9:.1f} GB of "
-                "memory: use .mp4, .webm or .gif"
+                f"{verbatim(path)}: {count:,} frames of {size} as .webp take {memory / 1e9:.1f} GB "
+                "of memory: use .mp4, .webm or .gif"
             )
 
 
@@ -208,8 +208,10 @@ def read_video_text(path: Path) -> dict[str, str]:
     import av
 
     if not is_file(path):
-        raise ImageError(f"{path}: there is no such file")
-    with reading_foreign(lambda why: ImageError(f"{path} is not a film that can be read ({why})")):
+        raise ImageError(f"{verbatim(path)}: there is no such file")
+    with reading_foreign(
+        lambda why: ImageError(f"{verbatim(path)} is not a film that can be read ({why})")
+    ):
         # What another program wrote need not be UTF-8.
         options = {"export_xmp": "1"}
         with av.open(str(path), options=options, metadata_errors="replace") as container:

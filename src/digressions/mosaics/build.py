@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..distributed.executor import Executor, LocalExecutor, with_notes
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
 from ..files import slug
 from ..generate.metadata import Record
@@ -300,5 +300,5 @@ def replay_mosaic(request: ReplayRequest, model: Model, record: Record) -> Itera
         raise InputError(f"the settings of the mosaic are damaged: {error.message}") from error
     plan = MosaicPlan(mosaic, remembered_base_image(record), sharing)
     place = request.output or folder_for(model, plan, request.usual_folder)
-    yield Note(f"a mosaic of {mosaic.grid} pictures, into {place}")
+    yield Note(f"a mosaic of {mosaic.grid} pictures, into {verbatim(place)}")
     yield from make_mosaic(model, plan, place)

@@ -30,7 +30,7 @@ import numpy as np
 import pyvips
 from PIL import Image
 
-from ..errors import ImageError, OutputError
+from ..errors import ImageError, OutputError, verbatim
 from ..files import workshop, writing
 from ..images.image_files import MAX_JPEG_SIDE
 
@@ -135,7 +135,9 @@ def write_single(
         case ".jpg" | ".jpeg":
             operation, options["Q"] = "jpegsave", quality
             if xmp and len(xmp) > 65_000:
-                raise OutputError(f"{path}: a JPEG has no room for {len(xmp):,} bytes of XMP")
+                raise OutputError(
+                    f"{verbatim(path)}: a JPEG has no room for {len(xmp):,} bytes of XMP"
+                )
         case ".png":
             operation = "pngsave"
         case _:
@@ -164,10 +166,12 @@ def check_single(path: Path, width: int, height: int) -> None:
         case ".tif" | ".tiff":
             fits = True
         case suffix:
-            raise OutputError(f"{path}: cannot write {suffix or 'no suffix'!r}: .jpg, .tif or .png")
+            raise OutputError(
+                f"{verbatim(path)}: cannot write {suffix or 'no suffix'!r}: .jpg, .tif or .png"
+            )
     if not fits:
         big = f"{width:,} x {height:,} px"
-        raise OutputError(f"{path}: {big} is too large for {path.suffix}: use .tif")
+        raise OutputError(f"{verbatim(path)}: {big} is too large for {path.suffix}: use .tif")
 
 
 def _with_xmp(image: pyvips.Image, xmp: bytes | None) -> pyvips.Image:
@@ -224,7 +228,7 @@ def _pour(
         lines = [line.strip() for line in failure.splitlines()]
         system = [line for line in lines if line.startswith("system error: ") and "-1" not in line]
         reason = (system or lines[1:] or lines)[0].removeprefix("system error: ")
-        raise OutputError(f"{target}: cannot be written: {reason}")
+        raise OutputError(f"{verbatim(target)}: cannot be written: {reason}")
 
 
 def _png(strips: Strips, width: int, height: int) -> Iterator[tuple[int, bytes]]:

@@ -14,7 +14,7 @@ import torch
 
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
-from ..errors import OutputError
+from ..errors import OutputError, verbatim
 from ..events import Preview, Progress, tracked
 from ..files import check_folder
 from ..generate.batching import BatchSize
@@ -109,7 +109,8 @@ class MosaicFolder:
         found = read_manifest(path, KIND)
         if found is not None and found.get("format") != FORMAT:
             raise OutputError(
-                f"{path} was made by another version of this program: choose another `output`"
+                f"{verbatim(path)} was made by another version of this program: choose another "
+                "`output`"
             )
         if found is not None:
             check_same_job(path, found, self._manifest["job"])

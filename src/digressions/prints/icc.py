@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..files import reading_foreign
 from .paper import Sheet
 
@@ -89,8 +89,8 @@ def read_profile(path: Path) -> Profile:
         kind, colours = inner.device_class.strip(), inner.xcolor_space.strip()
     if kind not in _CLASSES or colours not in _COLOURS:
         raise InputError(
-            f"{path} is an ICC profile of {colours or 'nothing'} ({kind}), which nothing is "
-            "printed by: give a CMYK or RGB profile of a printer",
+            f"{verbatim(path)} is an ICC profile of {colours or 'nothing'} ({kind}), which nothing "
+            "is printed by: give a CMYK or RGB profile of a printer",
             field="icc",
         )
     origin = {"path": str(path), "sha256": hashlib.sha256(content).hexdigest()}
@@ -107,20 +107,20 @@ def read_profile(path: Path) -> Profile:
 def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > _LARGEST:
-            raise InputError(f"{path} is too large for an ICC profile", field="icc")
+            raise InputError(f"{verbatim(path)} is too large for an ICC profile", field="icc")
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file", field="icc") from error
+        raise InputError(f"{verbatim(path)}: there is no such file", field="icc") from error
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"{path} cannot be read: {reason}", field="icc") from error
+        raise InputError(f"{verbatim(path)} cannot be read: {reason}", field="icc") from error
     if content[36:40] != b"acsp":
-        raise InputError(f"{path} is not an ICC profile", field="icc")
+        raise InputError(f"{verbatim(path)} is not an ICC profile", field="icc")
     return content
 
 
 def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is a damaged ICC profile: get it again", field="icc")
+    return InputError(f"{verbatim(path)} is a damaged ICC profile: get it again", field="icc")
 
 
 def converted(image: np.ndarray, profile: Profile, intent: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 from PIL import Image
 
 from .. import __version__
-from ..errors import ImageError, OutputError
+from ..errors import ImageError, OutputError, verbatim
 from ..files import reading_foreign, whole_file
 from ..geometry import Size
 from ..images.decoding import is_file
@@ -75,9 +75,11 @@ def read_pdf_text(path: Path) -> dict[str, str]:
         ImageError: It is not there, or not a PDF.
     """
     if not is_file(path):
-        raise ImageError(f"{path}: there is no such file")
+        raise ImageError(f"{verbatim(path)}: there is no such file")
     with (
-        reading_foreign(lambda why: ImageError(f"{path} is not a PDF that can be read ({why})")),
+        reading_foreign(
+            lambda why: ImageError(f"{verbatim(path)} is not a PDF that can be read ({why})")
+        ),
         Pdf.open(path) as pdf,
     ):
         packet = pdf.Root.get("/Metadata")
@@ -177,14 +179,15 @@ def check_printable(path: Path, size: Size, mode: str) -> None:
         if suffix in (".png", ".jpg", ".jpeg", ".tif", ".tiff"):
             raise
         raise OutputError(
-            f"{path}: cannot print to {path.suffix or 'no suffix'!r}: use .pdf, .tif, .png or .jpg"
+            f"{verbatim(path)}: cannot print to {path.suffix or 'no suffix'!r}: use .pdf, .tif, "
+            ".png or .jpg"
         ) from error
     if kind not in _KINDS:
         raise OutputError(
-            f"{path}: printers do not take {path.suffix}: use .pdf, .tif, .png or .jpg"
+            f"{verbatim(path)}: printers do not take {path.suffix}: use .pdf, .tif, .png or .jpg"
         )
     if mode == "CMYK" and kind == "PNG":
-        raise OutputError(f"{path}: a PNG has no CMYK: use .pdf, .tif or .jpg")
+        raise OutputError(f"{verbatim(path)}: a PNG has no CMYK: use .pdf, .tif or .jpg")
 
 
 def write_print(

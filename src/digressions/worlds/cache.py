@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ..errors import OutputError
-from ..files import check_folder, is_running, writing
+from ..errors import OutputError, verbatim
+from ..files import check_file, is_running, writing
 from ..mosaics.store import explained
 
 _SCHEMA = """
@@ -43,14 +43,12 @@ def check_cache(path: Path) -> None:
     Raises:
         OutputError: It is a folder or something of the user's, or its folder cannot be written to.
     """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: give a file in it as `cache`", field="cache")
-    check_folder(path.parent)
+    check_file(path, "cache")
     with writing(path):
         head = _head(path)
     if head and head != _SQLITE:
         raise OutputError(
-            f"{path} is not a cache of pictures: choose another `cache`", field="cache"
+            f"{verbatim(path)} is not a cache of pictures: choose another `cache`", field="cache"
         )
 
 
@@ -108,7 +106,8 @@ class Cache:
         (kind,) = self._db.execute("pragma application_id").fetchone()
         if tables and kind != _KIND:
             raise OutputError(
-                f"{self.path} is not a cache of pictures: choose another `cache`", field="cache"
+                f"{verbatim(self.path)} is not a cache of pictures: choose another `cache`",
+                field="cache",
             )
         self._write_ahead()
         # A power cut may take the last pictures; they can be made again.

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from ..distributed.executor import Executor
 from ..distributed.remote_model import distributed_painter, part_painter
 from ..events import Note
-from ..files import check_file
 from ..generate.batching import Painter
 from ..generate.notes import notes_on
 from ..generate.paint import painter_of
@@ -27,7 +26,7 @@ from ..mosaics.base_image import (
 )
 from ..mosaics.cells import check_cells
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic, mosaic_of
-from .cache import Cache
+from .cache import Cache, check_cache
 from .world import World
 from .world_spec import CacheParams, Manifest, WorldSpec
 
@@ -66,7 +65,7 @@ def read_start(spec: WorldSpec, cache: CacheParams | None = None) -> SourceImage
     spec.check()
     check_upscaler(spec.upscaler)
     if cache is not None:
-        check_file(cache.cache, "cache")
+        check_cache(cache.cache)
     return None if spec.image is None else source_image(spec.image)
 
 
