@@ -67,9 +67,8 @@ def _remembered(folder: Path) -> dict[str, bytes]:
     )
     cells = plain_mosaic(plain.params.but(steps=1), (8, 8))
     mosaic = {"mosaic": cells.json_object(), "sharing": SharingParams(reuse=3).json_object()}
-    film = FilmDetails(
-        cells=cells, deeper=("a rose",), reuse=16, loop=(1, 2), size=(64, 64), fps=8, count=8
-    )
+    flight = {"loop": (1, 2), "size": (64, 64), "fps": 8, "count": 8, "max_mb": 0.5}
+    film = FilmDetails(cells=cells, deeper=("a rose",), reuse=16, **flight)
     corners = [[8, 8], [40, 9], [39, 30], [9, 29]]
     opening = Opening(corners=corners, aspect=1.4, lit=True, room=0.5)
     masked = plain.but(image=photo, palette={"colours": ["navy", "#fff"]})

@@ -160,7 +160,7 @@ class OddError(Exception):
         ("PIL.Image.open", focal_length, ImageError),
         ("PIL.ImageCms.ImageCmsProfile", read_profile, InputError),
         ("PIL.ImageCms.buildTransform", read_profile, InputError),
-        ("sqlite3.connect", Cache, OutputError),
+        ("sqlite3.connect", lambda path: Cache(path.with_name("new")), OutputError),
         ("sqlite3.connect", lambda path: Store(path, "job"), OutputError),
         ("transformers.TokenizersBackend.from_pretrained", lambda _: load("bundled"), ModelError),
         ("diffusers.AutoencoderTiny.from_pretrained", lambda _: load("bundled"), ModelError),

@@ -271,7 +271,7 @@ def test_from_a_photo_to_the_wall_and_to_paper(bundled: Model, wall: np.ndarray)
     paper = {"size": "9x12cm", "dpi": 60, "bleed": "3mm"}
     refine = {"refine": "photo of a fox", "refine_scale": 1.5}
     events = fill(bundled, "wall.png", "drawing of a fox", **paper, **refine)
-    assert "1 picture for 1 frame, 4 rows" in texts(events, Estimate)
+    assert "1 picture for 1 frame; the network is asked 4 times" in texts(events, Estimate)
     assert "120 x 90 mm as cut" in texts(events)
     assert " DPI" in texts(events)
     made = {path.relative_to("o").as_posix() for path in Path("o").rglob("*.*")}
@@ -461,8 +461,14 @@ def test_what_cannot_be_painted_is_refused_before_anything_is_written(
     bundled: Model, wall: np.ndarray, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     before = tree(tmp_path)
-    spec = FrameSpec.of(**{"prompts": "a fox"} | QUICK | changes)
     with pytest.raises(InputError) as refused:
-        list(fill_frames(bundled, "wall.png", spec, Path("o")))
+        list(
+            fill_frames(
+                bundled,
+                "wall.png",
+                FrameSpec.of(**{"prompts": "a fox"} | QUICK | changes),
+                Path("o"),
+            )
+        )
     assert words in refused.value.message
     assert tree(tmp_path) == before

@@ -166,6 +166,19 @@ def test_a_packet_too_long_for_a_jpeg_leaves_the_mark(tmp_path: Path, photo: np.
     assert "Ada" not in found[XMP]
 
 
+def test_a_command_says_that_a_packet_is_left_out(
+    digress: Digress, tmp_path: Path, photo: np.ndarray
+) -> None:
+    text = marked({XMP: foreign(f"<dc:rights>{'x' * 70_000}</dc:rights>")}, TRAINED)
+    write_image(tmp_path / "a.png", photo, text)
+    ran = digress("upscale", "a.png", "--times", "2", *LANCZOS, "-o", "a.jpg")
+    assert ran.code == 0
+    assert f"no room for what another program left in the picture ({XMP})" in ran.err
+    assert source_type(read_text(tmp_path / "a.jpg")) == TRAINED
+    ran = digress("upscale", "a.png", "--times", "2", *LANCZOS, "-o", "b.png")
+    assert (ran.code, "no room" in ran.err) == (0, False)
+
+
 @pytest.mark.parametrize("more", ["", f"<ext:DigitalSourceType>{CAPTURED}</ext:DigitalSourceType>"])
 def test_a_mark_takes_the_place_of_another(more: str) -> None:
     before = {XMP: foreign(more), "a": "b"}
