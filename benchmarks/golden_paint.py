@@ -35,6 +35,7 @@ from digressions.generate.pictures import Picture as PaintedPicture
 from digressions.geometry import Grid
 from digressions.homography import Quad
 from digressions.images.colour import palette_of_colours
+from digressions.images.source_image import source_image
 from digressions.images.upscale import enlarge, load_upscaler
 from digressions.models.base import Model
 from digressions.mosaics.base_image import BaseImage
@@ -228,7 +229,8 @@ def _base(model: Model, cells: Cells) -> BaseImage:
     record = Record(
         kind="picture", params=params, model=model.name, model_hash=model.hash, image=image
     )
-    return BaseImage(record, cells.image, "lanczos")
+    start = None if cells.image is None else source_image(cells.image)
+    return BaseImage(record, start, "lanczos")
 
 
 def frame_case(model: Model, wall: Wall, hung: Hung) -> Arrays:

@@ -78,7 +78,8 @@ def film(asked: Asked) -> dict[str, Any]:
             count,
         )
         needed = zoom.needed()
-        completed(zoom.preparing(needed))
+        completed(zoom.painting(needed))
+        completed(zoom.enlarging(needed))
         painted = time.perf_counter()
         completed(write_video(Path(folder) / "film.mp4", zoom))
         done = time.perf_counter()

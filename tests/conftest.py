@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,6 +69,21 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def tool() -> Callable[..., str]:
+    """Runs another program and gives back what it prints."""
+
+    def run(name: str, *arguments: object) -> str:
+        if shutil.which(name) is None:
+            assert os.environ.get("DIGRESSIONS_REQUIRE_PRINT_TOOLS") != "1", f"no {name}"
+            pytest.skip(f"{name} is not installed")
+        ran = subprocess.run([name, *map(str, arguments)], capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    return run
 
 
 class Ran(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -58,10 +57,10 @@ def _read_picture(path: Path) -> None:
     from digressions.generate.metadata import record_of
     from digressions.images.colour import read_palette
     from digressions.images.image_files import focal_length, read_image, read_text
-    from digressions.images.source_image import as_array, source_image
+    from digressions.images.mask_files import source_mask
+    from digressions.images.source_image import as_array
 
-    as_mask = functools.partial(source_image, mask=True)
-    for read in (read_image, as_array, as_mask, focal_length, read_palette):
+    for read in (read_image, as_array, source_mask, focal_length, read_palette):
         with contextlib.suppress(DigressionsError):
             read(str(path))
     record_of(read_text(path), str(path))
@@ -82,7 +81,7 @@ def _films(folder: Path) -> dict[str, bytes]:
     found = {}
     for suffix in ("mp4", "webm", "gif"):
         path = folder / f"film.{suffix}"
-        completed(write_video(path, Still(), text={"parameters": "a frog", "digressions": "{}"}))
+        completed(write_video(path, Still(), text=record().to_text()))
         found[path.name] = path.read_bytes()
     return found
 
@@ -103,7 +102,9 @@ def _pdfs(folder: Path) -> dict[str, bytes]:
 
     path, image = folder / "a.pdf", np.asarray(picture())
     job = PrintJob(Sheet(Extent(8, 6), 72))
-    job.write(path, completed(job.placing(image)), Size(32, 24), {"print": "{}"})
+    job.write(
+        path, completed(job.placing(image)), Size(32, 24), record().to_text() | {"print": "{}"}
+    )
     return {"a.pdf": path.read_bytes()}
 
 

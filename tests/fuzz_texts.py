@@ -67,9 +67,8 @@ def _remembered(folder: Path) -> dict[str, bytes]:
     )
     cells = plain_mosaic(plain.params.but(steps=1), (8, 8))
     mosaic = {"mosaic": cells.json_object(), "sharing": SharingParams(reuse=3).json_object()}
-    film = FilmDetails(
-        cells=cells, deeper=("a rose",), reuse=16, loop=(1, 2), size=(64, 64), fps=8, count=8
-    )
+    flight = {"loop": (1, 2), "size": (64, 64), "fps": 8, "count": 8, "max_mb": 0.5}
+    film = FilmDetails(cells=cells, deeper=("a rose",), reuse=16, **flight)
     corners = [[8, 8], [40, 9], [39, 30], [9, 29]]
     opening = Opening(corners=corners, aspect=1.4, lit=True, room=0.5)
     masked = plain.but(image=photo, palette={"colours": ["navy", "#fff"]})
@@ -115,7 +114,7 @@ def _replay(place: Path, text: dict[str, str], model: Model | None) -> None:
     place.mkdir()
     file = write_image(place / "file.png", np.zeros((8, 8, 3), np.uint8), text)
     with contextlib.chdir(place), contextlib.suppress(StoppedError):
-        for _ in replay(file, lambda name: model):
+        for _ in replay(file, lambda *_: model):
             pass
 
 
@@ -153,7 +152,7 @@ def _notes_reader(folder: Path) -> Callable[[Path], None]:
 def _notes(folder: Path) -> dict[str, bytes]:
     photo, nowhere = _photo(folder), {"path": "/nowhere.png", "sha256": "0" * 64}
     sheet = {"trim_mm": [100, 150], "dpi": 300, "bleed_mm": 3, "safe_mm": 3, "mat_mm": 0}
-    how = {"marks": True, "icc": None, "upscaler": "lanczos", "intent": None, "fit": "fill"}
+    how = {"marks": True, "icc": None, "upscaler": "lanczos", "intent": None, "fit": "cover"}
     opening = [[8, 8], [40, 9], [39, 30], [9, 29]]
     hung = [{"opening": opening, "picture": photo, "lit": True, "aspect": 1.4}]
     found = {"score": 1.0, "reasons": {"empty": 1.0}, "aspect": 1.4, "aspect_error": 0.1}

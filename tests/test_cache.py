@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,3 +156,19 @@ def test_many_may_make_the_same_file_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(opened, range(8 * 40)))
+
+
+@pytest.mark.parametrize("command", ["zoom", "serve", "screensaver", "export-site"])
+def test_a_cache_that_is_something_else_is_one_line_before_the_model_loads(
+    refused: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    import digressions.models.loading
+
+    monkeypatch.setattr(digressions.models.loading, "load", None)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "me.png").write_bytes(b"\x89PNG and more")
+    line = refused(command, "a frog", "--cache", "folder")
+    assert "folder is a folder: give a file as --cache" in line
+    line = refused(command, "a frog", "--cache", "me.png")
+    assert "me.png is not a cache of pictures: choose another --cache" in line
+    assert "me.png is not a folder" in refused(command, "a frog", "--cache", "me.png/a.sqlite")

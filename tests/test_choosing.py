@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from digressions.errors import DigressionsError, InputError
-from digressions.frames.choosing import check_likely, choose, read_frames
-from digressions.frames.find import find_frames
+from digressions.frames.aspect import Aspect
+from digressions.frames.choosing import check_likely, choose, numbered, read_frames
+from digressions.frames.find import Frame, draw_frames, find_frames
 from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.inserting import save_found, save_inserted
 from digressions.homography import Quad
@@ -146,9 +147,64 @@ def test_a_folder_that_cannot_be_written_to_is_refused(walls: Path) -> None:
 
 def test_what_is_hardly_a_frame_is_not_taken_unasked() -> None:
     (frame,) = find_frames(framed())
-    check_likely([frame], "wall.png")
-    with pytest.raises(InputError, match=r"wall\.png: .* after 1 has score 0\.10: frame 2 takes"):
-        check_likely([frame, replace(frame, score=0.1)], "wall.png")
+    check_likely([frame], [0], "wall.png")
+    found = [replace(frame, score=0.1), replace(frame, score=0.05), frame]
+    check_likely(found, [2], "wall.png")
+    with pytest.raises(InputError, match=r"wall\.png: .* after 1 has score 0\.10: frame 1 takes"):
+        check_likely(found, [0, 2], "wall.png")
+
+
+def at(x: float, y: float, width: float = 100.0, height: float = 80.0, score: float = 0.9) -> Frame:
+    """A frame with its opening's middle at a place."""
+    (left, top), (right, bottom) = (x - width / 2, y - height / 2), (x + width / 2, y + height / 2)
+    quad = Quad((left, top), (right, top), (right, bottom), (left, bottom))
+    return Frame(quad, quad, score, {}, Aspect(1.25, 0.0))
+
+
+ROW = [at(100, 100), at(300, 118), at(500, 90)]
+BELOW = [at(90, 290, height=200), at(320, 240), at(330, 360)]  # two beside a tall one
+VAGUE = [at(400, 20, score=0.1), at(20, 420, score=0.19)]
+
+
+def test_frames_are_numbered_as_one_reads() -> None:
+    everything = [*ROW, *BELOW, *VAGUE]
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(len(everything))
+        assert numbered([everything[i] for i in order]) == everything
+    assert numbered([]) == []
+
+
+@pytest.mark.parametrize("scores", [(0.3, 0.9, 0.5), (0.9, 0.3, 0.4)])
+def test_numbers_do_not_depend_on_scores(scores: tuple[float, ...]) -> None:
+    frames = [replace(frame, score=score) for frame, score in zip(ROW, scores, strict=True)]
+    surest_first = sorted(frames, key=lambda frame: -frame.score)
+    assert numbered(surest_first) == frames
+    best = max(range(3), key=scores.__getitem__)
+    assert choose(frames, None, 1, one_for_all=True) == [best]
+    two = choose(frames, None, 2, one_for_all=False)
+    assert two == sorted(two)
+    assert best in two
+
+
+def test_the_numbers_of_a_photo_and_of_the_filled_room_agree(walls: Path) -> None:
+    given = FrameSpec.of(insert="picture.png", frame=2)
+    empty = read_frames("two.png", given, Path("o"))
+    list(save_inserted(empty, given.paper, Path("o")))
+    filled = read_frames("o/room.png", given, Path("o2"))
+    assert len(empty.found) == len(filled.found) == 2
+    for one, other in zip(empty.found, filled.found, strict=True):
+        assert one.opening.overlap(other.opening) > 0.9
+
+
+def test_numbers_are_large_and_inside_the_photo(walls: Path) -> None:
+    photo = np.full((600, 800, 3), 128, np.uint8)
+    frames = [at(400, 300, 300, 200), at(790, 590, 60, 60)]
+    drawn = draw_frames(photo, frames)
+    ink = (drawn > 200).all(-1)
+    rows = np.nonzero(ink[220:380, 300:500])[0]
+    assert np.ptp(rows) > 60  # pixels of a photo of 800
+    assert (drawn[500:, 700:] < 30).all(-1).sum() > 800  # the whole disc is in the photo
+    assert (drawn[100:180] == 128).all()  # nothing but lines and numbers
 
 
 def test_frames_are_chosen_in_the_order_of_the_prompts() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pikepdf
 import pytest
+from PIL import Image, ImageCms
 
 from digressions.errors import (
     DigressionsError,
@@ -25,7 +26,8 @@ from digressions.generate.params import ResolvedParams
 from digressions.generate.replay import ReplayRequest
 from digressions.generate.upscaling import replay_upscale
 from digressions.images.colour import read_palette
-from digressions.images.image_files import from_png, to_png
+from digressions.images.image_files import focal_length, from_png, read_image, read_text, to_png
+from digressions.images.source_image import as_array
 from digressions.images.video import read_video_text
 from digressions.models.base import Model
 from digressions.models.checkpoint import check_network
@@ -36,6 +38,7 @@ from digressions.mosaics.build import replay_mosaic
 from digressions.mosaics.cells import strips
 from digressions.mosaics.mosaic_spec import Mosaic
 from digressions.mosaics.store import Store, _reason, read_manifest
+from digressions.prints.icc import read_profile
 from digressions.prints.print_file import read_pdf_text
 from digressions.prints.printing import replay_print
 from digressions.worlds.cache import Cache
@@ -131,6 +134,73 @@ def test_a_pdf_whose_metadata_is_none_has_no_texts(tmp_path: Path) -> None:
         pdf.Root["/Metadata"] = 3
         pdf.save(tmp_path / "a.pdf")
     assert read_pdf_text(tmp_path / "a.pdf") == {}
+
+
+def test_a_pdf_with_a_number_beyond_64_bits_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.save(path)
+    path.write_bytes(path.read_bytes().replace(b"startxref\n", b"startxref\n" + 40 * b"26"))
+    with pytest.raises(ImageError, match=r"a\.pdf is not a PDF that can be read \(overflow"):
+        read_pdf_text(path)
+
+
+class OddError(Exception):
+    """What no library says that it raises."""
+
+
+@pytest.mark.parametrize(
+    ("target", "read", "error"),
+    [
+        ("pikepdf.Pdf.open", read_pdf_text, ImageError),
+        ("av.open", read_video_text, ImageError),
+        ("PIL.Image.open", read_image, ImageError),
+        ("PIL.Image.open", as_array, ImageError),
+        ("PIL.Image.open", focal_length, ImageError),
+        ("PIL.ImageCms.ImageCmsProfile", read_profile, InputError),
+        ("PIL.ImageCms.buildTransform", read_profile, InputError),
+        ("sqlite3.connect", lambda path: Cache(path.with_name("new")), OutputError),
+        ("sqlite3.connect", lambda path: Store(path, "job"), OutputError),
+        ("transformers.TokenizersBackend.from_pretrained", lambda _: load("bundled"), ModelError),
+        ("diffusers.AutoencoderTiny.from_pretrained", lambda _: load("bundled"), ModelError),
+    ],
+)
+def test_whatever_a_library_raises_is_a_refusal_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    read: Callable[[Path], object],
+    error: type[DigressionsError],
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OddError("two\nlines")
+
+    path = tmp_path / "file"
+    path.write_bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    monkeypatch.setattr(target, fails)
+    with pytest.raises(error) as found:
+        read(path)
+    assert "\n" not in str(found.value)
+    cause: BaseException | None = found.value
+    while not isinstance(cause, OddError):
+        assert cause is not None
+        cause = cause.__cause__
+
+
+def test_a_packet_or_profile_that_a_library_stumbles_over_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OddError
+
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (8, 8), "red").save(path, icc_profile=icc, xmp=b"<x:xmpmeta/>")
+    monkeypatch.setattr("PIL.ImageCms.profileToProfile", fails)
+    monkeypatch.setattr("lxml.etree.fromstring", fails)
+    assert read_image(path).shape == (8, 8, 3)
+    assert read_text(path) == {}
 
 
 def test_a_name_that_no_system_takes_is_no_palette() -> None:

@@ -217,7 +217,7 @@ def test_a_picture_painted_for_a_frame(digress: Digress, bundled: Model) -> None
     with pytest.warns(UserWarning, match="the photo does not show clearly how wide frame 1 is"):
         dg.finish(dg.fill_frames(bundled, "wall.png", "a frog", output="b", **parameters))
     for name in ("picture", "room"):
-        assert digress("replay", f"a/{name}.png", "-o", "c.png").code == 0
+        assert digress("replay", f"a/{name}.png", "-o", "c.png", "--overwrite").code == 0
         for other in (f"b/{name}.png", "c.png"):
             assert np.array_equal(read_image(f"a/{name}.png"), read_image(other))
 

@@ -80,26 +80,26 @@ def test_any_picture_of_a_comparison_can_be_replayed(digress: Digress, tmp_path:
     ran = digress("ensemble", *TWO, "--compare", "-n", "2", *QUICK, "-o", "a.png")
     assert ran.code == 0
     assert "28 pictures" in ran.out
-    painted = sorted((tmp_path / "a-compare").iterdir())
+    painted = sorted((tmp_path / "a").iterdir())
     assert len(painted) == 28
     assert {record(path).params.seed for path in painted} == {7, 8}
-    assert (tmp_path / "a-compare.png").exists()
+    assert (tmp_path / "a.png").exists()
     for name in ("03-one-prompt-a-mixture-of-photo-of-a-frog-and-a-turtle-8", "05-sum-7"):
-        path = tmp_path / "a-compare" / f"{name}.png"
-        assert digress("replay", path, "-o", "b.png").code == 0
+        path = tmp_path / "a" / f"{name}.png"
+        assert digress("replay", path, "-o", "b.png", "--overwrite").code == 0
         difference = abs(read_image(path).astype(int) - read_image("b.png").astype(int))
         assert difference.max() <= 1  # another batch: the kernels' last bits
 
 
 def test_a_sweep_begins_and_ends_with_one_prompt_alone(digress: Digress, tmp_path: Path) -> None:
     assert digress("ensemble", *TWO, "--sweep", "3", *QUICK, "-o", "a.png").code == 0
-    painted = sorted((tmp_path / "a-sweep").iterdir())
+    painted = sorted((tmp_path / "a").iterdir())
     assert len(painted) == 3
     for path, prompt in ((painted[0], TWO[0]), (painted[-1], TWO[1])):
-        assert digress("paint", prompt, *QUICK, "-o", "b.png").code == 0
+        assert digress("paint", prompt, *QUICK, "-o", "b.png", "--overwrite").code == 0
         difference = abs(read_image(path).astype(int) - read_image("b.png").astype(int))
         assert difference.max() <= 1
-    with Image.open(tmp_path / "a-sweep.webp") as film:
+    with Image.open(tmp_path / "a.webp") as film:
         assert film.n_frames == 4
 
 
@@ -167,7 +167,7 @@ def test_both_ways_are_two_prompts_and_are_judged_by_the_concepts(digress: Digre
 def test_a_bad_value_is_one_line(
     digress: Digress, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
-    Image.new("L", (20, 10)).save(tmp_path / "wide.png")
+    Image.new("L", (20, 10), 255).save(tmp_path / "wide.png")
     ran = digress("ensemble", *arguments, "--size", "32")
     assert ran.code == 2
     assert words in ran.err

@@ -381,7 +381,7 @@ def test_workers_paint_the_same_film(
     monkeypatch.setattr("digressions.generate.paint.painting", nothing_is_painted)
     again = digress(*small("--cache", "far.sqlite", "-o", "again"))
     assert again.code == 0, again.err
-    assert "continuing with the rest" in again.out
+    assert "31 of them are already painted" in again.out
 
 
 def nothing_is_painted(*_: object, **__: object) -> None:

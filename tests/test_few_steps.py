@@ -140,8 +140,11 @@ def test_what_is_no_tiny_autoencoder_or_does_not_fit_is_refused(
     kl_vae().save_pretrained(tmp_path / "kl")
     with pytest.raises(ModelError, match="holds a AutoencoderKL: give the folder of a tiny one"):
         load(folder, "cpu", "float32", tiny_vae=tmp_path / "kl")
-    with pytest.raises(ModelError, match="no config"):
+    with pytest.raises(ModelError, match="nowhere: there is no such folder: give that of a tiny"):
         load(folder, "cpu", "float32", tiny_vae=tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="no config"):
+        load(folder, "cpu", "float32", tiny_vae=tmp_path / "empty")
     tiny_vae().save_pretrained(tmp_path / "four")  # the bundled model's latents have 16 channels
     with pytest.raises(ModelError, match="do not belong together"):
         load("bundled", "cpu", "float32", tiny_vae=tmp_path / "four")

@@ -180,7 +180,10 @@ def test_a_source_is_not_written_over(tmp_path: Path) -> None:
     [
         ("Photo of a Turtle!", "photo-of-a-turtle"),
         ("../../etc/passwd", "etc-passwd"),
-        ("é", "picture"),
+        ("é", "é"),
+        ("海亀の写真", "海亀の写真"),
+        ("क्षत्रिय!", "क्षत्रिय"),
+        ("🐢", "picture"),
         ("", "picture"),
         ("a" * 500, "a" * 60),
     ],

@@ -255,7 +255,7 @@ def wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 def fill(model: Model, photo: Any, prompts: Any, folder: str = "o", **more: Any) -> list[Event]:
     spec = FrameSpec.of(prompts=prompts, **QUICK | more)
-    return list(fill_frames(model, photo, spec, Path(folder)))
+    return list(fill_frames(model, photo, spec, Path(folder), overwrite=True))
 
 
 def texts(events: list[Event], kind: type = Note) -> str:
@@ -263,7 +263,7 @@ def texts(events: list[Event], kind: type = Note) -> str:
 
 
 def replayed(model: Model, source: str, target: str = "again.png") -> Path:
-    dg.finish(dg.replay(source, lambda name: model, output=target))
+    dg.finish(dg.replay(source, lambda *_: model, output=target, overwrite=True))
     return Path(target)
 
 
@@ -271,7 +271,7 @@ def test_from_a_photo_to_the_wall_and_to_paper(bundled: Model, wall: np.ndarray)
     paper = {"size": "9x12cm", "dpi": 60, "bleed": "3mm"}
     refine = {"refine": "photo of a fox", "refine_scale": 1.5}
     events = fill(bundled, "wall.png", "drawing of a fox", **paper, **refine)
-    assert "1 picture for 1 frame, 4 rows" in texts(events, Estimate)
+    assert "1 picture for 1 frame; the network is asked 4 times" in texts(events, Estimate)
     assert "120 x 90 mm as cut" in texts(events)
     assert " DPI" in texts(events)
     made = {path.relative_to("o").as_posix() for path in Path("o").rglob("*.*")}
@@ -461,8 +461,14 @@ def test_what_cannot_be_painted_is_refused_before_anything_is_written(
     bundled: Model, wall: np.ndarray, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     before = tree(tmp_path)
-    spec = FrameSpec.of(**{"prompts": "a fox"} | QUICK | changes)
     with pytest.raises(InputError) as refused:
-        list(fill_frames(bundled, "wall.png", spec, Path("o")))
+        list(
+            fill_frames(
+                bundled,
+                "wall.png",
+                FrameSpec.of(**{"prompts": "a fox"} | QUICK | changes),
+                Path("o"),
+            )
+        )
     assert words in refused.value.message
     assert tree(tmp_path) == before

@@ -118,7 +118,11 @@ def test_a_frame_is_the_same_from_json() -> None:
     again = Frame.from_json_object(json.loads(json.dumps(frame.json_object())))
     assert again.json_object() == frame.json_object()
     assert again.opening == frame.opening
-    for damage in ({"opening": [1, 2]}, {"reasons": None}, {"score": "high"}):
+    points = frame.json_object()["opening"]
+    for damage in (
+        *({"opening": [1, 2]}, {"reasons": None}, {"score": "high"}),
+        *({"outer": [(8, value), *points[1:]]} for value in (None, 1e300, -2e6)),
+    ):
         with pytest.raises(InputError, match="damaged"):
             Frame.from_json_object(frame.json_object() | damage)
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 from digressions.errors import ImageError, OutputError
 from digressions.events import completed
 from digressions.images import image_files as images
-from digressions.images.contact_sheet import contact_sheet
+from digressions.images.contact_sheet import comparison_sheet, contact_sheet
 from digressions.images.image_files import (
     cover,
     read_image,
@@ -30,8 +30,9 @@ from digressions.images.image_files import (
     to_tensor,
     write_image,
 )
-from digressions.images.source_image import source_image
-from digressions.images.text_chunks import xmp_packet
+from digressions.images.mask_files import source_mask
+from digressions.images.source_image import SourceImage, source_image
+from digressions.images.xmp import xmp_packet
 from digressions.mosaics.deep_zoom import write_single
 
 TEXT = {"parameters": "écrite à la main, 亀 🐢\nSteps: 3", "digressions": '{"a": "ünï\\u0000"}'}
@@ -109,8 +110,11 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path: Path, suffix: str) -> None:
 
 def test_float_grey_is_0_to_1(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    Image.fromarray(np.array([[-1.0, 0.0, 0.5, 1.0, 2.0]], np.float32)).save(path)
+    Image.fromarray(np.array([[-0.0005, 0.0, 0.5, 1.0, 1.0005]], np.float32)).save(path)
     assert read_image(path)[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+    Image.fromarray(np.array([[0.0, 0.5, 255.0]], np.float32)).save(path)
+    with pytest.raises(ImageError, match="its floats go from 0 to 255, and those of a picture"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1", "RGB", "CMYK"])
@@ -151,7 +155,7 @@ def test_a_mask_is_white_where_to_paint_and_transparent_is_keep(tmp_path: Path) 
     mask[0, 1] = (0, 0, 0, 255)
     mask[0, 2] = (255, 255, 255, 0)
     Image.fromarray(mask).save(tmp_path / "m.png")
-    assert source_image(tmp_path / "m.png", mask=True).pixels.tolist() == [[255, 0, 0]]
+    assert source_mask(tmp_path / "m.png").pixels.tolist() == [[255, 0, 0]]
 
 
 # --- bad input -------------------------------------------------------------------------------
@@ -237,14 +241,14 @@ def test_the_limit_is_the_callers(tmp_path: Path, photo: np.ndarray) -> None:
     read_image(tmp_path / "a.png", max_pixels=64 * 48)
 
 
-@pytest.mark.parametrize("mask", [False, True])
-def test_a_bad_file_has_no_hash(tmp_path: Path, mask: bool) -> None:
+@pytest.mark.parametrize("read", [source_image, source_mask])
+def test_a_bad_file_has_no_hash(tmp_path: Path, read: Callable[[Path], SourceImage]) -> None:
     (tmp_path / "text.png").write_bytes(b"hello")
     (tmp_path / "bomb.png").write_bytes(bomb(15_000, 15_000))
     os.mkfifo(tmp_path / "pipe.png")
     for name in ("text.png", "bomb.png", "pipe.png", "none.png", "."):
         with pytest.raises(ImageError) as error:
-            source_image(tmp_path / name, mask=mask)
+            read(tmp_path / name)
         assert str(tmp_path / name) in str(error.value)
 
 
@@ -338,7 +342,7 @@ def test_what_is_read_or_fitted_can_be_changed(tmp_path: Path, photo: np.ndarray
         read_image(path),
         source_image(path).pixels,
         source_image(photo).pixels,
-        source_image(path, mask=True).pixels,
+        source_mask(path).pixels,
         resample(photo, 20, 10),
         cover(photo, 20, 20),
     ):
@@ -349,10 +353,11 @@ def test_pixels_and_hash_are_those_of_the_file(tmp_path: Path, photo: np.ndarray
     path = tmp_path / "a.jpg"
     Image.fromarray(photo).save(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    picture, of_picture = source_image(path)
-    mask, of_mask = source_image(path, mask=True)
+    picture, of_picture = source_image(path)[:2]
+    mask, of_mask = source_mask(path)[:2]
     assert np.array_equal(picture, read_image(path))
-    assert np.array_equal(mask, np.asarray(Image.fromarray(picture).convert("L")))
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
+    assert np.array_equal(mask[(grey > 8) & (grey < 247)], grey[(grey > 8) & (grey < 247)])
     assert of_picture == of_mask == {"path": str(path), "sha256": digest}
 
 
@@ -398,7 +403,7 @@ def test_a_text_that_does_not_fit_is_one_line(
     tmp_path: Path, photo: np.ndarray, suffix: str, text: str, reason: str
 ) -> None:
     with pytest.raises(OutputError, match=reason):
-        write_image(tmp_path / f"a{suffix}", photo, {"parameters": text})
+        write_image(tmp_path / f"a{suffix}", photo, {"digressions": text})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -490,7 +495,28 @@ def test_a_contact_sheet_shows_every_picture_whole(count: int, labelled: bool) -
         assert (sheet == picture[0, 0]).all(-1).sum() >= 12 * 20
 
 
-def test_a_contact_sheet_takes_any_sizes_and_cuts_long_labels() -> None:
+def ink(sheet: np.ndarray) -> float:
+    """How much is written on a sheet of black pictures."""
+    return float((sheet.astype(float).mean(-1) - 25).clip(0).sum())
+
+
+@pytest.mark.parametrize(
+    "label", ["seed 12345678901234567890", "balance 12.3 % (seed 4)", "a frog " * 9, "w" * 60, ""]
+)
+def test_no_label_of_a_sheet_is_cut(label: str) -> None:
+    """Under a small picture there is as much of it as under a large one."""
+    small, large = (np.zeros((side, side, 3), np.uint8) for side in (16, 900))
+    wanted = ink(contact_sheet([large], labels=[label]))
+    assert ink(contact_sheet([small], labels=[label])) == pytest.approx(wanted, rel=0.03)
+    both = contact_sheet([small, small], columns=2, labels=[label, "b"])
+    only = ink(contact_sheet([small], labels=["b"]))
+    assert ink(both) - only == pytest.approx(wanted, rel=0.03, abs=1)
+    table = [comparison_sheet([[large]], [text], ["x"]) for text in (label, "")]
+    narrow = [comparison_sheet([[small]], [text], ["x"], least=16) for text in (label, "")]
+    assert ink(narrow[0]) - ink(narrow[1]) == pytest.approx(ink(table[0]) - ink(table[1]), rel=0.03)
+
+
+def test_a_contact_sheet_takes_any_sizes() -> None:
     pictures = [np.full((12, 40, 3), 90, np.uint8), np.full((30, 20, 3), 150, np.uint8)]
     sheet = contact_sheet(pictures, columns=2, labels=["a frog " * 50, "b"])
     for picture in pictures:

@@ -200,7 +200,7 @@ IDLE: list[tuple[tuple[str, ...], str]] = [
             ("--safe", "3mm"),
             ("--mat", "3mm"),
             ("--dpi", "300"),
-            ("--fit", "whole"),
+            ("--fit", "contain"),
             ("--marks",),
             ("--proof",),
             ("--print-as", "tif"),

@@ -32,11 +32,11 @@ LAYERS = [
     "generate",
     "models",
     "images prompts diffusion",
-    "files events errors geometry homography device",
+    "files events errors geometry homography device pace",
 ]
 BESIDE = {
     *[("worlds", "mosaics"), ("frames", "prints"), ("files", "errors"), ("geometry", "errors")],
-    *[("homography", "errors"), ("device", "errors")],
+    *[("homography", "errors"), ("device", "errors"), ("pace", "events")],
 }
 DOORS = {"__init__", "__main__"}  # open to everything
 HEIGHT = {room: height for height, layer in enumerate(LAYERS[::-1]) for room in layer.split()}

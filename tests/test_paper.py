@@ -70,13 +70,13 @@ def test_what_is_seen_is_all_of_the_picture_or_all_of_the_paper(
     sheet: Sheet, picture: Size
 ) -> None:
     whole, seen = Box(0, 0, *picture), sheet.inner(sheet.mat)
-    fitted = placement(sheet, picture, "whole")
+    fitted = placement(sheet, picture, "contain")
     assert fitted.crop == whole
     assert inside(fitted.target, sheet.inner(max(sheet.mat, sheet.safe)))
-    mirrored = placement(sheet, picture, "fill", "mirror")
+    mirrored = placement(sheet, picture, "cover", "mirror")
     assert mirrored.target == seen
     assert any(a == b for a, b in zip(mirrored.crop.size, picture, strict=True))
-    assert placement(sheet, picture, "fill", "picture").target == sheet.inner(-sheet.bleed)
+    assert placement(sheet, picture, "cover", "picture").target == sheet.inner(-sheet.bleed)
 
 
 def test_a4_in_pixels() -> None:
@@ -138,5 +138,5 @@ def test_the_dpi_that_a_refusal_names_fits() -> None:
 
 
 def test_another_fit_is_refused_with_the_choices() -> None:
-    with pytest.raises(InputError, match="fill, whole"):
+    with pytest.raises(InputError, match="cover, contain"):
         placement(Sheet(A4, 240), Size(9, 9), "stretch")

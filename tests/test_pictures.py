@@ -345,7 +345,7 @@ def written(model: Model, target: Path, **parameters: Any) -> list[Path]:
 
 def replayed(source: Path, loaded: Model, **options: Any) -> tuple[Path, list[str]]:
     target = source.with_name(f"again{source.suffix}")
-    found = list(replay_file(source, lambda name: loaded, output=target, **options))
+    found = list(replay_file(source, lambda *_: loaded, output=target, overwrite=True, **options))
     assert [event.path for event in found if isinstance(event, Saved)] == [target]
     return target, notes(found)
 
@@ -393,14 +393,15 @@ def test_a_file_keeps_everything_that_it_was_made_by(
     assert (record.image.path, record.mask.path) == (files["image"], files["mask"])
     assert record.palette == {"colours": ["navy"]}
     assert (record.enlarge, record.upscaler) == (2, "realesrgan-animevideo")
-    assert read_image(path).shape == (2 * SIDE, 2 * SIDE, 3)
+    assert read_image(path).shape == (2 * 48, 2 * 64, 3)
     assert record.params.seed == FEW["seed"]
 
 
 def test_several_pictures_come_with_a_sheet(bundled: Model, tmp_path: Path) -> None:
     paths = written(bundled, tmp_path / "frog.png", n=2)
     assert sorted(path.name for path in paths) == ["frog-3.png", "frog-4.png", "frog-sheet.png"]
-    assert read_text(tmp_path / "frog-sheet.png")["seeds"] == "[3, 4]"
+    with pytest.raises(InputError, match=r"frog-sheet.png is a contact sheet: replay .*frog-3.png"):
+        replayed(tmp_path / "frog-sheet.png", bundled)
     again, _ = replayed(tmp_path / "frog-4.png", bundled)
     difference = np.abs(read_image(again).astype(int) - read_image(tmp_path / "frog-4.png"))
     assert difference.max() <= 1  # painted in another batch

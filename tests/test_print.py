@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from digressions.generate.params import ResolvedParams
 from digressions.generate.replay import ReplayRequest
 from digressions.geometry import Size
 from digressions.images.image_files import read_image, read_text, write_image
-from digressions.images.text_chunks import texts_of_xmp
+from digressions.images.xmp import texts_of_xmp
 from digressions.prints.print_file import read_pdf_text
 from digressions.prints.print_spec import PrintSpec
 from digressions.prints.printing import print_picture, replay_print
@@ -58,21 +57,6 @@ def picture(tmp_path: Path, photo: np.ndarray) -> Path:
 @pytest.fixture
 def printer(tmp_path: Path) -> Path:
     return saved(tmp_path, cmyk())
-
-
-@pytest.fixture
-def tool() -> Callable[..., str]:
-    """Runs another program and gives back what it prints."""
-
-    def run(name: str, *arguments: object) -> str:
-        if shutil.which(name) is None:
-            assert os.environ.get("DIGRESSIONS_REQUIRE_PRINT_TOOLS") != "1", f"no {name}"
-            pytest.skip(f"{name} is not installed")
-        ran = subprocess.run([name, *map(str, arguments)], capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-
-    return run
 
 
 def exif_of(tool: Callable[..., str], path: Path) -> dict[str, object]:
@@ -176,7 +160,7 @@ def test_a_named_paper_lies_as_the_picture(digress: Digress, picture: Path) -> N
 
 
 def test_whole_leaves_paper_free_and_the_safe_area_too(digress: Digress, picture: Path) -> None:
-    options = ["--size", "2x2in", "--dpi", "100", "--fit", "whole", "--safe", "0.2in", *PLAIN]
+    options = ["--size", "2x2in", "--dpi", "100", "--fit", "contain", "--safe", "0.2in", *PLAIN]
     digress("print", picture, *options, "-o", "a.png")
     page = read_image("a.png")
     inked = (page != 255).any(-1)
@@ -285,7 +269,7 @@ BAD = [
     (["--size", "A4", "--dpi", "0"], "--dpi 0"),
     (["--size", "A4", "--bleed", "3"], "--bleed '3' has no unit"),
     (["--size", "A4", "--mat", "11cm"], "--mat 110mm"),
-    (["--size", "A4", "--fit", "some"], "--fit 'some' is not known: choose one of fill, whole"),
+    (["--size", "A4", "--fit", "some"], "--fit 'some' is not known: choose one of cover, contain"),
     (["--size", "A4", "--edge", "some"], "--edge 'some'"),
     (["--size", "A4", "--intent", "best"], "--intent 'best'"),
     (["--size", "A4", "--icc", "none.icc"], "none.icc: there is no such file"),
@@ -336,7 +320,8 @@ def test_a_write_that_fails_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    ran = digress("print", picture, "--size", "A6", "--proof", "-o", f"a{suffix}", *PLAIN)
+    paper = ("--size", "A6", "--proof", "--overwrite", *PLAIN)
+    ran = digress("print", picture, *paper, "-o", f"a{suffix}")
     assert ran.code == 2
     assert "No space left on device" in ran.err
     assert tree(tmp_path) == before
@@ -352,7 +337,7 @@ def test_a_print_says_what_it_does_and_where_it_is(picture: Path, tmp_path: Path
     events = list(print_picture(picture, A6.but(proof=True), output))
     texts = [event.text for event in events if isinstance(event, Note) and event.level == "info"]
     assert texts[0] == "148 x 105 mm as cut (A6), 3 mm bleed, 606 x 437 px at 100 DPI"
-    assert "`fit` whole keeps it" in texts[1]
+    assert "`fit` contain keeps it" in texts[1]
     assert [e for e in events if isinstance(e, Progress)][-1].done == 413
     saved = [event for event in events if isinstance(event, Saved)]
     assert [event.path for event in saved] == [output, tmp_path / "a-proof.png"]
@@ -370,7 +355,7 @@ def test_a_print_is_the_same_of_every_form_of_a_picture(photo: np.ndarray, tmp_p
     with pytest.raises(InputError, match="a picture in memory"):
         list(
             replay_print(
-                ReplayRequest(Path(), read_text(tmp_path / "0.png"), tmp_path / "again.png")
+                ReplayRequest(tmp_path, read_text(tmp_path / "0.png"), tmp_path / "again.png")
             )
         )
 
@@ -379,11 +364,11 @@ def test_a_print_is_the_same_of_every_form_of_a_picture(photo: np.ndarray, tmp_p
 def test_a_replayed_print_is_the_same_file(
     picture: Path, printer: Path, tmp_path: Path, suffix: str
 ) -> None:
-    spec = A6 if suffix == ".png" else A6.but(icc=printer, fit="whole", mat="1cm", marks=True)
+    spec = A6 if suffix == ".png" else A6.but(icc=printer, fit="contain", mat="1cm", marks=True)
     first, again = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     list(print_picture(picture, spec, first))
     texts = read_text(first) if suffix == ".png" else read_pdf_text(first)
-    events = list(replay_print(ReplayRequest(Path(), texts, again)))
+    events = list(replay_print(ReplayRequest(Path("a.png"), texts, again)))
     assert events[-1] == Saved(again, details=events[-1].details)
     assert again.read_bytes() == first.read_bytes()
 
@@ -395,25 +380,25 @@ def test_a_print_of_another_picture_or_profile_is_not_replayed(
     texts = read_text(tmp_path / "a.jpg")
     for damaged in ("{", "[]", '{"image": {}}', json.dumps({"image": 3})):
         with pytest.raises(InputError, match=r"is not there|damaged"):
-            list(replay_print(ReplayRequest(Path(), {"print": damaged}, tmp_path / "b.jpg")))
+            list(replay_print(ReplayRequest(Path("a.png"), {"print": damaged}, tmp_path / "b.jpg")))
     saved(tmp_path, lab(), printer.name)
     with pytest.raises(InputError, match="nothing is printed by"):
-        list(replay_print(ReplayRequest(Path(), texts, tmp_path / "b.jpg")))
+        list(replay_print(ReplayRequest(Path("a.png"), texts, tmp_path / "b.jpg")))
     write_image(picture, photo[::-1])
     with pytest.raises(InputError, match="is not the picture it was"):
-        list(replay_print(ReplayRequest(Path(), texts, tmp_path / "b.jpg")))
+        list(replay_print(ReplayRequest(Path("a.png"), texts, tmp_path / "b.jpg")))
     assert not (tmp_path / "b.jpg").exists()
 
 
 def test_a_spec_survives_json_and_checks_what_it_is_given(printer: Path) -> None:
-    spec = A6.but(icc=printer, safe="0.25in", mat="40px", fit="whole")
+    spec = A6.but(icc=printer, safe="0.25in", mat="40px", fit="contain")
     assert PrintSpec.from_json_object(json.loads(spec.json_line())) == spec
     for changes, words in (
         ({"bleed": 3}, "bleed 3 has no unit: write '3mm'"),
         ({"bleed": "3"}, "bleed '3' has no unit"),
         ({"dpi": 0}, "dpi 0 is out of range: 1 to 2400"),
         ({"dpi": "240"}, "dpi is '240': it must be a whole number"),
-        ({"fit": "some"}, "fit 'some' is not known: choose one of fill, whole"),
+        ({"fit": "some"}, "fit 'some' is not known: choose one of cover, contain"),
         ({"mat": "11cm"}, "mat 110mm on both sides leaves nothing"),
         ({"size": "A9"}, "size 'A9' is not known: did you mean"),
         ({"paper": "A4"}, "paper is not a parameter"),

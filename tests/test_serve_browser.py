@@ -248,5 +248,17 @@ def test_the_screensaver_moves_and_leaves_on_a_key(chromium: Any, home: str) -> 
         page.until(lambda: page.facts().get("flying") == "false")
 
 
+def test_a_page_whose_files_are_elsewhere_says_so(chromium: Any, home: str) -> None:
+    """As behind a proxy under a path, opened without the last slash."""
+    seen = "return getComputedStyle(document.getElementById('lost')).display"
+    with opened(chromium, home) as page:
+        assert page.js(seen) == "none"
+    chromium.get(f"{home}page/index.html")  # which looks for its files in page/page/
+    page = Page(chromium)
+    assert page.js(seen) == "block"
+    assert "If its address does not end with" in page.js("return document.body.innerText")
+    chromium.get_log("browser")
+
+
 def address_now(page: Page) -> str:
     return page.js("return location.hash")

@@ -119,9 +119,9 @@ def test_what_cannot_fit_is_refused_and_leaves_nothing(
 ) -> None:
     with pytest.raises(InputError, match=r"reuse 4000: .* do not fit in 0.2 MB"):
         site(tmp_path / "site", 4000, 200_000)  # before anything is painted
-    small = site(tmp_path / "site", most=75_000)
-    assert small.expected(world) == 75_000
-    with pytest.raises(InputError, match=r"reuse 70: .* do not fit in 0.075 MB"):
+    small = site(tmp_path / "site", most=105_000)
+    assert small.expected(world) == 105_000
+    with pytest.raises(InputError, match=r"reuse 70: .* do not fit in 0.105 MB"):
         small.write(world, bank)
     assert not (tmp_path / "site").exists()
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []

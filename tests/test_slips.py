@@ -194,6 +194,41 @@ def test_a_path_is_printed_as_it_is(digress: Digress, name: str) -> None:
     assert "there is no such file" in digress("upscale", "[red]none[/].png").err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("upscale", "`seed`.png"),
+        ("upscale", "`seed`"),
+        ("upscale", "`seed`.txt"),
+        ("upscale", "fox.png", "-o", "`seed`.xyz"),
+        ("upscale", "fox.png", "-o", "`seed`.txt/fox.png"),
+        ("print", "fox.png", "--size", "A4", "-o", "`seed`.xyz"),
+        ("print", "fox.png", "--size", "A4", "--icc", "`seed`.icc"),
+        ("paint", "a frog", "-o", "`seed`"),
+        ("paint", "a frog", "-o", "`seed`.xyz"),
+        ("paint", "a frog", "--image", "fox.png", "--mask", "`seed`.png"),
+        ("paint", "a frog", "--image", "fox.png", "--mask", "`size`.png"),
+        ("mosaic", "a frog", "-o", "`seed`.txt"),
+        ("zoom", "a frog", "--cache", "`seed`"),
+        ("zoom", "a frog", "--cache", "`seed`.txt"),
+        ("zoom", "a frog", "-o", "`seed`.xyz"),
+        ("frame", "`seed`.png", "--find"),
+        ("replay", "`seed`.txt"),
+        ("replay", "`seed`"),
+    ],
+    ids=" ".join,
+)
+def test_backquotes_in_a_path_name_no_option(
+    refused: Callable[..., str], photo: np.ndarray, line: tuple[str, ...]
+) -> None:
+    Path("`seed`").mkdir()
+    Path("`seed`.txt").write_text("a frog")
+    write_image("`size`.png", photo[:8, :8])
+    said = refused(*line)
+    assert "`seed`" in said or "`size`.png" in said
+    assert "--seed" not in said
+
+
 @pytest.mark.parametrize("command", ["paint", "ensemble", "mosaic"])
 def test_backquotes_in_a_prompt_name_no_option(digress: Digress, command: str) -> None:
     more = ("a fox",) if command == "ensemble" else ()

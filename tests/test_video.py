@@ -19,7 +19,7 @@ from digressions.images.image_files import read_image, read_text
 from digressions.images.video import (
     Film,
     FrameList,
-    _insert_comment,
+    _insert,
     check_video,
     read_video_text,
     write_video,
@@ -159,7 +159,7 @@ def test_a_comment_goes_into_a_long_gif_without_reading_it_whole(tmp_path: Path)
         gif.write(head)
         gif.truncate(200_000_000)  # a hole: takes no disk
     tracemalloc.start()
-    _insert_comment(tmp_path / "long.gif", b"<comment>")
+    _insert(tmp_path / "long.gif", b"<comment>")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4_000_000

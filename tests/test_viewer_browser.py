@@ -267,6 +267,48 @@ def test_nothing_covers_the_picture_at_home(
         assert (right - left) * (bottom - top) > 0.28 * width * height
 
 
+SCREENS = [(390, 844), (844, 390), (320, 568), (900, 860), (1280, 800)]
+
+
+@pytest.mark.parametrize(("width", "height"), SCREENS)
+def test_what_is_said_of_a_cell_does_not_cover_the_caption(
+    chromium: Any, tmp_path: Path, width: int, height: int
+) -> None:
+    """Of a few large cells it is said while the whole picture is shown, and its caption too."""
+    completed(write_deep_zoom([picture()], 2048, 1536, tmp_path))
+    facts, seeds = ["12 pictures", "3.1 Mpx", "seed 7"], [2**63 + n for n in range(12)]
+    index = write_viewer(
+        tmp_path, width=2048, height=1536, title="frog", facts=facts, rows=3, columns=4, seeds=seeds
+    )
+    with opened(chromium, index.as_uri(), width, height, mobile=width < 850) as page:
+        page.until(lambda: page.js("return document.getElementById('where').matches('.shown')"))
+        assert not page.js("return document.body.matches('.away')")
+        time.sleep(0.8)  # it slides in
+        boxes = page.js(
+            "return ['where', 'label', 'controls'].map((id) => { const b = document"
+            ".getElementById(id).getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]"
+            "})"
+        )
+        (left, top, right, bottom), *others = boxes
+        assert left >= 0
+        assert top >= 0
+        assert right <= width
+        for x0, y0, x1, y1 in others:
+            assert right <= x0 or left >= x1 or bottom <= y0 or top >= y1
+
+
+@pytest.mark.parametrize("mobile", [True, False])
+def test_buttons_stay_where_nothing_hovers(chromium: Any, folder: Path, mobile: bool) -> None:
+    """A mouse brings them back as soon as it moves; a finger would have to guess."""
+    size = (390, 844) if mobile else (1280, 800)
+    with opened(chromium, (folder / "index.html").as_uri(), *size, mobile=mobile) as page:
+        page.press("+")
+        page.until(lambda: page.js("return document.body.matches('.away.idle')"))
+        time.sleep(0.8)  # they fade
+        style = "return getComputedStyle(document.getElementById('controls')).opacity"
+        assert page.js(style) == ("1" if mobile else "0")
+
+
 def test_missing_tiles_are_named(chromium: Any, tmp_path: Path) -> None:
     index = write_viewer(tmp_path, width=2048, height=2048, title="a frog", rows=8, columns=8)
     chromium.get(index.as_uri())

@@ -115,9 +115,13 @@ def test_only_what_shows_is_painted_and_all_of_it_before_the_film(tmp_path: Path
     with a_world(tmp_path, painter=painter) as world:
         film = ZoomFilm(world.looped(choose_loop(world, 2)), Size(96, 96), 12, 24)
         needed, before = film.needed(), painter.count
-        ready = list(film.preparing(needed))
-        assert ready == sorted(ready)
-        assert ready[-1] == needed.total == len(needed.pictures) + len(needed.canvases)
+        for work, all_of_them in (
+            (film.painting(needed), needed.pictures),
+            (film.enlarging(needed), needed.canvases),
+        ):
+            ready = list(work)
+            assert ready == sorted(ready)
+            assert ready[-1] == len(all_of_them)
         # The root is not painted, and some were to choose the loop.
         assert painter.count - before <= len(needed.pictures)
         count = painter.count
@@ -127,18 +131,16 @@ def test_only_what_shows_is_painted_and_all_of_it_before_the_film(tmp_path: Path
         assert set(needed.canvases) <= set(needed.pictures)
 
 
-def test_the_cost_is_told_after_one_batch(film: ZoomFilm) -> None:
-    film.world.batch_size = 4
+def test_the_cost_is_told_and_nothing_painted(film: ZoomFilm) -> None:
     needed = film.needed()
     before = film.world.missing(needed.pictures)
     cost = film.cost(needed)
     pictures = len(needed.pictures) - 1  # the root is there
     assert (cost.pictures, cost.canvases) == (pictures, len(needed.canvases))
     assert cost.done == pictures - len(before)
-    assert cost.seconds > 0
-    assert len(before) - len(film.world.missing(needed.pictures)) == 4
-    list(film.preparing(needed))
-    assert film.cost(needed) == (pictures, pictures, cost.canvases, 0)
+    assert film.world.missing(needed.pictures) == before
+    list(film.painting(needed))
+    assert film.cost(needed) == (pictures, pictures, cost.canvases)
 
 
 def test_far_fewer_pictures_are_needed_than_a_level_has(tmp_path: Path) -> None:

@@ -123,7 +123,6 @@ def test_a_film_is_made_and_says_what_it_costs_and_how_it_closes(
     assert ran.code == 0, ran.err
     first, *_, last = ran.out.splitlines()
     assert re.match(r"2 levels in 12 frames of 64x64 \(3.0 s\): \d+ pictures of 32 in", first)
-    assert re.search(r", about \d+ s$", first)
     residuals = re.search(r"falls into 5/\d+ and closes: .* to (\S+) grey .* to (\S+)\n", ran.out)
     assert residuals
     assert all(float(value) <= 1 for value in residuals.groups())
@@ -229,7 +228,14 @@ def run_until(
 def test_a_film_that_was_killed_goes_on_and_becomes_the_same(
     digress: Digress, tmp_path: Path
 ) -> None:
-    one = ("--batch-size", "1", "-o", "frames")
+    one = (
+        "--batch-size",
+        "1",
+        "--dtype",
+        "float32",
+        "-o",
+        "frames",
+    )  # as the model in this process
     cache, folder = tmp_path / "out" / "worlds.sqlite", tmp_path / "frames"
 
     code, text = run_until(tmp_path, signal.SIGINT, lambda: kept(cache) >= 5, *one)
@@ -248,9 +254,10 @@ def test_a_film_that_was_killed_goes_on_and_becomes_the_same(
     assert code == -signal.SIGKILL
     assert 2 <= len(frames(folder)) < 12
 
-    ran = digress(*small(*one))
+    # The model of this process has other defaults for the root, which is in the cache already.
+    ran = digress(*small(*one, "--overwrite"))
     assert ran.code == 0, ran.err
-    assert "31 of them are already painted;" in ran.out  # all: it was killed while it filmed
+    assert "31 of them are already painted" in ran.out  # all: it was killed while it filmed
     whole = digress(*small("--batch-size", "1", "-o", "whole", "--cache", "other.sqlite"))
     assert whole.code == 0
     pairs = list(zip(frames(folder), frames(tmp_path / "whole"), strict=True))

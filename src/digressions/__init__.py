@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .api import fill_frames as fill_frames
     from .api import film as film
     from .api import find_frames as find_frames
-    from .api import finish as finish
     from .api import hang as hang
     from .api import mosaic as mosaic
     from .api import paint as paint
@@ -38,6 +37,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .generate.params import GenerationParams as GenerationParams
     from .generate.params import ResolvedParams as ResolvedParams
     from .generate.pictures import Picture as Picture
+    from .generate.results import finish as finish
     from .models.base import Model as Model
     from .models.loading import load as load
     from .mosaics.mosaic_spec import BuildParams as BuildParams
@@ -48,8 +48,8 @@ __version__ = "0.1.0"
 _HOMES = {
     **dict.fromkeys(
         (
-            *("ensemble", "film", "find_frames", "fill_frames", "finish", "hang", "mosaic"),
-            *("paint", "print_file", "replay", "upscale"),
+            *("ensemble", "film", "find_frames", "fill_frames", "hang", "mosaic", "paint"),
+            *("print_file", "replay", "upscale"),
         ),
         "api",
     ),
@@ -57,6 +57,7 @@ _HOMES = {
     **dict.fromkeys(("Estimate", "Note", "Preview", "Progress", "Saved"), "events"),
     **dict.fromkeys(("GenerationParams", "ResolvedParams"), "generate.params"),
     "Picture": "generate.pictures",
+    "finish": "generate.results",
     "Model": "models.base",
     "load": "models.loading",
     "BuildParams": "mosaics.mosaic_spec",

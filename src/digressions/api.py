@@ -13,21 +13,20 @@ of the command line. What a command line would note becomes a warning; what is w
 
 from __future__ import annotations
 
-import functools
 import importlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from .ensembles.ensemble_spec import EnsembleSpec
 from .errors import InputError
-from .events import Event, Note, Saved
-from .files import slug
+from .events import Event
+from .files import output_path
 from .frames.frame_spec import FrameSpec
-from .generate.declare import takes
 from .generate.kinds import check_model
 from .generate.params import PaintSpec, UpscaleSpec
+from .generate.results import finish, pictures_among, warn
+from .generate.signatures import takes
 from .mosaics.mosaic_spec import BuildParams, MosaicSpec
 from .prints.print_spec import PrintSpec
 from .worlds.world_spec import FilmSpec
@@ -76,13 +75,19 @@ def paint(
 
 @takes(EnsembleSpec, instead="prompt")
 def ensemble(
-    model: Model, prompts: Iterable[str], *, output: str | Path | None = None, **parameters: Any
+    model: Model,
+    prompts: Iterable[str],
+    *,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    **parameters: Any,
 ) -> Iterator[Event]:
     """Paints several prompts as one picture, or compares ways of combining them.
 
     Args:
         prompts: Two or more, or concepts for ``both_ways``.
-        output: The file; ``out/PROMPTS.png`` if not given.
+        output: The file; a free name after ``out/PROMPTS.png`` if not given.
+        overwrite: Whether what is at ``output`` may go, whatever made it.
         parameters: Those of `EnsembleSpec`: ``combine``, ``weights``, ``compare``, ``sweep``, ...
     """
     from .ensembles.ensemble import paint_ensemble
@@ -92,7 +97,7 @@ def ensemble(
         raise InputError("`prompts` are several texts: a list of them, not one text")
     texts = list(prompts)
     spec = EnsembleSpec.of(prompts=texts, **parameters)
-    return paint_ensemble(model, spec, _output(output, f"{slug(' '.join(texts))}.png"))
+    return paint_ensemble(model, spec, _output(output), overwrite=overwrite)
 
 
 @takes(MosaicSpec)
@@ -109,7 +114,7 @@ def mosaic(
 
     Args:
         prompt: Of the base image and, where ``cell_prompt`` does not say otherwise, of its cells.
-        output: The folder; ``out/PROMPT`` if not given.
+        output: The folder; ``out/PROMPT`` if not given, with a number where that is another's.
         making: Batch size and extra files, which change nothing in the pictures: a `BuildParams`,
             or its parameters by name.
         executor: Whose workers paint; this process if not given. See `distributed`.
@@ -120,7 +125,7 @@ def mosaic(
     check_model(model)
     spec = MosaicSpec.of(prompt=prompt, **parameters)
     how = BuildParams.of(**making) if isinstance(making, Mapping) else making
-    return build(model, spec, _output(output, slug(prompt)), how, executor=executor)
+    return build(model, spec, _output(output), how, executor=executor)
 
 
 @takes(FilmSpec)
@@ -129,14 +134,16 @@ def film(
     prompt: str,
     *,
     output: str | Path | None = None,
+    overwrite: bool = False,
     executor: Executor[Model] | None = None,
     **parameters: Any,
 ) -> Iterator[Event]:
     """Makes a film that falls into a picture made of pictures and comes out where it began.
 
     Args:
-        output: ``.mp4``, ``.webm``, ``.gif``, ``.webp``, or a folder for PNGs; ``out/PROMPT.mp4``
-            if not given.
+        output: ``.mp4``, ``.webm``, ``.gif``, ``.webp``, or a folder for PNGs; a free name after
+            ``out/PROMPT.mp4`` if not given.
+        overwrite: Whether what is at ``output`` may go, whatever made it.
         executor: Whose workers paint; this process if not given.
         parameters: Those of `FilmSpec`: ``levels``, ``seconds``, ``frame_size``, ``grid``, ...
     """
@@ -144,11 +151,13 @@ def film(
 
     check_model(model)
     spec = FilmSpec.of(prompt=prompt, **parameters)
-    return make_film(model, spec, _output(output, f"{slug(prompt)}.mp4"), executor=executor)
+    return make_film(model, spec, _output(output), overwrite=overwrite, executor=executor)
 
 
 def find_frames(photo: PictureLike, *, focal_35mm: float | None = None) -> list[Frame]:
     """The picture frames in a photo, the surest first.
+
+    `fill_frames` numbers them in another order: by place, see `frames.choosing.numbered`.
 
     Args:
         photo: A photo of a wall.
@@ -173,22 +182,25 @@ def fill_frames(
     photo: PictureLike,
     *prompts: str,
     output: str | Path | None = None,
+    overwrite: bool = False,
     **parameters: Any,
 ) -> Iterator[Event]:
-    """Paints pictures into the frames of a photo: candidates, the finished room, a print.
+    """Paints pictures into the frames of a photo: candidates, the finished room, a print; or finds
+    the frames (``find``), hangs pictures of your own (``insert``), explains colours (``explain``).
 
     Args:
         photo: A photo of a wall.
         prompts: What to paint, one for each frame; the surest frames if ``frame`` names none.
-        output: The folder; ``out/PHOTO-frame`` if not given.
+        output: The folder; ``out/PHOTO-frame`` if not given, with a number where its pictures are
+            others.
+        overwrite: Whether what is in ``output`` may go, whatever made it.
         parameters: Those of `FrameSpec`: ``n``, ``pick``, ``refine``, ``size`` of the paper, ...
     """
-    from .frames.filling import fill_frames as filling
+    from .frames.framing import use_frames
 
     check_model(model)
     spec = FrameSpec.of(prompts=list(prompts), **parameters)
-    name = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
-    return filling(model, photo, spec, _output(output, f"{name}-frame"))
+    return use_frames(model, photo, spec, _output(output), overwrite=overwrite)
 
 
 def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
@@ -199,20 +211,40 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
         photo: The photo that the frame was found in.
         frame: One of `find_frames`.
         picture: Any picture; it is cut to the frame's aspect.
+
+    Raises:
+        InputError: It is no such frame, or lies outside the photo.
     """
+    from .frames.choosing import notes_on_hanging
+    from .frames.find import Frame
     from .frames.inserting import hang_picture
+    from .generate.metadata import KEY
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
 
-    return MadePicture(*hang_picture(source_image(photo), frame, source_image(picture)))
+    if not isinstance(frame, Frame):
+        raise InputError(
+            f"`frame` is {frame!r:.40}: it must be one of those that find_frames gives, such as "
+            "find_frames(photo)[0]",
+            field="frame",
+        )
+    wall, own = source_image(photo), source_image(picture)
+    for note in [*wall.notes(), *notes_on_hanging(own, frame, "the frame")]:
+        warn(note, 1)
+    painted = getattr(picture, "text", {})  # how one of our pictures was painted
+    pixels, text = hang_picture(wall, frame, own, text=painted)
+    return MadePicture(pixels, text | {key: painted[key] for key in (KEY,) if key in painted})
 
 
 @takes(PrintSpec)
-def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
+def print_file(
+    picture: PictureLike, output: str | Path, *, overwrite: bool = False, **parameters: Any
+) -> Path:
     """Makes a file for a printer, of an exact size.
 
     Args:
         output: ``.pdf``, ``.tif``, ``.png`` or ``.jpg``.
+        overwrite: Whether what is there may go, whatever made it.
         parameters: Those of `PrintSpec`: ``size``, which is needed, ``dpi``, ``bleed``, ``mat``,
             ``icc``, ``proof``, ...
 
@@ -221,18 +253,22 @@ def print_file(picture: PictureLike, output: str | Path, **parameters: Any) -> P
     """
     from .prints.printing import print_picture
 
-    path = Path(output)
+    path = output_path(output)
     text = getattr(picture, "text", None)  # what one of our pictures remembers
-    finish(print_picture(picture, PrintSpec.of(**parameters), path, text=text))
+    spec = PrintSpec.of(**parameters)
+    finish(print_picture(picture, spec, path, text=text, overwrite=overwrite))
     return path
 
 
 @takes(UpscaleSpec)
-def upscale(picture: PictureLike, output: str | Path, **parameters: Any) -> Path:
+def upscale(
+    picture: PictureLike, output: str | Path, *, overwrite: bool = False, **parameters: Any
+) -> Path:
     """Enlarges a picture.
 
     Args:
         output: ``.png``, ``.jpg``, ``.webp`` or ``.tif``.
+        overwrite: Whether what is there may go, whatever made it.
         parameters: Those of `UpscaleSpec`: ``times`` or ``size``, and ``upscaler``.
 
     Returns:
@@ -240,27 +276,31 @@ def upscale(picture: PictureLike, output: str | Path, **parameters: Any) -> Path
     """
     from .generate.upscaling import upscale_picture
 
-    path = Path(output)
+    path = output_path(output)
     text = getattr(picture, "text", None)
-    finish(upscale_picture(picture, UpscaleSpec.of(**parameters), path, text=text))
+    spec = UpscaleSpec.of(**parameters)
+    finish(upscale_picture(picture, spec, path, text=text, overwrite=overwrite))
     return path
 
 
 def replay(
     source: str | Path,
-    load: Callable[[str], Model] | None = None,
+    load: Callable[[str, str | None], Model] | None = None,
     *,
     model: str | None = None,
     output: str | Path | None = None,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Makes a file again, from what it remembers.
 
     Args:
         source: A picture, film or print that this package made.
-        load: Loads a model by name, where one is needed; `digressions.load` if not given.
+        load: Loads a model by its name and dtype, where one is needed; `digressions.load` if not
+            given.
         model: Its name, if it is not where the file says.
-        output: Where to; beside the source if not given.
+        output: Where to; a free name beside the source if not given.
+        overwrite: Whether what is at ``output`` may go, whatever made it.
         device: Where models and upscalers from files run; the best there is if not given.
     """
     from .generate.replay import replay_file
@@ -270,9 +310,10 @@ def replay(
 
     return replay_file(
         Path(source),
-        load or functools.partial(load_by_name, device=device),
+        load or (lambda name, dtype: load_by_name(name, device, dtype)),
         model=model,
-        output=None if output is None else Path(output),
+        output=_output(output),
+        overwrite=overwrite,
         device=device,
     )
 
@@ -290,33 +331,5 @@ def _register() -> None:
         importlib.import_module(f".{module}", __package__)
 
 
-def pictures_among(found: Iterable[Event | Picture]) -> Iterator[Picture]:
-    """The pictures among events; notes that are no results become warnings."""
-    from .generate.pictures import Picture
-
-    for event in found:
-        if isinstance(event, Picture):
-            yield event
-        else:
-            _warn(event, 1)
-
-
-def finish(found: Iterable[Event]) -> list[Path]:
-    """Runs a use case to its end and returns the files that it saved. Notes that are no results
-    become warnings."""
-    saved = []
-    for event in found:
-        _warn(event, 1)
-        if isinstance(event, Saved):
-            saved.append(event.path)
-    return saved
-
-
-def _warn(event: Event, depth: int) -> None:
-    """Warns of what is not a result, as if from so many frames above the caller."""
-    if isinstance(event, Note) and event.level != "info":
-        warnings.warn(event.text.replace("`", ""), stacklevel=depth + 2)
-
-
-def _output(given: str | Path | None, name: str) -> Path:
-    return Path("out") / name if given is None else Path(given)
+def _output(given: str | Path | None) -> Path | None:
+    return None if given is None else output_path(given)

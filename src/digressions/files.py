@@ -3,30 +3,110 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, OutputError
+from .errors import DigressionsError, InputError, OutputError, verbatim
+
+_FILES = {
+    *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".mp4", ".webm", ".pdf"),
+    *(".json", ".sqlite", ".safetensors"),
+}
+"""Suffixes that a folder to write has by mistake."""
+_LONGEST_NAME = 60  # characters of a file name that is made of a prompt
+_MOST_BYTES = 180  # of the same: most systems take 255, and numbers and suffixes are added
+
+
+def output_path(value: str | Path, field: str = "output") -> Path:
+    """A place to write to, as somebody gives it.
+
+    Args:
+        field: The parameter that it is, for messages.
+
+    Raises:
+        OutputError: It is empty, or no system takes such a name.
+    """
+    if not str(value).strip():
+        raise OutputError(f"`{field}` is empty: give the name of a file or a folder", field=field)
+    if "\0" in str(value):
+        what = f"`{field}` {str(value)!r:.80}"
+        raise OutputError(f"{what} has a character that no file name can have", field=field)
+    return Path(value)
 
 
 def check_folder(folder: Path) -> None:
     """Makes sure, before anything is painted, that files can be written into a folder.
 
+    It tries: a folder and a file are made and taken away again, since rights alone do not tell.
+
     Raises:
-        OutputError: It, or what it would be made in, is not a folder or not writable.
+        OutputError: It, or what it would be made in, is not a folder or not writable, or it is
+            named like a file.
     """
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not there.is_dir():
-        raise OutputError(f"{there} is not a folder: choose another `output`")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise OutputError(f"{there} is not writable: choose another `output`")
+    with writing(output_path(folder)):
+        made = _missing(folder)
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise OutputError(f"{verbatim(there)} is not a folder: choose another `output`")
+        if made and folder.suffix.lower() in _FILES:
+            raise OutputError(
+                f"{verbatim(folder)} is the name of a file, and `output` is a folder here: leave "
+                f"out {folder.suffix}"
+            )
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise OutputError(f"{verbatim(there)} is not writable: choose another `output`")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".{os.getpid()}.part"
+            probe.touch()
+            probe.unlink()
+        finally:
+            _remove_empty(made)
+
+
+def check_file(path: Path, field: str = "output") -> None:
+    """Makes sure, before the work, that a file can be written, as `check_folder` does.
+
+    Args:
+        field: The parameter that it is, for messages.
+
+    Raises:
+        OutputError: It cannot, or what has its name is no file.
+    """
+    with writing(output_path(path, field)):
+        if path.is_dir():
+            raise OutputError(
+                f"{verbatim(path)} is a folder: give a file as `{field}`", field=field
+            )
+        if path.exists() and not path.is_file():
+            raise OutputError(
+                f"{verbatim(path)} is not a file: choose another `{field}`", field=field
+            )
+        if path.exists() and not os.access(path, os.W_OK):
+            raise OutputError(
+                f"{verbatim(path)} is write-protected: choose another `{field}`", field=field
+            )
+        there = next(place for place in path.absolute().parents if place.exists())
+        if not there.is_dir():
+            raise OutputError(
+                f"{verbatim(there)} is not a folder: choose another `{field}`", field=field
+            )
+    with suppress(_TriedError), whole_file(path) as part:
+        part.touch()
+        raise _TriedError
+
+
+class _TriedError(Exception):
+    """Ends a `whole_file` without a file."""
 
 
 @contextmanager
@@ -72,21 +152,29 @@ def writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{verbatim(target)} cannot be written: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is None and "encoder error" in str(error):  # Pillow's, of libtiff's silence
+        return f"is the disk full? (the encoder stopped: {error})"
+    return error.strerror or str(error)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to; it takes the place of ``path`` when the block ends.
 
-    The folder is made if it is missing. After an exception nothing has changed. A process that is
-    killed in between leaves a hidden file beside ``path``, which nothing reads; see `remove_parts`.
+    The folder is made if it is missing; a link is written through. After an exception nothing has
+    changed. A process that is killed in between leaves a hidden file beside ``path``, which nothing
+    reads; see `remove_parts`.
 
     Raises:
         OutputError: The file cannot be written, and why.
     """
+    named, path = path, Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(path):
+    with writing(named):
         made = _missing(path.parent)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,10 +189,16 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def remove_parts(path: Path) -> None:
     """Removes what killed processes of this machine have left beside a file (see `whole_file`)."""
+    path = Path(os.path.realpath(path))
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         process = part.name.split(".")[-2]
         if process.isdecimal() and not is_running(int(process)):
             part.unlink(missing_ok=True)
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is what a killed process has left (see `whole_file`)."""
+    return re.fullmatch(r"\..+\.\d+\.part", path.name) is not None
 
 
 def is_running(process: int) -> bool:
@@ -132,6 +226,28 @@ def write_json(path: Path, value: Any) -> None:
         part.write_text(text, "utf-8")
 
 
+@contextmanager
+def reading_foreign(refusal: Callable[[str], DigressionsError]) -> Iterator[None]:
+    """The one place where what a library raises on a file from outside becomes an error of ours.
+
+    On damaged files libraries raise what their documentation does not list, such as a ValueError
+    for a number of 70 digits in a PDF. So the block holds nothing but calls of one library, and
+    whatever comes out of them is about the file.
+
+    Args:
+        refusal: Makes the error of a reason, which is one line and may be empty of sense.
+
+    Raises:
+        DigressionsError: What the block raised, as ``refusal`` has it; our own errors as they are.
+    """
+    try:
+        yield
+    except DigressionsError:
+        raise
+    except Exception as error:
+        raise refusal(" ".join(str(error).split())[:300] or type(error).__name__) from error
+
+
 def refuse_overwrite(source: Path, target: Path) -> None:
     """Makes sure that the output does not overwrite a file that it is made from.
 
@@ -139,7 +255,7 @@ def refuse_overwrite(source: Path, target: Path) -> None:
         InputError: It is the target.
     """
     if source.resolve() == target.resolve():
-        raise InputError(f"{source} would be written over: choose another `output`")
+        raise InputError(f"{verbatim(source)} would be written over: choose another `output`")
 
 
 def parsed(text: str | bytes) -> Any:
@@ -167,5 +283,18 @@ def _finite(digits: str) -> float:
 
 
 def slug(prompt: str) -> str:
-    """A prompt as a file name: lower case letters, digits and hyphens, at most 60."""
-    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:60] or "picture"
+    """A prompt as a file name: its letters of any script, in lower case, digits and hyphens."""
+    words, kinds = unicodedata.normalize("NFC", prompt).lower(), unicodedata.category
+    # Letters, digits and the marks on letters; joiners vanish, all else parts words.
+    kept = "".join(
+        mark if kinds(mark)[0] in "LNM" else " " * (kinds(mark) != "Cf") for mark in words
+    )
+    name = "-".join(kept.split())[:_LONGEST_NAME].encode()[:_MOST_BYTES].decode("utf-8", "ignore")
+    return name.strip("-") or "picture"
+
+
+def numbered(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """A path, then the same with 2, 3, ... at the end of its name, before the suffix of a file."""
+    yield path
+    stem, suffix = (path.name, "") if folder else (path.stem, path.suffix)
+    yield from (path.with_name(f"{stem}-{number}{suffix}") for number in itertools.count(2))

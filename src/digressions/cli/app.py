@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import warnings
 
@@ -84,5 +86,10 @@ def main(arguments: list[str] | None = None) -> None:
         fail(error.message, error.exit_code)
     except CycloptsError as error:
         fail(in_one_line(error, COMMANDS), 2)
+    except OSError as error:  # of what is printed: files have their own words by now
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or leaving would fail
+        fail(f"what is said cannot be written: {error.strerror}", 2)
     except KeyboardInterrupt:
         fail("stopped", StoppedError.exit_code)

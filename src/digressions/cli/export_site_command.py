@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..files import slug
 from ..generate.params import ModelParams
 from ..worlds.world_spec import SiteSpec
 from .console import load_model, show
@@ -26,10 +25,11 @@ def export_site(
 ) -> None:
     spec = SiteSpec.of(prompt=prompt, **given(options))
     chosen = ModelParams.of(**given(model))
+    from ..generate.outputs import check_place
     from ..worlds.opening import read_start
     from ..worlds.site import export_site as export
 
-    folder = target or Path("out") / f"{slug(prompt)}-site"
-    start = read_start(spec.world)
+    check_place(target)
+    start = read_start(spec.world, spec.cache)
     kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
-    show(export(load_model(chosen), spec, folder, start=start), kept=kept)
+    show(export(load_model(chosen), spec, target, start=start), kept=kept)

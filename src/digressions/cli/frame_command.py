@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..frames.frame_spec import FrameSpec
 from ..generate.params import ModelParams
 from .console import load_model, show
-from .options import FLAT, ModelOptions, given, options_of, output, path_argument
+from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output, path_argument
 
 
 class FrameOptions(options_of(FrameSpec, without=["prompts"])):
@@ -23,6 +23,7 @@ def frame(
     /,
     *prompts: Annotated[str, Parameter(help=FrameSpec.model_fields["prompts"].description)],
     target: Annotated[Path | None, output("Folder. [default: out/PHOTO-frame]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[FrameOptions, FLAT] = FrameOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
@@ -34,22 +35,23 @@ def frame(
     from ..frames.choosing import read_frames
     from ..frames.inserting import save_found, save_inserted
 
-    folder = target or Path("out") / f"{photo.stem}-frame"
-    inputs = read_frames(photo, spec, folder)
+    inputs = read_frames(photo, spec, target)
     if spec.find:
-        show(save_found(inputs, folder))
+        show(save_found(inputs, target, **given(place)))
     if spec.insert:
-        show(save_inserted(inputs, spec.paper, folder))
+        show(save_inserted(inputs, spec.paper, target, **given(place)))
     if not prompts:
         return
-    kept = f"finished pictures are kept in {folder}: the same command goes on"
+    where = "" if target is None else f" in {target}"
+    kept = f"finished pictures are kept{where}: the same command goes on"
     if spec.explain:  # with torch from here on: finding goes without
         from ..frames.explain import explain_frame
 
-        show(explain_frame(load_model(chosen), photo, spec, folder / "explain", inputs), kept=kept)
+        folder = None if target is None else target / "explain"
+        show(explain_frame(load_model(chosen), photo, spec, folder, inputs), kept=kept)
         return
     from ..frames.filling import fill_frames
 
     loaded = load_model(chosen)
-    events = fill_frames(loaded, photo, spec, folder, inputs, device=chosen.device)
+    events = fill_frames(loaded, photo, spec, target, inputs, device=chosen.device, **given(place))
     show(events, kept=kept)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from ..distributed.cluster import ClusterParams
-from ..files import slug
 from ..generate.params import ModelParams
 from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
 from .console import joining, load_model, show
@@ -41,11 +40,13 @@ def mosaic(
     chosen = ModelParams.of(**given(model))
     cluster.check()
     build_params.check(cluster.executor)
+    from ..generate.outputs import check_place
     from ..mosaics.build import build, read_start
 
-    folder = target or Path("out") / slug(prompt)
+    check_place(target)
     start = read_start(spec)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
-        events = build(loaded, spec, folder, build_params, executor=executor, start=start)
-        show(events, kept=f"finished pictures are kept in {folder}: the same command goes on")
+        events = build(loaded, spec, target, build_params, executor=executor, start=start)
+        where = "" if target is None else f" in {target}"
+        show(events, kept=f"finished pictures are kept{where}: the same command goes on")

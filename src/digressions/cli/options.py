@@ -28,8 +28,9 @@ from pydantic_core import PydanticUndefined
 from rich.console import Console, ConsoleOptions
 
 from ..errors import InputError, in_words
+from ..files import output_path
 from ..generate.declare import Params
-from ..generate.params import GenerationParams, ModelParams
+from ..generate.params import GenerationParams, ModelParams, OutputParams
 from .console import option_name
 
 GROUPS = (
@@ -119,8 +120,8 @@ def output(help: str) -> Parameter:
         name=["-o", "--output"],
         help=help,
         group=group("Output"),
+        converter=lambda _, tokens: output_path(tokens[0].value),
         show_default=False,
-        converter=_read_path,
     )
 
 
@@ -240,9 +241,13 @@ def _read_path(_: Any, tokens: Sequence[Token]) -> Path:
     return Path(tokens[0].value)
 
 
-PICTURE = Annotated[Path, path_argument("Any picture.")]
+PICTURE = Annotated[Path, path_argument("Any picture, or the folder of a mosaic.")]
 Prompt = Annotated[str, Parameter(help=GenerationParams.model_fields["prompt"].description)]
 
 
 class ModelOptions(options_of(ModelParams)):
     """See `ModelParams`."""
+
+
+class OutputOptions(options_of(OutputParams)):
+    """See `OutputParams`."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..files import slug
 from ..generate.params import ModelParams, PaintSpec
 from .console import load_model, show
-from .options import FLAT, ModelOptions, Prompt, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, Prompt, given, options_of, output
 
 
 class PaintOptions(options_of(PaintSpec, without=["prompt"])):
@@ -20,6 +19,7 @@ def paint(
     /,
     *,
     target: Annotated[Path | None, output("File. [default: out/PROMPT.png]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[PaintOptions, FLAT] = PaintOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
@@ -28,8 +28,8 @@ def paint(
     from ..generate.pictures import check_spec, check_target, paint_to_files
     from ..generate.start import read_inputs
 
-    path = target or Path("out") / f"{slug(prompt)}.png"
-    check_target(path, spec)
     inputs = read_inputs(spec.start)  # before the model is loaded: it answers faster
+    check_target(target, spec, inputs)
     check_spec(spec, inputs)
-    show(paint_to_files(load_model(chosen), spec, path, inputs))
+    events = paint_to_files(load_model(chosen), spec, target, inputs, **given(place))
+    show(events, kept="the pictures that were named are kept" * (spec.n > 1))

@@ -8,7 +8,7 @@ from typing import Annotated
 from ..generate.params import ModelParams
 from ..prints.print_spec import PrintSpec
 from .console import show
-from .options import FLAT, PICTURE, given, options_of, output
+from .options import FLAT, PICTURE, OutputOptions, given, options_of, output
 
 
 class PrintOptions(options_of(PrintSpec)):
@@ -26,10 +26,11 @@ def print_picture(
     target: Annotated[
         Path | None, output(".pdf, .tif, .png or .jpg. [default: PICTURE.pdf]")
     ] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[PrintOptions, FLAT] = PrintOptions(),
     device: Annotated[DeviceOptions, FLAT] = DeviceOptions(),
 ) -> None:
     from ..prints.printing import print_picture as printing
 
     spec = PrintSpec.of(**given(options))
-    show(printing(picture, spec, target or picture.with_suffix(".pdf"), **given(device)))
+    show(printing(picture, spec, target, **given(place), **given(device)))

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..events import Note
 from ..generate.params import ModelParams
 from .console import load_model, show
-from .options import FLAT, given, group, options_of, output, path_argument
+from .options import FLAT, OutputOptions, given, group, options_of, output, path_argument
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -22,10 +22,11 @@ class ReplayOptions(options_of(ModelParams, only=["device", "dtype", "tiny_vae"]
 
 
 def replay(
-    file: Annotated[Path, path_argument("A picture, a film or a print of this program.")],
+    file: Annotated[Path, path_argument("A picture, a film, a print or the folder of a mosaic.")],
     /,
     *,
     target: Annotated[Path | None, output("File or folder. [default: FILE-replay]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     model: Annotated[
         str | None,
         Parameter(
@@ -62,11 +63,12 @@ def replay(
     others = ModelParams.of(**given(options))
     loaded = []
 
-    def load(name: str) -> Model:
-        loaded.append(load_model(others.but(model=name)))
+    def load(name: str, dtype: str | None) -> Model:
+        loaded.append(load_model(others.but(model=name, dtype=others.dtype or dtype)))
         return loaded[0]
 
-    show(replayed(file, load, model=model, output=target, device=others.device))
+    events = replayed(file, load, model=model, output=target, device=others.device, **given(place))
+    show(events)
     named = ["model"] if model is not None else []
     idle = [f"`{name}`" for name in (*named, *given(options)) if name != "device"]
     if idle and not loaded:

@@ -31,7 +31,7 @@ def serve(
     from ..worlds.serving import check_installed, serve_world
 
     check_installed()
-    start = read_start(spec.world)
+    start = read_start(spec.world, spec.cache)
     show(serve_world(load_model(chosen), spec, start=start))
 
 
@@ -48,5 +48,5 @@ def screensaver(
     from ..worlds.serving import check_installed, show_screensaver
 
     check_installed()
-    start = read_start(spec.world)
+    start = read_start(spec.world, spec.cache)
     show(show_screensaver(load_model(chosen), spec, start=start))

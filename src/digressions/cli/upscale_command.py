@@ -7,7 +7,7 @@ from typing import Annotated
 
 from ..generate.params import ModelParams, UpscaleSpec
 from .console import show
-from .options import FLAT, PICTURE, given, options_of, output
+from .options import FLAT, PICTURE, OutputOptions, given, options_of, output
 
 
 class UpscaleOptions(options_of(UpscaleSpec)):
@@ -23,11 +23,11 @@ def upscale(
     /,
     *,
     target: Annotated[Path | None, output("File. [default: PICTURE-upscaled.png]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[UpscaleOptions, FLAT] = UpscaleOptions(),
     device: Annotated[DeviceOptions, FLAT] = DeviceOptions(),
 ) -> None:
     from ..generate.upscaling import upscale_picture
 
     spec = UpscaleSpec.of(**given(options))
-    path = target or picture.with_name(f"{picture.stem}-upscaled.png")
-    show(upscale_picture(picture, spec, path, **given(device)))
+    show(upscale_picture(picture, spec, target, **given(place), **given(device)))

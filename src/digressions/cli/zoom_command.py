@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 from ..distributed.cluster import ClusterParams
-from ..files import slug
 from ..generate.params import ModelParams
 from ..worlds.world_spec import FilmSpec
 from .console import joining, load_model, show
-from .options import FLAT, ModelOptions, Prompt, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, Prompt, given, options_of, output
 
 
 class FilmOptions(options_of(FilmSpec, without=["prompt"])):
@@ -29,6 +28,7 @@ def zoom(
         Path | None,
         output("FILE.mp4, .webm, .gif or .webp, or a folder for PNGs. [default: out/PROMPT.mp4]"),
     ] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[FilmOptions, FLAT] = FilmOptions(),
     machines: Annotated[ClusterOptions, FLAT] = ClusterOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
@@ -40,11 +40,10 @@ def zoom(
     from ..worlds.film import check_film, make_film
     from ..worlds.opening import read_start
 
-    path = target or Path("out") / f"{slug(prompt)}.mp4"
-    check_film(spec, path)
-    start = read_start(spec.world)
+    check_film(spec, target)
+    start = read_start(spec.world, spec.cache)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
-        events = make_film(loaded, spec, path, start=start, executor=executor)
+        events = make_film(loaded, spec, target, start=start, executor=executor, **given(place))
         kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
         show(events, kept=kept)

@@ -7,7 +7,7 @@ latents. Where it is high the model is torn; where it is low the prompts want th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..diffusion.sample import Step
-from ..events import Progress
+from ..events import Estimate, Event, Progress, counted
 from ..generate.job import Job, check
+from ..generate.metadata import Record
 from ..generate.paint import batches, decode_batch, sample_batch
+from ..generate.start import Inputs, start_job
 from ..models.base import Model
+from ..prompts.scheduling import network_rows
 
 # From calm to torn, over a grey picture: nothing, dark red, orange, near white.
 HEAT = np.array([[0, 0, 0], [120, 10, 30], [250, 120, 20], [255, 245, 200]], np.float64)
@@ -59,6 +62,28 @@ def paint_with_maps(
         images = decode_batch(model, own, x)
         for i, image, found in zip(batch, images, spread.maps(), strict=True):
             yield PaintedWithMap(i, image, found)
+
+
+def painted_records(
+    model: Model, records: Sequence[Record], inputs: Inputs
+) -> Generator[Event, None, list[PaintedWithMap]]:
+    """Paints records, having said what they cost; returns the pictures in their order."""
+    without = inputs._replace(regions=None)
+    jobs = [start_job(r.params, inputs if r.regions is not None else without) for r in records]
+    for job in jobs:
+        check(model, job)
+    cost = sum(network_rows(job.sub_prompts, job.params.combine) for job in jobs)
+    yield Estimate(
+        f"{counted(len(jobs), 'picture')}; the network is asked {counted(cost, 'time')}",
+        pictures=len(jobs),
+    )
+    found: list[PaintedWithMap] = []
+    for event in paint_with_maps(model, jobs):
+        if isinstance(event, PaintedWithMap):
+            found.append(event)
+        else:
+            yield event
+    return sorted(found, key=lambda painted: painted.job)
 
 
 class Spread:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,33 +11,37 @@ import torch
 
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Progress, Saved, counted
-from ..files import slug
+from ..files import check_file, check_folder, slug
 from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
+from ..generate.outputs import FOLDER, chosen_output
 from ..generate.pictures import Picture
+from ..generate.replay import sheet_text
 from ..generate.start import (
     Inputs,
     check_given,
     check_regions,
+    finished,
     keep_sources,
+    notes_on_inputs,
     read_inputs,
     record_for,
-    resolve,
+    resolve_with,
     start_job,
 )
-from ..images.contact_sheet import comparison_sheet, contact_sheet
-from ..images.image_files import check_suffix, to_array, write_image
-from ..images.video import FrameList, write_video
+from ..images import DEFAULT_UPSCALER
+from ..images.contact_sheet import SHEET_SIDE, contact_sheet
+from ..images.image_files import check_suffix, thumbnail, to_array, write_image
+from ..images.upscale import load_upscaler
 from ..models.base import Model
-from ..prompts.scheduling import network_rows, side_by_side
+from ..prompts.scheduling import side_by_side
 from .balance import balances, check_judge, rows_for
-from .comparison import Column, compared, swept
-from .disagreement import PaintedWithMap, overlay, paint_with_maps
+from .comparison import compared, swept
+from .disagreement import PaintedWithMap, overlay, painted_records
 from .ensemble_spec import EnsembleSpec
-
-FRAME_SECONDS = 0.12  # of a sweep's film
+from .table import Table, paint_table
 
 
 def check_spec(spec: EnsembleSpec, inputs: Inputs) -> None:
@@ -64,14 +68,37 @@ def check_spec(spec: EnsembleSpec, inputs: Inputs) -> None:
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
 
 
+def check_target(spec: EnsembleSpec, target: Path | None) -> None:
+    """Makes sure, before the model is loaded, that pictures can be written to a path.
+
+    Raises:
+        OutputError: They cannot.
+        InputError: A picture that they start from would be written over.
+    """
+    if target is None:
+        check_folder(FOLDER)
+        return
+    check_suffix(target)
+    check_file(target)
+    table = spec.compare or spec.sweep is not None
+    keep_sources(spec.start, target, several=spec.n > 1 and not table)
+
+
 def paint_ensemble(
-    model: Model, spec: EnsembleSpec, target: Path, inputs: Inputs | None = None
+    model: Model,
+    spec: EnsembleSpec,
+    target: Path | None = None,
+    inputs: Inputs | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Event]:
     """Paints several prompts as one picture, or compares ways of combining them.
 
     Args:
-        target: The file of a single picture; of several, each seed goes into its name. Tables get
-            ``-compare`` or ``-sweep`` appended, and a folder of that name for their pictures.
+        target: The file of a single picture or of a table, whose pictures go into a folder of its
+            name; of several pictures, each seed goes into its name. A free name after the prompts,
+            of a table with ``-compare`` or ``-sweep``, if not given.
+        overwrite: As of `outputs.chosen_output`.
         inputs: What `read_inputs` made of ``spec.start``, if the caller has it already.
 
     Raises:
@@ -79,23 +106,36 @@ def paint_ensemble(
     """
     inputs = read_inputs(spec.start) if inputs is None else inputs
     check_spec(spec, inputs)
-    masked, coloured = inputs.mask is not None, inputs.palette is not None
-    first = resolve(model, spec.params, mask=masked, palette=coloured)
-    check_suffix(target, *first.size)
-    tables = spec.compare or spec.sweep is not None
-    keep_sources(spec.start, target, several=spec.n > 1 or tables)
+    check_target(spec, target)
+    first = resolve_with(model, spec.params, inputs)
+    if target is not None:
+        check_suffix(target, *inputs.result_size(first.size))
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = record_for(model, first, inputs)
+    area = inputs.area(first.size)
+    if area is not None and area.scale > 1:
+        record = record.but(upscaler=DEFAULT_UPSCALER)
     records = [record.but(params=first.but(seed=first.seed + i)) for i in range(spec.n)]
     yield from notes_on(model, first)
+    yield from notes_on_inputs(inputs, first.size)
+    table, kind = None, ""
     if spec.compare:
         steps = start_job(first, inputs).num_steps
         columns = compared(spec.ensemble, steps, inputs.regions is not None)
-        yield from _table(model, columns, records, inputs, _suffixed(target, "compare"), film=False)
+        table, kind = Table(columns, records), "-compare"
     elif spec.sweep is not None:
         columns = swept(spec.ensemble, first.combine, spec.sweep)
-        yield from _table(model, columns, records, inputs, _suffixed(target, "sweep"), film=True)
+        table, kind = Table(columns, records, film=True), "-sweep"
+    usual = FOLDER / f"{slug(' '.join(spec.prompts))}{kind}.png"
+
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
+        return _files(spec, records, place) if table is None else table.files(place)
+
+    late = ("balance", "pictures") if spec.best else ("balance",)  # show once they are judged
+    target = chosen_output(target, usual, plan, overwrite=overwrite, aside=late)
+    if table is not None:
+        yield from paint_table(model, table, inputs, target)
     else:
         yield from _pictures(model, spec, records, inputs, target)
 
@@ -125,14 +165,15 @@ def _pictures(
         )
     if spec.judged:
         check_judge(model, spec.judged)
-    found = yield from _painted(model, records, inputs)
+    found = yield from painted_records(model, records, inputs)
+    upscaler = load_upscaler(records[0].upscaler or "lanczos")
     shown = [
-        _Candidate(Picture(to_array(painted.image), record), painted)
+        _Candidate(Picture(finished(painted.image, inputs, upscaler), record), painted)
         for record, painted in zip(records, found, strict=True)
     ]
     if spec.judged:
         shown = yield from _judged(model, shown, spec.judged)
-    yield from _written(shown[: spec.best], target, spec.map)
+    yield from _written(shown[: spec.best], spec, target)
 
 
 def _judged(
@@ -156,87 +197,66 @@ def _judged(
     return sorted(judged, key=lambda candidate: -(candidate.balance or 0.0))
 
 
-def _written(shown: list[_Candidate], target: Path, maps: bool) -> Iterator[Event]:
+def _written(shown: list[_Candidate], spec: EnsembleSpec, target: Path) -> Iterator[Event]:
     sheets: dict[str, list[np.ndarray]] = {}
+    files: dict[str, list[Path]] = {}
     for picture, painted, _ in shown:
-        arrays = {"": picture.array}
-        if maps and painted.spread is not None:
-            arrays["-map"] = overlay(picture.array, painted.spread)
+        path = _picture_path(target, picture.params.seed if _several(spec) else None)
+        arrays = {"": (path, picture.array, picture.text)}
+        if spec.map and painted.spread is not None:
             rms = float(painted.spread.square().mean().sqrt())
             yield Note(f"seed {picture.params.seed}: the prompts differ by {rms:.3f} of a latent")
-        number = f"-{picture.params.seed}" if len(shown) > 1 else ""
-        for kind, array in arrays.items():
-            path = target.with_stem(f"{target.stem}{number}{kind}")
-            yield Saved(Picture(array, picture.record).save(path))
-            sheets.setdefault(kind, []).append(array)
-    if len(shown) > 1:
+            shown_map = overlay(to_array(painted.image), painted.spread)
+            arrays[_MAP] = (
+                _map_path(path),
+                shown_map,
+                sheet_text(picture.text, _A_MAP, path.parent, [path]),
+            )
+        for kind, (place, array, text) in arrays.items():
+            yield Saved(write_image(place, array, text))
+            sheets.setdefault(kind, []).append(thumbnail(array, SHEET_SIDE))
+            files.setdefault(kind, []).append(path)
+    if _several(spec):
+        labels = [candidate.label for candidate in shown]
+        first = min((candidate.picture for candidate in shown), key=lambda each: each.params.seed)
         for kind, each in sheets.items():
-            sheet = contact_sheet(each, labels=[candidate.label for candidate in shown])
-            path = target.with_stem(f"{target.stem}-sheet{kind}")
-            yield Saved(write_image(path, sheet, shown[0].picture.record.to_text()))
+            text = sheet_text(first.text, "a contact sheet", target.parent, files[kind])
+            sheet = contact_sheet(each, labels=labels)
+            yield Saved(write_image(_sheet_path(target, kind), sheet, text))
 
 
-def _table(
-    model: Model,
-    columns: list[Column],
-    records: list[Record],
-    inputs: Inputs,
-    target: Path,
-    *,
-    film: bool,
-) -> Iterator[Event]:
-    """Every column with every seed: each picture, the sheet and, if asked, a film."""
-    wanted = [
-        record.but(
-            params=record.params.but(prompt=column.prompt, combine=column.combine),
-            regions=record.regions if column.whole else None,
-        )
-        for record in records
-        for column in columns
-    ]
-    found = yield from _painted(model, wanted, inputs)
-    pictures = [to_array(painted.image) for painted in found]
-    width, folder = len(str(len(columns))), target.with_suffix("")
-    for i, (record, array) in enumerate(zip(wanted, pictures, strict=True)):
-        number, label = i % len(columns) + 1, slug(columns[i % len(columns)].label)
-        name = f"{number:0{width}}-{label}-{record.params.seed}.png"
-        Picture(array, record).save(folder / name)
-    rows = [pictures[i : i + len(columns)] for i in range(0, len(pictures), len(columns))]
-    labels = [column.label for column in columns]
-    sheet = comparison_sheet(rows, labels, [f"seed {record.params.seed}" for record in records])
-    text = records[0].to_text()
-    yield Saved(folder, f"{len(wanted)} pictures, each of which can be replayed")
-    yield Saved(write_image(target, sheet, text))
-    if film:
-        frames = [np.concatenate(row, axis=1) for row in zip(*rows, strict=True)]
-        path = target.with_suffix(".webp" if target.suffix != ".webp" else ".film.webp")
-        there_and_back = FrameList(frames + frames[-2:0:-1], 1 / FRAME_SECONDS)
-        for done in write_video(path, there_and_back, text=text):
-            yield Progress("filming", done, there_and_back.count)
-        yield Saved(path)
+_MAP = "-map"
+_A_MAP = "a map of where prompts disagree"
 
 
-def _painted(
-    model: Model, records: Sequence[Record], inputs: Inputs
-) -> Generator[Event, None, list[PaintedWithMap]]:
-    """Paints records, having said what they cost; returns the pictures in their order."""
-    without = inputs._replace(regions=None)
-    jobs = [start_job(r.params, inputs if r.regions is not None else without) for r in records]
-    for job in jobs:
-        check(model, job)
-    cost = sum(network_rows(job.sub_prompts, job.params.combine) for job in jobs)
-    yield Estimate(
-        f"{counted(len(jobs), 'picture')}; the network is asked {counted(cost, 'time')}",
-        pictures=len(jobs),
-    )
-    found: list[PaintedWithMap] = []
-    for event in paint_with_maps(model, jobs):
-        if isinstance(event, PaintedWithMap):
-            found.append(event)
-        else:
-            yield event
-    return sorted(found, key=lambda painted: painted.job)
+def _several(spec: EnsembleSpec) -> bool:
+    """Whether several pictures are written, so that names need seeds."""
+    return min(spec.n, spec.best or spec.n) > 1
 
 
-def _suffixed(target: Path, name: str) -> Path:
-    return target.with_stem(f"{target.stem}-{name}")
+def _picture_path(target: Path, seed: int | None) -> Path:
+    return target if seed is None else target.with_stem(f"{target.stem}-{seed}")
+
+
+def _map_path(picture: Path) -> Path:
+    return picture.with_stem(f"{picture.stem}{_MAP}")
+
+
+def _sheet_path(target: Path, kind: str) -> Path:
+    return target.with_stem(f"{target.stem}-sheet{kind}")
+
+
+def _files(spec: EnsembleSpec, records: list[Record], target: Path) -> dict[Path, dict[str, str]]:
+    """The files of pictures, whichever of them are the best, and what each remembers."""
+    files: dict[Path, dict[str, str]] = {}
+    pictures = []
+    for record in records:
+        path = _picture_path(target, record.params.seed if _several(spec) else None)
+        pictures.append(path)
+        files[path] = record.to_text()
+        if spec.map:
+            files[_map_path(path)] = sheet_text(record.to_text(), _A_MAP, path.parent, [path])
+    if _several(spec):
+        text = sheet_text(records[0].to_text(), "a contact sheet", target.parent, pictures)
+        files |= {_sheet_path(target, kind): text for kind in ("", *([_MAP] * spec.map))}
+    return files

@@ -31,7 +31,7 @@ from ..prints.print_spec import PrintJob
 from .aspect import upright_size
 from .choosing import FrameInputs
 from .find import Frame, surroundings
-from .frame_records import Opening, kept, picture_details
+from .frame_records import Opening, kept, picture_details, texts_of
 from .frame_spec import ROOM
 from .hang import hang
 
@@ -198,7 +198,7 @@ class FrameTask:
     """What one frame shall get.
 
     Attributes:
-        number: Of the frame, from 1, as `find_frames` gives them.
+        number: Of the frame, from 1, as `choosing.numbered` gives them.
         frame: Where it is.
         opening: The same as files remember it.
         record: Of the first candidate; those of the others have the seeds that follow.
@@ -290,7 +290,7 @@ def paint_candidates(
         if isinstance(event, Painted):
             i = missing[event.job]
             found[i] = seen.cut(to_array(event.image))
-            write_image(paths[i], found[i], records[i].to_text())
+            write_image(paths[i], found[i], texts_of(records[i]))
             yield Preview(found[i], f"frame {task.number}, seed {records[i].params.seed}")
         else:
             yield Progress(f"painting frame {task.number}", event.done, event.total)

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..events import Note, counted
-from ..files import check_folder
+from ..generate.outputs import FOLDER, check_place
+from ..geometry import Size
 from ..homography import Quad
 from ..images.colour import PaletteOrigin, read_palette
+from ..images.fitting import cut_note
 from ..images.image_files import focal_length
+from ..images.mask_files import read_mask
 from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from ..prompts.scheduling import negative_text, parsed
@@ -35,8 +38,8 @@ class FrameInputs(NamedTuple):
         photo: The photo.
         focal_35mm: Its focal length as EXIF has it, in mm for 35 mm film, or ``None``.
         mask: White where the opening is, black what stands before it; or ``None``.
-        found: All frames, the best first.
-        chosen: Those that get something: numbers in ``found`` from 0, in the order of the prompts
+        found: All frames, in the order of their numbers (see `numbered`).
+        chosen: Those that get something: places in ``found`` from 0, in the order of the prompts
             or pictures.
         pictures: The user's own, one for each chosen frame; none where some are painted.
         palette: Colours to paint from, and how to remember them; or ``None``.
@@ -51,6 +54,11 @@ class FrameInputs(NamedTuple):
     palette: tuple[np.ndarray, PaletteOrigin] | None
 
     @property
+    def usual_folder(self) -> Path:
+        """Where files go if nobody says."""
+        return FOLDER / f"{Path(self.photo.origin['path'] or 'photo').stem}-frame"
+
+    @property
     def frames(self) -> list[Frame]:
         """The chosen ones."""
         return [self.found[index] for index in self.chosen]
@@ -61,7 +69,7 @@ class FrameInputs(NamedTuple):
         return None if self.mask is None else self.mask.pixels
 
 
-def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInputs:
+def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> FrameInputs:
     """Reads the user's files, finds the frames and chooses among them.
 
     All that can be found wrong without a model is found here, and nothing is written.
@@ -69,7 +77,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     Args:
         photo: A path, a PIL image or an array.
         spec: What to do with its frames.
-        folder: Where files will be written.
+        folder: Where files will be written, if the user says.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -80,27 +88,27 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path) -> FrameInput
     """
     spec.check()
     _check_prompts(spec)
-    check_folder(folder)
+    check_place(folder)
     sources = [Path(photo)] if isinstance(photo, (str, Path)) else []
-    check_sources(
-        [*sources, *spec.source_files()], folder, painting=bool(spec.prompts or spec.paper.size)
-    )
+    if folder is not None:
+        painting = bool(spec.prompts or spec.paper.size)
+        check_sources([*sources, *spec.source_files()], folder, painting=painting)
     wanted = len(spec.insert or spec.prompts)
     picks(spec, max(len(spec.prompts), len(spec.frame or []), 1))
     check_upscaler(spec.paper.upscaler)
     wall = source_image(photo)
     focal = focal_length(sources[0]) if sources else None
     pictures = [source_image(picture) for picture in spec.insert or []]
-    mask = None if spec.mask is None else read_mask(spec.mask, wall)
+    mask = None if spec.mask is None else read_mask(spec.mask, wall, spec.mask_alpha)
     palette = None if spec.palette is None else read_palette(spec.palette)
     found = frames_in(wall, focal, spec, mask)
     numbers = choose(found, spec.frame, wanted, one_for_all=len(spec.prompts) == 1)
     if not spec.frame:
-        check_likely([found[index] for index in numbers], name_of(wall))
+        check_likely(found, numbers, name_of(wall))
     for index in numbers:
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
-            job.check(folder / f"print{spec.paper.suffix}")
+            job.check(Path(f"print{spec.paper.suffix}"))
     return FrameInputs(wall, focal, mask, found, numbers, pictures, palette)
 
 
@@ -114,7 +122,7 @@ def _check_prompts(spec: FrameSpec) -> None:
 
 def name_of(photo: SourceImage) -> str:
     """What messages call a photo."""
-    return photo.origin["path"] or "the photo"
+    return verbatim(photo.origin["path"] or "the photo")
 
 
 def check_sources(sources: Iterable[Path], folder: Path, *, painting: bool) -> None:
@@ -132,32 +140,13 @@ def check_sources(sources: Iterable[Path], folder: Path, *, painting: bool) -> N
     for path in sources:
         here = path.resolve().parent == folder.resolve()
         if here and re.fullmatch(written, path.name):
-            raise InputError(f"{path} would be written over: choose another `output`")
-
-
-def read_mask(mask: PictureLike, photo: SourceImage) -> SourceImage:
-    """A mask of a photo.
-
-    Raises:
-        ImageError: It cannot be read.
-        InputError: It is not of the photo's size.
-    """
-    found = source_image(mask, mask=True)
-    (high, wide), (rows, columns) = photo.pixels.shape[:2], found.pixels.shape
-    if (rows, columns) != (high, wide):
-        name = found.origin["path"] or "the mask"
-        raise InputError(
-            f"{name} is {columns} x {rows} pixels, {name_of(photo)} is {wide} x {high}: a mask "
-            "needs the size of its photo",
-            field="mask",
-        )
-    return found
+            raise InputError(f"{verbatim(path)} would be written over: choose another `output`")
 
 
 def frames_in(
     photo: SourceImage, focal_35mm: float | None, spec: FrameSpec, mask: SourceImage | None
 ) -> list[Frame]:
-    """The frames that were given, or else found, the best first.
+    """The frames that were given, or else found, in the order of their numbers.
 
     Raises:
         InputError: There are none.
@@ -168,10 +157,42 @@ def frames_in(
     elif mask is not None:
         found = [frame_at(pixels, opening_in_mask(mask.pixels), focal_35mm)]
     else:
-        found = find_frames(pixels, focal_35mm)
+        found = numbered(find_frames(pixels, focal_35mm))
     if not found:
         raise _none_found(photo, focal_35mm)
     return [replace(each, aspect=each.aspect.snapped()) for each in found] if spec.snap else found
+
+
+def numbered(found: Sequence[Frame]) -> list[Frame]:
+    """Frames as they are numbered: by place, as one reads, so that a photo's numbers stay when
+    something hangs in its frames and their scores are others. What is hardly a frame comes after.
+    """
+    likely = [frame for frame in found if frame.score >= LIKELY]
+    rest = [frame for frame in found if frame.score < LIKELY]
+    return [*_as_one_reads(likely), *_as_one_reads(rest)]
+
+
+def _as_one_reads(frames: Sequence[Frame]) -> list[Frame]:
+    """In rows from top to bottom, each from left to right. A row is what hangs at the height of
+    its highest frame's centre, or has its own centre at the height of that frame."""
+    left = sorted(frames, key=lambda frame: float(frame.opening.array[:, 1].mean()))
+    ordered: list[Frame] = []
+    while left:
+        first = _height(left[0])
+        row = [frame for frame in left if _share_a_row(first, _height(frame))]
+        ordered += sorted(row, key=lambda frame: float(frame.opening.array[:, 0].mean()))
+        left = [frame for frame in left if not any(frame is each for each in row)]
+    return ordered
+
+
+def _height(frame: Frame) -> tuple[float, float, float]:
+    """Top, centre and bottom of an opening."""
+    rows = frame.opening.array[:, 1]
+    return float(rows.min()), float(rows.mean()), float(rows.max())
+
+
+def _share_a_row(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    return one[0] <= other[1] <= one[2] or other[0] <= one[1] <= other[2]
 
 
 def _none_found(photo: SourceImage, focal_35mm: float | None) -> InputError:
@@ -195,8 +216,8 @@ def choose(
     """Which frames get the pictures or prompts, from 0, in their order.
 
     Args:
-        found: The best first.
-        numbers: As the user gave them, from 1; the best if not given.
+        found: In the order of their numbers.
+        numbers: As the user gave them, from 1; the surest if not given, in their order.
         wanted: How many prompts or pictures there are.
         one_for_all: Whether a single prompt is for all the numbers.
 
@@ -215,26 +236,34 @@ def choose(
         raise InputError(
             f"{wanted} pictures, but only {counted(len(found), 'frame')}: leave some out"
         )
-    return [number - 1 for number in numbers] if numbers else list(range(wanted))
+    if numbers:
+        return [number - 1 for number in numbers]
+    return sorted(_surest(found, range(len(found)))[:wanted])
 
 
-def check_likely(chosen: Sequence[Frame], photo: str) -> None:
+def _surest(found: Sequence[Frame], places: Iterable[int]) -> list[int]:
+    """Places in ``found``, that of the surest frame first."""
+    return sorted(places, key=lambda place: -found[place].score)
+
+
+def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> None:
     """Refuses what is hardly a frame, where the user named none.
 
     Args:
-        chosen: The best first.
+        found: In the order of their numbers.
+        chosen: Places in ``found``.
         photo: What to call the photo.
 
     Raises:
         InputError: The score of one of them is low.
     """
-    for number, each in enumerate(chosen, 1):
-        if each.score < LIKELY:
-            after = f" after {number - 1}" if number > 1 else ""
+    for likely, place in enumerate(_surest(found, chosen)):
+        if found[place].score < LIKELY:
+            after = f" after {likely}" if likely else ""
             raise InputError(
-                f"{photo}: what is most like a frame{after} has score {each.score:.2f}: `frame` "
-                f"{number} takes it anyway, `find` shows all of them, `corners` x,y x,y x,y x,y "
-                "gives another"
+                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}: "
+                f"`frame` {place + 1} takes it anyway, `find` shows all of them, `corners` x,y x,y "
+                "x,y x,y gives another"
             )
 
 
@@ -269,3 +298,22 @@ def notes_on_aspect(number: int, frame: Frame) -> Iterator[Note]:
             f"the photo does not show clearly how wide frame {number} is: width / height {aspect}",
             "note",
         )
+
+
+def notes_on_sources(inputs: FrameInputs) -> Iterator[Note]:
+    """What a user should know of what is not taken from the photo and the pictures."""
+    yield from inputs.photo.notes()
+    for index, picture in zip(inputs.chosen, inputs.pictures, strict=False):
+        yield from notes_on_hanging(picture, inputs.found[index], f"frame {index + 1}")
+
+
+def notes_on_hanging(picture: SourceImage, frame: Frame, name: str) -> Iterator[Note]:
+    """What a user should know of what is not taken from a picture that hangs in a frame.
+
+    Args:
+        name: What to call the frame.
+    """
+    yield from picture.notes()
+    own, aspect = Size(picture.pixels.shape[1], picture.pixels.shape[0]), frame.aspect.value
+    to = f"{name}, whose width / height is {aspect:.3f}"
+    yield from cut_note(picture.name, own, aspect, to)

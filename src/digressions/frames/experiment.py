@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import OutputError
-from ..events import Progress
+from ..errors import OutputError, verbatim
+from ..events import Preview, Progress
 from ..files import parsed, write_json
 from ..generate.job import Job, check
 from ..generate.paint import Painted, paint_jobs
 from ..images.colour import oklab
 from ..images.image_files import read_image, to_array, write_image
+from ..images.xmp import SourceType, marked
 from ..models.base import Model
 from .frame_spec import check_enough
 from .trials import Subject, Trial
@@ -100,11 +101,11 @@ class Experiment:
 
     def run(
         self, *, batch_size: int = 16, most: int | None = None
-    ) -> Generator[Progress, None, int]:
+    ) -> Generator[Progress | Preview, None, int]:
         """Paints what is missing, at most ``most`` pictures.
 
         Yields:
-            Progress in steps.
+            Progress in steps, and each picture when its batch is done.
 
         Returns:
             How many pictures were painted.
@@ -116,7 +117,9 @@ class Experiment:
         jobs = [self.job(trial, seed) for trial, seed in todo]
         for event in paint_jobs(self.model, jobs, batch_size=batch_size):
             if isinstance(event, Painted):
-                write_image(self.path(*todo[event.job]), to_array(event.image))
+                path, picture = self.path(*todo[event.job]), to_array(event.image)
+                write_image(path, picture, marked({}, SourceType.COMPOSITE))
+                yield Preview(picture, path.stem)
             else:
                 yield event
         return len(todo)
@@ -136,7 +139,8 @@ class Experiment:
         if not note.exists():
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise OutputError(
-                    f"{self.folder} holds other files and no experiment: choose another `output`"
+                    f"{verbatim(self.folder)} holds other files and no experiment: choose another "
+                    "`output`"
                 )
             return False
         try:
@@ -149,7 +153,7 @@ class Experiment:
         other = [key for key in keys if found.get(key) != self.about.get(key)]
         if other:
             raise OutputError(
-                f"{self.folder} holds another experiment (another {', '.join(other)}): choose "
-                "another `output`, or delete it"
+                f"{verbatim(self.folder)} holds another experiment (another {', '.join(other)}): "
+                "choose another `output`, or delete it"
             )
         return True

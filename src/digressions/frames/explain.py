@@ -10,22 +10,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, in_words
-from ..events import Estimate, Event, Note, Progress, Saved, counted, duration
-from ..files import whole_file
+from ..errors import InputError, OutputError, in_words
+from ..events import Estimate, Event, Note, Progress, Saved, counted
+from ..files import numbered, whole_file
 from ..images.image_files import write_image
 from ..images.source_image import PictureLike
+from ..images.xmp import SourceType, marked
 from ..models.base import Model
+from ..pace import Pace
 from .candidates import Scene, room_for, scene
 from .chart import chart, sheet
-from .choosing import FrameInputs, read_frames
+from .choosing import FrameInputs, notes_on_sources, read_frames
 from .experiment import Experiment
 from .findings import GREY, LITTLE, SEEN, Findings, Influence, Interval, causes, findings
 from .frame_records import Opening
@@ -211,7 +213,7 @@ def explain_frame(
     model: Model,
     photo: PictureLike,
     spec: FrameSpec,
-    folder: Path,
+    folder: Path | None = None,
     inputs: FrameInputs | None = None,
 ) -> Iterator[Event]:
     """Paints an experiment into a frame, and says what pulls the colours of pictures in it.
@@ -224,12 +226,13 @@ def explain_frame(
         photo: A path, a PIL image or an array.
         spec: One prompt, and which frame; pictures of each kind have the seeds from its own on.
         folder: Where files go: the pictures, ``explain.txt``, ``explain.png``, ``ways.png`` and
-            ``explain.json``. It holds nothing else.
+            ``explain.json``. It holds nothing else. ``explain`` in the usual folder of a photo, if
+            not given, with a number where that holds another experiment.
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
 
     Yields:
-        `Estimate` before and again after the first picture, `Progress` in steps, what was found as
-        a `Note` for each paragraph, and `Saved`.
+        `Estimate` before, and again once the time can be told, `Progress` in steps and a `Preview`
+        of each picture, what was found as a `Note` for each paragraph, and `Saved`.
 
     Raises:
         InputError, PromptError, ImageError, OutputError: Something cannot be, before anything is
@@ -238,9 +241,20 @@ def explain_frame(
     inputs = read_frames(photo, spec, folder) if inputs is None else inputs
     if len(inputs.chosen) != 1:
         raise InputError("`explain` is about one frame", field="frame")
-    ways, experiment = experiment_of(model, spec, inputs, folder)
+    if folder is None:
+        ways, experiment = _in_free_folder(model, spec, inputs)
+    else:
+        ways, experiment = experiment_of(model, spec, inputs, folder)
+    yield from notes_on_sources(inputs)
     yield from _painting(ways, experiment)
     yield from _findings(ways, experiment)
+
+
+def _in_free_folder(model: Model, spec: FrameSpec, inputs: FrameInputs) -> tuple[Plan, Experiment]:
+    for folder in numbered(inputs.usual_folder, folder=True):
+        with suppress(OutputError):  # another experiment is there
+            return experiment_of(model, spec, inputs, folder / "explain")
+    raise AssertionError  # there is always another number
 
 
 def experiment_of(
@@ -299,15 +313,17 @@ def _painting(plan: Plan, experiment: Experiment) -> Iterator[Event]:
     if not missing:
         return
     steps = sum(experiment.job(trial, seed).num_steps for trial, seed in todo)
-    begun, before = time.perf_counter(), 0
-    for event in experiment.run(most=1):
-        before = event.done
-        yield Progress(event.task, before, steps)
-    seconds = (time.perf_counter() - begun) * (missing - 1)
-    text = f"at most about {duration(seconds)} to paint the rest"
-    yield Estimate(text, missing - 1, done + 1, seconds=seconds)
-    for event in experiment.run():
-        yield Progress(event.task, before + event.done, steps)
+    pace, before, now = Pace(), 0, 0
+    for most in (1, None):  # one by itself, to be warm
+        for event in experiment.run(most=most):
+            if isinstance(event, Progress):
+                now = before + event.done
+                yield Progress(event.task, now, steps)
+            else:  # at the end of a batch
+                pace.note(now)
+                yield event
+                yield from pace.estimate(steps, "paint")
+        before = now
 
 
 def _findings(plan: Plan, experiment: Experiment) -> Iterator[Event]:
@@ -317,7 +333,8 @@ def _findings(plan: Plan, experiment: Experiment) -> Iterator[Event]:
     said = words(found, plan, len(experiment.seeds))
     about = {"experiment": json.dumps(experiment.about)}
     write_image(folder / "explain.png", chart(found, plan, measured), about)
-    write_image(folder / "ways.png", sheet(plan, experiment), about)
+    pictures = marked(about, SourceType.COMPOSITE)
+    write_image(folder / "ways.png", sheet(plan, experiment), pictures)
     figures = dataclasses.asdict(found)
     text = "\n\n".join(in_words(paragraph, lambda name: name) for paragraph in said)
     note = json.dumps(figures, indent=1, default=lambda value: value.tolist())

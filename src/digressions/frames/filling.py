@@ -14,6 +14,7 @@ from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
+from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.start import Inputs, inputs_of, record_for, resolve
@@ -34,7 +35,7 @@ from .candidates import (
     room_for,
     scene_of,
 )
-from .choosing import FrameInputs, notes_on_aspect, picks, read_frames
+from .choosing import FrameInputs, notes_on_aspect, notes_on_sources, picks, read_frames
 from .find import Frame
 from .finishing import (
     finish,
@@ -45,12 +46,14 @@ from .finishing import (
     save_room,
     windows,
 )
+from .frame_files import LATE, are_shown, candidates_text, files_of, sheet_path
 from .frame_records import (
     KIND,
     Opening,
     PictureDetails,
     picture_details,
     room_details,
+    texts_of,
     with_details,
 )
 from .frame_spec import MAX_CANDIDATES, MAX_REFINED, FrameSpec
@@ -60,9 +63,10 @@ def fill_frames(
     model: Model,
     photo: PictureLike,
     spec: FrameSpec,
-    folder: Path,
+    folder: Path | None = None,
     inputs: FrameInputs | None = None,
     *,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Paints candidates into frames; then shows them, or finishes the chosen ones.
@@ -76,7 +80,9 @@ def fill_frames(
         spec: What to paint, where, and how to finish it.
         folder: Where files go: ``candidates/`` and, where some are to be chosen from, contact
             sheets; else ``picture.png``, the printer's file, ``room.png`` and ``before-after.jpg``.
+            ``out/PHOTO-frame`` if not given, with a number where that holds others of these.
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
+        overwrite: As of `outputs.chosen_output`.
         device: Of an upscaler from a file: the best there is if not given.
 
     Raises:
@@ -84,16 +90,22 @@ def fill_frames(
             is painted.
     """
     inputs = read_frames(photo, spec, folder) if inputs is None else inputs
-    if not inputs.chosen:
+    if not spec.prompts:
         raise InputError("a prompt is needed: say what to paint into the frame", field="prompts")
     tasks = tasks_for(model, spec, inputs)
     scenes = _checked(model, tasks, inputs)
-    yield from _costs(model, tasks, scenes, folder)
+
+    def planned(place: Path) -> dict[Path, dict[str, str]]:
+        return files_of(place, tasks, scenes, spec.paper)
+
+    usual = inputs.usual_folder
+    folder = chosen_folder(folder, usual, planned, overwrite=overwrite, aside=LATE)
+    yield from _costs(model, tasks, scenes, inputs, folder)
     painted: list[list[Picture]] = []
     for task, seen in zip(tasks, scenes, strict=True):
         painted.append((yield from paint_candidates(model, task, seen, folder)))
     several = len(tasks) > 1
-    if any(task.count > 1 and task.pick is None for task in tasks):
+    if are_shown(tasks):
         yield from _shown(folder, inputs, tasks, painted)
         return
     done: list[Picture] = []
@@ -169,12 +181,17 @@ def _checked(model: Model, tasks: Sequence[FrameTask], inputs: FrameInputs) -> l
 
 
 def _costs(
-    model: Model, tasks: Sequence[FrameTask], scenes: Sequence[Scene], folder: Path
+    model: Model,
+    tasks: Sequence[FrameTask],
+    scenes: Sequence[Scene],
+    inputs: FrameInputs,
+    folder: Path,
 ) -> Iterator[Event]:
     """What is to be painted and printed, and what one should know about it."""
     first, *others = (task.record.params for task in tasks)
     refining = [] if tasks[0].refine is None else [tasks[0].refine.prompt]
     yield from notes_on(model, first, *(params.prompt for params in others), *refining)
+    yield from notes_on_sources(inputs)
     count = sum(len(task.records) for task in tasks)
     done = sum(len(task.kept(folder)) for task in tasks)
     rows = 0
@@ -206,9 +223,9 @@ def _shown(
 ) -> Iterator[Event]:
     """A contact sheet for every frame."""
     for task, pictures in zip(tasks, painted, strict=True):
-        path = folder / (f"candidates-{task.number}.jpg" if len(tasks) > 1 else "candidates.jpg")
+        path = sheet_path(folder, task, len(tasks) > 1)
         sheet = candidate_sheet(inputs, task, pictures)
-        write_image(path, sheet, pictures[0].record.to_text())
+        write_image(path, sheet, candidates_text(folder, task))
         yield Saved(path)
     yield Note("choose one: the same command with `pick` NUMBER finishes it")
 
@@ -230,16 +247,18 @@ def replay_frame(request: ReplayRequest, model: Model, record: Record) -> Iterat
         check_suffix(target)
     else:
         job.check(target)
+    what = "the room" if room is not None else f"a {picture_details(record).made}"
+    yield Note(f"{what} of a frame, {record.params.prompt!r:.80}, seed {record.params.seed}")
     pictures: list[Picture] = []
     for own in [record] if room is None else room.pictures:
         pixels = yield from _picture(model, photo, own, request.device)
         pictures.append(Picture(pixels, own))
     made = pictures[0].array if room is None else hung(photo, mask, pictures)
     if job is None:
-        write_image(target, made, record.to_text())
+        write_image(target, made, texts_of(record))
         yield Saved(target)
     else:
-        yield from printed(job, made, target, record.to_text(), device=request.device)
+        yield from printed(job, made, target, texts_of(record), device=request.device)
 
 
 def _print_job(record: Record) -> PrintJob | None:

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..errors import InputError
 from ..geometry import Size
 from ..homography import Quad, pixel_corners
-from ..images.image_files import resample
+from ..images.image_files import thumbnail
 from .aspect import CORNER_ERROR, Aspect, aspects, rectangularity
 from .quads import CandidateQuad, Candidates, candidate_quads, interiors, shrunk, smoothed
 from .scoring import non_maximum_suppression, scores
@@ -32,6 +32,9 @@ _NESTED = 0.3  # how even moulding or mat must be
 _FOUR_SIDED = 0.85  # intersection over union from which a patch counts as four-sided
 _MASK_REACH = 4.0  # pixels that the corner of a mask's outline may be off
 _MIN_SEEN = 16.0  # pixels of the photo that lie in an opening
+_FARTHEST = 1e6  # pixels from a photo's first one that a corner can be
+_NUMBER = 0.35  # height of a number, as a share of an opening's shorter side,
+_DIGITS = (26, 96)  # and in pixels: no smaller than can be read, no larger than it need be
 _OPENING, _OUTER, _GROUND, _INK = (230, 40, 40), (255, 170, 0), (24, 24, 27), (244, 244, 245)
 
 
@@ -83,10 +86,10 @@ class Frame:
             InputError: It is damaged.
         """
         try:
-            opening, outer = (
-                Quad.trusted(np.array(found[name], float).reshape(4, 2))
-                for name in ("opening", "outer")
-            )
+            corners = np.array([found["opening"], found["outer"]], float).reshape(2, 4, 2)
+            if not np.abs(corners).max() < _FARTHEST:  # nor is what is no number, such as null
+                raise ValueError("a corner is far away from the photo")
+            opening, outer = map(Quad.trusted, corners)
             reasons = {str(name): float(value) for name, value in dict(found["reasons"]).items()}
             aspect = Aspect(float(found["aspect"]), float(found["aspect_error"]), found["standard"])
             return cls(opening, outer, float(found["score"]), reasons, aspect)
@@ -228,7 +231,7 @@ def opening_in_mask(mask: np.ndarray) -> Quad:
 
 
 def draw_frames(photo: np.ndarray, frames: Sequence[Frame], longest: int = 1600) -> np.ndarray:
-    """The photo with each frame's outside, opening, number, score and aspect drawn into it.
+    """The photo with each frame's outside, opening and number drawn into it.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.
@@ -241,24 +244,27 @@ def draw_frames(photo: np.ndarray, frames: Sequence[Frame], longest: int = 1600)
     small = thumbnail(photo, longest)
     factor = max(small.shape[:2]) / max(photo.shape[:2])
     image = Image.fromarray(small)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=18)
-    for number, frame in enumerate(frames, 1):
+    draw = ImageDraw.Draw(image)
+    for frame in frames:
         for quad, colour in ((frame.outer, _OUTER), (frame.opening, _OPENING)):
             points = [tuple(point) for point in quad.scaled(factor).array]
             draw.line([*points, points[0]], colour, 3, joint="curve")
-        opening = frame.opening.scaled(factor).array
-        label = f"{number}: {frame.score:.2f}\n{frame.aspect.value:.3f} ± {frame.aspect.error:.3f}"
-        where = tuple(opening.min(0) + 8)
-        draw.rectangle(draw.multiline_textbbox(where, label, font), _GROUND)
-        draw.multiline_text(where, label, _INK, font)
+    for number, frame in enumerate(frames, 1):  # above all lines
+        _draw_number(draw, number, frame.opening.scaled(factor).array, image.size)
     return np.asarray(image)
 
 
-def thumbnail(image: np.ndarray, longest: int) -> np.ndarray:
-    """An image ``(H, W, 3)`` uint8 whose longer side has at most ``longest`` pixels."""
-    factor = min(1.0, longest / max(image.shape[:2]))
-    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
-    return resample(image, width, height)
+def _draw_number(
+    draw: ImageDraw.ImageDraw, number: int, opening: np.ndarray, size: tuple[int, int]
+) -> None:
+    """A number on a dark disc in the middle of an opening, ``(4, 2)``; all of it in the picture."""
+    height = float(np.clip(_NUMBER * np.ptp(opening, axis=0).min(), *_DIGITS))
+    font = ImageFont.load_default(size=height)
+    radius = max(height, draw.textlength(str(number), font)) * 0.75
+    inside = np.maximum(np.array(size, float) - radius - 1, radius)
+    x, y = np.clip(opening.mean(0), radius, inside)
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), _GROUND, _INK, 2)
+    draw.text((x, y), str(number), _INK, font, anchor="mm")
 
 
 def surroundings(frame: Frame, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -30,7 +30,7 @@ from ..prints.printing import printed, proof_path
 from .aspect import upright_size
 from .candidates import FrameTask, hung
 from .choosing import FrameInputs
-from .frame_records import Opening, RoomDetails, kept, picture_details, with_details
+from .frame_records import Opening, RoomDetails, kept, picture_details, texts_of, with_details
 from .frame_spec import FramePrintSpec, RefineParams
 from .inserting import save_on_wall
 
@@ -183,12 +183,12 @@ def finish(
     if pixels is None:
         name = f"repainting frame {task.number}"
         pixels = yield from finished(model, candidate.array, record, name, device=device)
-        write_image(path, pixels, record.to_text())
+        write_image(path, pixels, texts_of(record))
     yield Saved(path)
     if task.print_job is not None:
         target = folder / f"print{number}{paper.suffix}"
         own = Size(candidate.array.shape[1], candidate.array.shape[0])
-        text = print_record(record, own, task.print_job).to_text()
+        text = texts_of(print_record(record, own, task.print_job))
         proof = proof_path(target) if paper.proof else None
         yield from printed(task.print_job, pixels, target, text, proof=proof, device=device)
     else:

@@ -21,6 +21,7 @@ from ..generate.params import ResolvedParams
 from ..homography import Quad
 from ..images.decoding import MAX_PIXELS
 from ..images.image_files import read_image, read_text
+from ..images.xmp import SourceType, marked
 
 KIND = "frame"
 """The kind of all these records."""
@@ -95,6 +96,15 @@ class RoomDetails(Params):
 def with_details(record: Record, details: PictureDetails | RoomDetails, **changes: Any) -> Record:
     """A record with other details, and perhaps other changes."""
     return record.but(kind=KIND, details=details.json_object(), **changes)
+
+
+def texts_of(record: Record) -> dict[str, str]:
+    """The texts of a file of any of these kinds.
+
+    The photo is part of a room. Of a picture it is only if it was painted over what hung there.
+    """
+    alone = record.details.get("made") != "room" and record.params.masked_content == "noise"
+    return marked(record.to_text(), SourceType.TRAINED) if alone else record.to_text()
 
 
 def picture_details(record: Record) -> PictureDetails:

@@ -11,8 +11,14 @@ from pydantic import BeforeValidator, model_validator
 from ..errors import InputError
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import DEFAULT_SEED, Named, PictureInput, PromptText, Seed, Share
-from ..generate.params import GenerationParams, StartParams, upscaler_option
+from ..generate.params import (
+    GenerationParams,
+    StartParams,
+    mask_alpha_option,
+    upscaler_option,
+)
 from ..homography import Quad
+from ..images import MaskAlpha
 from ..images.colour import PALETTE_STRENGTH
 from ..prints.print_spec import PrintJob, PrintSpec
 from ..prompts.slips import check_quoted, check_typed
@@ -145,7 +151,8 @@ class FrameSpec(Params):
     """What to do with the frames in a photo: find them, hang pictures, or paint some for them."""
 
     prompts: Texts = option(
-        [], "What to paint into the best frame; one more for the next frame, and so on."
+        [],
+        "What to paint into the surest frame; several go in the order of the frames' numbers.",
     )
     params: FramePaintParams
     palette: Named | None = declared(StartParams, "palette")
@@ -153,7 +160,7 @@ class FrameSpec(Params):
         None,
         "The number of a frame, as `find` shows it; once for each prompt or picture.",
         group="Frame",
-        default_from="the best ones",
+        default_from="the surest ones",
     )
     corners: Corners | None = option(
         None,
@@ -169,6 +176,7 @@ class FrameSpec(Params):
         default_from="frames are found",
         form="picture",
     )
+    mask_alpha: MaskAlpha | None = mask_alpha_option("Frame")
     snap: bool = option(False, "Take the nearest standard aspect where it fits.", group="Frame")
     room: Share | None = option(
         None,
@@ -220,7 +228,7 @@ class FrameSpec(Params):
         """
         if not (self.find or self.insert or self.prompts):
             raise InputError(
-                "say what to do: a prompt paints into the best frame, `find` draws the frames, "
+                "say what to do: a prompt paints into the surest frame, `find` draws the frames, "
                 "`insert` hangs a picture"
             )
         check_quoted(self.prompts)
@@ -234,6 +242,8 @@ class FrameSpec(Params):
             raise InputError("a prompt and `insert` both say what to hang: give one of them")
         if self.corners is not None and self.mask is not None:
             raise InputError("`corners` and `mask` both say where the opening is: give one of them")
+        if self.mask_alpha is not None and self.mask is None:
+            raise InputError("`mask_alpha` is about a `mask`, and needs one")
         if self.palette is not None and self.params.masked_content == "noise":
             raise InputError("`masked_content` noise would forget the `palette`: give one of them")
         self._check_idle()

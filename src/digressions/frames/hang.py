@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..errors import InputError
 from ..homography import Quad, homography, pixel_corners
 from ..images.image_files import cover
 from .aspect import upright_size
@@ -21,6 +22,7 @@ _CLIPPED = 0.93  # linear brightness of a channel from which its colour says not
 _MIN_NOISE = 0.005  # of the logarithm of brightness
 _UNEVEN = 0.03  # how far even light may be off a quadratic surface
 _SHADOWED = 0.35  # the share of a blank that may lie in shadow, if as much as the rest reflects
+_MIN_SEEN = 1.0  # pixels of an opening that lie in its photo
 _PRINT = 0.85  # of the room's white: a print's, where the backing says nothing
 
 
@@ -47,8 +49,18 @@ def hang(
 
     Returns:
         ``(H, W, 3)`` uint8, a new array.
+
+    Raises:
+        InputError: The opening lies outside the photo.
     """
     rows, columns, share = coverage(opening, photo.shape)
+    if share.sum() < _MIN_SEEN:
+        raise InputError(
+            f"next to nothing of the opening {opening} lies in the photo, which is "
+            f"{photo.shape[1]} x {photo.shape[0]} pixels: take the photo that the frame was found "
+            "in",
+            field="frame",
+        )
     if mask is not None:
         share = share * (mask[rows, columns] / np.float32(255))
     part = _linear(photo[rows, columns])

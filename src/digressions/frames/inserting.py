@@ -6,33 +6,44 @@ Needs no torch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..errors import verbatim
 from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
-from ..generate.replay import ReplayRequest, replays_text
+from ..generate.file_texts import reads_text, text_of
+from ..generate.marks import composite_mark
+from ..generate.outputs import chosen_folder
+from ..generate.replay import ReplayRequest, picture_again, replays_text, sheet_text
 from ..images.contact_sheet import contact_sheet
-from ..images.image_files import read_text, write_image
+from ..images.image_files import thumbnail, write_image
+from ..images.mask_files import remembered_mask
 from ..images.source_image import SourceImage, remembered_image
-from .choosing import FrameInputs
-from .find import Frame, draw_frames, thumbnail
+from .choosing import FrameInputs, notes_on_sources
+from .find import Frame, draw_frames
 from .frame_records import Opening, damaged
 from .frame_spec import FramePrintSpec
 from .hang import hang
 
+if TYPE_CHECKING:
+    from ..prints.print_spec import PrintJob
+
 _SHOWN = 1000  # pixels of each photo in before-after.jpg
 
 
-def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
+def save_found(
+    inputs: FrameInputs, folder: Path | None = None, *, overwrite: bool = False
+) -> Iterator[Event]:
     """Draws the frames of a photo into ``found.jpg`` and writes them as ``frames.json``.
 
     Args:
         inputs: See `choosing.read_frames`.
-        folder: Where files go.
+        folder: Where files go; the usual one, with a number where it holds others, if not given.
+        overwrite: As of `outputs.chosen_output`.
 
     Yields:
         A `Note` for each frame, with its score and what speaks for it; `Saved` for the files.
@@ -41,15 +52,24 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
         OutputError: A file cannot be written.
     """
     photo = inputs.photo
+    yield from photo.notes()
     note: dict[str, Any] = {
         "photo": photo.origin,
         "size": [photo.pixels.shape[1], photo.pixels.shape[0]],
         "focal_35mm": inputs.focal_35mm,
-        "frames": [found.json_object() for found in inputs.found],
+        "frames": [
+            {"number": number} | found.json_object() for number, found in enumerate(inputs.found, 1)
+        ],
     }
     rounded = [Frame.from_json_object(each) for each in note["frames"]]  # as a replay draws them
     drawn = draw_frames(photo.pixels, rounded)
-    write_image(folder / "found.jpg", drawn, {"found": json.dumps(note)})
+    text = {"found": json.dumps(note)} | composite_mark([photo])
+
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
+        return {place / "found.jpg": text, place / "frames.json": text}
+
+    folder = chosen_folder(folder, inputs.usual_folder, plan, overwrite=overwrite)
+    write_image(folder / "found.jpg", drawn, text)
     write_json(folder / "frames.json", note)
     for number, found in enumerate(inputs.found, 1):
         reasons = ", ".join(f"{name} {value:.2f}" for name, value in found.reasons.items())
@@ -59,35 +79,107 @@ def save_found(inputs: FrameInputs, folder: Path) -> Iterator[Event]:
     yield Saved(folder / "frames.json")
 
 
-def save_inserted(inputs: FrameInputs, paper: FramePrintSpec, folder: Path) -> Iterator[Event]:
+@reads_text(".json")
+def _found_in(path: Path) -> dict[str, str]:
+    """``frames.json`` as the text that ``found.jpg`` has."""
+    try:
+        return {"found": path.read_text("utf-8")}
+    except (OSError, ValueError) as error:
+        raise damaged(error) from error
+
+
+def save_inserted(
+    inputs: FrameInputs,
+    paper: FramePrintSpec,
+    folder: Path | None = None,
+    *,
+    overwrite: bool = False,
+) -> Iterator[Event]:
     """Hangs the user's own pictures: ``room.png``, which is the photo outside the openings,
     ``before-after.jpg``, and the printer's file of each that is asked for.
 
     Args:
         inputs: See `choosing.read_frames`.
         paper: How to print them, if at all.
-        folder: Where files go.
+        folder: Where files go; the usual one, with a number where it holds others, if not given.
+        overwrite: As of `outputs.chosen_output`.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    frames = list(zip(inputs.frames, inputs.pictures, strict=True))
-    for number, (frame, picture) in enumerate(frames, 1):
-        job = paper.for_aspect(frame.aspect.value)
-        if job is not None:
-            from ..prints.printing import print_source, proof_path  # with torch
+    room, text = _inserted(
+        inputs.photo, inputs.mask, list(zip(inputs.frames, inputs.pictures, strict=True))
+    )
+    text |= composite_mark([inputs.photo, *inputs.pictures])
+    prints = _prints(inputs, paper)
 
-            name = f"print-{number}" if len(frames) > 1 else "print"
-            output = folder / f"{name}{paper.suffix}"
-            path = picture.origin["path"]
-            proof = proof_path(output) if paper.proof else None
-            yield from print_source(job, picture, output, read_text(path) if path else {}, proof)
-    room, text = _inserted(inputs.photo, inputs.mask, frames)
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
+        files = files_on_wall(place, text)
+        for each in prints:
+            files |= each.files(place)
+        return files
+
+    folder = chosen_folder(folder, inputs.usual_folder, plan, overwrite=overwrite)
+    yield from notes_on_sources(inputs)
+    for each in prints:
+        yield from each.printed(folder)
     yield from save_on_wall(folder, inputs.photo.pixels, room, text)
 
 
+class _Print(NamedTuple):
+    """The print of a picture of the user's; what writes it needs torch.
+
+    Attributes:
+        name: Of its file.
+        picture: What is printed.
+        job: How.
+        text: What the file remembers.
+        proof: Whether a proof goes beside it.
+    """
+
+    name: str
+    picture: SourceImage
+    job: PrintJob
+    text: dict[str, str]
+    proof: bool
+
+    def files(self, folder: Path) -> dict[Path, dict[str, str]]:
+        """Its files, and what each remembers."""
+        from ..prints.printing import print_files
+
+        return print_files(folder / self.name, self.text, proof=self.proof)
+
+    def printed(self, folder: Path) -> Iterator[Event]:
+        """Writes them."""
+        from ..prints.printing import print_source
+
+        yield from print_source(
+            self.job, self.picture, folder / self.name, self.text, proof=self.proof
+        )
+
+
+def _prints(inputs: FrameInputs, paper: FramePrintSpec) -> list[_Print]:
+    """The prints of the user's pictures, as far as they are asked for."""
+    found = []
+    for place, picture in zip(inputs.chosen, inputs.pictures, strict=True):
+        job = paper.for_aspect(inputs.found[place].aspect.value)
+        if job is not None:
+            from ..prints.printing import print_text
+
+            number = f"-{place + 1}" if len(inputs.chosen) > 1 else ""
+            path = picture.origin["path"]
+            text = print_text(job, picture, text_of(Path(path)) if path else {})
+            found.append(_Print(f"print{number}{paper.suffix}", picture, job, text, paper.proof))
+    return found
+
+
 def hang_picture(
-    photo: SourceImage, frame: Frame, picture: SourceImage, mask: SourceImage | None = None
+    photo: SourceImage,
+    frame: Frame,
+    picture: SourceImage,
+    mask: SourceImage | None = None,
+    *,
+    text: Mapping[str, str] | None = None,
 ) -> tuple[np.ndarray, dict[str, str]]:
     """A photo with a picture in one of its frames.
 
@@ -96,11 +188,13 @@ def hang_picture(
         frame: As `find.find_frames` gives it.
         picture: Is cut to the frame's aspect.
         mask: Of the photo's size, black where something stands before the frame; or ``None``.
+        text: What a picture in memory remembers.
 
     Returns:
         ``(H, W, 3)`` uint8, and the texts by which its file can be made again.
     """
-    return _inserted(photo, mask, [(frame, picture)])
+    room, own = _inserted(photo, mask, [(frame, picture)])
+    return room, own | composite_mark([photo, picture], text)
 
 
 def _inserted(
@@ -109,10 +203,17 @@ def _inserted(
     room, notes = photo.pixels, []
     for frame, picture in frames:
         note = frame.json_object() | {"lit": bool(frame.blank), "picture": picture.origin}
-        room = _hung(room, None if mask is None else mask.pixels, note, picture)
+        room = _hung(room, None if mask is None else mask.pixels, note, picture.pixels)
         notes.append(note)
     origin = None if mask is None else mask.origin
     return room, {"frame": json.dumps({"photo": photo.origin, "mask": origin, "hung": notes})}
+
+
+def files_on_wall(folder: Path, text: Mapping[str, str]) -> dict[Path, dict[str, str]]:
+    """The files of `save_on_wall`, and what each remembers."""
+    room = folder / "room.png"
+    both = sheet_text(text, "a photo before and after", folder, [room])
+    return {room: dict(text), folder / "before-after.jpg": both}
 
 
 def save_on_wall(
@@ -122,18 +223,19 @@ def save_on_wall(
 
     Args:
         before, after: The photo without and with them, ``(H, W, 3)`` uint8.
-        text: What both files remember.
+        text: What the photo with them remembers.
     """
-    write_image(folder / "room.png", after, text)
+    (room, text), (beside, sheet) = files_on_wall(folder, text).items()
+    write_image(room, after, text)
     both = contact_sheet(
         [thumbnail(before, _SHOWN), thumbnail(after, _SHOWN)],
         columns=2,
         labels=["before", "after"],
     )
-    write_image(folder / "before-after.jpg", both, text)
+    write_image(beside, both, sheet)
     yield Preview(after, "room")
-    yield Saved(folder / "room.png")
-    yield Saved(folder / "before-after.jpg")
+    yield Saved(room)
+    yield Saved(beside)
 
 
 @replays_text("found")
@@ -151,6 +253,8 @@ def replay_found(request: ReplayRequest) -> Iterator[Event]:
         drawn = draw_frames(remembered_image(note["photo"]).pixels, frames)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
+    name = note["photo"]["path"] or "a photo"
+    yield Note(verbatim(f"the frames that were found in {name}"))
     write_image(request.target, drawn, request.text)
     yield Saved(request.target)
 
@@ -167,22 +271,25 @@ def replay_inserted(request: ReplayRequest) -> Iterator[Event]:
     """
     try:
         note = parsed(request.text["frame"])
-        room = remembered_image(note["photo"]).pixels
-        mask = None if note["mask"] is None else remembered_image(note["mask"], mask=True).pixels
+        photo = remembered_image(note["photo"])
+        mask = None if note["mask"] is None else remembered_mask(note["mask"], photo).pixels
+        room = photo.pixels
         for one in note["hung"]:
-            room = _hung(room, mask, one, remembered_image(one["picture"]))
+            picture = yield from picture_again(request, dict(one["picture"]))
+            room = _hung(room, mask, one, picture.pixels)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
+    yield Note(verbatim(f"{photo.name} with what was hung in it"))
     write_image(request.target, room, request.text)
     yield Saved(request.target)
 
 
 def _hung(
-    room: np.ndarray, mask: np.ndarray | None, one: dict[str, Any], picture: SourceImage
+    room: np.ndarray, mask: np.ndarray | None, one: dict[str, Any], picture: np.ndarray
 ) -> np.ndarray:
     """A photo with one more picture in it, as its JSON says."""
     opening = Opening.from_json_object(
         {"corners": one["opening"], "aspect": one["aspect"], "lit": one["lit"], "room": 0.0}
     )
     corners, aspect, lit = opening.corners, opening.aspect, opening.lit
-    return hang(room, corners, picture.pixels, aspect, mask=mask, lit=lit)
+    return hang(room, corners, picture, aspect, mask=mask, lit=lit)

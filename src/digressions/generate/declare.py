@@ -7,11 +7,10 @@ the command line and Python signatures. Groups may be embedded in each other. Ne
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -80,9 +79,6 @@ def declared(
         json_schema_extra=about,
         **limits_of(found) | limits,
     )
-
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Params(BaseModel):
@@ -165,13 +161,13 @@ class Params(BaseModel):
 
 def _in_python(value: Any, info: FieldInfo | None) -> Any:
     """A value in Python's own types: numbers of numpy as numbers, and where a list is declared, one
-    text or any other sequence as a list."""
+    text, an array of numbers or any other sequence as a list."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return value.item()
     if info is not None and _is_list(info.annotation):
         if isinstance(value, str):
             return [value]
-        if isinstance(value, (tuple, range, set)) or hasattr(value, "tolist"):
+        if isinstance(value, (tuple, range, set)) or getattr(value, "ndim", 0) == 1:
             return [_in_python(each, None) for each in value]
     return value
 
@@ -180,46 +176,6 @@ def _is_list(kind: Any) -> bool:
     if get_origin(kind) in (Union, UnionType, Annotated):
         return any(_is_list(each) for each in get_args(kind))
     return get_origin(kind) is list
-
-
-def takes(spec: type[Params], *, instead: str = "") -> Callable[[_F], _F]:
-    """Shows ``help()`` and interactive shells the parameters of a spec in a function's signature,
-    in place of its ``**parameters``.
-
-    Args:
-        instead: What the function calls differently, by the spec's name, or leaves out.
-    """
-
-    def decorate(function: _F) -> _F:
-        signature = inspect.signature(function)
-        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-        taken = {each.name for each in own} | {instead}
-        declared = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if info.is_required() else info.get_default(),
-                annotation=_bare(info.annotation),
-            )
-            for name, info in spec.flat_fields().items()
-            if name not in taken
-        ]
-        shown = signature.replace(parameters=[*own, *declared])
-        vars(function)["__signature__"] = shown
-        return function
-
-    return decorate
-
-
-def _bare(kind: Any) -> Any:
-    """A type without what validates it."""
-    if get_origin(kind) is Annotated:
-        return _bare(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        return Union[tuple(_bare(each) for each in get_args(kind))]  # noqa: UP007
-    if get_origin(kind) is list:
-        return list[_bare(get_args(kind)[0])]  # type: ignore[misc]
-    return kind
 
 
 def _group(info: FieldInfo) -> type[Params] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -18,13 +18,18 @@ from ..diffusion.names import A1111_SAMPLERS
 from ..errors import ImageError, InputError, verbatim
 from ..files import parsed
 from ..geometry import Size
+from ..images import Fit
+from ..images.xmp import SourceType, marked
 from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
 from .foreign import ForeignSettings, is_usual, sampler_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
 from .kinds import MAX_SEED
-from .params import ResolvedParams, SourceFile
+from .params import MaskFile, ResolvedParams, SourceFile
 from .programs import settings_in
+
+if TYPE_CHECKING:
+    from ..models.base import Model
 
 KEY = "digressions"
 _DEEPEST = 64
@@ -61,11 +66,13 @@ class Record(Params):
             Empty when read from a file of another program, whose names mean nothing here; the first
             ten digits of the hash when read from one that lost its JSON.
         image, mask: Start picture and mask, or ``None``.
+        fit: How the start picture was brought to the picture's aspect (see `images.fitting`).
         palette: What the masked area was filled with before it was painted (see `images.colour`),
             or ``None``.
         regions, region_softness: Where each prompt counts (see `images.masks`), or ``None``; the
             width of the edges.
         enlarge, upscaler: How many times the painted picture was enlarged, and by what.
+        dtype: What the networks computed in, such as ``"float16"``; empty of other programs' files.
         version: Of the program that wrote it.
         details: What only its kind knows, such as the grid of a mosaic.
     """
@@ -75,18 +82,31 @@ class Record(Params):
     model: str = option("", "The model's name.")
     model_hash: str = option("", "SHA-256 of its weights.")
     image: SourceFile | None = option(None, "The start picture.")
-    mask: SourceFile | None = option(None, "The mask.")
+    mask: MaskFile | None = option(None, "The mask.")
+    fit: Fit = option("cover", "How the start picture was brought to the picture's aspect.")
     palette: JsonObject | None = option(None, "What the masked area was filled with.")
     regions: list[dict[str, str]] | None = option(None, "Where each prompt counts.")
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)
     enlarge: int = option(1, "How many times it was enlarged.", ge=1, le=16)
     upscaler: str | None = option(None, "What enlarged it.")
+    dtype: str = option("", "What the networks computed in.")
     version: str = option("", "Of the program that wrote it.")
     details: JsonObject = option({}, "What only its kind knows.")
 
+    @property
+    def source_type(self) -> SourceType:
+        """What made the picture: AI alone, or over another picture."""
+        return SourceType.TRAINED if self.image is None else SourceType.COMPOSITE
+
     def to_text(self) -> dict[str, str]:
-        """As the texts of an image file."""
-        return {"parameters": a1111(self), KEY: json.dumps(self.json_object(), allow_nan=False)}
+        """As the texts of an image file, marked as made by AI."""
+        own = {"parameters": a1111(self), KEY: json.dumps(self.json_object(), allow_nan=False)}
+        return marked(own, self.source_type)
+
+
+def dtype_name(model: Model) -> str:
+    """What a model's networks compute in, as `Record.dtype` has it."""
+    return str(model.dtype).removeprefix("torch.")
 
 
 _NEEDED = {
@@ -148,7 +168,7 @@ def record_and_notes(text: Mapping[str, str], source: str = "the file") -> tuple
     except ImageError:
         raise
     except (InputError, ValueError, OverflowError) as error:
-        raise ImageError(f"{source} has damaged settings: {error!s:.200}") from error
+        raise ImageError(f"{verbatim(source)} has damaged settings: {error!s:.200}") from error
 
 
 def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
@@ -157,10 +177,14 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
     if found is None:
         read = settings_of(text.get("parameters", ""))
         if read is None:
-            raise ImageError(f"{source} does not say how it was made (no {KEY!r} text in it)")
+            raise ImageError(
+                f"{verbatim(source)} does not say how it was made (no {KEY!r} text in it)"
+            )
         found, pairs = read
     if "Regions" in pairs:
-        raise ImageError(f"{source} was painted in regions that it does not name: paint anew")
+        raise ImageError(
+            f"{verbatim(source)} was painted in regions that it does not name: paint anew"
+        )
     if pairs.get("Version", "").startswith("digressions"):
         return _own(found, pairs, source), []
     lacking = [named for key, named in _NEEDED.items() if found.values.get(key) in (None, "")]
@@ -216,14 +240,16 @@ def _params(found: ForeignSettings, lacking: Iterable[str], source: str) -> Reso
     values = found.values
     missing = [*([] if "steps" in values else ["Steps"]), *lacking]
     if missing:
-        raise ImageError(f"{source} does not say its {', '.join(missing)}: paint anew")
+        raise ImageError(f"{verbatim(source)} does not say its {', '.join(missing)}: paint anew")
     if found.start:
-        raise ImageError(f"{source} was painted over a picture that it does not name: paint anew")
+        raise ImageError(
+            f"{verbatim(source)} was painted over a picture that it does not name: paint anew"
+        )
     sampler, _ = sampler_named(str(values["sampler"]))
     if sampler is None:
         raise ImageError(
-            f"{source} needs the sampler {str(values['sampler'])!r:.80}, which is not known here: "
-            "paint anew"
+            f"{verbatim(source)} needs the sampler {str(values['sampler'])!r:.80}, which is not "
+            "known here: paint anew"
         )
     prompt, negative = found.prompts()
     return ResolvedParams(

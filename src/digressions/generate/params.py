@@ -19,7 +19,7 @@ from typing import Any, Literal
 from ..diffusion.names import SamplerName, SpacingName
 from ..errors import InputError
 from ..geometry import Size
-from ..images import DEFAULT_UPSCALER, UPSCALERS
+from ..images import DEFAULT_UPSCALER, UPSCALERS, Fit, MaskAlpha
 from ..prompts.scheduling import CombineName
 from .declare import Params, option
 from .kinds import (
@@ -49,6 +49,16 @@ class SourceFile(Params):
 
     path: str
     sha256: str
+
+
+class MaskFile(SourceFile):
+    """A mask of the user's, as the picture remembers it.
+
+    Attributes:
+        alpha: Which of its parts are painted, where its transparency says so.
+    """
+
+    alpha: MaskAlpha | None = None
 
 
 class ModelParams(Params):
@@ -171,13 +181,40 @@ class ResolvedParams(GenerationParams):
     strength: Share
 
 
+def fit_option() -> Any:
+    """The parameter ``fit`` of a `Params` class."""
+    return option(
+        "cover",
+        "How an image of another aspect is brought to that of the picture. cover: cut off what "
+        "sticks out; contain: make the picture smaller, in the image's aspect; pad: keep all of "
+        "the image, with the colours of its edges around it.",
+        group="Start",
+    )
+
+
+def mask_alpha_option(group: str = "Start") -> Any:
+    """The parameter ``mask_alpha`` of a `Params` class."""
+    return option(
+        None,
+        "Take the mask from its transparency: which of its parts are white.",
+        group=group,
+        default_from="its colours count, and what is transparent is black",
+    )
+
+
 class StartParams(Params):
     """The pictures that a painting starts from. Each is a path, a PIL image or an array."""
 
     image: PictureInput = option(None, "Paint over this picture.", group="Start", form="picture")
+    fit: Fit = fit_option()
     mask: PictureInput = option(
-        None, "Paint only where this is white; needs an image.", group="Start", form="picture"
+        None,
+        "Paint only where this picture, of the image's size, is white. All else of the image stays "
+        "as it is, at its own size; `size` is what its masked area is painted at.",
+        group="Start",
+        form="picture",
     )
+    mask_alpha: MaskAlpha | None = mask_alpha_option()
     palette: Named | None = option(
         None,
         "Colours to paint the masked area from, instead of what is in it: those of a picture, or "
@@ -199,6 +236,14 @@ def upscaler_option(group: str = "Output") -> Any:
     """The parameter ``upscaler`` of a `Params` class."""
     names = ", ".join(UPSCALERS)
     return option(DEFAULT_UPSCALER, f"What enlarges: {names} or a .safetensors file.", group=group)
+
+
+class OutputParams(Params):
+    """What may become of the files that are at the output already."""
+
+    overwrite: bool = option(
+        False, "Replace what is at the output, whatever made it.", group="Output"
+    )
 
 
 class EnlargeParams(Params):

@@ -8,18 +8,24 @@ counts, since a file remembers what it was made of as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import InputError, verbatim
-from ..events import Event, Note
-from ..images.image_files import read_text
-from ..images.video import VIDEOS, read_video_text
-from .metadata import KEY, Record, others_of, record_and_notes
+from ..events import Event, Note, counted
+from ..files import parsed
+from ..images.source_image import SourceImage, in_memory, remembered_image
+from .file_texts import text_of
+from .metadata import KEY, Record, dtype_name, others_of, record_and_notes, record_of
+from .outputs import chosen_output, place_beside
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..models.base import Model
 
 
@@ -29,34 +35,54 @@ class ReplayRequest:
 
     Attributes:
         source: The file.
-        text: What it remembers.
+        text: What it remembers, and what is made of it will.
         output: Where to, or ``None`` for a name beside the source.
+        overwrite: Whether what is there may go.
         device: For upscalers that run on one.
+        load: Loads the model of a record, noting where the picture will differ.
     """
 
     source: Path
     text: Mapping[str, str]
     output: Path | None = None
+    overwrite: bool = False
     device: str | None = None
+    load: LoadRecord | None = None
 
-    @property
+    @cached_property
     def target(self) -> Path:
-        """The file to write."""
-        return self.output or self.source.with_stem(f"{self.source.stem}-replay")
+        """The file to write.
+
+        Raises:
+            OutputError: As `outputs.chosen_output`.
+        """
+
+        def plan(place: Path) -> dict[Path, Mapping[str, str]]:
+            return {place: self.text}
+
+        return chosen_output(self.output, self.usual_file, plan, overwrite=self.overwrite)
 
     @property
-    def folder(self) -> Path:
-        """The folder to write, for kinds that write one."""
-        return self.output or self.source.with_name(f"{self.source.stem}-replay")
+    def usual_file(self) -> Path:
+        """Where to, for kinds that write a file, if nobody says."""
+        return place_beside(self.source, "-replay", self.source.suffix)
+
+    @property
+    def usual_folder(self) -> Path:
+        """Where to, for kinds that write a folder, if nobody says."""
+        return place_beside(self.source, "-replay", "")
 
 
 TextReplay: TypeAlias = Callable[[ReplayRequest], Iterator[Event]]
 KindReplay: TypeAlias = "Callable[[ReplayRequest, Model, Record], Iterator[Event]]"
-TextReader: TypeAlias = Callable[[Path], dict[str, str]]
+LoadRecord: TypeAlias = "Callable[[Record], Generator[Event, None, Model]]"
+Repaint: TypeAlias = "Callable[[Model, Record], Generator[Event, None, np.ndarray]]"
 
+# A print is made last. A sheet's pictures are made in any way.
+_LAST_FIRST = ("sheet", "print", "upscale", "found", "frame")
 _TEXTS: dict[str, TextReplay] = {}
+_PAINTED: dict[str, Repaint] = {}
 _KINDS: dict[str, KindReplay] = {}
-_READERS: dict[str, TextReader] = dict.fromkeys(VIDEOS, read_video_text)
 
 
 def replays_text(key: str) -> Callable[[TextReplay], TextReplay]:
@@ -79,59 +105,104 @@ def replays_kind(kind: str) -> Callable[[KindReplay], KindReplay]:
     return register
 
 
-def reads_text(*suffixes: str) -> Callable[[TextReader], TextReader]:
-    """Registers what reads the texts of files with these suffixes, which are no images."""
+def repaints_kind(kind: str) -> Callable[[Repaint], Repaint]:
+    """Registers the function that paints a record of this kind without writing it."""
 
-    def register(function: TextReader) -> TextReader:
-        _READERS.update(dict.fromkeys(suffixes, function))
+    def register(function: Repaint) -> Repaint:
+        _PAINTED[kind] = function
         return function
 
     return register
 
 
+def picture_again(
+    request: ReplayRequest, origin: Mapping[str, str]
+) -> Generator[Event, None, SourceImage]:
+    """The picture that a file was made of: read again, or painted where it never was a file.
+
+    Args:
+        request: Of the file, whose texts may hold the record of the picture.
+        origin: As `SourceImage.origin`.
+
+    Raises:
+        ImageError, InputError: As `remembered_image`.
+    """
+    if origin.get("path") == "" and KEY in request.text and request.load is not None:
+        record = record_of(request.text, str(request.source))
+        if record.kind in _PAINTED:
+            loaded = yield from request.load(record)
+            return in_memory((yield from _PAINTED[record.kind](loaded, record)))
+    return remembered_image(origin)
+
+
 def replay_file(
     source: Path,
-    load: Callable[[str], Model],
+    load: Callable[[str, str | None], Model],
     *,
     model: str | None = None,
     output: Path | None = None,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Makes a file again.
 
     Args:
         source: An image, film or print.
-        load: Loads a model by name, where one is needed.
+        load: Loads a model by its name and dtype (``None`` where the file does not say), where one
+            is needed.
         model: Its name, if it is not where the file says.
-        output: Where to; beside the source if not given.
+        output: Where to; a free name beside the source if not given.
+        overwrite: Whether what is at ``output`` may go, whatever made it.
         device: For upscalers.
 
     Raises:
         ImageError: The file does not say how it was made, or its settings are damaged.
         InputError: What it was made of is not there, or another by now.
     """
-    text = _READERS.get(source.suffix.lower(), read_text)(source)
-    request = ReplayRequest(source, text, output, device)
-    # The order of the texts is that of their making: a print is made last.
-    for key in ("print", "upscale", "found", "frame"):
+    text = text_of(source)
+
+    def load_for(record: Record) -> Generator[Event, None, Model]:
+        return (yield from _loaded(source, record, load, model))
+
+    request = ReplayRequest(source, text, output, overwrite, device, load_for)
+    for key in _LAST_FIRST:
         if key in text and key in _TEXTS:
             yield from _TEXTS[key](request)
             return
     record, notes = record_and_notes(text, str(source))
     if record.kind not in _KINDS:
-        raise InputError(f"{source} is of a kind that is not known here: {record.kind!r:.40}")
+        raise InputError(
+            f"{verbatim(source)} is of a kind that is not known here: {record.kind!r:.40}"
+        )
+    loaded = yield from load_for(record)
+    yield from (Note(f"{verbatim(source)}: {note}", "note") for note in notes)
+    dtype = dtype_name(loaded)
+    record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
+    request = replace(request, text=record.to_text())
+    yield from _KINDS[record.kind](request, loaded, record)
+
+
+def _loaded(
+    source: Path,
+    record: Record,
+    load: Callable[[str, str | None], Model],
+    model: str | None,
+) -> Generator[Event, None, Model]:
+    """The model that painted a record, and notes on why a picture may be another now."""
     name = model or record.model
     if not name:
         raise InputError(
-            f"{source} was made by another program and names no model that is known here: say "
-            "which with `model`"
+            f"{verbatim(source)} was made by another program and names no model that is known "
+            "here: say which with `model`"
         )
-    loaded = load(name)
+    loaded = load(name, record.dtype or None)
     if reason := difference(record, loaded.hash):
-        yield Note(f"{source} {reason}", "note")
-    yield from (Note(f"{source}: {note}", "note") for note in notes)
-    record = record.but(model=loaded.name, model_hash=loaded.hash)
-    yield from _KINDS[record.kind](request, loaded, record)
+        yield Note(f"{verbatim(source)} {reason}", "note")
+    dtype = dtype_name(loaded)
+    if record.dtype not in ("", dtype):
+        text = f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ"
+        yield Note(text, "note")
+    return loaded
 
 
 def shown(source: Path) -> Iterator[Event]:
@@ -140,8 +211,8 @@ def shown(source: Path) -> Iterator[Event]:
     Raises:
         ImageError: It says nothing, or its settings are damaged.
     """
-    text = _READERS.get(source.suffix.lower(), read_text)(source)
-    done = [key for key in ("print", "upscale", "found", "frame") if key in text and key in _TEXTS]
+    text = text_of(source)
+    done = [key for key in _LAST_FIRST if key in text and key in _TEXTS]
     if done:
         yield Note(f"made last by: {done[0]}")
         yield Note(verbatim(f"{done[0]}: {text[done[0]]}"))
@@ -172,3 +243,41 @@ def difference(record: Record, model_hash: str) -> str | None:
             "the picture will differ"
         )
     return None
+
+
+# --- several pictures in one file ------------------------------------------------------------
+
+
+def sheet_text(
+    text: Mapping[str, str], what: str, folder: Path, pictures: Iterable[Path]
+) -> dict[str, str]:
+    """What a file remembers that only shows pictures, each of which is a file of its own.
+
+    Args:
+        text: Of the first of them.
+        what: It is, such as "a contact sheet".
+        folder: Where it is itself.
+        pictures: Their files.
+    """
+    names = [path.relative_to(folder).as_posix() for path in pictures]
+    return {**text, "sheet": json.dumps({"what": what, "pictures": names})}
+
+
+@replays_text("sheet")
+def replay_sheet(request: ReplayRequest) -> Iterator[Event]:
+    """Says what to replay instead of a sheet.
+
+    Raises:
+        InputError: Always.
+    """
+    try:
+        found = parsed(request.text["sheet"])
+        what, pictures = str(found["what"]), [str(each) for each in found["pictures"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the settings of the sheet are damaged: {error!r:.120}") from error
+    of = f", and of the others in it their files, {counted(len(pictures), 'picture')} in all"
+    raise InputError(
+        f"{verbatim(request.source)} is {what}: replay its picture "
+        f"{verbatim(pictures[0])}{of * (len(pictures) > 1)}"
+    )
+    yield  # a generator, as others are

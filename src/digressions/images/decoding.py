@@ -5,16 +5,18 @@ said when it fails. Whatever its mode, its profile or its transparency, it comes
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from ..errors import ImageError
+from ..errors import ImageError, MissingExtraError, verbatim
 
 MAX_PIXELS = 200_000_000
 Colour = tuple[int, int, int]
@@ -25,7 +27,16 @@ _KINDS = (
     *("AVIF", "JPEG2000", "ICO", "TGA"),
 )
 _MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}  # what a profile of each colour space is for
+CLOSE = 1e-3
+"""Floats of a picture may miss 0..1 by so much, and are clipped."""
+_HEAD = 64  # bytes that tell a HEIC
+_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis")
+_JPEG_END = b"\xff\xd9"
+_PHOTOMETRIC, _BITS, _WHITE_IS_ZERO = 262, 258, 0  # tags of TIFF, and a value
 _PILLOW = threading.Lock()
+# A profile of a photo printer and a long workflow have more than the 1 MiB that Pillow takes of one
+# chunk; as much as it takes of all together.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
 @contextlib.contextmanager
@@ -39,15 +50,46 @@ def opened(path: Path, source: Path | io.BytesIO, max_pixels: int) -> Iterator[I
         ImageError: It has more than ``max_pixels``.
         Exception: Whatever Pillow raises for what it cannot read; see `refusing`.
     """
+    kinds = (*_KINDS, "HEIF") if _is_heic(path, source) else _KINDS
     with _pillow_limit(max(max_pixels, MAX_PIXELS)):
-        image = Image.open(source, formats=_KINDS)
+        image = Image.open(source, formats=kinds)
     with image:
         if image.width * image.height > max_pixels:
             raise ImageError(
-                f"{path} has {image.width:,} x {image.height:,} pixels, more than the "
+                f"{verbatim(path)} has {image.width:,} x {image.height:,} pixels, more than the "
                 f"{max_pixels:,} that are read: make it smaller first"
             )
         yield image
+
+
+def _is_heic(path: Path, source: Path | io.BytesIO) -> bool:
+    """Whether a file is a phone's HEIC, which Pillow learns to read here.
+
+    Raises:
+        ImageError: It is, and what reads it is not installed.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            head = file.read(_HEAD)
+    else:
+        head = source.getbuffer()[:_HEAD].tobytes()
+    if head[4:8] != b"ftyp" or not any(brand in head for brand in _HEIC):
+        return False
+    if importlib.util.find_spec("pillow_heif") is None:
+        reason = MissingExtraError("pillow-heif", "heic")
+        raise ImageError(f"{verbatim(path)} is HEIC: {reason}, or save it as JPEG")
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return True
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps what Pillow says of odd EXIF to itself: Python's warnings are not for users."""
+    with _PILLOW, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager
@@ -58,7 +100,7 @@ def _pillow_limit(pixels: int) -> Iterator[None]:
     it sees: the tiles of a TIFF, the pictures inside an icon.
     """
     with _PILLOW, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # of large pictures and of odd EXIF
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
         try:
             yield
@@ -78,63 +120,152 @@ def is_file(path: Path) -> bool:
 def refusing(path: Path) -> Iterator[None]:
     """Turns what fails in the block into an `ImageError` about this file, in one line."""
     try:
+        if "\0" in str(path):
+            raise ImageError(
+                f"{verbatim(repr(str(path))):.80} is not the name of a file: give a picture"
+            )
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise ImageError(f"{path} is not a file: give a picture")
+            raise ImageError(f"{verbatim(path)} is not a file: give a picture")
         yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"{path} has more than the {MAX_PIXELS:,} pixels that are read: make it smaller first"
+            f"{verbatim(path)} has more than the {MAX_PIXELS:,} pixels that are read: make it "
+            "smaller first"
         ) from error
     except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file") from error
+        raise ImageError(f"{verbatim(path)}: there is no such file") from error
     except IsADirectoryError as error:
-        raise ImageError(f"{path} is a folder: give a picture") from error
+        raise ImageError(f"{verbatim(path)} is a folder: give a picture") from error
     except PermissionError as error:
-        raise ImageError(f"{path} cannot be read: permission denied") from error
+        raise ImageError(f"{verbatim(path)} cannot be read: permission denied") from error
     except UnidentifiedImageError as error:
         empty = path.is_file() and path.stat().st_size == 0
         reason = "is empty" if empty else "is not a picture, or of a kind that is not known here"
-        raise ImageError(f"{path} {reason}: give a PNG, JPEG, WebP or TIFF") from error
+        raise ImageError(f"{verbatim(path)} {reason}: give a PNG, JPEG, WebP or TIFF") from error
     except Exception as error:  # decoders raise whatever they like on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path} is damaged ({reason}): save it again") from error
+        raise ImageError(f"{verbatim(path)} is damaged ({reason}): save it again") from error
 
 
 def decoded(image: Image.Image, background: Colour) -> np.ndarray:
     """An opened picture of any of Pillow's modes as ``(H, W, 3)`` uint8 sRGB.
 
-    EXIF orientation is applied; the rest as `to_srgb`.
+    What is transparent is composited over ``background``; the rest as `layers`.
 
     Raises:
         Exception: Whatever Pillow raises for what it cannot decode; see `refusing`.
     """
-    image.load()
-    return np.array(to_srgb(ImageOps.exif_transpose(image), background))
+    colours, alpha, _ = layers(image)
+    return colours if alpha is None else over(background, colours, alpha)
 
 
-def to_srgb(image: Image.Image, background: Colour) -> Image.Image:
-    """A loaded picture of any of Pillow's modes as ``RGB``, in sRGB.
+class Decoded(NamedTuple):
+    """A picture's pixels.
 
-    Colours are converted from an embedded profile, 16 bits and floats in 0..1 are scaled to 8 bits,
-    alpha is composited over ``background``, which is sRGB already.
+    Attributes:
+        colours: ``(H, W, 3)`` uint8 sRGB.
+        alpha: ``(H, W)`` uint8, 0 where it is transparent, 255 where it is opaque; ``None`` where
+            all of it is.
+        complete: Whether its file has its end.
     """
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith(("I", "F")):  # 16-bit grey comes as I;16 or I, floats as F
-        image = _eight_bits(image)
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    opaque = _without_alpha(image)
-    image = (_converted(opaque, profile) if profile else opaque).convert("RGB")
-    if alpha is None:
-        return image
-    return Image.composite(image, Image.new("RGB", image.size, background), alpha)
+
+    colours: np.ndarray
+    alpha: np.ndarray | None
+    complete: bool
+
+
+def layers(image: Image.Image) -> Decoded:
+    """An opened picture of any of Pillow's modes as colours and transparency.
+
+    EXIF orientation is applied, colours are converted from an embedded profile, 16 and 32 bits and
+    floats in 0..1 are scaled to 8 bits.
+
+    Raises:
+        ImageError: Floats of another range.
+        Exception: Whatever Pillow raises for what it cannot decode; see `refusing`.
+    """
+    with quietly():
+        image, complete = _loaded(image)
+        profile = image.info.get("icc_profile")
+        if image.mode.startswith(("I", "F")):  # 16-bit grey comes as I;16 or I, floats as F
+            upright = _eight_bits(image)
+        else:
+            upright = ImageOps.exif_transpose(image)
+    alpha = None
+    if upright.has_transparency_data:
+        alpha = np.array(upright.convert("RGBA").getchannel("A"))
+    opaque = _without_alpha(upright)
+    colours = np.array((_converted(opaque, profile) if profile else opaque).convert("RGB"))
+    return Decoded(colours, None if alpha is None or alpha.min() == 255 else alpha, complete)
+
+
+def _loaded(image: Image.Image) -> tuple[Image.Image, bool]:
+    """A picture with its pixels, and whether its file has its end.
+
+    A JPEG may lack nothing but the marker at its end, as from cameras that were switched off and
+    from broken downloads. Its pixels are all there if they do not depend on what would follow.
+    """
+    try:
+        image.load()
+        return image, True
+    except OSError:
+        file = getattr(image, "fp", None)
+        if image.format not in ("JPEG", "MPO") or file is None:
+            raise
+        file.seek(0)
+        content = file.read()
+        found, other = (
+            Image.open(io.BytesIO(content + more + _JPEG_END)) for more in (b"", b"\x55" * 512)
+        )
+        if not np.array_equal(np.asarray(found), np.asarray(other)):
+            raise
+        return found, False
+
+
+_SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
+"""Kinds of files that hold several pictures; those of an icon are one in several sizes."""
+
+
+def pictures_in(image: Image.Image) -> int:
+    """How many pictures the file of an opened one holds: frames of an animation, pages."""
+    return int(getattr(image, "n_frames", 1)) if image.format in _SEVERAL else 1
+
+
+def over(background: Colour, colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours ``(H, W, 3)`` uint8 by their alpha ``(H, W)`` uint8 over a colour, both sRGB."""
+    ground = Image.new("RGB", (alpha.shape[1], alpha.shape[0]), background)
+    return np.array(Image.composite(Image.fromarray(colours), ground, Image.fromarray(alpha)))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
+    """A picture of one channel of 16 or 32 bits or of floats, upright, as ``L`` or ``LA``."""
+    tags = getattr(image, "tag_v2", {})
     values = np.asarray(image).astype(np.float64)
-    values = values * 255 if image.mode == "F" else values / 257
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    whole = 65535
+    if image.mode == "F":
+        whole = 1
+        if np.isnan(values).any():
+            raise ImageError("some of its floats are no numbers (NaN): save it with 8 or 16 bits")
+        low, high = float(values.min()), float(values.max())
+        if low < -CLOSE or high > 1 + CLOSE:
+            raise ImageError(
+                f"its floats go from {low:g} to {high:g}, and those of a picture from 0 to 1: "
+                "save it with 8 or 16 bits"
+            )
+    elif 32 in tags.get(_BITS, ()):
+        whole, values = 2**32 - 1, values % 2**32  # which Pillow reads as signed
+    grey = values * (255 / whole)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow heeds up to 8 bits
+        grey = 255 - grey
+    found = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        found.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    if "exif" in image.info:
+        found.info["exif"] = image.info["exif"]
+    return ImageOps.exif_transpose(found)
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
@@ -157,6 +288,6 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
             return image
         target = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
+    except Exception:  # LittleCMS has its own, and Pillow's on the way to it
         return image  # a profile that does not fit its picture says nothing about its colours
     return converted or image

@@ -8,7 +8,6 @@ a PIL image or an array and is remembered by its SHA-256, see `source_image`.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from ..errors import ImageError, OutputError
+from ..errors import ImageError, OutputError, verbatim
 from ..files import whole_file
-from .decoding import MAX_PIXELS, Colour, decoded, opened, refusing
+from .decoding import MAX_PIXELS, Colour, decoded, opened, quietly, refusing
+from .pyramid import preview_of, read_pyramid
 from .text_chunks import save_options, texts_of
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ def read_image(
 
     EXIF orientation is applied, an embedded profile converted from, 16 bits scaled down, alpha
     composited over ``background`` (in sRGB values, as browsers do). Of an animation, the first
-    picture.
+    picture; of the folder of a mosaic, the mosaic.
 
     Raises:
         ImageError: No such file, not a picture, damaged, or of more than ``max_pixels``.
     """
     path = Path(path)
+    if path.is_dir():
+        return read_pyramid(path, max_pixels)
     with refusing(path), opened(path, path, max_pixels) as image:
         return decoded(image, background)
 
@@ -57,7 +59,9 @@ def read_text(path: str | Path) -> dict[str, str]:
         ImageError: As `read_image`.
     """
     path = Path(path)
-    with refusing(path), opened(path, path, MAX_PIXELS) as image:
+    if path.is_dir():
+        path = preview_of(path)
+    with refusing(path), opened(path, path, MAX_PIXELS) as image, quietly():
         return texts_of(image)
 
 
@@ -68,8 +72,11 @@ def focal_length(path: str | Path) -> float | None:
         ImageError: As `read_image`.
     """
     path = Path(path)
+    if path.is_dir():
+        return None
     with refusing(path), opened(path, path, MAX_PIXELS) as image:
-        exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        with quietly():
+            exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
         try:
             focal = float(exif.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
         except (TypeError, ValueError, ZeroDivisionError):
@@ -85,7 +92,7 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
 
     Args:
         path: ``.png``, ``.jpg`` (quality 95, colour not subsampled), ``.webp`` or ``.tif``.
-        image: ``(H, W, 3)`` uint8 sRGB.
+        image: ``(H, W, 3)`` uint8 sRGB; ``(H, W, 4)`` with alpha, for what `keeps_alpha`.
 
     Returns:
         The path.
@@ -94,17 +101,26 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
         OutputError: Another suffix, a side or texts that do not fit the kind of file, or a place
             that cannot be written.
     """
-    path, text = Path(path), dict(text or {})
-    real = Path(os.path.realpath(path))  # write through a link
-    kind = check_suffix(real, image.shape[1], image.shape[0])
-    options = save_options(kind, text)
+    path = Path(path)
+    kind = check_suffix(path, image.shape[1], image.shape[0])
+    options = save_options(kind, text or {})
     if kind == "JPEG":
         options |= {"quality": 95, "subsampling": 0}
     elif kind == "WEBP":
         options |= {"quality": 95}
-    with whole_file(real) as part:
+    with whole_file(path) as part:
         Image.fromarray(image).save(part, kind, **options)
     return path
+
+
+def kind_of(path: Path) -> str | None:
+    """Pillow's name for the kind of image file that a path asks for; ``None`` for others."""
+    return _SUFFIXES.get(path.suffix.lower())
+
+
+def keeps_alpha(path: Path) -> bool:
+    """Whether the kind of file that a path asks for can be transparent."""
+    return kind_of(path) != "JPEG"
 
 
 def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
@@ -113,13 +129,15 @@ def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
     Raises:
         OutputError: `write_image` would not write a picture of this size to it.
     """
-    kind = _SUFFIXES.get(path.suffix.lower())
+    kind = kind_of(path)
     if kind is None:
-        raise OutputError(f"{path}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif")
+        raise OutputError(
+            f"{verbatim(path)}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif"
+        )
     if max(width, height) > _SIDES.get(kind, width + height):
         raise OutputError(
-            f"{path}: {width:,} x {height:,} pixels do not fit a {path.suffix}, whose sides are at "
-            f"most {_SIDES[kind]:,}: use .png or .tif"
+            f"{verbatim(path)}: {width:,} x {height:,} pixels do not fit a {path.suffix}, whose "
+            f"sides are at most {_SIDES[kind]:,}: use .png or .tif"
         )
     return kind
 
@@ -138,6 +156,13 @@ def resample(image: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.array(resized)
 
 
+def thumbnail(image: np.ndarray, longest: int) -> np.ndarray:
+    """An image ``(H, W, 3)`` uint8 whose longer side has at most ``longest`` pixels."""
+    factor = min(1.0, longest / max(image.shape[:2]))
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    return resample(image, width, height)
+
+
 def cover(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """Cuts the middle out in the aspect of ``width x height`` and resamples it to that."""
     fitted = ImageOps.fit(Image.fromarray(image), (width, height), Image.Resampling.LANCZOS)
@@ -151,10 +176,10 @@ def to_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def to_webp(image: np.ndarray, quality: int) -> bytes:
-    """``(H, W, 3)`` uint8 as the bytes of a lossy WebP; quality 0..100."""
+def to_webp(image: np.ndarray, quality: int, text: Mapping[str, str] | None = None) -> bytes:
+    """``(H, W, 3)`` uint8 as the bytes of a lossy WebP with texts; quality 0..100."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", quality=quality)
+    Image.fromarray(image).save(buffer, "WEBP", quality=quality, **save_options("WEBP", text or {}))
     return buffer.getvalue()
 
 

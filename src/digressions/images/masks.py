@@ -24,10 +24,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..geometry import Size
 from .image_files import resample
-from .source_image import remembered_image, source_image
+from .mask_files import source_mask
+from .source_image import remembered_path, unchanged
 
 _ROUNDS = 16  # of relaxation, on each level of the pyramid
 
@@ -99,14 +100,14 @@ def read_region(region: str) -> dict[str, str]:
     """A region as it was typed, a name or a file, in the form that is kept.
 
     Raises:
-        InputError: It is neither.
+        InputError: It is neither, or nothing in it is white.
         ImageError: The file cannot be read.
     """
     if region in NAMED:
         return {"name": region}
     if not os.path.lexists(region):
         raise InputError(f"`region` {region!r:.80} is neither a file nor one of {', '.join(NAMED)}")
-    return source_image(Path(region), mask=True).origin
+    return source_mask(Path(region), name="region").origin
 
 
 def region_masks(regions: Sequence[Mapping[str, str]], size: Size, soft: float) -> np.ndarray:
@@ -140,11 +141,11 @@ def _sharp(region: Mapping[str, str], size: Size) -> np.ndarray:
         rows = slice(round(top * size.height), round(bottom * size.height))
         mask[rows, round(left * size.width) : round(right * size.width)] = 255
         return mask
-    mask = remembered_image(region, mask=True).pixels
+    mask = unchanged(source_mask(remembered_path(region), name="region"), region).pixels
     height, width = mask.shape
     if width * size.height != height * size.width:
         raise InputError(
-            f"the region {region['path']} is {width} x {height} and the picture {size}: "
+            f"the region {verbatim(region['path'])} is {width} x {height} and the picture {size}: "
             "give one of the same proportions"
         )
     return resample(mask, size.width, size.height)

@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from ..errors import ImageError, InputError
-from .decoding import MAX_PIXELS, Colour, decoded, is_file, opened, refusing
+from ..errors import ImageError, InputError, verbatim
+from ..events import Note
+from .decoding import CLOSE, MAX_PIXELS, is_file, layers, opened, over, pictures_in, refusing
+from .pyramid import is_mosaic, read_pyramid, sum_of
 
 PictureLike: TypeAlias = str | Path | Image.Image | ArrayLike
-"""A picture as a Python user has it: a path (``str`` or ``Path``), a PIL image, or an array or
-whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in 0..1. A mask may also be ``(H, W)``,
-and bool."""
+"""A picture as a Python user has it: a path (``str`` or ``Path``) of a picture or of a mosaic's
+folder, a PIL image, or an array or whatever numpy makes one of, ``(H, W, 3)``, uint8 or floats in
+0..1. A mask may also be ``(H, W)``, and bool."""
 
-_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
-_CLOSE = 1e-3  # floats may miss 0..1 by so much and are clipped
+_WHITE = (255, 255, 255)
 
 
 class SourceImage(NamedTuple):
@@ -34,37 +35,62 @@ class SourceImage(NamedTuple):
 
     Attributes:
         pixels: ``(H, W, 3)`` of a picture, ``(H, W)`` of a mask; uint8.
-        origin: ``{"path": ..., "sha256": ...}`` of its file. Of a picture in memory the path is
-            empty and the sum is that of its pixels: what is made of it knows its start from
-            others, and says that it cannot be made again from a file.
+        origin: ``{"path": ..., "sha256": ...}`` of its file; of a mosaic's folder the sum is that
+            of its pixels. Of a picture in memory the path is empty, and the sum is that of its
+            pixels as well: what is made of it knows its start from others, and says that it cannot
+            be made again from a file.
+        layer: Of a picture that is transparent somewhere: its colours and its alpha,
+            ``(H, W, 4)`` uint8, not yet over white. Else ``None``.
+        frames: Pictures in its file, such as an animation's; only the first is taken.
+        complete: Whether its file has its end. If not, all pixels are there nevertheless.
     """
 
     pixels: np.ndarray
     origin: dict[str, str]
+    layer: np.ndarray | None = None
+    frames: int = 1
+    complete: bool = True
+
+    @property
+    def name(self) -> str:
+        """What messages call it, see `errors.verbatim`."""
+        return verbatim(self.origin["path"] or "the picture")
+
+    def notes(self, *, flattened: bool = True) -> list[Note]:
+        """What a user should know of what is not taken from it.
+
+        Args:
+            flattened: Whether what is transparent becomes white.
+        """
+        found = []
+        if flattened and self.layer is not None:
+            found.append(f"{self.name} is transparent in places: they count as white")
+        if self.frames > 1:
+            found.append(f"{self.name} holds {self.frames:,} pictures: only the first is taken")
+        if not self.complete:
+            found.append(f"{self.name} is cut short at its end: its pixels are all there")
+        return [Note(text, "note") for text in found]
 
 
-def source_image(picture: PictureLike, *, mask: bool = False) -> SourceImage:
-    """A picture or a mask in any form.
+def source_image(picture: PictureLike) -> SourceImage:
+    """A picture in any form.
 
     Args:
-        picture: See `PictureLike`. What is transparent is white in a picture, black in a mask.
-        mask: Whether it is a mask: white (255) where to paint, black where to keep.
+        picture: See `PictureLike`. What is transparent is white.
 
     Raises:
         ImageError: It cannot be read, or is no picture.
     """
-    background = _BLACK if mask else _WHITE
-    if isinstance(picture, (str, Path)):
-        pixels, digest = _read_with_hash(Path(picture), background)
-        origin = {"path": str(Path(picture)), "sha256": digest}
-        return SourceImage(_grey(pixels) if mask else pixels, origin)
-    if isinstance(picture, Image.Image):
-        pixels = _decoded(picture, background)
-        return _in_memory(_grey(pixels) if mask else pixels)
-    return _in_memory(_values(picture, mask))
+    if not isinstance(picture, (str, Path, Image.Image)):
+        return in_memory(values_of(picture, mask=False))
+    read = read_layers(picture)
+    if read.alpha is None:
+        return SourceImage(read.colours, read.origin, None, read.frames, read.complete)
+    layer = np.dstack([read.colours, read.alpha])
+    return SourceImage(over(_WHITE, read.colours, read.alpha), read.origin, layer, read.frames)
 
 
-def remembered_image(origin: Mapping[str, str], *, mask: bool = False) -> SourceImage:
+def remembered_image(origin: Mapping[str, str | None]) -> SourceImage:
     """Reads a file that something was made of, which must still be what it was.
 
     Args:
@@ -74,18 +100,35 @@ def remembered_image(origin: Mapping[str, str], *, mask: bool = False) -> Source
         ImageError: It cannot be read.
         InputError: It is missing or has changed, or it never was a file.
     """
+    return unchanged(source_image(remembered_path(origin)), origin)
+
+
+def remembered_path(origin: Mapping[str, str | None]) -> Path:
+    """Where a file is that something was made of.
+
+    Raises:
+        InputError: It is missing, or never was a file.
+    """
     if origin.get("path") == "":
         raise InputError(
             "this was started from a picture in memory, not from a file: only Python can make it "
             "again, with the same picture"
         )
     path = Path(str(origin.get("path", "")))
-    if not is_file(path):
+    if not (is_file(path) or is_mosaic(path)):
         here = "" if path.is_absolute() else ": it is looked for from the folder that you are in"
-        raise InputError(f"{path}, which this was started from, is not there{here}")
-    found = source_image(path, mask=mask)
+        raise InputError(f"{verbatim(path)}, which this was started from, is not there{here}")
+    return path
+
+
+def unchanged(found: SourceImage, origin: Mapping[str, str | None]) -> SourceImage:
+    """What was found, if it is what it was.
+
+    Raises:
+        InputError: It is not.
+    """
     if found.origin["sha256"] != origin.get("sha256"):
-        raise InputError(f"{path} is not the picture it was when this was made")
+        raise InputError(f"{found.name} is not the picture it was when this was made")
     return found
 
 
@@ -101,32 +144,66 @@ def as_array(picture: PictureLike) -> np.ndarray:
     return source_image(picture).pixels
 
 
-def _read_with_hash(path: Path, background: Colour) -> tuple[np.ndarray, str]:
+class Layers(NamedTuple):
+    """A picture as it was read: colours and alpha as of `decoding.layers`, the rest as of
+    `SourceImage`."""
+
+    colours: np.ndarray
+    alpha: np.ndarray | None
+    complete: bool
+    origin: dict[str, str]
+    frames: int
+
+
+def read_layers(picture: str | Path | Image.Image) -> Layers:
+    """Reads a file, or a picture that somebody has opened or made.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    return _decoded(picture) if isinstance(picture, Image.Image) else _from_file(Path(picture))
+
+
+def _from_file(path: Path) -> Layers:
+    if path.is_dir():
+        pixels = read_pyramid(path, MAX_PIXELS)
+        return Layers(pixels, None, True, {"path": str(path), "sha256": sum_of(pixels)}, 1)
     with refusing(path):
         content = path.read_bytes()
         with opened(path, io.BytesIO(content), MAX_PIXELS) as image:
-            return decoded(image, background), hashlib.sha256(content).hexdigest()
+            origin = {"path": str(path), "sha256": hashlib.sha256(content).hexdigest()}
+            return Layers(*layers(image), origin, pictures_in(image))
 
 
-def _in_memory(pixels: np.ndarray) -> SourceImage:
-    content = f"{pixels.shape}".encode() + pixels.tobytes()
-    return SourceImage(pixels, {"path": "", "sha256": hashlib.sha256(content).hexdigest()})
-
-
-def _decoded(image: Image.Image, background: Colour) -> np.ndarray:
+def _decoded(image: Image.Image) -> Layers:
+    """A picture that somebody has opened or made."""
     try:
-        return decoded(image, background)
+        colours, alpha, complete = layers(image)
+    except ImageError:
+        raise
     except Exception as error:  # a file that Pillow opened, and reads only now
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"the picture cannot be decoded ({reason})") from error
+    content = colours if alpha is None else np.dstack([colours, alpha])
+    return Layers(colours, alpha, complete, in_memory(content).origin, pictures_in(image))
 
 
-def _grey(rgb: np.ndarray) -> np.ndarray:
+def in_memory(pixels: np.ndarray) -> SourceImage:
+    """Pixels that come from no file."""
+    return SourceImage(pixels, {"path": "", "sha256": sum_of(pixels)})
+
+
+def grey(rgb: np.ndarray) -> np.ndarray:
+    """``(H, W, 3)`` uint8 to ``(H, W)`` uint8."""
     return np.array(Image.fromarray(rgb).convert("L"))
 
 
-def _values(picture: PictureLike, mask: bool) -> np.ndarray:
-    """Numbers in memory as pixels."""
+def values_of(picture: PictureLike, mask: bool) -> np.ndarray:
+    """Numbers in memory as pixels.
+
+    Raises:
+        ImageError: They are no picture, or no mask.
+    """
     kind = "mask" if mask else "picture"
     try:
         values = np.asarray(picture)
@@ -141,7 +218,7 @@ def _values(picture: PictureLike, mask: bool) -> np.ndarray:
             "floats from 0 to 1"
         )
     values = _as_uint8(values, mask)
-    return _grey(values) if mask and colours else values
+    return grey(values) if mask and colours else values
 
 
 def _as_uint8(values: np.ndarray, mask: bool) -> np.ndarray:
@@ -151,9 +228,11 @@ def _as_uint8(values: np.ndarray, mask: bool) -> np.ndarray:
         return values.astype(np.uint8) * 255
     if values.dtype.kind not in "iuf":
         raise ImageError(f"an array of {values.dtype} is not a picture: give uint8 or floats")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ImageError("some floats of the picture are no numbers (NaN)")
     low, high = float(values.min()), float(values.max())
     if values.dtype.kind == "f":
-        if not (low >= -_CLOSE and high <= 1 + _CLOSE):  # NaN as well
+        if low < -CLOSE or high > 1 + CLOSE:
             raise ImageError(f"floats of a picture go from 0 to 1, not from {low:g} to {high:g}")
         return np.rint(values.astype(np.float64) * 255).clip(0, 255).astype(np.uint8)
     if low < 0 or high > 255:

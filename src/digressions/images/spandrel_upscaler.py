@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..device import device_for
-from ..errors import DigressionsError, InputError, MissingExtraError
+from ..errors import DigressionsError, InputError, MissingExtraError, verbatim
+from ..files import reading_foreign
 from .tiles import in_tiles
 
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
@@ -32,13 +33,13 @@ def check_weights(name: str) -> None:
     path = Path(name)
     if path.suffix.lower() in _PICKLES:
         raise InputError(
-            f"{path} is a pickle, which can run any program when it is opened: "
+            f"{verbatim(path)} is a pickle, which can run any program when it is opened: "
             "get the model as .safetensors"
         )
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file of weights")
+        raise InputError(f"{verbatim(path)}: there is no such file of weights")
     if path.suffix.lower() != _SUFFIX:
-        raise InputError(f"{path} is not a {_SUFFIX} file")
+        raise InputError(f"{verbatim(path)} is not a {_SUFFIX} file")
     _spandrel()
 
 
@@ -67,21 +68,19 @@ class SpandrelUpscaler:
         """
         check_weights(name)
         spandrel = _spandrel()
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         place = device_for(device)
-        try:
+        damaged = f"{name} is a damaged safetensors file: get it again"
+        with reading_foreign(lambda _: InputError(damaged)):
             weights = load_file(name)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{name} is a damaged safetensors file: get it again") from error
-        try:
-            network = spandrel.ModelLoader().load_from_state_dict(weights)
-        except spandrel.UnsupportedModelError as error:
-            raise InputError(f"{name} has an architecture that spandrel does not know") from error
-        except Exception as error:  # a known architecture, with weights that do not fit it
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{name} cannot be loaded: {reason}") from error
+        with reading_foreign(lambda why: InputError(f"{name} cannot be loaded: {why}")):
+            try:
+                network = spandrel.ModelLoader().load_from_state_dict(weights)
+            except spandrel.UnsupportedModelError as error:
+                raise InputError(
+                    f"{name} has an architecture that spandrel does not know"
+                ) from error
         if not isinstance(network, spandrel.ImageModelDescriptor) or network.scale < 2:
             raise InputError(f"{name} does not enlarge pictures")
         if (network.input_channels, network.output_channels) != (3, 3):

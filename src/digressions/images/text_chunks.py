@@ -1,30 +1,37 @@
 """Texts inside image files: PNG text chunks, GIF comments, EXIF, XMP.
 
-A picture's texts are a mapping of names to strings (see `metadata`). A PNG holds each in an iTXt
-chunk, a GIF all of them in its comment, as JSON. Elsewhere ``parameters`` goes to the EXIF user
-comment, where the common tools look for it, and the rest to the EXIF image description as JSON.
-Files that are streamed to disk by libvips take all of them as one XMP packet.
+A picture's texts are a mapping of names to strings (see `metadata`); the one named `xmp.XMP` is an
+XMP packet, which every kind of file has a place for. A PNG holds each of the others in a tEXt chunk
+if it is Latin-1, which is where most tools look, and in an iTXt chunk if not; a GIF all of them in
+its comment, as JSON. Elsewhere ``parameters`` goes to the EXIF user comment, where the common tools
+look for it, and the rest to the EXIF image description as JSON. Files that are streamed to disk by
+libvips take all of them as one XMP packet.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from xml.sax.saxutils import quoteattr
 
 from PIL import ExifTags, Image, PngImagePlugin
 
 from ..errors import OutputError
 from ..files import parsed
+from .xmp import XMP, bare_mark, texts_of_xmp
 
 _LABEL = re.compile(r"(prompt|workflow)\s*:\s*\{", re.IGNORECASE)
 _UNICODE = b"UNICODE\x00"  # the character code of an EXIF user comment
-_OURS = "https://digressions.dev/ns/"
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMP_TAG = 700  # of a TIFF
 _SEGMENT = 65_000  # bytes of text that fit into one segment of a JPEG
+_LONGEST_NAME = 79  # bytes of the name of a text in a PNG
+# XMP Specification Part 3, 1.1.2: the last block's bytes lead a reader of blocks to the end,
+# wherever in the packet it begins.
+_GIF_XMP = b"!\xff\x0bXMP DataXMP"
+_GIF_XMP_END = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+
+MADE = ("digressions", "print", "upscale", "frame", "found", "sheet")
+"""The texts that say how we made a file. Others are for other programs, or theirs."""
 
 
 def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
@@ -34,32 +41,63 @@ def save_options(kind: str, text: Mapping[str, str]) -> dict[str, object]:
         kind: Pillow's name of the format: ``"PNG"``, ``"JPEG"``, ...
 
     Raises:
-        OutputError: A text has no form in Unicode, or a JPEG has no room for it.
+        OutputError: As `fitting`.
     """
+    text = fitting(kind, text)
     if not text:
         return {}
-    for name, value in text.items():
-        if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
-            raise OutputError(f"the text {name!r} has characters that no file can store")
     if kind == "PNG":
         chunks = PngImagePlugin.PngInfo()
         for key, value in text.items():
-            chunks.add_itxt(key, value)
+            if key == XMP:
+                chunks.add_itxt(key, value)
+            else:
+                chunks.add_text(key, value)  # an iTXt chunk where it is not Latin-1
         return {"pnginfo": chunks}
+    packet = text.get(XMP, "").encode()
     exif = _exif(text)
-    if kind == "JPEG" and len(exif.tobytes()) > _SEGMENT:
-        raise OutputError("the prompt is too long for a JPEG to remember: write a PNG")
-    return {"exif": exif}
+    if packet and kind == "TIFF":
+        exif[_XMP_TAG] = packet
+    return {"exif": exif} | ({"xmp": packet} if packet and kind != "TIFF" else {})
 
 
-def xmp_packet(text: Mapping[str, str]) -> bytes:
-    """Texts as an XMP packet, UTF-8."""
-    values = " ".join(f"d:{name}={quoteattr(json.dumps(text[name]))}" for name in text)
-    return (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        f'<rdf:RDF xmlns:rdf="{_RDF}"><rdf:Description rdf:about="" xmlns:d="{_OURS}" {values}/>'
-        "</rdf:RDF></x:xmpmeta>"
-    ).encode()
+def fitting(kind: str | None, text: Mapping[str, str]) -> dict[str, str]:
+    """The texts that a kind of file has room for: ours, and of others as many as fit. Of an XMP
+    packet that does not fit, the mark stays that AI made the picture.
+
+    Args:
+        kind: As of `save_options`; ``None`` for kinds that hold whatever there is.
+
+    Raises:
+        OutputError: One of ours has no form in Unicode, or a JPEG has no room for it.
+    """
+    for name, value in text.items():
+        if any("\ud800" <= mark <= "\udfff" for mark in value):  # half a character
+            raise OutputError(
+                f"the text {name!r} has bytes that are no characters, which no file can store"
+            )
+    if kind == "PNG":
+        return {name: value for name, value in text.items() if _names_a_chunk(name)}
+    kept = dict(text)
+    if kind != "JPEG":
+        return kept
+    foreign = sorted(text.keys() - {XMP, *MADE, *(("parameters",) if MADE[0] in text else ())})
+    foreign.sort(key=lambda name: -len(text[name]))
+    while kept and len(_exif(kept).tobytes()) > _SEGMENT:
+        if not foreign:
+            raise OutputError("the prompt is too long for a JPEG to remember: write a PNG")
+        del kept[foreign.pop(0)]
+    if len(kept.get(XMP, "").encode()) > _SEGMENT:
+        del kept[XMP]
+        kept |= bare_mark(text)
+    return kept
+
+
+def _names_a_chunk(name: str) -> bool:
+    try:
+        return 0 < len(name.encode("latin-1")) <= _LONGEST_NAME and "\0" not in name
+    except UnicodeEncodeError:
+        return False
 
 
 def texts_of(image: Image.Image) -> dict[str, str]:
@@ -74,17 +112,21 @@ def texts_of(image: Image.Image) -> dict[str, str]:
     return _from_exif(exif) | texts_of_xmp(image.info.get("xmp") or exif.get(_XMP_TAG))
 
 
-def gif_comment(text: Mapping[str, str]) -> bytes:
-    """Texts as the comment extension of a GIF (GIF89a, section 24): blocks of up to 255 bytes."""
-    words = json.dumps(dict(text)).encode()
+def gif_extensions(text: Mapping[str, str]) -> bytes:
+    """Texts as extensions of a GIF: a comment (GIF89a, section 24), in blocks of up to 255 bytes,
+    and the XMP packet."""
+    words = json.dumps({name: value for name, value in text.items() if name != XMP}).encode()
     blocks = [words[start : start + 255] for start in range(0, len(words), 255)]
-    return b"!\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+    comment = b"!\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+    if XMP not in text:
+        return comment
+    return comment + _GIF_XMP + text[XMP].encode() + _GIF_XMP_END
 
 
 def _exif(text: Mapping[str, str]) -> Image.Exif:
     exif = Image.Exif()
-    rest = {key: value for key, value in text.items() if key != "parameters"}
-    exif[ExifTags.Base.ImageDescription] = json.dumps(rest)
+    if rest := {key: text[key] for key in text if key not in ("parameters", XMP)}:
+        exif[ExifTags.Base.ImageDescription] = json.dumps(rest)
     if "parameters" in text:
         comment = _UNICODE + text["parameters"].encode("utf-16-be")
         inner = exif.get_ifd(ExifTags.IFD.Exif)
@@ -145,19 +187,3 @@ def _from_json(words: str | bytes) -> dict[str, str]:
     except ValueError:
         return {}  # a description in somebody's words
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-
-def texts_of_xmp(packet: object) -> dict[str, str]:
-    """The texts in a packet of `xmp_packet`; empty where it is not one, or somebody else's."""
-    if not isinstance(packet, bytes) or b"<!" in packet:  # no DTD, no entities of its own
-        return {}
-    try:
-        root = ET.fromstring(packet.rstrip(b"\x00"))
-        return {
-            name.removeprefix(f"{{{_OURS}}}"): str(parsed(value))
-            for description in root.iter(f"{{{_RDF}}}Description")
-            for name, value in description.attrib.items()
-            if name.startswith(f"{{{_OURS}}}")
-        }
-    except (ET.ParseError, ValueError):
-        return {}  # somebody else's packet

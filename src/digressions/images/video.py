@@ -6,9 +6,11 @@ takes does not depend on its length; of a WebP alone, which Pillow writes, all f
 
 from __future__ import annotations
 
+import itertools
 import math
-import os
+import re
 import shutil
+import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,14 +20,19 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError, InputError, OutputError
-from ..files import remove_parts, whole_file
+from ..errors import ImageError, InputError, OutputError, verbatim
+from ..files import reading_foreign, remove_parts, whole_file
 from ..geometry import Size
+from .decoding import is_file
 from .image_files import check_suffix, resample, write_image
-from .text_chunks import gif_comment, save_options
+from .text_chunks import gif_extensions, save_options
+from .xmp import XMP
 
+# Equal frames give equal bytes: as many threads on every machine, and not the macroblock tree, in
+# which x264 with AVX-512 reads memory that nobody has written.
+_ALIKE = "threads=4:mbtree=0"
 _VIDEO = {
-    ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium"}),
+    ".mp4": ("mp4", "libx264", {"crf": "18", "preset": "medium", "x264-params": _ALIKE}),
     ".webm": ("webm", "libvpx-vp9", {"crf": "28", "b": "0", "row-mt": "1", "cpu-used": "3"}),
 }
 VIDEOS = tuple(_VIDEO)
@@ -35,6 +42,11 @@ _SAMPLES = 16  # frames that a GIF's palette is made of
 _DITHER = 10.0  # grey levels from the darkest to the brightest of the pattern
 _TRIES = 8
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
+_XMP_TAG = "xmp"  # what FFmpeg calls the packet
+_TAGS = {XMP: _XMP_TAG}
+_XMP_UUID = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
+_FASTEST = {".gif": 50, ".webp": 90}  # a picture of 1 cs, or 10 ms, is shown for 100 ms
+_FRAME = re.compile(r"\d{6}\.png", re.ASCII)  # of a folder; 432,000 frames are the most
 _MAX_WEBP = 1_000_000_000  # bytes of all frames
 
 
@@ -85,23 +97,45 @@ class FrameList:
         return self.frames[index]
 
 
-def check_video(path: Path, size: Size, count: int = 1, *, name: str = "size") -> None:
-    """Raises what `write_video` would raise for this path, size and number of frames.
+def is_frame(path: Path) -> bool:
+    """Whether a file has the name of a frame in a folder of them."""
+    return _FRAME.fullmatch(path.name) is not None
+
+
+def uneven_rate(path: Path, fps: float) -> str | None:
+    """What a user should know of a rate that a GIF can have on average only, or ``None``."""
+    if path.suffix.lower() != ".gif" or 100 % fps == 0:
+        return None
+    return (
+        f"a GIF counts time in hundredths of a second, so {fps:g} frames a second come unevenly: "
+        "`fps` 50, 25, 20 or 10 does not"
+    )
+
+
+def check_video(
+    path: Path, size: Size, count: int = 1, fps: float = 1, *, name: str = "size"
+) -> None:
+    """Raises what `write_video` would raise for this path, size, number and rate of frames.
 
     Args:
         path: As of `write_video`.
-        size, count: Of the film.
+        size, count, fps: Of the film.
         name: Of the parameter that the size comes from, for the message.
 
     Raises:
         OutputError: A suffix that is no film's.
-        InputError: A size that the encoder does not take, or frames that take too much memory.
+        InputError: A size or a rate that the kind of file does not take, or frames that take too
+            much memory.
     """
     kind = path.suffix.lower()
     if kind not in (*_VIDEO, ".gif", ".webp", ""):
         raise OutputError(
-            f"{path}: cannot write {kind!r}: use .mp4, .webm, .gif, .webp, or no suffix for a "
-            "folder of PNGs"
+            f"{verbatim(path)}: cannot write {kind!r}: use .mp4, .webm, .gif, .webp, or no suffix "
+            "for a folder of PNGs"
+        )
+    if fps > (most := _FASTEST.get(kind, fps)):
+        raise InputError(
+            f"`fps` {fps:g}: a {kind} has at most {most} frames a second, or browsers slow it down"
         )
     if kind in _VIDEO and (size.width % 2 or size.height % 2):
         raise InputError(f"`{name}` {size}: {kind} takes even sides only")
@@ -109,8 +143,8 @@ def check_video(path: Path, size: Size, count: int = 1, *, name: str = "size") -
         check_suffix(path, *size)
         if (memory := count * size.pixels * 3) > _MAX_WEBP:
             raise OutputError(
-                f"{path}: {count:,} frames of {size} as .webp take {memory / 1e9:.1f} GB of "
-                "memory: use .mp4, .webm or .gif"
+                f"{verbatim(path)}: {count:,} frames of {size} as .webp take {memory / 1e9:.1f} GB "
+                "of memory: use .mp4, .webm or .gif"
             )
 
 
@@ -142,16 +176,20 @@ def write_video(
         OutputError, InputError: As `check_video`; or the place cannot be written, or a GIF cannot
             be made small enough.
     """
-    check_video(path, film.size, film.count)
+    check_video(path, film.size, film.count, film.fps)
     kind, text = path.suffix.lower(), dict(text or {})
     if kind == "":
         for index, frame in _frames(film, film.size):
             write_image(path / f"{index:06}.png", frame, text)
             yield index + 1
+        for other in list(path.iterdir()):
+            if is_frame(other):
+                remove_parts(other)
+                if int(other.stem) >= film.count:  # of an older, longer film
+                    other.unlink()
         return film.size
-    target = Path(os.path.realpath(path))  # write through a link
-    remove_parts(target)
-    with whole_file(target) as part:
+    remove_parts(path)
+    with whole_file(path) as part:
         if kind == ".gif":
             return (yield from _write_gif(part, film, most_bytes, text))
         if kind == ".webp":
@@ -169,16 +207,18 @@ def read_video_text(path: Path) -> dict[str, str]:
     """
     import av
 
-    try:
+    if not is_file(path):
+        raise ImageError(f"{verbatim(path)}: there is no such file")
+    with reading_foreign(
+        lambda why: ImageError(f"{verbatim(path)} is not a film that can be read ({why})")
+    ):
         # What another program wrote need not be UTF-8.
-        with av.open(str(path), metadata_errors="replace") as container:
+        options = {"export_xmp": "1"}
+        with av.open(str(path), options=options, metadata_errors="replace") as container:
             found = dict(container.metadata)
-    except av.FFmpegError as error:
-        there = path.exists()
-        reason = " is not a film that can be read" if there else ": there is no such file"
-        raise ImageError(f"{path}{reason}") from error
     # Matroska writes the names of what it does not know in capitals.
-    return {name.lower(): value for name, value in found.items()}
+    names = {tag: name for name, tag in _TAGS.items()}
+    return {names.get(name.lower(), name.lower()): value for name, value in found.items()}
 
 
 def _frames(film: Film, size: Size) -> Iterator[tuple[int, np.ndarray]]:
@@ -194,12 +234,18 @@ def _encode(path: Path, kind: str, film: Film, text: Mapping[str, str]) -> Itera
     import av
 
     container_format, codec, options = _VIDEO[kind]
-    flags = {"movflags": "faststart+use_metadata_tags"} if kind == ".mp4" else {}
+    flags = {"fflags": "+bitexact"}  # equal frames give equal bytes: no clock, no random numbers
+    if kind == ".mp4":
+        flags["movflags"] = "faststart+use_metadata_tags"
     with av.open(str(path), "w", format=container_format, options=flags) as container:
-        container.metadata.update(text)
+        tags = {_TAGS.get(name, name): value for name, value in text.items()}
+        if kind == ".mp4":
+            tags.pop(_XMP_TAG, None)  # it gets a box of its own
+        container.metadata.update(tags)
         stream: Any = container.add_stream(codec, rate=_rate(film), options=options)
         stream.width, stream.height, stream.pix_fmt = *film.size, "yuv420p"
         context = stream.codec_context
+        context.flags |= av.codec.context.Flags.bitexact
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         for index, frame in _frames(film, film.size):
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
@@ -207,6 +253,15 @@ def _encode(path: Path, kind: str, film: Film, text: Mapping[str, str]) -> Itera
             container.mux(stream.encode(picture))
             yield index + 1
         container.mux(stream.encode())
+    if XMP in text and kind == ".mp4":
+        with path.open("ab") as file:
+            file.write(_xmp_box(text[XMP].encode()))
+
+
+def _xmp_box(packet: bytes) -> bytes:
+    """An XMP packet as a box of an MP4 (XMP Specification Part 3, 2.1): at the end of the file it
+    moves nothing that offsets point to."""
+    return struct.pack(">I", 8 + 16 + len(packet)) + b"uuid" + _XMP_UUID + packet
 
 
 def _write_webp(path: Path, film: Film, text: Mapping[str, str]) -> Iterator[int]:
@@ -216,7 +271,9 @@ def _write_webp(path: Path, film: Film, text: Mapping[str, str]) -> Iterator[int
         yield index + 1
     first, *rest = pictures
     options = save_options("WEBP", text) | {"quality": 90, "loop": 0, "save_all": True}
-    options |= {"append_images": rest, "duration": round(1000 / film.fps)}
+    ends = [round(1000 * index / film.fps) for index in range(film.count + 1)]
+    durations = [end - start for start, end in itertools.pairwise(ends)]
+    options |= {"append_images": rest, "duration": durations}
     first.save(path, "WEBP", **options)
 
 
@@ -227,7 +284,7 @@ def _write_gif(
     for _ in range(_TRIES):
         yield from _write_gif_at(path, film, size, palette)
         if text:
-            _insert_comment(path, gif_comment(text))
+            _insert(path, gif_extensions(text))
         written = path.stat().st_size
         if most_bytes is None or written <= most_bytes:
             return size
@@ -256,14 +313,14 @@ def _write_gif_at(path: Path, film: Film, size: Size, palette: Image.Image) -> I
         container.mux(stream.encode())
 
 
-def _insert_comment(path: Path, comment: bytes) -> None:
-    """Puts a comment where readers look for it, before the first frame; by way of a second file,
-    so that a long film takes no more memory."""
+def _insert(path: Path, extensions: bytes) -> None:
+    """Puts extensions where readers look for them, before the first frame; by way of a second
+    file, so that a long film takes no more memory."""
     with whole_file(path) as part, path.open("rb") as gif, part.open("wb") as copy:
         head = gif.read(13)
         flags = head[10]
         palette = gif.read(3 * 2 ** ((flags & 7) + 1)) if flags & 0x80 else b""
-        copy.write(head + palette + comment)
+        copy.write(head + palette + extensions)
         shutil.copyfileobj(gif, copy)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from ..files import parsed
+from ..files import parsed, reading_foreign
 from ..prompts.vocabulary import Vocabulary
 from .base import Defaults
 from .fingerprint import NETWORKS, TWINS, Fingerprint
@@ -230,12 +230,9 @@ def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtyp
             raise ModelError(f"{part} holds no weights (*.safetensors): a part of it is missing")
         options |= {"use_safetensors": True}
         options |= {"torch_dtype" if entry[0] == "diffusers" else "dtype": dtype}
-    try:
-        with _quiet():
-            loaded = kind.from_pretrained(part, **options)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"the {name} of {folder} cannot be loaded: {reason}") from error
+    refused = f"the {name} of {folder} cannot be loaded"
+    with reading_foreign(lambda why: ModelError(f"{refused}: {why}")), _quiet():
+        loaded = kind.from_pretrained(part, **options)
     return loaded.eval().requires_grad_(False) if dtype is not None else loaded
 
 

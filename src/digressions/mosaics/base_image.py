@@ -17,7 +17,9 @@ from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.start import Inputs, inputs_of, record_for
-from ..geometry import Size
+from ..geometry import Grid, Size
+from ..images import Fit
+from ..images.fitting import cut_note, padded
 from ..images.image_files import check_suffix, cover, to_array, write_image
 from ..images.source_image import SourceImage
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
@@ -33,20 +35,42 @@ class BaseImage:
 
     Attributes:
         record: How it is painted, of kind ``"picture"``; where it names an image, nothing is.
-        image: ``(H, W, 3)`` uint8 of the user's own picture, or ``None``.
+        start: The user's own picture, or ``None``.
         upscaler: What enlarges it to 8 pixels a cell.
     """
 
     record: Record
-    image: np.ndarray | None
+    start: SourceImage | None
     upscaler: str
+
+    @property
+    def image(self) -> np.ndarray | None:
+        """``(H, W, 3)`` uint8 of the user's own picture, or ``None``."""
+        return None if self.start is None else self.start.pixels
+
+    def notes(self, grid: Grid, to: str, mend: str) -> list[Note]:
+        """What a user should know of what is not taken from the user's own picture.
+
+        Args:
+            grid: Of cells over it.
+            to: What has the grid's aspect, in words.
+            mend: What would keep all of the picture, in words.
+        """
+        if self.start is None:
+            return []
+        found = self.start.notes()
+        if self.record.fit == "cover":
+            own = Size(self.start.pixels.shape[1], self.start.pixels.shape[0])
+            found += cut_note(self.start.name, own, grid.columns / grid.rows, to, mend)
+        return found
 
     @property
     def identity(self) -> dict[str, Any]:
         """What tells it from other base images, wherever its files are, in JSON's values. The model
         and the upscaler are not in it."""
         if self.record.image is not None:
-            return {"image": self.record.image.sha256}
+            padded = {"fit": "pad"} if self.record.fit == "pad" else {}
+            return {"image": self.record.image.sha256} | padded
         return {"params": self.record.params.json_object()}
 
     def record_at(self, size: Size) -> Record:
@@ -63,7 +87,11 @@ class BaseDetails(Params):
 
 
 def base_image_of(
-    model: Model, params: GenerationParams, start: SourceImage | None, upscaler: str
+    model: Model,
+    params: GenerationParams,
+    start: SourceImage | None,
+    upscaler: str,
+    fit: Fit = "cover",
 ) -> BaseImage:
     """The base image that is asked for.
 
@@ -72,9 +100,10 @@ def base_image_of(
         params: Of the mosaic; see `mosaic_spec.MosaicSpec`.
         start: The user's own picture, or ``None``.
         upscaler: What enlarges it.
+        fit: How the user's own picture comes to the grid's aspect.
     """
-    record = record_for(model, base_params(model, params), Inputs(image=start))
-    return BaseImage(record, None if start is None else start.pixels, upscaler)
+    record = record_for(model, base_params(model, params), Inputs(image=start, fit=fit))
+    return BaseImage(record, start, upscaler)
 
 
 def check_base_image(model: Model, base: BaseImage) -> None:
@@ -128,9 +157,11 @@ def making_base_image(
             else:
                 yield Progress("painting the base image", found.done, found.total)
         assert image is not None
+    elif base.record.fit == "pad":
+        image = padded(image, size)
     if image.shape[1] >= size.width and image.shape[0] >= size.height:
         return cover(image, size.width, size.height)
-    image = cover(image, *fit(image.shape[1], image.shape[0], size.width / size.height))
+    image = cover(image, *largest(image.shape[1], image.shape[0], size.width / size.height))
     return enlarge(image, size.width, size.height, load_upscaler(base.upscaler))
 
 
@@ -139,7 +170,7 @@ def make_base_image(model: Model, base: BaseImage, size: Size) -> np.ndarray:
     return completed(making_base_image(model, base, size))
 
 
-def fit(width: int, height: int, aspect: float) -> tuple[int, int]:
+def largest(width: int, height: int, aspect: float) -> tuple[int, int]:
     """The largest size of an aspect inside another."""
     if width / height > aspect:
         return max(1, round(height * aspect)), height
@@ -152,10 +183,9 @@ def remembered_base_image(record: Record) -> BaseImage:
     Raises:
         ImageError, InputError: The picture that it is made of cannot be read, or has changed.
     """
-    start = inputs_of(record).image
     return BaseImage(
         record.but(kind="picture", upscaler=None, details={}),
-        None if start is None else start.pixels,
+        inputs_of(record).image,
         record.upscaler or "lanczos",
     )
 
@@ -167,5 +197,6 @@ def replay_base_image(request: ReplayRequest, model: Model, record: Record) -> I
     check_suffix(request.target, *size)
     base = remembered_base_image(record)
     check_base_image(model, base)
+    yield Note(f"the base image of a mosaic, {size} px")
     image = yield from making_base_image(model, base, size)
     yield Saved(write_image(request.target, image, record.to_text()))

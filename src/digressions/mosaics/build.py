@@ -16,28 +16,33 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..distributed.executor import Executor, LocalExecutor, with_notes
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
+from ..files import slug
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
+from ..generate.outputs import FOLDER
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import Grid, Size
+from ..images import Fit
+from ..images.fitting import contained, padded_size
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
+from ..pace import Pace
 from .base_image import base_image_of, notes_on_base_image, remembered_base_image
-from .folder import KIND, MosaicFolder, MosaicPlan
+from .folder import KIND, MosaicFolder, MosaicPlan, folder_for
 from .mosaic_spec import BuildParams, Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
 
 BYTES_PER_PIXEL = 2.2  # store (lossless) and pyramid together, measured on the bundled model
-SECONDS_BEFORE_ESTIMATE = 5.0  # of painting, before it is said how long the rest takes
+SECONDS_BEFORE_ESTIMATE = 5.0  # of a search for the size of batches that has not ended
 
 
 def build(
     model: Model,
     spec: MosaicSpec,
-    folder: str | Path,
+    folder: str | Path | None = None,
     options: BuildParams | None = None,
     *,
     executor: Executor[Model] | None = None,
@@ -50,7 +55,8 @@ def build(
     Args:
         model: Paints it.
         spec: What it is.
-        folder: Where to: a new or empty folder, or one that holds this very mosaic.
+        folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
+            folder after ``out/PROMPT``, if not given.
         options: Batch size and extra files, which change nothing in the pictures.
         executor: Whose workers paint; this process if not given.
         start: What ``spec.image`` is, if the caller has read it already.
@@ -75,7 +81,12 @@ def build(
             "with `enlarge`",
             "note",
         )
-    yield from make_mosaic(model, plan, Path(folder), options, executor)
+    grid = plan.mosaic.grid
+    mend = "`fit` contain or pad keeps all of it"
+    yield from plan.base.notes(grid, f"a grid of {grid}", mend)
+    usual = FOLDER / slug(spec.params.prompt)
+    place = folder_for(model, plan, usual) if folder is None else Path(folder)
+    yield from make_mosaic(model, plan, place, options, executor)
 
 
 def _enlarges(plan: MosaicPlan) -> bool:
@@ -84,6 +95,7 @@ def _enlarges(plan: MosaicPlan) -> bool:
     own = base.record.params.size
     if base.image is not None:
         own = Size(base.image.shape[1], base.image.shape[0])
+        own = padded_size(own, wanted) if base.record.fit == "pad" else own
     small = own.width < wanted.width or own.height < wanted.height
     return small or plan.mosaic.enlarge > 1
 
@@ -98,7 +110,7 @@ def read_start(spec: MosaicSpec) -> SourceImage | None:
     """
     spec.check()
     start = None if spec.image is None else source_image(spec.image)
-    grid_over(spec.grid, start)
+    grid_over(spec.grid, start, spec.fit)
     return start
 
 
@@ -113,15 +125,15 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     Raises:
         InputError: Settings that contradict each other or do not fit the picture.
     """
-    grid = grid_over(spec.grid, start)
+    grid = grid_over(spec.grid, start, spec.fit)
     mosaic = mosaic_of(
         model, spec.params, spec.cells, grid, prompt=spec.cell_prompt, larger=spec.larger
     )
-    base = base_image_of(model, spec.params, start, spec.larger.upscaler)
+    base = base_image_of(model, spec.params, start, spec.larger.upscaler, spec.fit)
     return MosaicPlan(mosaic, base, spec.sharing)
 
 
-def grid_over(text: str, start: SourceImage | None) -> Grid:
+def grid_over(text: str, start: SourceImage | None, fit: Fit = "cover") -> Grid:
     """The grid that is asked for, its cells square on the start picture where there is one.
 
     Raises:
@@ -129,12 +141,15 @@ def grid_over(text: str, start: SourceImage | None) -> Grid:
     """
     if start is None:
         return Grid.parse(text)
-    height, width = start.pixels.shape[:2]
-    grid = Grid.parse(text, width / height)
-    if grid.columns > width or grid.rows > height:
+    picture = Size(start.pixels.shape[1], start.pixels.shape[0])
+    grid = Grid.parse(text, picture.width / picture.height)
+    if fit == "contain":
+        grid = Grid(*contained(picture, Size(*grid)))
+    seen = padded_size(picture, Size(*grid)) if fit == "pad" else picture
+    if grid.columns > seen.width or grid.rows > seen.height:
         raise InputError(
-            f"`grid` {grid} does not fit {start.origin['path'] or 'the picture'}, which is "
-            f"{width} x {height} pixels: a cell needs at least one pixel"
+            f"`grid` {grid} does not fit {start.name}, which is {picture.width} x {picture.height} "
+            "pixels: a cell needs at least one pixel"
         )
     return grid
 
@@ -203,29 +218,22 @@ def _painted(
     if folder.plan.sharing != SharingParams():
         yield Note(str(folder.variety()))
     if done:
-        yield Note(f"{len(done):,} of them are already done; continuing with the rest")
+        rest = "; continuing with the rest" if wanted else ""
+        yield Note(f"{len(done):,} of them are already done{rest}")
     yield Progress("painting", len(done), cells)
-    totals, timed = PaintTotals(), not _is_here(executor)  # workers yet to start tell nothing
-    begun = time.perf_counter()
+    totals, pace = PaintTotals(), Pace()
+    begun, size = time.perf_counter(), 0
     painting = folder.paint(batch_size=options.batch_size, executor=executor)
     with closing(painting):
         for totals in painting:
-            enough = folder.sizes.settled or time.perf_counter() - begun > SECONDS_BEFORE_ESTIMATE
-            if enough and not timed and totals.painted < wanted:
-                yield _timed(estimate, (wanted - totals.painted) / totals.rate)
-                timed = True
             yield Progress("painting", len(done) + totals.placed, cells)
+            if folder.sizes.now != size:  # another size of batches has another pace
+                size = folder.sizes.now
+                pace.restart()
+            pace.note(totals.painted)
+            if folder.sizes.settled or time.perf_counter() - begun > SECONDS_BEFORE_ESTIMATE:
+                yield from pace.estimate(wanted, "paint")
     return totals
-
-
-def _timed(estimate: Estimate, seconds: float) -> Estimate:
-    return Estimate(
-        f"about {duration(seconds)} to paint",
-        pictures=estimate.pictures,
-        done=estimate.done,
-        seconds=seconds,
-        disk=estimate.disk,
-    )
 
 
 def _rate_text(totals: PaintTotals, executor: Executor[Model] | None) -> str:
@@ -291,4 +299,6 @@ def replay_mosaic(request: ReplayRequest, model: Model, record: Record) -> Itera
     except InputError as error:
         raise InputError(f"the settings of the mosaic are damaged: {error.message}") from error
     plan = MosaicPlan(mosaic, remembered_base_image(record), sharing)
-    yield from make_mosaic(model, plan, request.folder)
+    place = request.output or folder_for(model, plan, request.usual_folder)
+    yield Note(f"a mosaic of {mosaic.grid} pictures, into {verbatim(place)}")
+    yield from make_mosaic(model, plan, place)

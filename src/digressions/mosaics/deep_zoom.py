@@ -30,7 +30,7 @@ import numpy as np
 import pyvips
 from PIL import Image
 
-from ..errors import ImageError, OutputError
+from ..errors import ImageError, OutputError, verbatim
 from ..files import workshop, writing
 from ..images.image_files import MAX_JPEG_SIDE
 
@@ -48,6 +48,7 @@ def write_deep_zoom(
     name: str = "mosaic",
     tile_size: int = 512,
     quality: int = 90,
+    xmp: bytes | None = None,
 ) -> Generator[int, None, Path]:
     """Writes ``folder/name.dzi`` and ``folder/name_files/<level>/<column>_<row>.jpg``.
 
@@ -58,6 +59,7 @@ def write_deep_zoom(
     Args:
         strips: sRGB, ``(h, width, 3)``, uint8, top to bottom; any heights that add up.
         quality: Of the JPEGs, 1..100; from 90 on colour is not subsampled.
+        xmp: An XMP packet to store in every tile.
 
     Yields:
         How many rows are on their way.
@@ -75,10 +77,13 @@ def write_deep_zoom(
     if dzi.parent != folder or not name.strip("."):
         raise OutputError(f"{name!r} cannot name a pyramid: use letters and digits")
     options = {"layout": "dz", "container": "fs", "tile_size": tile_size, "overlap": 0}
-    options |= {"suffix": f".jpg[Q={quality}]", "region_shrink": "mean", "keep": "none"}
+    options |= {"suffix": f".jpg[Q={quality}]", "region_shrink": "mean", "keep": "xmp"}
+
+    def save(image: pyvips.Image) -> None:
+        _with_xmp(image, xmp).dzsave(str(work / "new"), **options)
+
     with workshop(folder, dzi) as work:
-        target = str(work / "new")
-        yield from _pour(strips, width, height, dzi, lambda image: image.dzsave(target, **options))
+        yield from _pour(strips, width, height, dzi, save)
         new, old = work / "new_files", work / "old_files"
         with writing(dzi):
             (new / "vips-properties.xml").unlink(missing_ok=True)
@@ -130,7 +135,9 @@ def write_single(
         case ".jpg" | ".jpeg":
             operation, options["Q"] = "jpegsave", quality
             if xmp and len(xmp) > 65_000:
-                raise OutputError(f"{path}: a JPEG has no room for {len(xmp):,} bytes of XMP")
+                raise OutputError(
+                    f"{verbatim(path)}: a JPEG has no room for {len(xmp):,} bytes of XMP"
+                )
         case ".png":
             operation = "pngsave"
         case _:
@@ -140,10 +147,7 @@ def write_single(
             options |= {"pyramid": True, "region_shrink": "mean"}
 
     def save(image: pyvips.Image) -> None:
-        if xmp:
-            image = image.copy()
-            image.set_type(pyvips.GValue.blob_type, "xmp-data", xmp)
-        getattr(image, operation)(str(work / path.name), **options)
+        getattr(_with_xmp(image, xmp), operation)(str(work / path.name), **options)
 
     with workshop(path.parent, path) as work:
         yield from _pour(strips, width, height, path, save)
@@ -162,10 +166,19 @@ def check_single(path: Path, width: int, height: int) -> None:
         case ".tif" | ".tiff":
             fits = True
         case suffix:
-            raise OutputError(f"{path}: cannot write {suffix or 'no suffix'!r}: .jpg, .tif or .png")
+            raise OutputError(
+                f"{verbatim(path)}: cannot write {suffix or 'no suffix'!r}: .jpg, .tif or .png"
+            )
     if not fits:
         big = f"{width:,} x {height:,} px"
-        raise OutputError(f"{path}: {big} is too large for {path.suffix}: use .tif")
+        raise OutputError(f"{verbatim(path)}: {big} is too large for {path.suffix}: use .tif")
+
+
+def _with_xmp(image: pyvips.Image, xmp: bytes | None) -> pyvips.Image:
+    if xmp:
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "xmp-data", xmp)
+    return image
 
 
 def _pour(
@@ -215,7 +228,7 @@ def _pour(
         lines = [line.strip() for line in failure.splitlines()]
         system = [line for line in lines if line.startswith("system error: ") and "-1" not in line]
         reason = (system or lines[1:] or lines)[0].removeprefix("system error: ")
-        raise OutputError(f"{target}: cannot be written: {reason}")
+        raise OutputError(f"{verbatim(target)}: cannot be written: {reason}")
 
 
 def _png(strips: Strips, width: int, height: int) -> Iterator[tuple[int, bytes]]:

@@ -14,13 +14,13 @@ import torch
 
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
-from ..errors import OutputError
+from ..errors import OutputError, verbatim
 from ..events import Preview, Progress, tracked
 from ..files import check_folder
 from ..generate.batching import BatchSize
 from ..generate.metadata import Record
 from ..images.image_files import read_image, to_tensor, write_image
-from ..images.text_chunks import xmp_packet
+from ..images.xmp import XMP, bare_mark, xmp_packet
 from ..models.base import Model
 from .base_image import BaseImage, check_base_image, making_base_image
 from .cells import cell_seed, check_cells, exact_cells, strips
@@ -29,7 +29,7 @@ from .fidelity import Fidelity, Gauge, Thumbnail
 from .mosaic_spec import BATCH_SIZE, CELL_SIDE, Mosaic, SharingParams
 from .production import PaintTotals, fill, fill_distributed
 from .sharing import CellTask, Variety, source_cells, tasks_of, variety_of
-from .store import Store, check_same_job, read_manifest, write_manifest
+from .store import Store, check_same_job, free_folder, read_manifest, write_manifest
 
 KIND = "mosaic"
 FORMAT = 2  # of the folder
@@ -78,6 +78,11 @@ class MosaicPlan:
         return self.base.record.but(kind=KIND, upscaler=self.base.upscaler, details=details)
 
 
+def folder_for(model: Model, plan: MosaicPlan, usual: Path) -> Path:
+    """Where a mosaic goes if nobody says: where it was begun, or the first place that is free."""
+    return free_folder(usual, KIND, plan.json_object() | {"model": model.hash})
+
+
 class MosaicFolder:
     """A folder with a mosaic, finished or not.
 
@@ -104,7 +109,8 @@ class MosaicFolder:
         found = read_manifest(path, KIND)
         if found is not None and found.get("format") != FORMAT:
             raise OutputError(
-                f"{path} was made by another version of this program: choose another `output`"
+                f"{verbatim(path)} was made by another version of this program: choose another "
+                "`output`"
             )
         if found is not None:
             check_same_job(path, found, self._manifest["job"])
@@ -195,7 +201,8 @@ class MosaicFolder:
         with self._store() as store:
             # One pass over the store: what measures and what averages down look on.
             passing = small.watch(gauge.watch(strips(store, mosaic)))
-            pyramid = write_deep_zoom(passing, width, height, self.path, quality=95)
+            mark = bare_mark(text)[XMP].encode()
+            pyramid = write_deep_zoom(passing, width, height, self.path, quality=95, xmp=mark)
             yield from tracked("writing the pyramid", pyramid, height)
             if single is not None:
                 # Another pass: libvips pulls each file's strips at its own pace, so one pass for

@@ -22,9 +22,9 @@ from ..generate.kinds import (
     Share,
     Steps,
 )
-from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams
+from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams, fit_option
 from ..geometry import Grid, Size
-from ..images import UPSCALERS
+from ..images import UPSCALERS, Fit
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -147,6 +147,7 @@ class MosaicSpec(Params):
         group="Start",
         form="picture",
     )
+    fit: Fit = fit_option()
     cell_prompt: PromptText | None = option(
         None, "What the cells show.", group="Cells", default_from="the prompt"
     )
@@ -161,6 +162,7 @@ class MosaicSpec(Params):
         """Raises `InputError` for settings that are out of range, contradict each other or would do
         nothing."""
         self.sharing.check()
+        check_fit(self.fit, self.image)
         check_cell_params(self.params, self.cells.band)
         check_grid(Grid.parse(self.grid))
         _check_upscaler(self.larger.upscaler)
@@ -284,6 +286,12 @@ def check_cell_params(params: GenerationParams, band: Band) -> None:
         raise InputError(f"`size` {side} of a cell's picture is out of range: 1 to {MAX_CELL_SIDE}")
     if band and side % band:
         raise InputError(f"`size` {side} is not a multiple of `band` {band}")
+
+
+def check_fit(fit: Fit, image: object) -> None:
+    """Raises `InputError` for a way to fit a picture where there is none."""
+    if fit != "cover" and image is None:
+        raise InputError("`fit` is about a start picture, and needs an `image`")
 
 
 def check_grid(grid: Grid) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import OutputError, verbatim
-from ..files import parsed, write_json
+from ..files import numbered, parsed, reading_foreign, write_json
 
 _SCHEMA = """
 create table if not exists job (key text primary key, value text not null);
@@ -57,7 +57,7 @@ class Store:
                 raise
         if found != job:
             self._db.close()
-            raise OutputError(f"{path} belongs to another job: choose another folder")
+            raise OutputError(f"{verbatim(path)} belongs to another job: choose another folder")
 
     def put(self, pictures: Mapping[int, bytes]) -> None:
         """Commits a batch of PNGs, all or none.
@@ -95,7 +95,7 @@ class Store:
                     "select png from pictures where cell = ?", (cell,)
                 ).fetchone()
             if row is None:
-                raise OutputError(f"{self.path} has no picture for cell {cell} yet")
+                raise OutputError(f"{verbatim(self.path)} has no picture for cell {cell} yet")
             yield row[0]
 
     def close(self) -> None:
@@ -111,12 +111,11 @@ class Store:
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """What SQLite raises in the block becomes one `OutputError` that says what to do."""
-    try:
-        yield
-    except UnicodeDecodeError as error:  # a damaged file's own words, in SQLite's message
-        raise OutputError(f"{path}: {_NO_STORE}") from error
-    except sqlite3.Error as error:
-        raise OutputError(f"{path}: {_reason(error)}") from error
+    with reading_foreign(lambda _: OutputError(f"{verbatim(path)}: {_NO_STORE}")):
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutputError(f"{verbatim(path)}: {_reason(error)}") from error
 
 
 def _reason(error: sqlite3.Error) -> str:
@@ -138,19 +137,42 @@ def read_manifest(folder: Path, kind: str = "mosaic") -> dict[str, object] | Non
     """
     path = folder / "manifest.json"
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is not a folder: choose another `output`")
+        raise OutputError(f"{verbatim(folder)} is not a folder: choose another `output`")
     if not path.exists():
         if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(f"{folder} holds other files and no {kind}: choose another `output`")
+            raise OutputError(
+                f"{verbatim(folder)} holds other files and no {kind}: choose another `output`"
+            )
         return None
     try:
         manifest: dict[str, object] = parsed(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read: {error}") from error
+        raise OutputError(f"{verbatim(path)} cannot be read: {error}") from error
     ours = isinstance(manifest, dict) and "job" in manifest
     if not ours or manifest.get("kind") != f"digressions {kind}":
-        raise OutputError(f"{path} is not the manifest of a {kind}: choose another `output`")
+        raise OutputError(
+            f"{verbatim(path)} is not the manifest of a {kind}: choose another `output`"
+        )
     return manifest
+
+
+def free_folder(usual: Path, kind: str, job: object) -> Path:
+    """The first of ``usual``, ``usual-2``, ... that is new or empty, or holds a job already.
+
+    Args:
+        usual: The folder's name, if nobody says another.
+        kind: Of the folder.
+        job: As its manifest has it.
+    """
+
+    def serves(folder: Path) -> bool:
+        try:
+            found = read_manifest(folder, kind)
+        except OutputError:
+            return False
+        return found is None or found["job"] == job
+
+    return next(filter(serves, numbered(usual, folder=True)))
 
 
 def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
@@ -166,8 +188,8 @@ def check_same_job(folder: Path, found: dict[str, object], job: object) -> None:
     """Raises `OutputError` where the manifest of a folder is of another job; says what differs."""
     if found["job"] != job:
         raise OutputError(
-            f"{folder} belongs to another job ({_difference(found['job'], job)}): choose another "
-            "`output`, or delete it"
+            f"{verbatim(folder)} belongs to another job ({_difference(found['job'], job)}): choose "
+            "another `output`, or delete it"
         )
 
 

@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageDraw
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
+from ..files import reading_foreign
 from .paper import Sheet
 
 IntentName = Literal["perceptual", "relative", "saturation", "absolute"]
@@ -82,16 +83,14 @@ def read_profile(path: Path) -> Profile:
             something that nothing is printed by.
     """
     content = _content(path)
-    try:
+    with reading_foreign(lambda _: _damaged(path)):
         inner = ImageCms.ImageCmsProfile(io.BytesIO(content)).profile
         name = " ".join((inner.profile_description or "").split()) or path.name
         kind, colours = inner.device_class.strip(), inner.xcolor_space.strip()
-    except (OSError, ValueError, TypeError, ImageCms.PyCMSError) as error:
-        raise _damaged(path) from error
     if kind not in _CLASSES or colours not in _COLOURS:
         raise InputError(
-            f"{path} is an ICC profile of {colours or 'nothing'} ({kind}), which nothing is "
-            "printed by: give a CMYK or RGB profile of a printer",
+            f"{verbatim(path)} is an ICC profile of {colours or 'nothing'} ({kind}), which nothing "
+            "is printed by: give a CMYK or RGB profile of a printer",
             field="icc",
         )
     origin = {"path": str(path), "sha256": hashlib.sha256(content).hexdigest()}
@@ -108,20 +107,20 @@ def read_profile(path: Path) -> Profile:
 def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > _LARGEST:
-            raise InputError(f"{path} is too large for an ICC profile", field="icc")
+            raise InputError(f"{verbatim(path)} is too large for an ICC profile", field="icc")
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file", field="icc") from error
+        raise InputError(f"{verbatim(path)}: there is no such file", field="icc") from error
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"{path} cannot be read: {reason}", field="icc") from error
+        raise InputError(f"{verbatim(path)} cannot be read: {reason}", field="icc") from error
     if content[36:40] != b"acsp":
-        raise InputError(f"{path} is not an ICC profile", field="icc")
+        raise InputError(f"{verbatim(path)} is not an ICC profile", field="icc")
     return content
 
 
 def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is a damaged ICC profile: get it again", field="icc")
+    return InputError(f"{verbatim(path)} is a damaged ICC profile: get it again", field="icc")
 
 
 def converted(image: np.ndarray, profile: Profile, intent: str) -> np.ndarray:
@@ -178,7 +177,11 @@ def _lab(stored: np.ndarray) -> np.ndarray:
 
 def _transform(source: Profile, target: Profile, intent: str) -> ImageCms.ImageCmsTransform:
     compensate = ImageCms.Flags.BLACKPOINTCOMPENSATION
-    try:
+
+    def refusal(why: str) -> InputError:
+        return InputError(f"the ICC profile cannot convert: {why}", field="icc")
+
+    with reading_foreign(refusal):
         return ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(source.content)),
             ImageCms.ImageCmsProfile(io.BytesIO(target.content)),
@@ -187,8 +190,6 @@ def _transform(source: Profile, target: Profile, intent: str) -> ImageCms.ImageC
             INTENTS[intent],
             ImageCms.Flags.NONE if intent == "absolute" else compensate,
         )
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        raise InputError(f"the ICC profile cannot convert: {error}", field="icc") from error
 
 
 def _applied(image: np.ndarray, transform: ImageCms.ImageCmsTransform) -> np.ndarray:

@@ -24,7 +24,7 @@ MAX_DPI = 2400
 MARK_LENGTH = 5.0
 MARK_GAP = 3.0  # from the cut to a mark, or the bleed where it is wider
 MARK_WIDTH = 0.25 * 25.4 / 72  # a quarter of a point, the hairline of printers
-FitName = Literal["fill", "whole"]
+FitName = Literal["cover", "contain"]
 EdgeName = Literal["mirror", "picture"]
 FITS, EDGES = get_args(FitName), get_args(EdgeName)
 
@@ -138,14 +138,14 @@ class Placement(NamedTuple):
         )
 
 
-def placement(sheet: Sheet, picture: Size, fit: str = "fill", edge: str = "mirror") -> Placement:
+def placement(sheet: Sheet, picture: Size, fit: str = "cover", edge: str = "mirror") -> Placement:
     """Where a picture goes.
 
     Args:
         sheet: What it is printed on.
         picture: The size of the picture.
-        fit: ``"fill"`` cuts off what does not fit the aspect, equally on both sides; ``"whole"``
-            leaves paper free instead, and stays within the safe area.
+        fit: ``"cover"`` cuts off what sticks out, equally on both sides; ``"contain"`` leaves paper
+            free instead, and stays within the safe area.
         edge: ``"mirror"`` shows all of the picture and mirrors it into what a mat hides and a
             knife cuts off; ``"picture"`` gives these a part of the picture.
 
@@ -158,7 +158,7 @@ def placement(sheet: Sheet, picture: Size, fit: str = "fill", edge: str = "mirro
             f"{', '.join(FITS)} and an `edge` of {', '.join(EDGES)}"
         )
     whole = Box(0, 0, *picture)
-    if fit == "whole":
+    if fit == "contain":
         room = sheet.inner(max(sheet.safe, sheet.mat))
         return Placement(whole, _middle(room, picture))
     room = sheet.inner(sheet.mat if edge == "mirror" else -sheet.bleed)

@@ -9,15 +9,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from pikepdf import Array, Dictionary, Name, Object, PasswordError, Pdf, PdfError, Stream, String
+from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 from PIL import Image
 
 from .. import __version__
-from ..errors import ImageError, OutputError
-from ..files import whole_file
+from ..errors import ImageError, OutputError, verbatim
+from ..files import reading_foreign, whole_file
 from ..geometry import Size
+from ..images.decoding import is_file
 from ..images.image_files import check_suffix
-from ..images.text_chunks import save_options, texts_of_xmp, xmp_packet
+from ..images.text_chunks import save_options
+from ..images.xmp import texts_of_xmp, xmp_packet
 from .icc import Profile
 from .paper import MARK_WIDTH, Sheet, with_marks
 from .sizes import points
@@ -60,9 +62,10 @@ def write_pdf(
         page.obj.Contents = pdf.make_stream(_drawing(sheet))
         if profile.kind == "prtr":
             pdf.Root.OutputIntents = Array([_intent(profile, colours)])
-        pdf.Root.Metadata = Stream(pdf, _packet(text), Type=Name.Metadata, Subtype=Name.XML)
+        pdf.Root.Metadata = Stream(pdf, xmp_packet(text), Type=Name.Metadata, Subtype=Name.XML)
         pdf.docinfo["/Producer"] = f"digressions {__version__}"
-        pdf.save(path, min_version="1.7", deterministic_id=True)
+        # Our packet stays as it is: it names no version of PDF that pikepdf could correct.
+        pdf.save(path, min_version="1.7", deterministic_id=True, fix_metadata_version=False)
 
 
 def read_pdf_text(path: Path) -> dict[str, str]:
@@ -71,15 +74,17 @@ def read_pdf_text(path: Path) -> dict[str, str]:
     Raises:
         ImageError: It is not there, or not a PDF.
     """
-    try:
-        with Pdf.open(path) as pdf:
-            packet = pdf.Root.get("/Metadata")
-            return texts_of_xmp(packet.read_bytes()) if isinstance(packet, Stream) else {}
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, PdfError, PasswordError) as error:  # ValueError: huge numbers
-        reason = " ".join(str(error).split())
-        raise ImageError(f"{path} is not a PDF that can be read ({reason})") from error
+    if not is_file(path):
+        raise ImageError(f"{verbatim(path)}: there is no such file")
+    with (
+        reading_foreign(
+            lambda why: ImageError(f"{verbatim(path)} is not a PDF that can be read ({why})")
+        ),
+        Pdf.open(path) as pdf,
+    ):
+        packet = pdf.Root.get("/Metadata")
+        content = packet.read_bytes() if isinstance(packet, Stream) else None
+    return texts_of_xmp(content)
 
 
 def _box(sheet: Sheet, inset: float) -> Array:
@@ -149,11 +154,6 @@ def _intent(profile: Profile, colours: Object) -> Dictionary:
     )
 
 
-def _packet(text: Mapping[str, str]) -> bytes:
-    begin = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'.encode()
-    return begin + xmp_packet(text) + b'<?xpacket end="w"?>'
-
-
 _PDF = ".pdf"
 _PREDICTOR, _XMP = 317, 700  # tags of TIFF
 _KINDS = ("PNG", "TIFF", "JPEG")
@@ -179,14 +179,15 @@ def check_printable(path: Path, size: Size, mode: str) -> None:
         if suffix in (".png", ".jpg", ".jpeg", ".tif", ".tiff"):
             raise
         raise OutputError(
-            f"{path}: cannot print to {path.suffix or 'no suffix'!r}: use .pdf, .tif, .png or .jpg"
+            f"{verbatim(path)}: cannot print to {path.suffix or 'no suffix'!r}: use .pdf, .tif, "
+            ".png or .jpg"
         ) from error
     if kind not in _KINDS:
         raise OutputError(
-            f"{path}: printers do not take {path.suffix}: use .pdf, .tif, .png or .jpg"
+            f"{verbatim(path)}: printers do not take {path.suffix}: use .pdf, .tif, .png or .jpg"
         )
     if mode == "CMYK" and kind == "PNG":
-        raise OutputError(f"{path}: a PNG has no CMYK: use .pdf, .tif or .jpg")
+        raise OutputError(f"{verbatim(path)}: a PNG has no CMYK: use .pdf, .tif or .jpg")
 
 
 def write_print(
@@ -195,7 +196,7 @@ def write_print(
     sheet: Sheet,
     profile: Profile,
     text: Mapping[str, str],
-    proof: tuple[Path, np.ndarray] | None = None,
+    proof: tuple[Path, np.ndarray, Mapping[str, str]] | None = None,
 ) -> None:
     """Writes a file to print, and a proof beside it: both whole, or neither.
 
@@ -205,7 +206,7 @@ def write_print(
         sheet: What is printed.
         profile: The colours, embedded.
         text: Texts that `read_text` gives back, of a PDF `read_pdf_text`.
-        proof: Where a proof goes, a PNG, and its pixels ``(h, w, 3)`` uint8 sRGB.
+        proof: Where a proof goes, a PNG, its pixels ``(h, w, 3)`` uint8 sRGB, and its texts.
 
     Raises:
         OutputError: As `check_printable`, or the place cannot be written.
@@ -214,8 +215,9 @@ def write_print(
     with ExitStack() as files:
         part = files.enter_context(whole_file(path))
         if proof is not None:
-            target, pixels = proof
-            Image.fromarray(pixels).save(files.enter_context(whole_file(target)), "PNG")
+            target, pixels, words = proof
+            part_of_proof = files.enter_context(whole_file(target))
+            Image.fromarray(pixels).save(part_of_proof, "PNG", **save_options("PNG", words))
         if path.suffix.lower() == _PDF:
             write_pdf(part, bled, sheet, profile, text)
         else:

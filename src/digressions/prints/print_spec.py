@@ -40,7 +40,7 @@ class PrintJob:
     """
 
     sheet: Sheet
-    fit: str = "fill"
+    fit: str = "cover"
     edge: str = "mirror"
     upscaler: str = "lanczos"
     profile: Profile | None = None
@@ -110,7 +110,7 @@ class PrintJob:
         placed: np.ndarray,
         picture: Size,
         text: Mapping[str, str],
-        proof: Path | None = None,
+        proof: tuple[Path, Mapping[str, str]] | None = None,
     ) -> None:
         """Writes the file, and a proof if asked: both whole, or neither.
 
@@ -119,17 +119,18 @@ class PrintJob:
             placed: As `placing` returns.
             picture: The size that it was made of.
             text: What the file remembers.
-            proof: Where a proof goes, a PNG.
+            proof: Where a proof goes, a PNG, and what it remembers.
 
         Raises:
             OutputError: It cannot be written there.
         """
         sheet, box = self.sheet, self.placement(picture).target
-        mirrored = self.fit == "fill"
+        mirrored = self.fit == "cover"
         shown = None
         if proof is not None:
             bled = to_bleed(sheet, placed, box, None if mirrored else srgb().paper)
-            shown = (proof, proof_picture(bled, sheet, self.profile, self.intent))
+            path, words = proof
+            shown = path, proof_picture(bled, sheet, self.profile, self.intent), words
             del bled
         if self.profile is not None:
             placed = converted(placed, self.profile, self.intent)
@@ -222,7 +223,14 @@ class PrintSpec(Params):
     size: str = option(
         ..., "The paper as cut: 21x29.7cm, 8x10in, A4, letter, 'A4 landscape'.", group="Paper"
     )
-    dpi: int = option(240, "Pixels per inch.", group="Paper", ge=1, le=MAX_DPI)
+    dpi: int = option(
+        240,
+        "Pixels per inch.",
+        group="Paper",
+        default_from="240; of a mosaic's folder, as many as it has, if more",
+        ge=1,
+        le=MAX_DPI,
+    )
     bleed: PaperLength = option(
         Length(), "Printed beyond the cut on each side: 3mm.", group="Paper"
     )
@@ -234,7 +242,10 @@ class PrintSpec(Params):
     )
     marks: bool = option(False, "Crop marks.", group="Paper")
     fit: FitName = option(
-        "fill", "fill: cut off what does not fit; whole: leave paper free.", group="Paper"
+        "cover",
+        "How a picture of another aspect comes to that of the paper. cover: cut off what sticks "
+        "out; contain: leave paper free.",
+        group="Paper",
     )
     edge: EdgeName = option(
         "mirror",

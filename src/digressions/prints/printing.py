@@ -12,15 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import verbatim
 from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
-from ..generate.replay import ReplayRequest, reads_text, replays_text
+from ..generate.file_texts import reads_text, text_of
+from ..generate.marks import kept_mark
+from ..generate.outputs import chosen_output, notes_on_texts, place_beside
+from ..generate.replay import ReplayRequest, picture_again, replays_text, sheet_text
 from ..geometry import Size
-from ..images.image_files import read_text
-from ..images.source_image import PictureLike, SourceImage, remembered_image, source_image
+from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from .icc import Profile, out_of_gamut
-from .paper import Sheet
+from .paper import MAX_DPI, Sheet
 from .print_file import read_pdf_text
 from .print_spec import PrintJob, PrintSpec, damaged
 from .sizes import Extent, in_millimetres, nearest_frame
@@ -33,9 +36,10 @@ _TO_SAY = 0.005  # a smaller share that is cut off is rounding
 def print_picture(
     picture: PictureLike,
     spec: PrintSpec,
-    output: Path,
+    output: Path | None = None,
     *,
     text: Mapping[str, str] | None = None,
+    overwrite: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Makes a printer's file of a picture, exact in size and colours.
@@ -43,9 +47,11 @@ def print_picture(
     Args:
         picture: A path, a PIL image or an array.
         spec: How to print it.
-        output: ``.pdf``, ``.tif``, ``.png`` or ``.jpg``.
+        output: ``.pdf``, ``.tif``, ``.png`` or ``.jpg``; a free name beside the picture if not
+            given.
         text: What the file remembers of how the picture was made; of a picture file, what that
             remembers, if not given.
+        overwrite: As of `outputs.chosen_output`.
         device: Of an upscaler from a file: the best there is if not given.
 
     Yields:
@@ -58,15 +64,45 @@ def print_picture(
     """
     check_upscaler(spec.upscaler, device)
     source = source_image(picture)
-    job = spec.job(source.pixels.shape[1] / source.pixels.shape[0])
-    proof = proof_path(output) if spec.proof else None
-    job.check(output)
+    own = Size(source.pixels.shape[1], source.pixels.shape[0])
+    job = spec.job(own.width / own.height)
+    if "dpi" not in spec.model_fields_set and _is_folder(picture):
+        job = _finest(job, spec, own)
     if isinstance(picture, (str, Path)):
-        for target in (output, proof):
-            if target is not None:
+        text = text_of(Path(picture)) if text is None else text
+    remembered = print_text(job, source, text or {})
+
+    def plan(place: Path) -> dict[Path, dict[str, str]]:
+        return print_files(place, remembered, proof=spec.proof)
+
+    if output is not None:
+        job.check(output)
+        if isinstance(picture, (str, Path)):
+            for target in plan(output):
                 refuse_overwrite(Path(picture), target)
-        text = read_text(picture) if text is None else text
-    yield from print_source(job, source, output, text or {}, proof, device=device)
+    usual = place_beside(picture, "", ".pdf")
+    output = chosen_output(output, usual, plan, overwrite=overwrite)
+    yield from source.notes()
+    yield from print_source(job, source, output, remembered, proof=spec.proof, device=device)
+
+
+def print_text(job: PrintJob, source: SourceImage, text: Mapping[str, str]) -> dict[str, str]:
+    """What the print of a picture remembers.
+
+    Args:
+        text: What is known of how the picture was made.
+    """
+    own = Size(source.pixels.shape[1], source.pixels.shape[0])
+    kept = kept_mark({name: value for name, value in text.items() if name != "sheet"})
+    return kept | {"print": json.dumps({"image": source.origin} | job.remembered(own))}
+
+
+def print_files(
+    output: Path, text: Mapping[str, str], *, proof: bool
+) -> dict[Path, dict[str, str]]:
+    """The files of a print, and what each remembers: the print these texts."""
+    beside = {proof_path(output): proof_text(text, output)} if proof else {}
+    return {output: dict(text), **beside}
 
 
 def print_source(
@@ -74,21 +110,20 @@ def print_source(
     source: SourceImage,
     output: Path,
     text: Mapping[str, str],
-    proof: Path | None = None,
     *,
+    proof: bool = False,
     device: str | None = None,
 ) -> Iterator[Event]:
     """Prints a picture that was read, as a job says; see `print_picture`.
 
     Args:
-        text: What is known of how the picture was made.
-        proof: Where a proof goes, or ``None``.
+        text: As of `print_text`.
+        proof: Whether a proof goes beside it.
     """
-    own = Size(source.pixels.shape[1], source.pixels.shape[0])
-    note = {"image": source.origin} | job.remembered(own)
-    yield from notes(job, own)
-    remembered = {**text, "print": json.dumps(note)}
-    yield from printed(job, source.pixels, output, remembered, proof=proof, device=device)
+    yield from notes(job, Size(source.pixels.shape[1], source.pixels.shape[0]))
+    yield from notes_on_texts(output, text)
+    place = proof_path(output) if proof else None
+    yield from printed(job, source.pixels, output, text, proof=place, device=device)
 
 
 @replays_text("print")
@@ -102,20 +137,42 @@ def replay_print(request: ReplayRequest) -> Iterator[Event]:
     """
     try:
         found = parsed(request.text["print"])
-        image = remembered_image(found["image"]).pixels
+        origin = dict(found["image"])
+        image = yield from picture_again(request, origin)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
     job = PrintJob.from_remembered(found)
     job.check(request.target)
-    yield from printed(job, image, request.target, request.text, device=request.device)
+    yield Note(verbatim(f"a print of {origin['path'] or 'a picture'} on {job.sheet.trim}"))
+    yield from notes_on_texts(request.target, request.text)
+    yield from printed(job, image.pixels, request.target, request.text, device=request.device)
 
 
 reads_text(".pdf")(read_pdf_text)
 
 
+def _finest(job: PrintJob, spec: PrintSpec, picture: Size) -> PrintJob:
+    """The job with as many DPI as a picture has, if these are more."""
+    for _ in range(2):  # the second time from so many pixels that rounding them tells nothing
+        dpi = min(MAX_DPI, round(job.effective_dpi(picture)))
+        if dpi > job.sheet.dpi:
+            job = spec.but(dpi=dpi).job(picture.width / picture.height)
+    return job
+
+
+def _is_folder(picture: PictureLike) -> bool:
+    """Whether a picture is a mosaic, of whose pictures nothing is to be lost."""
+    return isinstance(picture, (str, Path)) and Path(picture).is_dir()
+
+
 def proof_path(output: Path) -> Path:
     """Where the proof of a printer's file goes."""
     return output.with_name(f"{output.stem}-proof.png")
+
+
+def proof_text(text: Mapping[str, str], output: Path) -> dict[str, str]:
+    """What the proof of a printer's file with these texts remembers."""
+    return sheet_text(text, "a proof", output.parent, [output])
 
 
 def printed(
@@ -143,7 +200,8 @@ def printed(
     placed = yield from tracked(task, job.placing(image, device), rows)
     if job.profile is not None:
         yield _gamut_note(placed, job.profile)
-    job.write(output, placed, own, text, proof)
+    words = None if proof is None else (proof, proof_text(text, output))
+    job.write(output, placed, own, text, words)
     yield Saved(output, details=job.remembered(own))
     if proof is not None:
         yield Saved(proof)
@@ -160,8 +218,8 @@ def notes(job: PrintJob, picture: Size) -> Iterator[Note]:
     effective = job.effective_dpi(picture)
     if effective < LOW_DPI:
         yield Note(
-            f"{effective:.0f} DPI is less than {LOW_DPI}: seen up close, the print will look soft "
-            "or show details that the upscaler invented",
+            f"{_whole(effective)} DPI is less than {LOW_DPI}: seen up close, the print will look "
+            "soft or show details that the upscaler invented",
             "warning",
         )
     elif job.sheet.dpi < LOW_DPI:
@@ -186,20 +244,30 @@ def _pixel_words(job: PrintJob, picture: Size) -> str:
     found, upscaler = job.placement(picture), job.upscaler_for(picture)
     words = (
         f"the picture's own {picture.width:,} x {picture.height:,} px are "
-        f"{job.effective_dpi(picture):.0f} DPI"
+        f"{_whole(job.effective_dpi(picture))} DPI"
     )
     if upscaler is not None:
         words += f": enlarged {found.enlargement:.2f} times with {upscaler}"
     lost = 1 - found.crop.size.pixels / picture.pixels
     if lost < _TO_SAY:
         return words
-    words += f"; {100 * lost:.0f} % of it is cut off to fit (`fit` whole keeps it"
+    words += f"; {_percent(lost)} of it is cut off to fit (`fit` contain keeps it"
     trim = job.sheet.trim
     ratio = picture.width / picture.height * trim.width / trim.height
     turned = 1 - min(ratio, 1 / ratio)
     if turned < lost - 0.05:
-        words += f", {trim.turned()} would cut off {100 * turned:.0f} %"
+        words += f", {trim.turned()} would cut off {_percent(turned)}"
     return words + ")"
+
+
+def _whole(number: float) -> str:
+    """A number above 0 without decimals: no picture has 0 DPI."""
+    return f"{number:.0f}" if number >= 1 else "less than 1"
+
+
+def _percent(share: float) -> str:
+    """A share of something that stays, in part: never all of it."""
+    return f"{100 * share:.0f} %" if share < 0.995 else "more than 99 %"
 
 
 def _gamut_note(placed: np.ndarray, profile: Profile) -> Note:

@@ -14,10 +14,10 @@ from ..errors import InputError
 MM_PER_INCH = 25.4
 POINTS_PER_INCH = 72  # of PostScript and PDF
 _UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}  # in millimetres; and px, which needs the DPI
-_INCH_UNITS = ("in", "inch", "inches", '"', "″")
+_INCH_UNITS = ("in", "inch", "inches", '"', "″", "”", "“", "''")
 _UNITS |= dict.fromkeys(_INCH_UNITS, MM_PER_INCH)
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,6})?|[.,]\d{1,6}"
-_UNIT = r"""mm|cm|m|inches|inch|in|"|″|px"""
+_UNIT = r"""mm|cm|m|inches|inch|in|"|″|”|“|''|px"""
 _LENGTH = rf"\s*({_NUMBER})\s*({_UNIT})?\s*"
 
 
@@ -137,6 +137,9 @@ PAPERS = {
     "A4": Extent(210, 297),
     "A5": Extent(148, 210),
     "A6": Extent(105, 148),
+    "A7": Extent(74, 105),
+    "B0": Extent(1000, 1414),
+    "B1": Extent(707, 1000),
     "B2": Extent(500, 707),
     "B3": Extent(353, 500),
     "B4": Extent(250, 353),
@@ -147,6 +150,7 @@ PAPERS = {
     "executive": _inches(7.25, 10.5),
     "tabloid": _inches(11, 17),
     "super-B": _inches(13, 19),
+    "A3+": _inches(13, 19),
     "3R": _inches(3.5, 5),  # photo prints
     "4R": _inches(4, 6),
     "5R": _inches(5, 7),

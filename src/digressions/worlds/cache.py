@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ..errors import OutputError
-from ..files import is_running, writing
+from ..errors import OutputError, verbatim
+from ..files import check_file, is_running, writing
 from ..mosaics.store import explained
 
 _SCHEMA = """
@@ -30,10 +30,33 @@ create table if not exists claims (
 ) without rowid;
 """
 _KIND = 0x64696772  # "digr": says in the file's header whose it is
+_SQLITE = b"SQLite format 3\x00"  # the first bytes of every file of its
 _PATIENCE = 30  # seconds to wait for another process that is writing
 _FLUSH = 256  # pictures that are looked at before the file learns of it
 _WAIT = 0.05  # seconds between looks at what another process is making
 _ROOM = 0.9  # of the limit, what an eviction leaves, so that it does not come with every picture
+
+
+def check_cache(path: Path) -> None:
+    """Refuses a file that is no cache, before anything is painted.
+
+    Raises:
+        OutputError: It is a folder or something of the user's, or its folder cannot be written to.
+    """
+    check_file(path, "cache")
+    with writing(path):
+        head = _head(path)
+    if head and head != _SQLITE:
+        raise OutputError(
+            f"{verbatim(path)} is not a cache of pictures: choose another `cache`", field="cache"
+        )
+
+
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE))
 
 
 class Claimed(NamedTuple):
@@ -66,6 +89,7 @@ class Cache:
         self.path, self.limit, self.lease = path, limit, lease
         self._me = (platform.node(), os.getpid())
         self._used: dict[str, float] = {}
+        check_cache(path)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         with explained(path):
@@ -82,7 +106,8 @@ class Cache:
         (kind,) = self._db.execute("pragma application_id").fetchone()
         if tables and kind != _KIND:
             raise OutputError(
-                f"{self.path} is not a cache of pictures: choose another `cache`", field="cache"
+                f"{verbatim(self.path)} is not a cache of pictures: choose another `cache`",
+                field="cache",
             )
         self._write_ahead()
         # A power cut may take the last pictures; they can be made again.

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from ..distributed.executor import Executor, with_notes
 from ..errors import InputError
-from ..events import Estimate, Event, Note, Saved, counted, duration, tracked
+from ..events import Estimate, Event, Note, Saved, counted
+from ..files import check_file, check_folder, slug
 from ..generate.declare import Params
 from ..generate.kinds import PictureSize
 from ..generate.metadata import Record
+from ..generate.outputs import FOLDER, chosen_frames, chosen_output
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import CellPath, Size
 from ..images.source_image import SourceImage
-from ..images.video import check_video, write_video
+from ..images.video import check_video, uneven_rate, write_video
 from ..models.base import Model
 from ..mosaics.base_image import remembered_base_image
 from ..mosaics.mosaic_spec import Mosaic
+from ..pace import paced
 from .bank import FiniteWorld, growing_bank
 from .cache import Cache
 from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
@@ -37,6 +41,7 @@ from .world_spec import (
 from .zoom_film import ZoomFilm, choose_loop
 
 KIND = "film"
+_FOUND = ("loop", "reuse")  # of a film's details: shown by its pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,7 @@ class FilmPlan:
         levels: To fall through in a round.
         path: The first cells, as far as they are chosen; all ``levels`` of them is the loop.
         size, fps, count: Of the film's frames.
+        max_mb: That a GIF is made to fit, or ``None``.
     """
 
     world: ResolvedWorld
@@ -58,32 +64,61 @@ class FilmPlan:
     size: Size
     fps: int
     count: int
+    max_mb: float | None = None
 
 
-def check_film(spec: FilmSpec, target: Path) -> None:
+def check_film(spec: FilmSpec, target: Path | None) -> None:
     """Refuses what can be refused without a model.
 
     Args:
         spec: What film.
-        target: Where it is to be written.
+        target: Where it is to be written, if the user says.
 
     Raises:
         InputError: Parameters that contradict each other, or a world that cannot exist.
         OutputError: It cannot be written there.
     """
     spec.check()
-    check_video(target, spec.frame_size, spec.count, name="frame_size")
+    check_file(spec.cache.cache, "cache")
+    if target is None:
+        check_folder(FOLDER)
+        target = _usual(spec)
+    check_video(target, spec.frame_size, spec.count, spec.fps, name="frame_size")
+    if target.suffix:
+        check_file(target)
+    else:
+        check_folder(target)
     if spec.max_mb is not None and target.suffix.lower() != ".gif":
         raise InputError(
             f"`max_mb` is for a GIF: leave it out, or choose `output` {target.stem}.gif"
         )
 
 
+def _usual(spec: FilmSpec) -> Path:
+    return FOLDER / f"{slug(spec.world.params.prompt)}.mp4"
+
+
+def _chosen(
+    target: Path | None,
+    usual: Path,
+    text: Mapping[str, str],
+    *,
+    overwrite: bool = False,
+    aside: Collection[str] = (),
+) -> Path:
+    """Where a film goes, a file or a folder of frames; see `outputs.chosen_output`."""
+    rules: Any = {"overwrite": overwrite, "aside": aside}
+    if (target or usual).suffix:
+        return chosen_output(target, usual, lambda place: {place: text}, **rules)
+    return chosen_frames(target, usual, text, **rules)
+
+
 def make_film(
     model: Model,
     spec: FilmSpec,
-    target: str | Path,
+    target: str | Path | None = None,
     *,
+    overwrite: bool = False,
     start: SourceImage | None = None,
     executor: Executor[Model] | None = None,
 ) -> Iterator[Event]:
@@ -94,7 +129,9 @@ def make_film(
     Args:
         model: Paints it.
         spec: What film.
-        target: ``.mp4``, ``.webm``, ``.gif``, ``.webp``, or no suffix for a folder of its frames.
+        target: ``.mp4``, ``.webm``, ``.gif``, ``.webp``, or no suffix for a folder of its frames; a
+            free name after the prompt, if not given.
+        overwrite: As of `outputs.chosen_output`.
         start: What ``spec.world.image`` is, if the caller has read it already (see
             `opening.read_start`).
         executor: Whose workers paint; this process if not given.
@@ -104,7 +141,7 @@ def make_film(
             is painted, where possible.
         ExecutorError: Workers cannot be had or keep dying; what they have painted is kept.
     """
-    target = Path(target)
+    target = None if target is None else Path(target)
     check_film(spec, target)
     plan = FilmPlan(
         resolve_world(model, spec.world, start),
@@ -114,22 +151,27 @@ def make_film(
         spec.frame_size,
         spec.fps,
         spec.count,
+        spec.max_mb,
     )
+    choose = partial(_chosen, target, _usual(spec), overwrite=overwrite)
     yield from notes_on_world(model, plan.world)
-    work = _filming(model, plan, target, spec.cache, spec.batch, spec.max_mb, executor)
+    work = _filming(model, plan, choose, spec.cache, spec.batch, executor)
     yield from work if executor is None else with_notes(executor, work)
 
 
 def _filming(
     model: Model,
     plan: FilmPlan,
-    target: Path,
+    choose: Callable[..., Path],
     cache: CacheParams,
     batch: BatchParams,
-    max_mb: float | None = None,
     executor: Executor[Model] | None = None,
 ) -> Generator[Event, None, None]:
     manifest_of(model, plan.world).check_path(plan.path)
+    # The way is not known yet, but this much is before anything is painted.
+    target = choose(film_record(plan, plan.path or (0,), plan.reuse).to_text(), aside=_FOUND)
+    if uneven := uneven_rate(target, plan.fps):
+        yield Note(uneven, "note")
     with Cache(cache.cache, cache.limit) as pictures:
         world = open_world(
             model, plan.world, pictures, batch_size=batch.batch_size, executor=executor
@@ -138,18 +180,21 @@ def _filming(
             world = FiniteWorld(world, (yield from growing_bank(world, plan.reuse)))
         loop = choose_loop(world, plan.levels, plan.path)
         film = ZoomFilm(world.looped(loop), plan.size, plan.fps, plan.count)
+        # A bank may have come out smaller than asked for, and would do so again.
+        reuse = plan.reuse if isinstance(film.world, FiniteWorld) else None
+        text = film_record(plan, loop, reuse).to_text()
+        target = choose(text)
         yield from _painting(film)
-        most_bytes = None if max_mb is None else int(max_mb * 1_000_000)
-        text = film_record(plan, film).to_text()
+        most_bytes = None if plan.max_mb is None else int(plan.max_mb * 1_000_000)
         writing = write_video(target, film, most_bytes=most_bytes, text=text)
-        size = yield from tracked("filming", writing, film.count)
+        size = yield from paced("filming", "film", writing, film.count)
         yield _closes(film)
-        fits = f"at {size} to fit {max_mb:g} MB" if size != film.size else ""
+        fits = f"at {size} to fit {plan.max_mb:g} MB" if size != film.size else ""
         yield Saved(target, fits, {"loop": list(loop)})
 
 
 def _painting(film: ZoomFilm) -> Iterator[Event]:
-    """Says what a film costs, once a batch is painted to tell, and paints the rest."""
+    """Says what a film costs, and paints it."""
     needed = film.needed()
     cost, levels = film.cost(needed), len(film.world.manifest.loop)
     whole = levels * film.world.manifest.cells.grid.cells
@@ -158,14 +203,17 @@ def _painting(film: ZoomFilm) -> Iterator[Event]:
     yield Estimate(
         f"{counted(levels, 'level')} in {film.count:,} frames of {film.size} "
         f"({film.count / film.fps:.1f} s): {cost.pictures:,} pictures{of_whole}, "
-        f"{cost.canvases:,} of them enlarged, about {duration(cost.seconds)}",
+        f"{cost.canvases:,} of them enlarged",
         pictures=cost.pictures - cost.done,
         done=cost.done,
-        seconds=cost.seconds,
     )
     if cost.done:
-        yield Note(f"{cost.done:,} of them are already painted; continuing with the rest")
-    yield from tracked("painting", film.preparing(needed), needed.total)
+        rest = "; continuing with the rest" if cost.done < cost.pictures else ""
+        yield Note(f"{cost.done:,} of them are already painted{rest}")
+    pictures, canvases = len(needed.pictures), len(needed.canvases)
+    yield from paced("painting", "paint", film.painting(needed), pictures)
+    if canvases:
+        yield from paced("enlarging", "enlarge", film.enlarging(needed), canvases)
 
 
 def _closes(film: ZoomFilm) -> Note:
@@ -195,6 +243,7 @@ class FilmDetails(Params):
         reuse: As of a `FilmPlan`.
         loop: Where falls into.
         size, fps, count: Of its frames.
+        max_mb: That a GIF was made to fit, or ``None``.
     """
 
     cells: Mosaic
@@ -204,19 +253,20 @@ class FilmDetails(Params):
     size: PictureSize
     fps: int = Field(ge=1, le=MAX_FPS)
     count: int = Field(ge=1, le=MAX_SECONDS * MAX_FPS)
+    max_mb: float | None = Field(gt=0)
 
 
-def film_record(plan: FilmPlan, film: ZoomFilm) -> Record:
+def film_record(plan: FilmPlan, loop: CellPath, reuse: int | None) -> Record:
     """What the file of a film remembers: everything that `plan_of` asks for."""
     details = FilmDetails(
         cells=plan.world.cells,
         deeper=plan.world.deeper,
-        # A bank may have come out smaller than asked for, and would do so again.
-        reuse=plan.reuse if isinstance(film.world, FiniteWorld) else None,
-        loop=film.world.manifest.loop,
-        size=film.size,
-        fps=film.fps,
-        count=film.count,
+        reuse=reuse,
+        loop=loop,
+        size=plan.size,
+        fps=plan.fps,
+        count=plan.count,
+        max_mb=plan.max_mb,
     )
     base = plan.world.base
     return base.record.but(kind=KIND, upscaler=base.upscaler, details=details.json_object())
@@ -236,15 +286,20 @@ def plan_of(record: Record) -> FilmPlan:
     if max(found.size) > MAX_FRAME_SIDE:
         raise InputError(f"the settings of the film are damaged: frames of {found.size}")
     world = ResolvedWorld(remembered_base_image(record), found.cells, found.deeper)
-    loop = found.loop
-    return FilmPlan(world, found.reuse, len(loop), loop, found.size, found.fps, found.count)
+    loop, way = found.loop, (found.size, found.fps, found.count)
+    return FilmPlan(world, found.reuse, len(loop), loop, *way, found.max_mb)
 
 
 @replays_kind(KIND)
 def replay_film(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
     """A film again. A frame of a folder of PNGs remembers the film, too."""
     still = request.source.suffix.lower() == ".png"
-    target = request.folder if still else request.target
     plan = plan_of(record)
-    check_video(target, plan.size, plan.count)
-    yield from _filming(model, plan, target, CacheParams(), BatchParams())
+    usual = request.usual_folder if still else request.usual_file
+    place = request.output or usual
+    check_video(place, plan.size, plan.count, plan.fps)
+    if place.suffix.lower() != ".gif":
+        plan = replace(plan, max_mb=None)
+    yield Note(f"a film of {plan.count:,} frames of {plan.size}, {plan.fps} a second")
+    choose = partial(_chosen, request.output, usual, overwrite=request.overwrite)
+    yield from _filming(model, plan, choose, CacheParams(), BatchParams())

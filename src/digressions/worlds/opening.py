@@ -26,9 +26,9 @@ from ..mosaics.base_image import (
 )
 from ..mosaics.cells import check_cells
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic, mosaic_of
-from .cache import Cache
+from .cache import Cache, check_cache
 from .world import World
-from .world_spec import Manifest, WorldSpec
+from .world_spec import CacheParams, Manifest, WorldSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +48,24 @@ class ResolvedWorld:
     notes: tuple[Note, ...] = ()
 
 
-def read_start(spec: WorldSpec) -> SourceImage | None:
+def read_start(spec: WorldSpec, cache: CacheParams | None = None) -> SourceImage | None:
     """The picture that a world starts from, and whether the spec can be, as far as that shows
     without a model.
+
+    Args:
+        spec: Of the world.
+        cache: What keeps its pictures, where there is one.
 
     Raises:
         ImageError: The picture cannot be read.
         InputError: The grid is not square, there is no such upscaler, or settings that would do
             nothing.
+        OutputError: The cache cannot be written.
     """
     spec.check()
     check_upscaler(spec.upscaler)
+    if cache is not None:
+        check_cache(cache.cache)
     return None if spec.image is None else source_image(spec.image)
 
 
@@ -76,7 +83,7 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
     start = read_start(spec) if start is None else start
     first, *deeper = spec.cell_prompt or [spec.params.prompt]
     cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompt=first)
-    base = base_image_of(model, spec.params, start, spec.upscaler)
+    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit)
     notes = notes_on_base_image(base, spec.params, cell_prompts=spec.cell_prompt is not None)
     return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
 
@@ -86,6 +93,8 @@ def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     prompts = world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
     yield from world.notes
+    mend = "`fit` pad keeps all of it"
+    yield from world.base.notes(world.cells.grid, "a world's square", mend)
 
 
 def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:

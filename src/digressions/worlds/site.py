@@ -28,11 +28,13 @@ from .. import __version__
 from ..distributed.executor import Executor, with_notes
 from ..errors import InputError
 from ..events import Estimate, Event, Saved, completed, in_bytes, tracked
-from ..files import workshop, writing
+from ..files import check_folder, slug, workshop, writing
+from ..generate.outputs import FOLDER
 from ..images.image_files import to_webp
 from ..images.source_image import SourceImage
+from ..images.xmp import XMP, SourceType, marked
 from ..models.base import Model
-from ..mosaics.store import check_same_job, read_manifest, write_manifest
+from ..mosaics.store import check_same_job, free_folder, read_manifest, write_manifest
 from .bank import Bank, growing_bank
 from .cache import Cache
 from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
@@ -55,20 +57,36 @@ class Written(NamedTuple):
     quality: int
 
 
+def job_of_site(manifest: Manifest, title: str, count: int, most_bytes: int) -> dict[str, object]:
+    """What a site's folder is for; see `Site`."""
+    world = manifest.json_object() | {"reuse": count}
+    return {"world": world, "title": title, "most_bytes": most_bytes}
+
+
 class Site:
     """The folder of a finite world. Opening it checks what can be checked, and writes nothing."""
 
     def __init__(
-        self, folder: Path, title: str, manifest: Manifest, count: int, most_bytes: int
+        self,
+        folder: Path,
+        title: str,
+        manifest: Manifest,
+        count: int,
+        most_bytes: int,
+        *,
+        kind: SourceType = SourceType.TRAINED,
     ) -> None:
-        """Raises:
+        """``kind`` says what made its pictures.
+
+        Raises:
         InputError: So many pictures cannot fit.
         OutputError: The folder is another job's, or holds other files.
         """
         self.folder, self.title, self.manifest = folder, title, manifest
         self.count, self.most_bytes = count, most_bytes
-        world = manifest.json_object() | {"reuse": count}
-        self._job = {"world": world, "title": title, "most_bytes": most_bytes}
+        self._mark = marked({}, kind)
+        self._job = job_of_site(manifest, title, count, most_bytes)
+        check_folder(folder)
         found = read_manifest(folder, KIND)
         if found is not None:
             check_same_job(folder, found, self._job)
@@ -106,7 +124,8 @@ class Site:
 
     def _fixed(self) -> int:
         page = sum(path.stat().st_size for path in page_files().values())
-        return self._maps_size() + page
+        files = self.count + math.ceil(self.count / ACROSS**2)
+        return self._maps_size() + page + files * len(self._mark[XMP])
 
     def _maps_size(self) -> int:
         return self.count * self.manifest.cells.grid.cells * _dtype(self.count).itemsize
@@ -119,8 +138,8 @@ class Site:
             bank: Of ``count`` pictures, or fewer.
 
         Yields:
-            How many files of pictures are encoded, after each; where they take too much room, all
-            of them come again in a lower quality.
+            How many files of pictures are encoded, of `files_of`, after each; where they take too
+            much room, it begins again at 1 in a lower quality.
 
         Raises:
             InputError: It does not fit.
@@ -173,20 +192,24 @@ class Site:
             (folder / f"{index}.map").write_bytes(leads.astype(_dtype(len(bank.paths))).tobytes())
 
     def _write_pictures(self, folder: Path, world: World, bank: Bank) -> Generator[int, None, int]:
-        room, encoded = self.most_bytes - _size_of(folder), 0
+        room = self.most_bytes - _size_of(folder)
         for quality in QUALITIES:
             left = room
-            for name, picture in self._pictures(world, bank):
-                webp = to_webp(picture, quality)
+            for encoded, (name, picture) in enumerate(self._pictures(world, bank), 1):
+                webp = to_webp(picture, quality, self._mark)
                 left -= len(webp)
                 if left < 0:
                     break
                 (folder / "bank" / name).write_bytes(webp)
-                encoded += 1
                 yield encoded
             else:
                 return quality
         raise InputError(self._too_large())
+
+    def files_of(self, bank: Bank) -> int:
+        """How many files of pictures a bank makes."""
+        alone = self.manifest.cells.side == self.manifest.canvas_side
+        return len(bank.paths) + (0 if alone else math.ceil(len(bank.paths) / ACROSS**2))
 
     def _pictures(self, world: World, bank: Bank) -> Iterator[tuple[str, np.ndarray]]:
         if self.manifest.cells.side != self.manifest.canvas_side:
@@ -218,7 +241,7 @@ def _size_of(folder: Path) -> int:
 def export_site(
     model: Model,
     spec: SiteSpec,
-    target: str | Path,
+    target: str | Path | None = None,
     *,
     start: SourceImage | None = None,
     executor: Executor[Model] | None = None,
@@ -230,7 +253,8 @@ def export_site(
     Args:
         model: Paints it.
         spec: What world, of how many pictures.
-        target: The folder.
+        target: The folder; the first after ``out/PROMPT-site`` that is free or this very site's, if
+            not given.
         start: What ``spec.world.image`` is, if the caller has read it already (see
             `opening.read_start`).
         executor: Whose workers paint; this process if not given.
@@ -243,7 +267,11 @@ def export_site(
     world = resolve_world(model, spec.world, start)
     manifest = manifest_of(model, world)
     most_bytes = int(spec.max_mb * 1_000_000)
-    site = Site(Path(target), spec.world.params.prompt, manifest, spec.reuse, most_bytes)
+    kind, prompt = world.base.record.source_type, spec.world.params.prompt
+    if target is None:
+        job = job_of_site(manifest, prompt, spec.reuse, most_bytes)
+        target = free_folder(FOLDER / f"{slug(prompt)}-site", KIND, job)
+    site = Site(Path(target), prompt, manifest, spec.reuse, most_bytes, kind=kind)
     yield from notes_on_world(model, world)
     work = _exporting(model, world, site, spec, executor)
     yield from work if executor is None else with_notes(executor, work)
@@ -269,7 +297,8 @@ def _exporting(
             disk=size,
         )
         bank = yield from growing_bank(endless, site.count)
-        written = yield from tracked("writing", site.writing(endless, bank))
+        files = site.files_of(bank)
+        written = yield from tracked("writing", site.writing(endless, bank), files)
     yield Saved(
         site.folder,
         f"{written.size / 1e6:.1f} MB, pictures in quality {written.quality}. "

@@ -19,6 +19,7 @@ from ..generate.declare import Params, declared, option
 from ..generate.kinds import FilePath, GridText, PictureInput, PictureSize, PromptText
 from ..generate.params import upscaler_option
 from ..geometry import CellPath, Grid, Size
+from ..images import Fit
 from ..mosaics.mosaic_spec import (
     BATCH_SIZE,
     CELL_SIDE,
@@ -27,6 +28,7 @@ from ..mosaics.mosaic_spec import (
     Mosaic,
     MosaicSpec,
     check_cell_params,
+    check_fit,
     check_grid,
 )
 
@@ -71,6 +73,12 @@ class WorldSpec(Params):
 
     params: CellGenerationParams
     image: PictureInput = declared(MosaicSpec, "image")
+    fit: Fit = declared(
+        MosaicSpec,
+        "fit",
+        help="How an image comes to a square, which every picture of a world is. cover: cut off "
+        "what sticks out; pad: keep all of the image, with the colours of its edges around it.",
+    )
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
     cell_prompt: list[PromptText] | None = option(
         None,
@@ -92,6 +100,9 @@ class WorldSpec(Params):
         or would do nothing."""
         check_square(self.cell_grid)
         check_grid(self.cell_grid)
+        check_fit(self.fit, self.image)
+        if self.fit == "contain":
+            raise InputError("`fit` contain: a world's picture is a square, choose cover or pad")
         check_cell_params(self.params, self.cells.band)
 
 

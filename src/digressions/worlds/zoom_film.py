@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import itertools
 import random
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,13 +101,11 @@ class Cost(NamedTuple):
         pictures: That it shows besides the root.
         done: How many of them are painted already.
         canvases: How many are enlarged.
-        seconds: To paint and enlarge the rest.
     """
 
     pictures: int
     done: int
     canvases: int
-    seconds: float
 
 
 class Needed(NamedTuple):
@@ -116,11 +113,6 @@ class Needed(NamedTuple):
 
     pictures: list[CellPath]
     canvases: list[CellPath]
-
-    @property
-    def total(self) -> int:
-        """Pictures and canvases together."""
-        return len(self.pictures) + len(self.canvases)
 
 
 class ZoomFilm:
@@ -164,28 +156,30 @@ class ZoomFilm:
         return Needed(sorted(pictures, key=len), sorted(canvases, key=len))
 
     def cost(self, needed: Needed) -> Cost:
-        """Says what the film takes, after one batch and one canvas, to tell the time by."""
-        world = self.world
-        missing = sorted(world.missing(needed.pictures), key=lambda path: (len(path), path))
-        first = next(_chunks(missing, world.batch_size), [])
-        seconds = _seconds(lambda: world.pictures(first)) * _rest(missing, first)
-        small = sorted(world.missing(needed.canvases, "canvas"), key=len)
-        one = [path for path in small if path not in missing[len(first) :]][:1]
-        seconds += _seconds(lambda: world.canvases(one)) * _rest(small, one)
+        """What the film takes."""
+        missing = self.world.missing(needed.pictures)
         painted = sum(1 for path in needed.pictures if path)
-        return Cost(painted, painted - len(missing), len(needed.canvases), seconds)
+        return Cost(painted, painted - len(missing), len(needed.canvases))
 
-    def preparing(self, needed: Needed) -> Generator[int, None, None]:
-        """Paints what is needed, a batch at a time; yields how many pictures and canvases are
-        ready. What is in the cache already is ready at once."""
-        ready = 0
-        for paths in _chunks(needed.pictures, self.world.batch_size):
+    def painting(self, needed: Needed) -> Generator[int, None, None]:
+        """Paints the pictures, a batch at a time; yields how many are ready. Those that are in the
+        cache already are ready at once."""
+        missing = sorted(self.world.missing(needed.pictures), key=lambda path: (len(path), path))
+        ready = len(needed.pictures) - len(missing)
+        yield ready
+        for paths in _chunks(missing, self.world.batch_size):
             self.world.pictures(paths)
             ready += len(paths)
             yield ready
-        for paths in _chunks(needed.canvases, 1):
-            self.world.canvases(paths)
-            ready += len(paths)
+
+    def enlarging(self, needed: Needed) -> Generator[int, None, None]:
+        """Enlarges the pictures whose canvas is shown, one at a time; yields as `painting`."""
+        missing = self.world.missing(needed.canvases, "canvas")
+        ready = len(needed.canvases) - len(missing)
+        yield ready
+        for path in sorted(missing, key=len):
+            self.world.canvas(path)
+            ready += 1
             yield ready
 
     def frame(self, index: int) -> np.ndarray:
@@ -258,17 +252,6 @@ def _reduction(side: int, cell: float) -> int:
     while side % (2 * factor) == 0 and side / (2 * factor) >= 2 * cell:
         factor *= 2
     return factor
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-def _rest(whole: Sequence[CellPath], part: Sequence[CellPath]) -> float:
-    """How many times a part is contained in what is left without it."""
-    return (len(whole) - len(part)) / max(1, len(part))
 
 
 def _chunks(paths: Sequence[CellPath], most: int) -> Iterator[list[CellPath]]:

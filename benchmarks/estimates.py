@@ -1,0 +1,159 @@
+"""Estimates of time beside the time that it took, for six jobs that begin cold.
+
+Every estimate that a job says is compared with the seconds that its task went on for. The first one
+counts most: by it people decide whether to wait. Each job runs in a process of its own, since a
+warm one would hide what the estimates must leave out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+
+import digressions as dg
+from benchmarks.machine import machine, threads_of
+from digressions.events import Estimate, Event, Progress
+from tests.walls import framed
+
+ALLOWED = 1.5  # times too much or too little
+PROMPT = "photo of a turtle"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One estimate.
+
+    Attributes:
+        job, task: What was estimated.
+        after: Seconds from the task's begin until it was said.
+        said: Seconds that were said to be left.
+        took: Seconds that were left.
+    """
+
+    job: str
+    task: str
+    after: float
+    said: float
+    took: float
+
+    @property
+    def ratio(self) -> float:
+        """Estimate / truth."""
+        return self.said / self.took
+
+
+def timed(job: str, events: Iterator[Event]) -> list[Said]:
+    """Runs a job to its end and gives its estimates of time beside the truth."""
+    begun: dict[str, float] = {}
+    ended: dict[str, float] = {}
+    told: list[tuple[str, float, float]] = []
+    task = ""
+    for event in events:
+        now = time.perf_counter()
+        if isinstance(event, Progress):
+            task = event.task
+            begun.setdefault(task, now)
+            ended[task] = now
+        elif isinstance(event, Estimate) and event.seconds is not None:
+            told.append((task, now, event.seconds))
+    return [
+        Said(job, task, at - begun[task], seconds, ended[task] - at) for task, at, seconds in told
+    ]
+
+
+def mosaic(size: int) -> Iterator[Event]:
+    return dg.mosaic(dg.load(), PROMPT, grid=f"{40 * size}", seed=1, output="mosaic")
+
+
+def mosaic_of_enlarged(size: int) -> Iterator[Event]:
+    return dg.mosaic(dg.load(), PROMPT, grid=f"{12 * size}", seed=1, enlarge=2, output="large")
+
+
+def mosaic_gone_on_with(size: int) -> Iterator[Event]:
+    stopped = mosaic(size)
+    for event in stopped:
+        if isinstance(event, Progress) and event.total and event.done > event.total / 4:
+            break
+    stopped.close()  # type: ignore[attr-defined]
+    return mosaic(size)
+
+
+def film(size: int) -> Iterator[Event]:
+    return dg.film(
+        dg.load(), PROMPT, grid=32, levels=1 + size, seconds=8.0 * size, seed=1, output="a.mp4"
+    )
+
+
+def film_of_painted(size: int) -> Iterator[Event]:
+    dg.finish(film(size))
+    return film(size)
+
+
+def explanation(size: int) -> Iterator[Event]:
+    from digressions.frames.explain import explain_frame
+    from digressions.frames.frame_spec import FrameSpec
+
+    spec = FrameSpec.of(prompts=["drawing of a fox"], explain=True, n=4 * size, seed=1)
+    return explain_frame(dg.load(), Image.fromarray(framed()), spec, Path("why"))
+
+
+JOBS: dict[str, Callable[[int], Iterator[Event]]] = {
+    "a mosaic": mosaic,
+    "a mosaic of enlarged pictures": mosaic_of_enlarged,
+    "a mosaic gone on with": mosaic_gone_on_with,
+    "a film": film,
+    "a film whose pictures are painted": film_of_painted,
+    "an explanation": explanation,
+}
+
+
+def run(job: str, size: int) -> list[Said]:
+    """One job, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        return timed(job, JOBS[job](size))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", action="append", choices=JOBS, help="repeatable")
+    parser.add_argument("--size", type=int, default=1, help="of the jobs: 2 for much longer ones")
+    parser.add_argument("--out", type=Path, help="JSON")
+    given = parser.parse_args()
+    console = Console(highlight=False)
+    found: list[Said] = []
+    for job in given.only or JOBS:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            told = pool.submit(run, job, given.size).result()
+        for said in told:
+            console.print(
+                f"{job:34} {said.task:10} after {said.after:6.1f} s: {said.said:7.1f} s, "
+                f"took {said.took:7.1f} s: {said.ratio:.2f}"
+            )
+        if not told:
+            console.print(f"{job:34} is too brief for an estimate: raise --size")
+        found += told
+    console.print(threads_of(machine()))
+    if given.out:
+        rows = [asdict(said) | {"ratio": said.ratio} for said in found]
+        given.out.write_text(json.dumps({"machine": machine(), "estimates": rows}, indent=1) + "\n")
+    first = {(said.job, said.task): said for said in reversed(found)}
+    wrong = [said for said in first.values() if not 1 / ALLOWED <= said.ratio <= ALLOWED]
+    if wrong:
+        raise SystemExit(f"{len(wrong)} of {len(first)} first estimates are wrong by more")
+
+
+if __name__ == "__main__":
+    main()

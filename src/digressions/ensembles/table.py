@@ -1,0 +1,106 @@
+"""A table of pictures: every way of combining, or every step of a sweep, with every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..events import Event, Progress, Saved
+from ..files import slug
+from ..generate.metadata import Record
+from ..generate.pictures import Picture
+from ..generate.replay import sheet_text
+from ..generate.start import Inputs, finished
+from ..images.contact_sheet import SHEET_SIDE, comparison_sheet
+from ..images.image_files import thumbnail, write_image
+from ..images.upscale import load_upscaler
+from ..images.video import FrameList, write_video
+from ..models.base import Model
+from .comparison import Column
+from .disagreement import painted_records
+
+FRAME_SECONDS = 0.12  # of a sweep's film
+
+
+@dataclass(frozen=True)
+class Table:
+    """A column for each way to paint, a row for each seed.
+
+    Attributes:
+        columns: Ways to paint.
+        seeds: A record for each seed, of the ensemble itself.
+        film: Whether the columns are a film as well.
+    """
+
+    columns: list[Column]
+    seeds: list[Record]
+    film: bool = False
+
+    @property
+    def records(self) -> list[Record]:
+        """Of all pictures, row by row."""
+        return [
+            record.but(
+                params=record.params.but(prompt=column.prompt, combine=column.combine),
+                regions=record.regions if column.whole else None,
+            )
+            for record in self.seeds
+            for column in self.columns
+        ]
+
+    def text(self, target: Path) -> dict[str, str]:
+        """What sheet and film remember."""
+        what = "a sweep" if self.film else "a comparison"
+        text = self.seeds[0].to_text()
+        return sheet_text(text, what, target.parent, self.pictures(target))
+
+    def pictures(self, target: Path) -> dict[Path, Record]:
+        """The files of all pictures, row by row."""
+        width, folder = len(str(len(self.columns))), target.with_suffix("")
+        files = {}
+        for i, record in enumerate(self.records):
+            number = i % len(self.columns)
+            label = slug(self.columns[number].label)
+            name = f"{number + 1:0{width}}-{label}-{record.params.seed}.png"
+            files[folder / name] = record
+        return files
+
+    def files(self, target: Path) -> dict[Path, dict[str, str]]:
+        """All files, and what each remembers."""
+        files = {path: record.to_text() for path, record in self.pictures(target).items()}
+        files[target] = text = self.text(target)
+        return files | ({film_path(target): text} if self.film else {})
+
+
+def film_path(target: Path) -> Path:
+    """Where the film of a sweep goes."""
+    return target.with_suffix(".webp" if target.suffix != ".webp" else ".film.webp")
+
+
+def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Iterator[Event]:
+    """Paints every column with every seed: each picture, the sheet and, if asked, a film."""
+    files = table.pictures(target)
+    found = yield from painted_records(model, list(files.values()), inputs)
+    upscaler = load_upscaler(table.seeds[0].upscaler or "lanczos")
+    pictures = [finished(painted.image, inputs, upscaler) for painted in found]
+    for (path, record), array in zip(files.items(), pictures, strict=True):
+        Picture(array, record).save(path)
+    pictures = [thumbnail(picture, SHEET_SIDE) for picture in pictures]
+    columns = len(table.columns)
+    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
+    labels = [column.label for column in table.columns]
+    seeds = [f"seed {record.params.seed}" for record in table.seeds]
+    sheet = comparison_sheet(rows, labels, seeds)
+    yield Saved(target.with_suffix(""), f"{len(files)} pictures, each of which can be replayed")
+    text = table.text(target)
+    yield Saved(write_image(target, sheet, text))
+    if table.film:
+        frames = [np.concatenate(row, axis=1) for row in zip(*rows, strict=True)]
+        path = film_path(target)
+        there_and_back = FrameList(frames + frames[-2:0:-1], 1 / FRAME_SECONDS)
+        for done in write_video(path, there_and_back, text=text):
+            yield Progress("filming", done, there_and_back.count)
+        yield Saved(path)
