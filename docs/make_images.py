@@ -15,7 +15,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
 SIDE = 512
-GRID, CELL, NEAR = 64, 64, 8  # cells across, pixels of a cell, cells across the nearer half
+GRID, CELL, NEAR = 40, 128, 4  # cells across, pixels of a cell, cells across the nearer half
 
 
 def demo(folder: Path) -> Image.Image:
