@@ -311,14 +311,14 @@ def test_an_option_that_does_nothing_with_others_is_noted_wherever_it_is(
 
 def test_a_base_image_that_is_painted_otherwise_than_the_cells_is_noted(digress: Digress) -> None:
     for command in ("mosaic", "zoom"):
-        ran = digress(*SMALL[command], "--steps", "3")
+        ran = digress(*SMALL[command][:-1], f"of-{command}", "--steps", "3")
         assert "--steps 3 is for the cells: the base image is painted with 12" in ran.err
 
 
 def test_a_prompt_that_nothing_is_painted_from_is_noted(digress: Digress) -> None:
     for command in ("mosaic", "zoom"):
         given = ("--image", "photo.png", "--cell-prompt", "a bee", "--steps", "1")
-        ran = digress(*SMALL[command], *given)
+        ran = digress(*SMALL[command][:-1], f"of-{command}", *given)
         assert ran.code == 0, ran.err
         assert "the prompt paints nothing: the base image is --image" in ran.err
 

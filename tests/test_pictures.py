@@ -347,7 +347,8 @@ def replayed(source: Path, loaded: Model, **options: Any) -> tuple[Path, list[st
     target = source.with_name(f"again{source.suffix}")
     found = list(replay_file(source, lambda *_: loaded, output=target, overwrite=True, **options))
     assert [event.path for event in found if isinstance(event, Saved)] == [target]
-    return target, notes(found)
+    said = [event for event in found if isinstance(event, Note) and event.level != "info"]
+    return target, notes(said)
 
 
 CASES = {

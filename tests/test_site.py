@@ -142,7 +142,7 @@ def test_it_goes_into_no_other_folder(world: World, bank: Bank, tmp_path: Path) 
     target = tmp_path / "site"
     target.mkdir()  # an empty one is nobody's
     site(target).write(world, bank)
-    with pytest.raises(OutputError, match=r"another job \(its world reuse is 70, not 9\)"):
+    with pytest.raises(OutputError, match=r"another job \(the reuse of its world is 70, not 9\)"):
         site(target, 9)
     with pytest.raises(OutputError, match="its title"):
         Site(target, "a fox", SMALL, 70, 20_000_000)

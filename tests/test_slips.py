@@ -143,7 +143,7 @@ def test_a_silent_prompt_of_an_ensemble_is_named(digress: Digress) -> None:
         ("ensemble", "a clock at 12:00", "photo of a fox"),
         ("paint", "a clock at 12:00 AND a fox"),
     ):
-        ran = digress(*line, *QUICK, "-o", "x.png")
+        ran = digress(*line, *QUICK, "-o", f"{line[0]}.png")
         assert ran.code == 0, ran.err
         assert r"prompt 1, 'a clock at 12', has a weight of 0 and is silent; type \:" in ran.err
 

@@ -38,12 +38,18 @@ _ROOM = 0.9  # of the limit, what an eviction leaves, so that it does not come w
 
 
 def check_cache(path: Path) -> None:
-    """Refuses a file that is no cache, before anything is painted.
+    """Refuses a file that is no cache, or that cannot be written, before anything is painted.
 
     Raises:
         OutputError: It is a folder or something of the user's, or its folder cannot be written to.
     """
     check_file(path, "cache")
+    _check_kind(path)
+
+
+def _check_kind(path: Path) -> None:
+    """Raises `OutputError` for a file that no database is in. Makes nothing: others may be making
+    it."""
     with writing(path):
         head = _head(path)
     if head and head != _SQLITE:
@@ -89,7 +95,7 @@ class Cache:
         self.path, self.limit, self.lease = path, limit, lease
         self._me = (platform.node(), os.getpid())
         self._used: dict[str, float] = {}
-        check_cache(path)
+        _check_kind(path)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         with explained(path):
