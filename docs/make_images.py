@@ -1,6 +1,7 @@
-"""Makes the README's pictures: from what `make demo` has left in out/, and of a rendered room.
+"""Makes the README's pictures: from what `make demo` has left in out/, from the mosaic of photos in
+out/astronaut/ (its command is in docs/photos.md), and of a rendered room.
 
-python -m docs.make_images [demo|frames]
+python -m docs.make_images [demo|photos|frames]
 """
 
 import io
@@ -55,9 +56,12 @@ def filled(folder: Path) -> Image.Image:
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["demo", "frames"]
+    wanted = sys.argv[1:] or ["demo", "photos", "frames"]
     if "frames" in wanted:
         filled(OUT / "filled").save(HERE / "images" / "filled.jpg", quality=85, optimize=True)
+    if "photos" in wanted:
+        sheet = demo(OUT / "astronaut")
+        sheet.save(HERE / "images" / "photo-mosaic.jpg", quality=85, optimize=True)
     if "demo" in wanted:
         demo(OUT / "turtle").save(HERE / "images" / "demo.jpg", quality=88, optimize=True)
         shutil.copyfile(OUT / "turtle.gif", HERE / "images" / "turtle.gif")

@@ -23,7 +23,7 @@ from PIL import Image
 from digressions.errors import ImageError, OutputError
 from digressions.events import completed
 from digressions.mosaics import deep_zoom as pyramid
-from digressions.mosaics.deep_zoom import write_viewer
+from digressions.mosaics.viewer_page import write_viewer
 
 SIZES = [(1, 1), (1, 9), (37, 53), (512, 512), (513, 511), (700, 1025)]
 HOSTILE = "</script><script>alert(1)</script><!-- \"quotes\" 'n' & $data ${title} \u2028 \\u003c"

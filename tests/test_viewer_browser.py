@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 from digressions.events import completed
-from digressions.mosaics.deep_zoom import write_deep_zoom, write_viewer
+from digressions.mosaics.deep_zoom import write_deep_zoom
+from digressions.mosaics.viewer_page import PagePhotos, write_viewer
 
 pytestmark = pytest.mark.browser
 
@@ -316,3 +317,35 @@ def test_missing_tiles_are_named(chromium: Any, tmp_path: Path) -> None:
     page.until(lambda: page.js("return !document.getElementById('notice').hidden"))
     assert "mosaic_files" in chromium.find_element("id", "notice").text
     chromium.get_log("browser")
+
+
+def test_a_click_on_a_near_cell_opens_its_photo_from_a_disk(chromium: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    Image.new("RGB", (300, 200), (200, 40, 40)).save(tmp_path / "a photo.png")
+    folder = tmp_path / "mosaic"
+    completed(write_deep_zoom([picture()], COLUMNS * CELL, ROWS * CELL, folder))
+    index = write_viewer(
+        folder,
+        width=COLUMNS * CELL,
+        height=ROWS * CELL,
+        title="photos",
+        rows=ROWS,
+        columns=COLUMNS,
+        photos=PagePhotos(["a photo.png"], ["../a%20photo.png"], [0] * (ROWS * COLUMNS)),
+    )
+    with opened(chromium, index.as_uri()) as page:
+        stage = page.driver.find_element("id", "stage")
+        for _ in range(2):
+            x, y = page.at(5.5, 20.5)
+            mouse = ActionChains(page.driver)
+            mouse.move_to_element_with_offset(stage, x - 600, y - 400).click().perform()
+            page.until(lambda: page.facts()["cell"] == "5,20" and page.settled())
+            time.sleep(2)  # it flies there; then two clicks, not a double click
+        where = page.driver.find_element("id", "where")
+        assert "a photo.png" in where.text
+        first, second = page.driver.window_handles
+        page.driver.switch_to.window(second)
+        page.until(lambda: page.driver.current_url.endswith("/a%20photo.png"))
+        page.driver.close()
+        page.driver.switch_to.window(first)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .models.base import Model as Model
     from .models.loading import load as load
     from .mosaics.mosaic_spec import BuildParams as BuildParams
+    from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
     from .worlds.world import World as World
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _HOMES = {
     "Model": "models.base",
     "load": "models.loading",
     "BuildParams": "mosaics.mosaic_spec",
+    "photo_mosaic": "mosaics.photos.photo_build",
     "World": "worlds.world",
 }
 __all__ = ["__version__", *_HOMES]

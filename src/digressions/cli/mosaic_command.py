@@ -1,19 +1,29 @@
-"""``digress mosaic``: a picture made of pictures."""
+"""``digress mosaic``: a picture made of pictures, painted ones or photos."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
+from cyclopts import Parameter
+
 from ..distributed.cluster import ClusterParams
-from ..generate.params import ModelParams
+from ..errors import InputError
+from ..generate.params import GenerationParams, ModelParams
 from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
+from ..mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams
 from .console import joining, load_model, show
-from .options import FLAT, ModelOptions, Prompt, given, options_of, output
+from .options import FLAT, ModelOptions, given, options_of, output
+
+_PROMPT = f"{GenerationParams.model_fields['prompt'].description} None with photos."
 
 
 class MosaicOptions(options_of(MosaicSpec, without=["prompt"])):
     """See `MosaicSpec`."""
+
+
+class PhotoOptions(options_of(PhotoParams)):
+    """See `PhotoParams`."""
 
 
 class BuildOptions(options_of(BuildParams)):
@@ -25,15 +35,24 @@ class ClusterOptions(options_of(ClusterParams)):
 
 
 def mosaic(
-    prompt: Prompt,
+    prompt: Annotated[str | None, Parameter(help=_PROMPT, show_default=False)] = None,
     /,
     *,
-    target: Annotated[Path | None, output("Folder. [default: out/PROMPT]")] = None,
+    target: Annotated[Path | None, output("Folder. [default: out/PROMPT or out/IMAGE]")] = None,
     options: Annotated[MosaicOptions, FLAT] = MosaicOptions(),
+    photos: Annotated[PhotoOptions, FLAT] = PhotoOptions(),
     making: Annotated[BuildOptions, FLAT] = BuildOptions(),
     machines: Annotated[ClusterOptions, FLAT] = ClusterOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
+    if "tiles" in given(photos):
+        painting = [*given(machines), *given(model)]
+        _of_photos(prompt, target, given(options) | given(photos), given(making), painting)
+        return
+    for name in given(photos):
+        raise InputError(f"`{name}` is about photos: name them with `tiles`, or leave it out")
+    if prompt is None:
+        raise InputError("say what to paint, as in digress mosaic 'a frog', or give `tiles`")
     spec = MosaicSpec.of(prompt=prompt, **given(options))
     build_params = BuildParams.of(**given(making))
     cluster = ClusterParams.of(**given(machines))
@@ -50,3 +69,26 @@ def mosaic(
         events = build(loaded, spec, target, build_params, executor=executor, start=start)
         where = "" if target is None else f" in {target}"
         show(events, kept=f"finished pictures are kept{where}: the same command goes on")
+
+
+def _of_photos(
+    prompt: str | None,
+    target: Path | None,
+    asked: dict[str, object],
+    making: dict[str, object],
+    painting: list[str],
+) -> None:
+    """A mosaic of photos, for which nothing is painted."""
+    if prompt is not None:
+        raise InputError("`tiles` are photos, and nothing is painted: leave the prompt out")
+    known = PhotoMosaicSpec.flat_fields()
+    for name in [*(name for name in asked if name not in known), *painting]:
+        raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
+    spec = PhotoMosaicSpec.of(**asked)
+    spec.check()
+    build_params = BuildParams.of(**making)
+    from ..mosaics.photos.photo_build import build_photos
+
+    events = build_photos(spec, target, build_params)
+    where = "" if target is None else f" in {target}"
+    show(events, kept=f"what is done is kept{where}: the same command goes on")

@@ -34,7 +34,18 @@ from ..generate.params import GenerationParams, ModelParams, OutputParams
 from .console import option_name
 
 GROUPS = (
-    *("Picture", "Start", "Cells", "Frame", "Paper", "Film", "Page", "Sampling", "Output"),
+    *(
+        "Picture",
+        "Start",
+        "Cells",
+        "Photos",
+        "Frame",
+        "Paper",
+        "Film",
+        "Page",
+        "Sampling",
+        "Output",
+    ),
     *("Model", "Machines"),
 )
 

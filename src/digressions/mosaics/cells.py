@@ -31,7 +31,7 @@ from ..generate.job import Job, check
 from ..generate.kinds import MAX_SEED
 from ..images.image_files import from_png
 from ..models.base import Model
-from .mosaic_spec import CELL_SIDE, Mosaic
+from .mosaic_spec import CELL_SIDE, Banded, Mosaic
 from .store import Store
 
 DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half a grey level in
@@ -179,7 +179,7 @@ def cells_of(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
     return enlarged[..., inset : inset + mosaic.side, inset : inset + mosaic.side]
 
 
-def exact_cells(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
+def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
     """The base image's own pixels in each cell: ``(len(cells), 3, CELL_SIDE, CELL_SIDE)``."""
     boxes = [mosaic.grid.box(cell, CELL_SIDE) for cell in cells]
     return torch.stack([base[:, b.top : b.bottom, b.left : b.right] for b in boxes])
@@ -221,8 +221,8 @@ def check_cells(model: Model, mosaic: Mosaic) -> None:
     check(model, cell_job(mosaic, mosaic.params.seed, torch.zeros(3, mosaic.side, mosaic.side)))
 
 
-def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:
-    """The mosaic, a row of pictures at a time: ``(side, columns * side, 3)`` uint8."""
+def strips(store: Store, mosaic: Banded) -> Iterator[np.ndarray]:
+    """The mosaic, a row of pictures at a time: ``(height, columns * width, 3)`` uint8."""
     for row in range(mosaic.grid.rows):
         pngs = store.get(mosaic.grid.row(row))
         yield np.concatenate([from_png(png, store.path) for png in pngs], axis=1)

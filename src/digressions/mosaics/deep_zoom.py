@@ -1,4 +1,4 @@
-"""Pictures too large for memory: strips in, a Deep Zoom pyramid with its page or one big file out.
+"""Pictures too large for memory: strips in, a Deep Zoom pyramid or one big file out.
 
     strips (h, width, 3) uint8  ->  stored PNG stream  ->  libvips  ->  tiles | JPEG | TIFF | PNG
 
@@ -12,23 +12,17 @@ Deep Zoom: https://learn.microsoft.com/previous-versions/windows/silverlight/dot
 
 from __future__ import annotations
 
-import html
-import json
 import logging
 import queue
-import shutil
 import struct
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from string import Template
-from urllib.parse import quote
 
 import numpy as np
 import pyvips
-from PIL import Image
 
 from ..errors import ImageError, OutputError, verbatim
 from ..files import workshop, writing
@@ -260,89 +254,3 @@ def _png(strips: Strips, width: int, height: int) -> Iterator[tuple[int, bytes]]
     if done < height:
         raise ImageError(f"the strips have {done} rows, the picture has {height}")
     yield done, chunk(b"IDAT", deflate.flush()) + chunk(b"IEND", b"")
-
-
-STATIC = Path(__file__).parents[1] / "web" / "static"
-
-
-def write_viewer(
-    folder: str | Path,
-    *,
-    width: int,
-    height: int,
-    title: str,
-    facts: Sequence[str] = (),
-    name: str = "mosaic",
-    tile_size: int = 512,
-    rows: int | None = None,
-    columns: int | None = None,
-    seeds: Sequence[int] | None = None,
-) -> Path:
-    """Writes ``folder/index.html`` and ``folder/viewer/``: the page for a pyramid already there.
-
-    The page reads its own scripts and the tiles beside it and nothing else, so it works from a
-    disk (``file://``) and from any static web server.
-
-    Args:
-        title: shown large; as a rule the prompt. Any text is safe.
-        facts: short phrases for one line: ``["4,096 pictures", "seed 7"]``.
-        width, height, name, tile_size: as given to `write_deep_zoom`.
-        rows, columns: the grid of cells; a page without one neither names cells nor flies.
-        seeds: one per cell, row by row; shown for the cell under the pointer.
-
-    Returns:
-        The path of ``index.html``.
-
-    Raises:
-        ValueError: ``seeds`` and the grid disagree.
-        OutputError: the folder cannot be written.
-    """
-    folder = Path(folder)
-    grid = {"rows": rows, "columns": columns} if rows and columns else None
-    if seeds is not None and len(seeds) != (rows or 0) * (columns or 0):
-        raise ValueError(f"{len(seeds)} seeds for a grid of {rows} x {columns} cells")
-    level = min(tile_size.bit_length() - 1, (max(width, height) - 1).bit_length())
-    overview = f"{name}_files/{level}/0_0.jpg"  # the deepest level that is one tile
-    data = {
-        "title": title,
-        "facts": list(facts),
-        "width": width,
-        "height": height,
-        "tileSize": tile_size,
-        "tiles": quote(f"{name}_files/"),
-        "overview": quote(overview),
-        "grid": grid,
-        "seeds": [str(seed) for seed in seeds or ()],  # JavaScript's numbers end at 53 bits
-        "highlights": _highlights(folder / overview, rows, columns) if rows and columns else [],
-    }
-    text = json.dumps(data)  # ASCII
-    for character in "<>&":  # so that no text can end the script element
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    index = folder / "index.html"
-    with writing(index), workshop(folder, index) as work:
-        page = Template((STATIC / "index.html").read_text("utf-8")).substitute(
-            title=html.escape(title), overview=quote(overview), data=text
-        )
-        (work / "index.html").write_text(page, "utf-8")
-        skip = shutil.ignore_patterns("index.html")
-        shutil.copytree(STATIC, folder / "viewer", ignore=skip, dirs_exist_ok=True)
-        (work / "index.html").replace(index)
-    return index
-
-
-def _highlights(overview: Path, rows: int, columns: int, count: int = 24) -> list[list[int]]:
-    """Cells worth a visit: rich in contrast and colour, far from each other, best first."""
-    if not overview.exists():
-        return []
-    with Image.open(overview) as image:
-        small = image.convert("RGB").resize((columns * 8, rows * 8), Image.Resampling.BOX)
-    cells = np.asarray(small, np.float32).reshape(rows, 8, columns, 8, 3)
-    interest = cells.std((1, 3)).mean(-1) * (32 + np.ptp(cells.mean((1, 3)), axis=-1))
-    chosen: list[list[int]] = []
-    for cell in np.argsort(-interest, axis=None):
-        row, column = divmod(int(cell), columns)
-        inside = 0 < row < rows - 1 and 0 < column < columns - 1
-        clear = all(8 * max(abs(row - r), abs(column - c)) > min(rows, columns) for r, c in chosen)
-        if inside and clear and len(chosen) < count:
-            chosen.append([row, column])
-    return chosen

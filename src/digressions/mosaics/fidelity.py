@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..geometry import Size
-from .mosaic_spec import CELL_SIDE, Mosaic
+from .mosaic_spec import CELL_SIDE, Banded
 
 
 class Fidelity(NamedTuple):
@@ -32,6 +32,11 @@ class Fidelity(NamedTuple):
     band_psnr: float
     fine_psnr: float
 
+    def json_object(self) -> dict[str, float | None]:
+        """As JSON has it, which knows no infinity."""
+        found = self._asdict().items()
+        return {name: value if math.isfinite(value) else None for name, value in found}
+
     def __str__(self) -> str:
         return (
             f"at {self.band}x{self.band} values a cell: {self.band_psnr:.1f} dB, "
@@ -43,8 +48,8 @@ class Fidelity(NamedTuple):
 class Gauge:
     """Measures the fidelity of a mosaic while its strips pass by."""
 
-    def __init__(self, mosaic: Mosaic, base: Tensor) -> None:
-        """``base`` is ``(3, H, W)`` in 0..1, of ``mosaic.base_size``."""
+    def __init__(self, mosaic: Banded, base: Tensor) -> None:
+        """``base`` is ``(3, H, W)`` in 0..1, with 8 x 8 values a cell."""
         self._mosaic = mosaic
         self._base = base
         self._row = 0

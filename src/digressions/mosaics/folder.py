@@ -15,25 +15,25 @@ import torch
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
 from ..errors import OutputError, verbatim
-from ..events import Preview, Progress, tracked
+from ..events import Preview, Progress
 from ..files import check_folder
 from ..generate.batching import BatchSize
 from ..generate.metadata import Record
 from ..images.image_files import read_image, to_tensor, write_image
-from ..images.xmp import XMP, bare_mark, xmp_packet
 from ..models.base import Model
+from .assembly import preview_path, single_path, write_whole
 from .base_image import BaseImage, check_base_image, making_base_image
 from .cells import cell_seed, check_cells, exact_cells, strips
-from .deep_zoom import check_single, write_deep_zoom, write_single, write_viewer
-from .fidelity import Fidelity, Gauge, Thumbnail
+from .deep_zoom import check_single
+from .fidelity import Fidelity, Gauge
 from .mosaic_spec import BATCH_SIZE, CELL_SIDE, Mosaic, SharingParams
 from .production import PaintTotals, fill, fill_distributed
 from .sharing import CellTask, Variety, source_cells, tasks_of, variety_of
 from .store import Store, check_same_job, free_folder, read_manifest, write_manifest
+from .viewer_page import write_viewer
 
 KIND = "mosaic"
 FORMAT = 2  # of the folder
-PREVIEW_SIDE = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,27 +194,14 @@ class MosaicFolder:
         Args:
             single: ``"jpg"`` or ``"tif"``, or ``None`` for no big image.
         """
-        mosaic = self.plan.mosaic
-        width, height = mosaic.size
-        gauge, small = Gauge(mosaic, self.base), Thumbnail(mosaic.size, PREVIEW_SIDE)
+        mosaic, gauge = self.plan.mosaic, Gauge(self.plan.mosaic, self.base)
         text = self.plan.record().to_text()
         with self._store() as store:
-            # One pass over the store: what measures and what averages down look on.
-            passing = small.watch(gauge.watch(strips(store, mosaic)))
-            mark = bare_mark(text)[XMP].encode()
-            pyramid = write_deep_zoom(passing, width, height, self.path, quality=95, xmp=mark)
-            yield from tracked("writing the pyramid", pyramid, height)
-            if single is not None:
-                # Another pass: libvips pulls each file's strips at its own pace, so one pass for
-                # both would take a thread more, or the whole mosaic in a temporary file.
-                path, packet = self.single_path(single), xmp_packet(text)
-                one = write_single(strips(store, mosaic), width, height, path, xmp=packet)
-                yield from tracked(f"writing {path.name}", one, height)
-        fidelity = gauge.fidelity()
-        write_image(self.preview_path, small.image(), text)
+            fidelity = yield from write_whole(
+                lambda: strips(store, mosaic), mosaic.size, gauge, self.path, text, single
+            )
         self._write_page()
-        results = {name: _finite(value) for name, value in fidelity._asdict().items()}
-        write_manifest(self.path, self._manifest | {"fidelity": results})
+        write_manifest(self.path, self._manifest | {"fidelity": fidelity.json_object()})
         return fidelity
 
     def check_single(self, single: str) -> None:
@@ -223,7 +210,7 @@ class MosaicFolder:
 
     def single_path(self, single: str) -> Path:
         """Where the one big image goes."""
-        return self.path / f"mosaic.{single}"
+        return single_path(self.path, single)
 
     @property
     def page_path(self) -> Path:
@@ -233,7 +220,7 @@ class MosaicFolder:
     @property
     def preview_path(self) -> Path:
         """The mosaic as it looks from afar."""
-        return self.path / "preview.jpg"
+        return preview_path(self.path)
 
     @property
     def _base_path(self) -> Path:
@@ -279,7 +266,3 @@ class MosaicFolder:
             "width": mosaic.size.width,
             "height": mosaic.size.height,
         }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -3,7 +3,7 @@ Needs no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import BeforeValidator, Field
 
@@ -46,6 +46,15 @@ def _no_truth(value: object) -> object:
 
 Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
 """Values a cell and side in which a mosaic equals its base image; 0 for none."""
+
+
+class Banded(Protocol):
+    """Any mosaic, of painted cells or of others: how its cells lie, and its band."""
+
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def band(self) -> Band: ...
 
 
 class CellGenerationParams(GenerationParams):

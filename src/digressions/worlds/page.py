@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..mosaics.deep_zoom import STATIC
+from ..mosaics.viewer_page import STATIC
 
 PAGE = Path(__file__).parents[1] / "web" / "world"
 PER_REQUEST = 16  # pictures that the page asks a server for at once, at most

@@ -276,8 +276,17 @@
     if (frame.parentNode) viewer.updateOverlay(frame, box);
     else viewer.addOverlay(frame, box);
     const seed = data.seeds[row * grid.columns + column];
+    const photo = photoIn(cell);
     $("where-cell").textContent = `Row ${row + 1}, column ${column + 1}`;
-    $("where-seed").textContent = seed === undefined ? "" : `seed ${seed}`;
+    $("where-seed").textContent = photo ? photo.name : seed === undefined ? "" : `seed ${seed}`;
+  }
+
+  // The photo in a cell, if cells are photos; its file opens where the page is on a disk too.
+  function photoIn({ row, column }) {
+    if (!data.photos) return null;
+    const number = data.photos.shown[row * grid.columns + column];
+    const link = location.protocol === "file:" ? data.photos.links[number] : "";
+    return { name: data.photos.names[number], link };
   }
 
   viewer.addHandler("update-viewport", () => {
@@ -307,7 +316,9 @@
     const here = camera();
     pointer = null; // what was clicked comes to the middle; the mouse counts when it moves again
     const arrived = here.w < 1.6 * there.w && Math.hypot(here.x - there.x, here.y - there.y) < cellWidth;
-    glide(arrived ? homeView() : there);
+    const photo = arrived && photoIn(cell);
+    if (photo && photo.link) open(photo.link, "_blank", "noopener");
+    else glide(arrived ? homeView() : there);
   });
 
   /* -- Flight ------------------------------------------------------------------------------ */
@@ -383,6 +394,9 @@
   }
 
   $("fly").hidden = !grid;
+  if (data.photos && location.protocol === "file:") {
+    $("help-click").textContent = "go to a cell; again, open its photo";
+  }
   $("full").hidden = $("full-line").hidden = !document.fullscreenEnabled;
   $("fly").addEventListener("click", toggleFlight);
   $("home").addEventListener("click", goHome);

@@ -1,0 +1,253 @@
+"""The use case: a picture and a folder of photos become a mosaic of the photos, in a folder.
+
+    index   what the photos look like, remembered for the next time
+    choose  which photo goes where, all at once
+    place   each is cut and bent until the mosaic is exact
+    write   pyramid, page, preview, fidelity
+
+Nothing is painted and no model is needed. Whenever it is stopped, the same call continues.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ...errors import ImageError, InputError
+from ...events import Estimate, Event, Note, Preview, Progress, Saved, counted, in_bytes
+from ...files import output_path, parsed, slug
+from ...generate.outputs import FOLDER
+from ...generate.replay import ReplayRequest, replays_text
+from ...generate.signatures import takes
+from ...geometry import Size
+from ...images.fitting import cut_note
+from ...images.image_files import read_image
+from ...images.source_image import PictureLike, SourceImage, remembered_image, source_image
+from ..assembly import single_path
+from ..folder import KIND
+from ..mosaic_spec import BuildParams
+from ..store import free_folder
+from .album import Album, album_of
+from .assignment import assigned
+from .cropping import turns_for
+from .photo_files import photo_paths
+from .photo_folder import TEXT, PhotoFolder, job_of
+from .photo_index import PhotoIndex
+from .photo_spec import AUTO, PhotoMosaic, PhotoMosaicSpec, photo_mosaic_of
+from .placing import Choice, PhotoStore, place_photos
+from .pricing import Prices
+from .spreading import spread
+
+BYTES_PER_PIXEL = 2.6  # store (lossless) and pyramid together, measured on photos
+
+
+@takes(PhotoMosaicSpec)
+def photo_mosaic(
+    image: PictureLike,
+    tiles: str | Path | Iterable[str | Path],
+    *,
+    output: str | Path | None = None,
+    making: BuildParams | Mapping[str, Any] | None = None,
+    **parameters: Any,
+) -> Iterator[Event]:
+    """Makes a picture of photos, in a folder, or continues one that was begun. Needs no model.
+
+    Args:
+        image: The picture that the mosaic shows.
+        tiles: Folders, photos, or text files with a path a line.
+        output: The folder; ``out/IMAGE`` if not given, with a number where that is another's.
+        making: Extra files: a `BuildParams`, or its parameters by name.
+        parameters: Those of `PhotoMosaicSpec`: ``grid``, ``repeat``, ``apart``, ``bend``, ...
+    """
+    places = [tiles] if isinstance(tiles, (str, Path)) else list(tiles)
+    spec = PhotoMosaicSpec.of(image=image, tiles=[str(place) for place in places], **parameters)
+    how = BuildParams.of(**making) if isinstance(making, Mapping) else making
+    return build_photos(spec, None if output is None else output_path(output), how)
+
+
+def build_photos(
+    spec: PhotoMosaicSpec, folder: str | Path | None = None, options: BuildParams | None = None
+) -> Iterator[Event]:
+    """Makes a mosaic of photos in a folder, or continues one that an earlier call has begun.
+
+    Closing it cancels; what is indexed and placed by then is kept.
+
+    Args:
+        spec: What it is.
+        folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
+            folder after ``out/IMAGE``, if not given.
+        options: Extra files.
+
+    Yields:
+        `Progress`, notes on the photos that are left out, the cost (`Estimate`), how good it
+        became; `Saved` with the page.
+
+    Raises:
+        InputError, ImageError: Something cannot be, before anything is written but the index.
+        OutputError: The folder belongs to something else, or cannot be written.
+    """
+    spec.check()
+    start = source_image(spec.image)
+    name = Path(start.origin["path"]).stem if start.origin["path"] else "photos"
+    usual = FOLDER / slug(name)
+    path = folder_for(spec, start, usual) if folder is None else Path(folder)
+    yield from _built(spec, start, path, options)
+
+
+def folder_for(spec: PhotoMosaicSpec, start: SourceImage, usual: Path) -> Path:
+    """Where a mosaic goes if nobody says: where it was begun, or the first place that is free."""
+    return free_folder(usual, KIND, job_of(spec, start))
+
+
+def _built(
+    spec: PhotoMosaicSpec, start: SourceImage, path: Path, options: BuildParams | None
+) -> Iterator[Event]:
+    options = options or BuildParams()
+    for name in ("batch_size", "profile"):
+        if getattr(options, name):
+            raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
+    paths = photo_paths(spec.photos.tiles)
+    folder = PhotoFolder(spec, start, path)
+    size = Size(start.pixels.shape[1], start.pixels.shape[0])
+    if spec.grid != AUTO:
+        spec.grid_for(size, len(paths))  # before they are read: there can only be fewer
+    with PhotoIndex(spec.photos.index, spec.photos.cell_aspect, spec.photos.crop) as index:
+        yield from index.take(paths)
+        album = album_of(*index.photos(paths), keep_similar=spec.photos.keep_similar)
+        count = len(album.photos)
+        grid = folder.grid or spec.grid_for(size, count)
+        mosaic = photo_mosaic_of(spec, grid, count)
+        aspect = mosaic.size.width / mosaic.size.height
+        yield from start.notes()
+        yield from cut_note(start.name, size, aspect, f"a grid of {grid}")
+        yield from _said(album, mosaic)
+        folder.start(mosaic, options.single)
+        yield Preview(read_image(path / "base.png"), "the picture")
+        with folder.store() as store:
+            yield from _chosen(folder, store, album)
+            placing = place_photos(store, index, mosaic, folder.base)
+            with closing(placing):
+                lost = yield from placing
+        if lost:
+            yield Note(
+                f"{counted(lost, 'photo')} had changed or gone since they were chosen: enlarged "
+                "from the index",
+                "note",
+            )
+        yield from _assembled(folder, index, album, options.single)
+
+
+def _said(album: Album, mosaic: PhotoMosaic) -> Iterator[Event]:
+    """What there is to choose from, and the cost."""
+    if skipped := album.skipped():
+        yield Note(f"left out: {skipped}", "note")
+    if enlarged := album.enlarged(mosaic.cell):
+        yield Note(
+            f"{counted(enlarged, 'photo')} of fewer pixels than a cell of {mosaic.cell}: enlarged "
+            "where they are used",
+            "note",
+        )
+    disk = int(mosaic.size.pixels * BYTES_PER_PIXEL)
+    yield Estimate(
+        f"{mosaic.grid} cells of {mosaic.cell} px, together {mosaic.size.width:,} x "
+        f"{mosaic.size.height:,} px ({mosaic.size.megapixels}), of "
+        f"{counted(len(album.photos), 'photo')} used at most {counted(mosaic.repeat, 'time')}; "
+        f"about {in_bytes(disk)} on disk",
+        disk=disk,
+    )
+
+
+def _chosen(folder: PhotoFolder, store: PhotoStore, album: Album) -> Generator[Event, None, None]:
+    """Chooses, unless an earlier run has; says what of."""
+    mosaic, before = folder.mosaic, store.digest()
+    if before is None:
+        yield Progress("choosing photos", 0, mosaic.grid.cells)
+        turns = turns_for(mosaic.cell, mirrored=mosaic.mirrored, rotated=mosaic.rotated)
+        prices = Prices(mosaic, folder.cells, album.coarse, turns)
+        chosen = yield from assigned(prices, mosaic.repeat)
+        found = spread(prices, chosen, mosaic.grid, mosaic.repeat, mosaic.apart)
+        if found.near:
+            yield Note(
+                f"{counted(found.near, 'cell')} could not but show a photo that is also shown "
+                f"within {mosaic.apart} cells: `repeat` and `apart` leave no other",
+                "note",
+            )
+        photos = [album.photos[number].sha256 for number in found.photos.tolist()]
+        choice = Choice(photos, prices.best_turns(found.photos).tolist())
+        store.choose(album.digest, choice)
+    elif before != album.digest:
+        yield Note(
+            "there are other photos than when this mosaic was begun: it stays with those chosen "
+            "then; choose another `output` for the new ones",
+            "note",
+        )
+    used = Counter(store.choice().photos)
+    most = used.most_common(1)[0][1]
+    yield Note(f"{counted(len(used), 'photo')} shown, none more than {counted(most, 'time')}")
+
+
+def _assembled(
+    folder: PhotoFolder, index: PhotoIndex, album: Album, single: str | None
+) -> Iterator[Event]:
+    fidelity, unbent, bending = yield from folder.assemble(index, album, single)
+    yield Note(f"fidelity {fidelity}")
+    if folder.mosaic.band and folder.mosaic.bend:
+        yield Note(f"as the photos were, unbent: {unbent}")
+        yield Note(str(bending))
+    yield Preview(read_image(folder.preview_path), "the mosaic from afar")
+    if single is not None:
+        yield Saved(single_path(folder.path, single))
+    yield Saved(
+        folder.page_path,
+        f"open it in a browser and zoom in; {folder.preview_path} shows it from afar",
+        {
+            "fidelity": fidelity._asdict(),
+            "unbent": unbent._asdict(),
+            "bending": bending._asdict(),
+        },
+    )
+
+
+@replays_text(TEXT)
+def replay_photos(request: ReplayRequest) -> Iterator[Event]:
+    """A mosaic of photos again, in another folder."""
+    spec, image, digest = remembered_photos(request.text)
+    place = request.output or folder_for(spec, image, request.usual_folder)
+    yield from _built(spec, image, place, None)
+    with PhotoIndex(spec.photos.index, spec.photos.cell_aspect, spec.photos.crop) as index:
+        found = index.photos(photo_paths(spec.photos.tiles))
+    album = album_of(*found, keep_similar=spec.photos.keep_similar)
+    if digest not in ("", album.digest):
+        yield Note(
+            f"there are other photos in {', '.join(spec.photos.tiles)} than when {request.source} "
+            "was made: the mosaic may be another",
+            "note",
+        )
+
+
+def remembered_photos(text: Any) -> tuple[PhotoMosaicSpec, SourceImage, str]:
+    """What a file of a mosaic of photos remembers: the spec, the picture, what tells its photos.
+
+    Raises:
+        ImageError: It is damaged.
+        InputError: It was to forget where the photos are, or the picture is another by now.
+    """
+    try:
+        found = parsed(text[TEXT])
+        photos = dict(found["photos"])
+        values = {name: found[name] for name in ("grid", "size", "band")}
+        origin = {str(name): str(value) for name, value in found["image"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ImageError(f"the settings of the mosaic are damaged: {error!s:.80}") from error
+    if photos.get("forget_paths"):
+        raise InputError("this was made with `forget_paths`: it does not say of which photos")
+    image = remembered_image(origin)
+    try:
+        spec = PhotoMosaicSpec.of(image=origin["path"], **values, **photos)
+        spec.check()
+    except (InputError, TypeError) as error:
+        raise ImageError(f"the settings of the mosaic are damaged: {error!s:.80}") from error
+    return spec, image, str(found.get("digest", ""))

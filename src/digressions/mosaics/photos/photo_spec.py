@@ -1,0 +1,241 @@
+"""What a mosaic of photos is: `PhotoMosaicSpec` as the user asks for it, `PhotoMosaic` with nothing
+left open. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from ...errors import InputError
+from ...generate.declare import Params, declared, option
+from ...generate.kinds import CellGrid, FilePath, Named, PaintedSize, PictureInput, Share
+from ...geometry import Grid, Size
+from ..mosaic_spec import CELL_SIDE, MAX_CELL_SIDE, MAX_CELLS, Band, CellParams, MosaicSpec
+from ..mosaic_spec import check_grid as check_few_cells
+
+AUTO = "auto"
+DEFAULT_SIDE = 64
+INDEX = Path("out") / "photos.sqlite"
+_MOST_LOPSIDED = 4
+Crop = Literal["attention", "centre"]
+
+
+def _read_grid(value: Any) -> str:
+    text = "x".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    if text.strip().lower() == AUTO:
+        return AUTO
+    Grid.parse(text)  # raises what is wrong with it
+    return text
+
+
+PhotoGrid = Annotated[str, BeforeValidator(_read_grid)]
+"""A grid as somebody asks for it, or ``"auto"``."""
+
+
+def _read_aspect(value: Any) -> str:
+    return ":".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _check_aspect(text: str) -> str:
+    found = re.fullmatch(r"\s*(\d{1,4})\s*[:xX/×]\s*(\d{1,4})\s*", text)
+    wide, high = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 0 < max(wide, high) <= _MOST_LOPSIDED * min(wide, high):
+        raise InputError(
+            f"`cell_aspect` {text!r} is not WIDTH:HEIGHT like 3:2, with one side at most "
+            f"{_MOST_LOPSIDED} times the other"
+        )
+    shared = math.gcd(wide, high)
+    return f"{wide // shared}:{high // shared}"
+
+
+CellAspect = Annotated[str, BeforeValidator(_read_aspect), AfterValidator(_check_aspect)]
+"""Width and height of a cell in their lowest terms; reads ``"3:2"``, ``"6x4"`` and ``(3, 2)``."""
+
+
+class PhotoParams(Params):
+    """Photos in the place of painted cells: which, how they are cropped, chosen and bent."""
+
+    tiles: list[Named] = option(
+        [],
+        "Make the cells of your own photos instead of painting them: folders, photos, or text "
+        "files with a path a line. Repeatable.",
+        group="Photos",
+        default_from="cells are painted",
+        form="pictures",
+    )
+    cell_aspect: CellAspect = option(
+        "1:1", "Width and height of a cell, such as 3:2.", group="Photos"
+    )
+    crop: Crop = option(
+        "attention",
+        "Where a photo is cut to the cell's aspect: around what draws attention, or at its centre.",
+        group="Photos",
+    )
+    repeat: int | None = option(
+        None,
+        "How many times a photo may be used.",
+        group="Photos",
+        default_from="twice as often as is needed to fill the cells; once with `grid` auto",
+        ge=1,
+    )
+    apart: int = option(
+        3, "Cells between which the same photo is not used again.", group="Photos", ge=0, le=32
+    )
+    mirrored: bool = option(False, "Also try each photo mirrored.", group="Photos")
+    rotated: bool = option(
+        False, "Also try each photo rotated, as far as cells have room for it.", group="Photos"
+    )
+    bend: Share = option(
+        1.0,
+        "0 to 1: how far photos are bent towards their cells; 1 is exact in the band.",
+        group="Photos",
+    )
+    keep_similar: bool = option(
+        False, "Also use photos that look like another one.", group="Photos"
+    )
+    index: FilePath = option(
+        INDEX, "File that remembers what photos look like.", group="Photos", form="path"
+    )
+    forget_paths: bool = option(
+        False, "Leave names and places of photos out of all that is written.", group="Photos"
+    )
+
+
+class PhotoMosaicSpec(Params):
+    """What mosaic of photos to make."""
+
+    image: PictureInput = declared(MosaicSpec, "image", help="The picture that the mosaic shows.")
+    grid: PhotoGrid = declared(
+        MosaicSpec,
+        "grid",
+        help="Cells across, or ACROSSxDOWN; one number is the longer side. Or auto: as many as "
+        "there are photos.",
+    )
+    size: PaintedSize = option(
+        Size(DEFAULT_SIDE, DEFAULT_SIDE), "The shorter side of each cell in pixels.", group="Cells"
+    )
+    band: Band = declared(CellParams, "band")
+    photos: PhotoParams
+
+    def check(self) -> None:
+        """Raises `InputError` for settings that are out of range, contradict each other or would do
+        nothing."""
+        if not self.photos.tiles:
+            raise InputError("`tiles` are missing: say where the photos are")
+        if self.image is None:
+            raise InputError("`image` is missing: say which picture the mosaic is to show")
+        if self.size.width != self.size.height:
+            raise InputError(f"`size` {self.size}: give one number, the cell's shorter side")
+        if self.size.width > MAX_CELL_SIDE:
+            raise InputError(
+                f"`size` {self.size.width} of a cell is out of range: 1 to {MAX_CELL_SIDE}"
+            )
+        if self.grid != AUTO:
+            check_few_cells(Grid.parse(self.grid))
+        if not self.band and self.photos.bend != 1:
+            raise InputError("`bend` does nothing with `band` 0, where no photo is bent")
+        if self.band and self.size.width % self.band:
+            raise InputError(f"`size` {self.size.width} is not a multiple of `band` {self.band}")
+
+    @property
+    def cell(self) -> Size:
+        """Of each cell's picture in pixels: both sides are multiples of the band."""
+        wide, high = map(int, self.photos.cell_aspect.split(":"))
+        unit, scale = self.band or 1, self.size.width / min(wide, high)
+        return Size(*(max(1, round(side * scale / unit)) * unit for side in (wide, high)))
+
+    def grid_for(self, picture: Size, photos: int) -> Grid:
+        """The grid over a picture of a size, for a number of photos.
+
+        Raises:
+            InputError: Photos are too few, or it has more cells than the picture has pixels.
+        """
+        aspect = picture.width / picture.height * self.cell.height / self.cell.width
+        if self.grid == AUTO:
+            return _finest(aspect, picture, photos * (self.photos.repeat or 1))
+        grid = Grid.parse(self.grid, aspect)
+        check_few_cells(grid)
+        if grid.columns > picture.width or grid.rows > picture.height:
+            raise InputError(
+                f"`grid` {grid} does not fit a picture of {picture.width} x {picture.height} "
+                "pixels: a cell needs at least one pixel"
+            )
+        repeat = self.photos.repeat
+        if repeat is not None and photos * repeat < grid.cells:
+            missing = -(-grid.cells // repeat) - photos
+            raise InputError(
+                f"`grid` {grid} has {grid.cells:,} cells, and {photos:,} photos used "
+                f"{_times(repeat)} fill {photos * repeat:,}: {missing:,} photos are missing. Add "
+                "photos, let `repeat` be larger, or let `grid` be auto"
+            )
+        return grid
+
+
+class PhotoMosaic(Params):
+    """A mosaic of photos with nothing left open, but for its picture and its photos.
+
+    Attributes:
+        grid: Cells across and down.
+        cell: Of each cell's picture in pixels.
+        repeat: How many times a photo may be used.
+        band, bend, apart, mirrored, rotated: See `PhotoMosaicSpec`.
+    """
+
+    grid: CellGrid
+    cell: PaintedSize
+    band: Band
+    bend: Share
+    repeat: int = Field(ge=1)
+    apart: int = Field(ge=0)
+    mirrored: bool
+    rotated: bool
+
+    @property
+    def size(self) -> Size:
+        """Of the whole, in pixels."""
+        return Size(self.grid.columns * self.cell.width, self.grid.rows * self.cell.height)
+
+    @property
+    def base_size(self) -> Size:
+        """Of the picture that cells are compared with: 8 x 8 values a cell, whatever its aspect."""
+        return self.grid.size(CELL_SIDE)
+
+
+def photo_mosaic_of(spec: PhotoMosaicSpec, grid: Grid, photos: int) -> PhotoMosaic:
+    """The mosaic that a spec asks for.
+
+    Args:
+        spec: What the user asks for.
+        grid: See `PhotoMosaicSpec.grid_for`.
+        photos: How many there are to choose from.
+    """
+    asked = spec.photos
+    return PhotoMosaic(
+        grid=grid,
+        cell=spec.cell,
+        band=spec.band,
+        bend=asked.bend,
+        repeat=asked.repeat or (1 if spec.grid == AUTO else -(-2 * grid.cells // photos)),
+        apart=asked.apart,
+        mirrored=asked.mirrored,
+        rotated=asked.rotated,
+    )
+
+
+def _finest(aspect: float, picture: Size, most: int) -> Grid:
+    """The finest grid of at most so many cells."""
+    found = Grid(1, 1)
+    for longer in range(1, MAX_CELLS + 1):
+        grid = Grid.parse(str(longer), aspect)
+        if grid.cells > most or grid.columns > picture.width or grid.rows > picture.height:
+            break
+        found = grid
+    return found
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

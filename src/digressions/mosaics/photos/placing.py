@@ -1,0 +1,214 @@
+"""Chosen photos become cells: cut, turned, bent until they are exact, stored.
+
+The choice and the pictures are in one file, `pictures.sqlite`, so that neither can be lost without
+the other. A killed run goes on with the photos that were chosen at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ...errors import ImageError, InputError
+from ...events import Progress
+from ...geometry import Size
+from ...images.image_files import to_png
+from ..cells import band_of, correct_band, exact_cells, to_bytes
+from ..store import Store, explained
+from .cores import on_all_cores
+from .cropping import cut, scaled, turned
+from .photo_files import read_small
+from .photo_index import PhotoIndex, PhotoPreview
+from .photo_spec import PhotoMosaic
+
+AT_ONCE = 400_000  # pixels of a batch
+_SCHEMA = """
+create table if not exists chosen_from (digest text not null);
+create table if not exists choice (
+    cell integer primary key, photo text not null, turn integer not null, bent real);
+"""
+
+
+class Choice(NamedTuple):
+    """What each cell shows: the SHA-256 of a photo's file, and how it is turned."""
+
+    photos: list[str]
+    turns: list[int]
+
+
+class PhotoStore(Store):
+    """The pictures of a mosaic of photos, and which photos they are."""
+
+    def __init__(self, path: Path, job: str) -> None:
+        super().__init__(path, job)
+        with explained(path):
+            self._db.executescript(_SCHEMA)
+
+    def digest(self) -> str | None:
+        """Of the photos that the choice was made from; ``None`` where none was made."""
+        with explained(self.path):
+            row = self._db.execute("select digest from chosen_from").fetchone()
+        return None if row is None else str(row[0])
+
+    def choose(self, digest: str, choice: Choice) -> None:
+        """Keeps a choice, whole or not at all."""
+        rows = zip(range(len(choice.photos)), choice.photos, choice.turns, strict=True)
+        with explained(self.path):
+            self._db.execute("begin immediate")
+            try:
+                self._db.executemany("insert into choice values (?, ?, ?, null)", rows)
+                self._db.execute("insert into chosen_from values (?)", (digest,))
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    def choice(self) -> Choice:
+        """What was chosen, cell by cell."""
+        with explained(self.path):
+            rows = self._db.execute("select photo, turn from choice order by cell").fetchall()
+        return Choice([photo for photo, _ in rows], [turn for _, turn in rows])
+
+    def put_bent(self, bent: dict[int, float]) -> None:
+        """Keeps how far photos were bent, before their pictures are put."""
+        with explained(self.path):
+            self._db.executemany(
+                "update choice set bent = ? where cell = ?",
+                [(change, cell) for cell, change in bent.items()],
+            )
+
+    def bent(self) -> np.ndarray:
+        """How far the photo of each cell was bent: mean absolute change of a value, 0..1."""
+        with explained(self.path):
+            rows = self._db.execute("select bent from choice order by cell").fetchall()
+        return np.array([bent for (bent,) in rows], float)
+
+
+class _Batch(NamedTuple):
+    """Cells to fill at once, and what each of them shows."""
+
+    cells: list[int]
+    photos: list[PhotoPreview]
+    turns: list[int]
+
+
+class _Filled(NamedTuple):
+    """A batch that is ready to be stored, and the photos whose files were gone."""
+
+    pngs: dict[int, bytes]
+    bent: dict[int, float]
+    lost: set[str]
+
+
+class Filler:
+    """Makes batches of cells, in any thread."""
+
+    def __init__(self, mosaic: PhotoMosaic, base: torch.Tensor) -> None:
+        """``base`` is ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``."""
+        self._mosaic, self._base = mosaic, base
+
+    def fill(self, batch: _Batch) -> _Filled:
+        """Cuts, bends and compresses."""
+        mosaic = self._mosaic
+        lost: set[str] = set()
+        cropped: dict[str, np.ndarray] = {}
+        for photo in batch.photos:
+            if photo.sha256 not in cropped:
+                cropped[photo.sha256] = self._cropped(photo, lost)
+        pictures = np.stack(
+            [
+                turned(cropped[photo.sha256], turn)
+                for photo, turn in zip(batch.photos, batch.turns, strict=True)
+            ]
+        )
+        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        bent = [0.0] * len(batch.cells)
+        if mosaic.band and mosaic.bend:
+            own = band_of(images, mosaic.band)
+            wanted = band_of(exact_cells(self._base, mosaic, batch.cells), mosaic.band)
+            corrected = correct_band(images, own + mosaic.bend * (wanted - own))
+            images, bent = corrected.images, corrected.change.tolist()
+        pixels = to_bytes(images).permute(0, 2, 3, 1).numpy()
+        pngs = [to_png(np.ascontiguousarray(each)) for each in pixels]
+        return _Filled(
+            dict(zip(batch.cells, pngs, strict=True)),
+            dict(zip(batch.cells, bent, strict=True)),
+            lost,
+        )
+
+    def _cropped(self, photo: PhotoPreview, lost: set[str]) -> np.ndarray:
+        """A photo's crop at the size of a cell: of its preview where that has the pixels, else of
+        its file."""
+        small, cell = photo.pixels, self._mosaic.cell
+        missing = max(cell.width / photo.box.size.width, cell.height / photo.box.size.height)
+        if missing <= 1:
+            return cut(small, photo.box, cell)
+        least = round(min(small.shape[:2]) * missing)
+        for path in photo.paths:
+            try:
+                found = read_small(path, least)
+            except ImageError:
+                continue  # gone, or damaged by now
+            if found.sha256 == photo.sha256:
+                old, new = (Size(each.shape[1], each.shape[0]) for each in (small, found.pixels))
+                return cut(found.pixels, scaled(photo.box, old, new), cell)
+        lost.add(photo.sha256)
+        return cut(small, photo.box, cell)
+
+
+def place_photos(
+    store: PhotoStore, index: PhotoIndex, mosaic: PhotoMosaic, base: torch.Tensor
+) -> Generator[Progress, None, int]:
+    """Makes and stores the cells that are missing.
+
+    Closing it keeps what is stored.
+
+    Returns:
+        How many photos were gone by then and had to be taken from their previews, enlarged.
+
+    Raises:
+        InputError: A photo is gone, and the index does not know it any more.
+        OutputError: The store cannot be written; what was stored before is kept.
+    """
+    choice, done = store.choice(), store.done()
+    missing = [cell for cell in range(mosaic.grid.cells) if cell not in done]
+    missing.sort(key=lambda cell: (choice.photos[cell], cell))  # a photo is decoded once
+    filler, lost, count = Filler(mosaic, base), set[str](), len(done)
+    yield Progress("placing photos", count, mosaic.grid.cells)
+    for filled in on_all_cores(filler.fill, _batches(index, choice, missing, mosaic.cell)):
+        store.put_bent(filled.bent)
+        store.put(filled.pngs)
+        lost |= filled.lost
+        count += len(filled.pngs)
+        yield Progress("placing photos", count, mosaic.grid.cells)
+    return len(lost)
+
+
+def _batches(
+    index: PhotoIndex, choice: Choice, cells: Sequence[int], size: Size
+) -> Iterator[_Batch]:
+    left, some = iter(cells), max(1, AT_ONCE // size.pixels)
+    while batch := list(islice(left, some)):
+        known: dict[str, PhotoPreview] = {}
+        for cell in batch:
+            photo = choice.photos[cell]
+            if photo not in known:
+                known[photo] = _known(index, photo)
+        photos = [known[choice.photos[cell]] for cell in batch]
+        yield _Batch(batch, photos, [choice.turns[cell] for cell in batch])
+
+
+def _known(index: PhotoIndex, photo: str) -> PhotoPreview:
+    found = index.preview(photo)
+    if found is None:
+        raise InputError(
+            f"a photo that was chosen is gone, and {index.path} does not know it: delete the "
+            "folder of the mosaic to choose anew, or name the `index` that it was made with"
+        )
+    return found
