@@ -220,7 +220,7 @@ def test_a_picture_of_windows_has_no_seams(bundled: Model) -> None:
 def test_a_picture_no_larger_than_the_model_is_padded_and_comes_back(bundled: Model) -> None:
     picture = stripes(45, 60)
     job, box = refine_job(bundled, picture, quick("a fox"))
-    assert job.params.size == (64, 64)
+    assert job.params.size == (bundled.size, bundled.size)
     assert job.image is not None
     inner = to_array(job.image)[box.top : box.bottom, box.left : box.right]
     assert (inner == picture).all()

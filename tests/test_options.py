@@ -137,7 +137,7 @@ def test_rescaled_guidance_and_the_spacing_of_steps_change_what_is_painted(
         made.append(np.concatenate(found))
     plain, *others = made
     changes = [np.abs(plain - other).max() for other in others]
-    assert min(changes) > 8, changes
+    assert min(changes) > 3, changes
 
 
 # --- nothing is ignored ----------------------------------------------------------------------

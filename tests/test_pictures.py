@@ -252,8 +252,9 @@ def test_a_masked_area_is_filled_from_around_before_it_is_encoded(
     inputs = read_inputs(start)
     events(bundled, **files)
     (image,) = seen
-    original = start_job(resolved(masked_content="original"), inputs).image
-    mask = start_job(resolved(), inputs).mask
+    size = bundled.size
+    original = start_job(resolved(size=size, masked_content="original"), inputs).image
+    mask = start_job(resolved(size=size), inputs).mask
     assert original is not None
     assert mask is not None
     outside, inside = (mask == 0).expand_as(original), (mask == 1).expand_as(original)

@@ -393,7 +393,7 @@ def test_a_world_opens_from_a_prompt(bundled: Model, tmp_path: Path) -> None:
     cache = tmp_path / "deep" / "w.sqlite"
     with World.open(bundled, "photo of a frog", seed=5, grid=4, cache=cache, steps=1) as world:
         picture = world.picture((3, 14))
-        assert (picture.shape, picture.dtype) == ((64, 64, 3), np.uint8)
+        assert (picture.shape, picture.dtype) == ((128, 128, 3), np.uint8)
         assert world.manifest.cells.params.seed == 5
         assert world.manifest.cells.params.steps == 1
         assert world.manifest.upscaler == "realesrgan-animevideo"
