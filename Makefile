@@ -16,8 +16,8 @@ DEMO := out/turtle
 	touch $@
 
 demo: .venv/installed
-	$(BIN)/digress mosaic "photo of a turtle" --seed 14 --grid 40 -o $(DEMO)
-	$(BIN)/digress zoom "photo of a turtle" --seed 14 --frame-size 240 --seconds 8 --max-mb 3 -o $(DEMO).gif
+	$(BIN)/digress mosaic "photo of a turtle" --seed 45 --grid 40 -o $(DEMO)
+	$(BIN)/digress zoom "photo of a turtle" --seed 45 --frame-size 240 --seconds 8 --max-mb 3 -o $(DEMO).gif
 
 # One thread each for two processes: the networks of the tests are too small to share.
 test: .venv/installed
