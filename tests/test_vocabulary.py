@@ -1,5 +1,8 @@
+import numpy as np
 import pytest
 
+import digressions as dg
+from digressions.models.base import Model
 from digressions.prompts.vocabulary import Unknown, Vocabulary, listed, words_of
 
 KNOWN = Vocabulary(["photo of a turtle", "cartoon of a T-Rex", "ink drawing of a butterfly", "bus"])
@@ -54,3 +57,13 @@ def test_an_empty_prompt_misses_nothing():
 
 def test_numbers_and_emoji_are_words_and_punctuation_is_none():
     assert words_of("2 + 2, snow-capped (🐢)!") == ["2", "+", "2", "snow", "capped", "🐢"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["photo of\na turtle", "photo\u00a0of a\tturtle", '"photo of a turtle"', "Photo, of a turtle!"]
+    + ["photo of a\u200b turtle", " photo of  a turtle.", "\u201cphoto of a turtle\u201d"],
+)  # fmt: skip
+def test_what_looks_alike_paints_the_same(bundled: Model, text: str) -> None:
+    plain = dg.paint(bundled, "photo of a turtle", seed=3, steps=1)
+    assert np.array_equal(dg.paint(bundled, text, seed=3, steps=1).array, plain.array)
