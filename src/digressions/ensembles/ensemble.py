@@ -16,7 +16,7 @@ from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
-from ..generate.pictures import Picture
+from ..generate.pictures import Picture, with_seed
 from ..generate.start import (
     Inputs,
     check_given,
@@ -31,6 +31,7 @@ from ..images.contact_sheet import comparison_sheet, contact_sheet
 from ..images.image_files import check_suffix, to_array, write_image
 from ..images.video import FrameList, write_video
 from ..models.base import Model
+from ..prompts.choices import drawn
 from ..prompts.scheduling import network_rows, side_by_side
 from .balance import balances, check_judge, rows_for
 from .comparison import Column, compared, swept
@@ -87,7 +88,7 @@ def paint_ensemble(
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = record_for(model, first, inputs)
-    records = [record.but(params=first.but(seed=first.seed + i)) for i in range(spec.n)]
+    records = [with_seed(record, first.seed + i) for i in range(spec.n)]
     yield from notes_on(model, first)
     if spec.compare:
         steps = start_job(first, inputs).num_steps
@@ -188,7 +189,9 @@ def _table(
     """Every column with every seed: each picture, the sheet and, if asked, a film."""
     wanted = [
         record.but(
-            params=record.params.but(prompt=column.prompt, combine=column.combine),
+            params=record.params.but(
+                prompt=drawn(column.prompt, record.params.seed), combine=column.combine
+            ),
             regions=record.regions if column.whole else None,
         )
         for record in records

@@ -9,10 +9,12 @@ from ..errors import PromptError
 from ..generate.declare import Params, option
 from ..generate.kinds import Named
 from ..generate.params import GenerationParams, StartParams
+from ..prompts.choices import has_choices
 from ..prompts.parse import parse
 from ..prompts.slips import check_no_file, check_quoted, check_said
 from ..prompts.templates import both_ways, combine_prompts, require_several
 from ..prompts.terms import Ensemble
+from ..prompts.wildcards import with_lists
 from .comparison import concepts_in
 
 
@@ -67,7 +69,8 @@ class EnsembleSpec(Params):
         for each in prompts:
             check_said(each, "prompts")
             check_no_file(each, "prompts")
-        texts = prompts if template is None else both_ways(template, prompts)
+        listed = [with_lists(each, "prompts") for each in prompts]
+        texts = listed if template is None else both_ways(with_lists(template), listed)
         found = require_several(combine_prompts(texts, flat.get("weights")))
         return super().of(**flat | {"prompts": prompts, "prompt": str(found)})
 
@@ -91,4 +94,6 @@ def _towards(ensemble: Ensemble) -> list[str]:
     if not terms:
         raise PromptError("no prompt has a weight above 0: say what to look for with `judge`")
     towards = dataclasses.replace(ensemble, terms=terms)
+    if has_choices(towards):
+        raise PromptError("pictures draw different prompts: say what to look for with `judge`")
     return ["".join(part.text for part in text) for text in towards.texts(1000)]

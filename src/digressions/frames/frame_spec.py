@@ -225,7 +225,7 @@ class FrameSpec(Params):
             )
         check_quoted(self.prompts)
         for text in self.prompts:
-            check_typed(text, "prompts", instead="insert")
+            check_typed(text, "prompts", instead="insert")  # lists are in it by now
         if self.explain and len(self.prompts) != 1:
             raise InputError("`explain` needs one prompt: what to paint into the frame")
         if self.explain:

@@ -21,11 +21,12 @@ from ..errors import InputError
 from ..geometry import Size
 from ..images import DEFAULT_UPSCALER, UPSCALERS
 from ..prompts.scheduling import CombineName
-from .declare import Params, option
+from .declare import Params, declared, option
 from .kinds import (
     DeviceName,
     Guidance,
     Named,
+    NegativeText,
     PaintedSize,
     PictureInput,
     PictureSize,
@@ -97,7 +98,7 @@ class GenerationParams(Params):
     prompt: PromptText = option(
         ..., "What to paint, like 'photo of a turtle' or 'a giraffe AND a frog'."
     )
-    negative: str = option("", "What not to paint: one prompt. Needs a guidance above 1.")
+    negative: NegativeText = option("", "What not to paint: one prompt. Needs a guidance above 1.")
     seed: Seed | None = option(
         None, "The same seed paints the same picture.", default_from="drawn at random"
     )
@@ -159,10 +160,12 @@ class GenerationParams(Params):
 class ResolvedParams(GenerationParams):
     """Parameters with nothing left open: what a picture is painted by and what its file keeps.
 
-    ``prompt`` is any text: other programs paint without a word.
+    ``prompt`` is any text: other programs paint without a word. Its choices, ``{cat|dog}``, are
+    drawn from the seed wherever it is painted (`job.Job`).
     """
 
     prompt: str
+    negative: str = declared(GenerationParams, "negative")
     seed: Seed
     size: PaintedSize
     steps: Steps

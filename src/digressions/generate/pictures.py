@@ -16,6 +16,7 @@ from ..images.contact_sheet import contact_sheet
 from ..images.image_files import check_suffix, to_array, write_image
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
+from ..prompts.choices import drawn
 from .job import check
 from .kinds import MAX_SEED
 from .metadata import Record
@@ -122,7 +123,7 @@ def paint_pictures(
         record = record.but(enlarge=spec.larger.enlarge, upscaler=spec.larger.upscaler)
     seeds = range(first.seed, first.seed + spec.n)
     yield from notes_on(model, first)
-    yield from paint_records(model, [_with_seed(record, seed) for seed in seeds], inputs)
+    yield from paint_records(model, [with_seed(record, seed) for seed in seeds], inputs)
 
 
 def paint_records(
@@ -191,8 +192,11 @@ def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> I
         yield Saved(write_image(path, sheet, pictures[0].record.to_text() | seeds))
 
 
-def _with_seed(record: Record, seed: int) -> Record:
-    return record.but(params=record.params.but(seed=seed))
+def with_seed(record: Record, seed: int) -> Record:
+    """A record of the same picture from another seed, with the choices that it draws."""
+    params = record.params
+    prompt, negative = drawn(params.prompt, seed), drawn(params.negative, seed, "negative")
+    return record.but(params=params.but(seed=seed, prompt=prompt, negative=negative))
 
 
 @replays_kind("picture")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -192,6 +193,41 @@ def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
     )
 
 
+def is_mirrored(mosaic: Mosaic, seed: int) -> bool:
+    """Whether the cell with a seed is painted mirrored."""
+    return random.Random(f"{seed}:mirror").random() < mosaic.mirror
+
+
+def paint_cells(
+    painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor
+) -> Tensor:
+    """Paints over enlarged cells, not corrected yet.
+
+    A cell that is mirrored is turned before it is painted and back after, so that what it shows
+    looks the other way and its colours stay where they are.
+
+    Args:
+        painter: Paints a batch.
+        mosaic: How cells are painted.
+        seeds: One a cell.
+        starts: The cells enlarged, as `cells_of` gives them.
+
+    Returns:
+        ``(len(seeds), 3, side, side)`` float32 in 0..1.
+    """
+    mirrored = torch.tensor([is_mirrored(mosaic, seed) for seed in seeds])
+    jobs = [
+        cell_job(mosaic, seed, start)
+        for seed, start in zip(seeds, _turned(starts, mirrored), strict=True)
+    ]
+    return _turned(painter(jobs), mirrored)
+
+
+def _turned(images: Tensor, mirrored: Tensor) -> Tensor:
+    """Pictures of which some are mirrored left to right."""
+    return torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(-1), images)
+
+
 def paint_over(
     painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor, exact: Tensor
 ) -> Tensor:
@@ -207,9 +243,7 @@ def paint_over(
     Returns:
         ``(len(seeds), 3, side, side)`` uint8.
     """
-    images = painter(
-        [cell_job(mosaic, seed, start) for seed, start in zip(seeds, starts, strict=True)]
-    )
+    images = paint_cells(painter, mosaic, seeds, starts)
     if mosaic.band:
         images = correct_band(images, band_of(exact, mosaic.band)).images
     return to_bytes(images)

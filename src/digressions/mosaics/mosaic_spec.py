@@ -91,6 +91,12 @@ class CellParams(Params):
     anchor: Share = option(
         0.3, "0 to 1: how strongly each step is pulled to the cell's colours.", group="Cells"
     )
+    mirror: Share = option(
+        0.5,
+        "0 to 1: how many of the cells look the other way; each is painted over its mirrored cell "
+        "and mirrored back, so colours stay. 0 for none.",
+        group="Cells",
+    )
 
 
 class CellEnlargeParams(EnlargeParams):
@@ -200,7 +206,7 @@ class Mosaic(Params):
         params: Of the cells; ``size`` is that of a cell's picture, a square. The seed is the root
             seed: each cell's own comes from it and the cell's place.
         grid: Cells across and down.
-        band, anchor: See `CellParams`.
+        band, anchor, mirror: See `CellParams`.
         enlarge, upscaler: How many times each picture is enlarged after it is painted, by what.
     """
 
@@ -208,6 +214,7 @@ class Mosaic(Params):
     grid: CellGrid
     band: Band
     anchor: Share
+    mirror: Share
     enlarge: int = Field(ge=1, le=MAX_ENLARGE)
     upscaler: str
 
@@ -266,6 +273,7 @@ def mosaic_of(
         grid=grid,
         band=cells.band,
         anchor=cells.anchor,
+        mirror=cells.mirror,
         enlarge=enlarge,
         upscaler=upscaler,
     )
