@@ -13,8 +13,9 @@ from digressions.generate.params import GenerationParams
 from digressions.geometry import Grid
 from digressions.images.image_files import resample, to_array, to_tensor
 from digressions.models.base import Model
+from digressions.mosaics.base_image import base_params
 from digressions.mosaics.cells import cell_seed, cells_of, exact_cells, paint_over
-from digressions.mosaics.mosaic_spec import CellParams, Mosaic, base_params, mosaic_of
+from digressions.mosaics.mosaic_spec import CellParams, Mosaic, mosaic_of
 
 PROMPT = "photo of a turtle"
 SEED = 8  # as `make demo`

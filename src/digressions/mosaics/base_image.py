@@ -11,20 +11,32 @@ import numpy as np
 from ..events import Event, Note, Progress, Saved, completed
 from ..generate.declare import Params
 from ..generate.job import check, job_of
-from ..generate.kinds import PaintedSize
+from ..generate.kinds import DEFAULT_SEED, PaintedSize
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
-from ..generate.params import GenerationParams
+from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.replay import ReplayRequest, replays_kind
-from ..generate.start import Inputs, inputs_of, record_for
+from ..generate.start import Inputs, inputs_of, record_for, resolve
 from ..geometry import Size
 from ..images.image_files import check_suffix, cover, to_array, write_image
 from ..images.source_image import SourceImage
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
-from .mosaic_spec import base_params
 
 KIND = "base image"
+
+
+def base_params(model: Model, params: GenerationParams) -> ResolvedParams:
+    """The parameters that a base image is painted by."""
+    own = GenerationParams(
+        prompt=params.prompt,
+        negative=params.negative,
+        seed=DEFAULT_SEED if params.seed is None else params.seed,
+        combine=params.combine,
+        timestep_spacing=params.timestep_spacing,
+        zero_snr=params.zero_snr,
+    )
+    return resolve(model, own)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,7 @@ def build(
     """
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
-    yield from notes_on(model, plan.mosaic.params, *other)
+    yield from notes_on(model, plan.mosaic.params, *plan.mosaic.prompts, *other)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
     wanted = spec.larger.upscaler if "upscaler" in spec.larger.model_fields_set else "lanczos"
     if wanted != "lanczos" and not _enlarges(plan):
@@ -115,7 +115,7 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     """
     grid = grid_over(spec.grid, start)
     mosaic = mosaic_of(
-        model, spec.params, spec.cells, grid, prompt=spec.cell_prompt, larger=spec.larger
+        model, spec.params, spec.cells, grid, prompts=spec.cell_prompt or (), larger=spec.larger
     )
     base = base_image_of(model, spec.params, start, spec.larger.upscaler)
     return MosaicPlan(mosaic, base, spec.sharing)

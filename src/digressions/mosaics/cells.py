@@ -16,6 +16,7 @@ Pictures are ``(B, 3, H, W)`` float32 in 0..1; bands are ``(B, 3, b, b)`` box me
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import random
@@ -30,8 +31,11 @@ from torch import Tensor
 from ..generate.batching import Painter
 from ..generate.job import Job, check
 from ..generate.kinds import MAX_SEED
+from ..generate.paint import batches
 from ..images.image_files import from_png
 from ..models.base import Model
+from ..prompts.choices import variants
+from ..prompts.scheduling import parsed
 from .mosaic_spec import CELL_SIDE, Mosaic
 from .store import Store
 
@@ -39,6 +43,7 @@ DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half
 STEEPEST = 7.0  # of |log gamma|
 TOLERANCE = 0.25 / 255
 SWEEPS = 24
+CHECKED = 16  # prompts that are tried before anything is painted
 
 
 class Corrected(NamedTuple):
@@ -188,9 +193,8 @@ def exact_cells(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
 
 def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
     """The job of one cell: its seed, and the cell enlarged, ``(3, side, side)`` in 0..1."""
-    return Job(
-        mosaic.params.but(seed=seed), image=image, anchor=mosaic.anchor, band=mosaic.band or 1
-    )
+    params = mosaic.params.but(seed=seed, prompt=mosaic.prompt_for(seed))
+    return Job(params, image=image, anchor=mosaic.anchor, band=mosaic.band or 1)
 
 
 def is_mirrored(mosaic: Mosaic, seed: int) -> bool:
@@ -198,9 +202,7 @@ def is_mirrored(mosaic: Mosaic, seed: int) -> bool:
     return random.Random(f"{seed}:mirror").random() < mosaic.mirror
 
 
-def paint_cells(
-    painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor
-) -> Tensor:
+def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor) -> Tensor:
     """Paints over enlarged cells, not corrected yet.
 
     A cell that is mirrored is turned before it is painted and back after, so that what it shows
@@ -220,7 +222,10 @@ def paint_cells(
         cell_job(mosaic, seed, start)
         for seed, start in zip(seeds, _turned(starts, mirrored), strict=True)
     ]
-    return _turned(painter(jobs), mirrored)
+    painted = torch.empty_like(starts, device="cpu")
+    for alike in batches(jobs, len(jobs)):  # prompts of several kinds do not share a batch
+        painted[alike] = painter([jobs[index] for index in alike]).cpu()
+    return _turned(painted, mirrored)
 
 
 def _turned(images: Tensor, mirrored: Tensor) -> Tensor:
@@ -252,7 +257,11 @@ def paint_over(
 def check_cells(model: Model, mosaic: Mosaic) -> None:
     """Raises what painting the cells would raise, without painting."""
     mosaic.check()
-    check(model, cell_job(mosaic, mosaic.params.seed, torch.zeros(3, mosaic.side, mosaic.side)))
+    job = cell_job(mosaic, mosaic.params.seed, torch.zeros(3, mosaic.side, mosaic.side))
+    texts = {str(each) for prompt in mosaic.prompts for each in variants(parsed(prompt))}
+    # Of a list of thousands, the longest: a model takes so many tokens.
+    for text in sorted(texts, key=len, reverse=True)[:CHECKED]:
+        check(model, dataclasses.replace(job, params=job.params.but(prompt=text)))
 
 
 def strips(store: Store, mosaic: Mosaic) -> Iterator[np.ndarray]:

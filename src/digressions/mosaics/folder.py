@@ -32,7 +32,7 @@ from .sharing import CellTask, Variety, source_cells, tasks_of, variety_of
 from .store import Store, check_same_job, read_manifest, write_manifest
 
 KIND = "mosaic"
-FORMAT = 2  # of the folder
+FORMAT = 3  # of the folder
 PREVIEW_SIDE = 2048
 
 

@@ -3,6 +3,7 @@ Needs no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -25,6 +26,8 @@ from ..generate.kinds import (
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams
 from ..geometry import Grid, Size
 from ..images import UPSCALERS
+from ..prompts.choices import drawn
+from .cell_prompts import mixed_prompts, one_of
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -153,8 +156,12 @@ class MosaicSpec(Params):
         group="Start",
         form="picture",
     )
-    cell_prompt: PromptText | None = option(
-        None, "What the cells show.", group="Cells", default_from="the prompt"
+    cell_prompt: list[PromptText] | None = option(
+        None,
+        "What the cells show. Repeat it to mix several over the cells, with shares such as "
+        "'a cat :3'.",
+        group="Cells",
+        default_from="the prompt",
     )
     grid: GridText = option(
         "64", "Cells across, or ACROSSxDOWN; one number is the longer side.", group="Cells"
@@ -205,6 +212,8 @@ class Mosaic(Params):
     Attributes:
         params: Of the cells; ``size`` is that of a cell's picture, a square. The seed is the root
             seed: each cell's own comes from it and the cell's place.
+        mix: Where the cells have several prompts: each and its share, which is more than 0.
+            ``params.prompt`` is the first of them.
         grid: Cells across and down.
         band, anchor, mirror: See `CellParams`.
         enlarge, upscaler: How many times each picture is enlarged after it is painted, by what.
@@ -214,9 +223,10 @@ class Mosaic(Params):
     grid: CellGrid
     band: Band
     anchor: Share
-    mirror: Share
+    mirror: Share = 0.0  # as every file of earlier versions
     enlarge: int = Field(ge=1, le=MAX_ENLARGE)
     upscaler: str
+    mix: dict[str, Annotated[float, Field(gt=0)]] = Field({})
 
     @property
     def side(self) -> int:
@@ -233,6 +243,15 @@ class Mosaic(Params):
         """Of the base image that the cells are cut from."""
         return self.grid.size(CELL_SIDE)
 
+    @property
+    def prompts(self) -> list[str]:
+        """All prompts of the cells, the first one first."""
+        return list(self.mix) or [self.params.prompt]
+
+    def prompt_for(self, seed: int) -> str:
+        """The prompt of the cell with a seed, its choices drawn."""
+        return drawn(one_of(self.mix, seed) if self.mix else self.params.prompt, seed)
+
     def check(self) -> None:
         """Raises `InputError` for settings that no mosaic can have."""
         check_cell_params(self.params, self.band)
@@ -246,7 +265,7 @@ def mosaic_of(
     cells: CellParams,
     grid: Grid,
     *,
-    prompt: str | None = None,
+    prompts: Sequence[str] = (),
     larger: CellEnlargeParams | None = None,
 ) -> Mosaic:
     """A mosaic with the model's defaults where the user said nothing.
@@ -255,7 +274,7 @@ def mosaic_of(
         model: Paints it.
         params: Of the cells.
         cells, grid: Of the mosaic.
-        prompt: Of the cells, if it is not that of the base image.
+        prompts: Of the cells, with their shares, if it is not that of the base image.
         larger: How pictures are enlarged; not at all if not given.
     """
     check_cell_params(params, cells.band)
@@ -264,8 +283,9 @@ def mosaic_of(
     from ..generate.start import resolve  # with torch, which a help page does not need
 
     resolved = resolve(model, params, cells=True)
-    if prompt:
-        resolved = resolved.but(prompt=prompt)
+    mix = mixed_prompts(prompts)
+    if prompts:
+        resolved = resolved.but(prompt=next(iter(mix)) if mix else prompts[0])
     enlarge = 1 if larger is None else larger.enlarge
     upscaler = "lanczos" if larger is None or enlarge == 1 else larger.upscaler
     return Mosaic(
@@ -276,6 +296,7 @@ def mosaic_of(
         mirror=cells.mirror,
         enlarge=enlarge,
         upscaler=upscaler,
+        mix=mix,
     )
 
 
@@ -304,18 +325,3 @@ def _check_upscaler(name: str) -> None:
     from ..images.upscale import check_upscaler  # with torch, which a help page does not need
 
     check_upscaler(name)
-
-
-def base_params(model: Model, params: GenerationParams) -> ResolvedParams:
-    """The parameters that a base image is painted by."""
-    own = GenerationParams(
-        prompt=params.prompt,
-        negative=params.negative,
-        seed=DEFAULT_SEED if params.seed is None else params.seed,
-        combine=params.combine,
-        timestep_spacing=params.timestep_spacing,
-        zero_snr=params.zero_snr,
-    )
-    from ..generate.start import resolve
-
-    return resolve(model, own)

@@ -91,9 +91,7 @@ def _variant(ensemble: Ensemble, number: int) -> Ensemble:
                 at -= _width(option.pieces)
             raise AssertionError("a choice is as wide as its options")
 
-        terms.append(
-            dataclasses.replace(term, pieces=stripped(_settled_pieces(term.pieces, take)))
-        )
+        terms.append(dataclasses.replace(term, pieces=stripped(_settled_pieces(term.pieces, take))))
     return Ensemble(tuple(terms))
 
 
@@ -139,9 +137,7 @@ def _inner(piece: Piece) -> tuple[Pieces, ...]:
 
 def _holds(pieces: Pieces) -> bool:
     """Whether there is a choice, if only of one option."""
-    return any(
-        isinstance(piece, Choice) or any(map(_holds, _inner(piece))) for piece in pieces
-    )
+    return any(isinstance(piece, Choice) or any(map(_holds, _inner(piece))) for piece in pieces)
 
 
 def _width(pieces: Pieces) -> int:

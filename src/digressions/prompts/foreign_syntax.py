@@ -15,7 +15,9 @@ from .parse import MOST, parse
 from .terms import ROUND, Ensemble, Piece, Pieces, Term, Weighted
 
 _NETWORK = re.compile(r"\s*<(?:lora|lyco|hypernet):([^<>:]+)(?::([^<>]*))?>", re.IGNORECASE)
-_MARK = re.compile(r"\\(?P<escaped>[\\()\[\]{}])|:\s*(?P<weight>[-+]?[.\d]+)\s*\)|(?P<mark>[()\[\]])")
+_MARK = re.compile(
+    r"\\(?P<escaped>[\\()\[\]{}])|:\s*(?P<weight>[-+]?[.\d]+)\s*\)|(?P<mark>[()\[\]])"
+)
 _CURLY = re.compile(r"\\?([{}])")
 _TERM_WEIGHT = re.compile(r":\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*$", re.ASCII)
 

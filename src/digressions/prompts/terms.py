@@ -4,10 +4,10 @@
     └── Term            one prompt: pieces, weight, range of the steps
         └── Piece       str | Weighted | Switch | Alternate | Choice, nested at will
 
-`prompts.parse` builds these; a `Choice` is drawn (`prompts.choices`) before a prompt is asked for. Everything is immutable and can be compared, and ``str()`` writes
-what parses back to an equal structure. For that the pieces must be as `prompts.parse` leaves them:
-no empty text, no two texts side by side, no white space at the outer ends of a term, at least two
-options in an `Alternate`.
+`prompts.parse` builds these; a `Choice` is drawn (`prompts.choices`) before a prompt is asked for.
+Everything is immutable and can be compared, and ``str()`` writes what parses back to an equal
+structure. For that the pieces must be as `prompts.parse` leaves them: no empty text, no two texts
+side by side, no white space at the outer ends of a term, at least two options in an `Alternate`.
 
 A step is an integer ``0..steps-1``, 0 the noisiest.
 """

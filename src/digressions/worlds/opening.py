@@ -74,16 +74,16 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
         InputError, ImageError: As `read_start`; or the model cannot paint it.
     """
     start = read_start(spec) if start is None else start
-    first, *deeper = spec.cell_prompt or [spec.params.prompt]
-    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompt=first)
+    prompts, deeper = spec.cell_prompt or (), spec.deeper_prompt or ()
+    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompts=prompts)
     base = base_image_of(model, spec.params, start, spec.upscaler)
-    notes = notes_on_base_image(base, spec.params, cell_prompts=spec.cell_prompt is not None)
+    notes = notes_on_base_image(base, spec.params, cell_prompts=bool(prompts))
     return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
 
 
 def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     """What a user should know about parameters that will not do what they seem to."""
-    prompts = world.base.record.params.prompt, *world.deeper
+    prompts = *world.cells.prompts, world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
     yield from world.notes
 

@@ -72,12 +72,13 @@ class WorldSpec(Params):
     params: CellGenerationParams
     image: PictureInput = declared(MosaicSpec, "image")
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
-    cell_prompt: list[PromptText] | None = option(
+    cell_prompt: list[PromptText] | None = declared(MosaicSpec, "cell_prompt")
+    deeper_prompt: list[PromptText] | None = option(
         None,
-        "What the cells show. Repeat it for each next depth; after the last, the first comes "
-        "again.",
+        "What the cells of the next depth show. Repeat it for each next one; after the last, "
+        "`cell_prompt` comes again.",
         group="Cells",
-        default_from="the prompt",
+        default_from="the same at every depth",
     )
     cells: CellParams
     upscaler: str = upscaler_option(group="Cells")
@@ -259,7 +260,7 @@ class ServeSpec(Params):
     )
 
 
-FORMAT = 1  # of worlds; another one means other pictures
+FORMAT = 2  # of worlds; another one means other pictures
 
 
 class Manifest(Params):
@@ -292,9 +293,11 @@ class Manifest(Params):
 
     def cells_at(self, depth: int) -> Mosaic:
         """How the pictures of a depth, 1 or more, are painted."""
-        prompts = (self.cells.params.prompt, *self.deeper)
-        prompt = prompts[(depth - 1) % len(prompts)]
-        return self.cells.but(params=self.cells.params.but(prompt=prompt))
+        place = (depth - 1) % (len(self.deeper) + 1)
+        if place == 0:
+            return self.cells
+        params = self.cells.params.but(prompt=self.deeper[place - 1])
+        return self.cells.but(params=params, mix={})
 
     def json_object(self) -> dict[str, Any]:
         """As JSON has it, with the format."""
