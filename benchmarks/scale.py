@@ -216,7 +216,14 @@ def measure(name: str, asked: argparse.Namespace) -> list[Row]:
             strength=asked.strength,
         )
         mosaic = Mosaic(
-            params=params, grid=grid, band=2, anchor=0.3, mirror=0.5, enlarge=1, upscaler="lanczos"
+            params=params,
+            grid=grid,
+            band=2,
+            anchor=0.3,
+            mirror=0.5,
+            jitter=0.125,
+            enlarge=1,
+            upscaler="lanczos",
         )
         drawn = torch.Generator().manual_seed(1)
         base_image = torch.rand(3, *reversed(mosaic.base_size), generator=drawn)

@@ -42,5 +42,5 @@ def paint_cells(
 ) -> Tensor:
     """One batch of cells from memory to memory: ``(len(cells), 3, side, side)`` uint8."""
     seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
-    starts = cells_of(base_image, mosaic, cells)
+    starts = cells_of(base_image, mosaic, cells, seeds)
     return paint_over(painter, mosaic, seeds, starts, exact_cells(base_image, mosaic, cells))

@@ -51,6 +51,7 @@ from digressions.mosaics.cells import (
     is_mirrored,
     paint_cells,
     paint_over,
+    place_of,
     strips,
 )
 from digressions.mosaics.fidelity import Gauge, Thumbnail
@@ -187,7 +188,7 @@ def test_other_roots_give_other_seeds(one: int, other: int, cell: int) -> None:
 
 def test_half_of_the_cells_look_the_other_way_and_keep_their_colours() -> None:
     grid = Grid(8, 6)
-    mosaic = changed(grid=grid)
+    mosaic = changed(grid=grid, jitter=0.0)
     base, cells = smooth(grid), range(grid.cells)
     seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
     starts, exact = cells_of(base, mosaic, cells), exact_cells(base, mosaic, cells)
@@ -209,6 +210,30 @@ def test_half_of_the_cells_look_the_other_way_and_keep_their_colours() -> None:
         assert found == pytest.approx(share, abs=0.05 if share == 0.5 else 0)
         painted = paint_over(right, own, seeds, starts, exact).float() / 255
         assert (band_of(painted, 2) - band_of(exact, 2)).abs().max() * 255 <= 1
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1, 0.25])
+def test_things_stand_off_their_middle_and_colours_stay(jitter: float) -> None:
+    grid = Grid(8, 6)
+    mosaic = changed(grid=grid, jitter=jitter)
+    base, cells, side = smooth(grid), range(grid.cells), mosaic.side
+    seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
+    starts = cells_of(base, mosaic, cells, seeds)
+    most = int(jitter * side)
+
+    def nothing(jobs: Sequence[Job]) -> torch.Tensor:
+        return torch.stack([job.image for job in jobs if job.image is not None])
+
+    painted = paint_cells(nothing, mosaic, seeds, starts)
+    places = [place_of(mosaic, seed) for seed in seeds]
+    assert {abs(each) for place in places for each in place} <= set(range(most + 1))
+    assert len(set(places)) > grid.cells / 2 or not most
+    wanted = cells_of(base, mosaic, cells)
+    inner = slice(most, side - most)  # beyond it, some are reflected
+    assert torch.equal(painted[..., inner, inner], wanted[..., inner, inner])
+    exact = exact_cells(base, mosaic, cells)
+    shown = paint_over(nothing, mosaic, seeds, starts, exact).float() / 255
+    assert (band_of(shown, 2) - band_of(exact, 2)).abs().max() * 255 <= 1
 
 
 def test_several_prompts_are_mixed_over_the_cells_by_their_shares(bundled: Model) -> None:
@@ -266,6 +291,7 @@ OTHERS: dict[str, Any] = {
     "band": 1,
     "anchor": 0.1,
     "mirror": 0.25,
+    "jitter": 0.05,
     "mix": {"newt": 1.0, "frog": 2.5},
     "enlarge": 4,
     "upscaler": "realesrgan",

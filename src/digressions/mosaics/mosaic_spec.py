@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CELL_SIDE = 8  # pixels of the base image in a cell, as in a 512 px picture of 64 x 64 cells
 MAX_CELLS = 256  # across and down
 MAX_ENLARGE = 8
+MAX_JITTER = 0.25  # of a cell; farther, most of the thing would be outside
 MAX_CELL_SIDE = 4096  # pixels of a cell's picture
 BATCH_SIZE = 32  # pictures a worker paints at once, if nobody says; machines differ
 
@@ -49,6 +50,10 @@ def _no_truth(value: object) -> object:
 
 Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
 """Values a cell and side in which a mosaic equals its base image; 0 for none."""
+
+
+Jitter = Annotated[float, Field(ge=0, le=MAX_JITTER)]
+"""How far from the middle of its cell a thing may stand, in cells."""
 
 
 class CellGenerationParams(GenerationParams):
@@ -98,6 +103,11 @@ class CellParams(Params):
         0.5,
         "0 to 1: how many of the cells look the other way; each is painted over its mirrored cell "
         "and mirrored back, so colours stay. 0 for none.",
+        group="Cells",
+    )
+    jitter: Jitter = option(
+        0.1,
+        f"0 to {MAX_JITTER:g}: how far from the middle of its cell a thing may stand, in cells.",
         group="Cells",
     )
 
@@ -215,7 +225,7 @@ class Mosaic(Params):
         mix: Where the cells have several prompts: each and its share, which is more than 0.
             ``params.prompt`` is the first of them.
         grid: Cells across and down.
-        band, anchor, mirror: See `CellParams`.
+        band, anchor, mirror, jitter: See `CellParams`.
         enlarge, upscaler: How many times each picture is enlarged after it is painted, by what.
     """
 
@@ -223,7 +233,8 @@ class Mosaic(Params):
     grid: CellGrid
     band: Band
     anchor: Share
-    mirror: Share = 0.0  # as every file of earlier versions
+    mirror: Share = 0.0  # as in every file of earlier versions
+    jitter: Jitter = 0.0
     enlarge: int = Field(ge=1, le=MAX_ENLARGE)
     upscaler: str
     mix: dict[str, Annotated[float, Field(gt=0)]] = Field({})
@@ -294,6 +305,7 @@ def mosaic_of(
         band=cells.band,
         anchor=cells.anchor,
         mirror=cells.mirror,
+        jitter=cells.jitter,
         enlarge=enlarge,
         upscaler=upscaler,
         mix=mix,

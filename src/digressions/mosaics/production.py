@@ -135,8 +135,8 @@ class CellPainter:
         cells = [task.cell for task in tasks]
         root = self._mosaic.params.seed
         with self.clock.timing("cut"):
-            starts = cells_of(self._cut_from, self._mosaic, cells)
-        seeds = [cell_seed(root, cell) for cell in cells]
+            seeds = [cell_seed(root, cell) for cell in cells]
+            starts = cells_of(self._cut_from, self._mosaic, cells, seeds)
         return paint_cells(self.painter, self._mosaic, seeds, starts)
 
     def finish(self, tasks: Sequence[CellTask], images: Tensor) -> FinishedBatch:

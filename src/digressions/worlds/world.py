@@ -287,11 +287,12 @@ class World:
         mosaic = self.manifest.cells_at(len(paths[0]))
         starts, exact = [], []
         for parent, group in itertools.groupby(paths, key=lambda path: path[:-1]):
-            cells = [path[-1] for path in group]
+            here = list(group)
+            cells = [path[-1] for path in here]
             # One that was found and is evicted by now: its parent's canvas is not at hand.
             held = canvases[parent] if parent in canvases else self._canvas(parent)
             canvas = to_tensor(held)
-            starts.append(cells_of(canvas, mosaic, cells))
+            starts.append(cells_of(canvas, mosaic, cells, self._seeds(here)))
             exact.append(exact_cells(canvas, mosaic, cells))
         pixels = torch.cat(exact)
         painted = self._paint_over(mosaic, paths, torch.cat(starts), pixels)
@@ -305,8 +306,10 @@ class World:
         self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor
     ) -> Tensor:
         """Pictures of some paths, exact in the band: ``(B, 3, side, side)`` uint8."""
-        seeds = [cell_seed(mosaic.params.seed, *path) for path in paths]
-        return paint_over(self._painter, mosaic, seeds, starts, exact)
+        return paint_over(self._painter, mosaic, self._seeds(paths), starts, exact)
+
+    def _seeds(self, paths: Iterable[CellPath]) -> list[int]:
+        return [cell_seed(self.manifest.cells.params.seed, *path) for path in paths]
 
     def _enlarge(self, picture: np.ndarray, paths: Sequence[CellPath]) -> list[np.ndarray]:
         (path,) = paths
