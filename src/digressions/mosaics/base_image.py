@@ -22,6 +22,8 @@ from ..images.image_files import check_suffix, cover, to_array, write_image
 from ..images.source_image import SourceImage
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
+from .mosaic_spec import ToneName
+from .tone import Crowded, crowded, with_room
 
 KIND = "base image"
 
@@ -47,35 +49,51 @@ class BaseImage:
         record: How it is painted, of kind ``"picture"``; where it names an image, nothing is.
         image: ``(H, W, 3)`` uint8 of the user's own picture, or ``None``.
         upscaler: What enlarges it to 8 pixels a cell.
+        tone: Whether it is then given room for cells.
     """
 
     record: Record
     image: np.ndarray | None
     upscaler: str
+    tone: ToneName = "off"
 
     @property
     def identity(self) -> dict[str, Any]:
         """What tells it from other base images, wherever its files are, in JSON's values. The model
         and the upscaler are not in it."""
         if self.record.image is not None:
-            return {"image": self.record.image.sha256}
-        return {"params": self.record.params.json_object()}
+            return {"image": self.record.image.sha256, "tone": self.tone}
+        return {"params": self.record.params.json_object(), "tone": self.tone}
 
     def record_at(self, size: Size) -> Record:
         """What a file of it remembers that is enlarged to a size."""
         return self.record.but(
-            kind=KIND, upscaler=self.upscaler, details={"enlarged": [size.width, size.height]}
+            kind=KIND,
+            upscaler=self.upscaler,
+            details={"enlarged": [size.width, size.height], "tone": self.tone},
         )
 
 
+class ToneParams(Params):
+    """What the record of whatever has a base image says of its tone."""
+
+    tone: ToneName
+
+
 class BaseDetails(Params):
-    """What a record of kind ``"base image"`` says besides: its size, once enlarged."""
+    """What a record of kind ``"base image"`` says besides: its size, once enlarged, and its
+    tone."""
 
     enlarged: PaintedSize
+    tone: ToneName = "off"
 
 
 def base_image_of(
-    model: Model, params: GenerationParams, start: SourceImage | None, upscaler: str
+    model: Model,
+    params: GenerationParams,
+    start: SourceImage | None,
+    upscaler: str,
+    tone: ToneName = "off",
 ) -> BaseImage:
     """The base image that is asked for.
 
@@ -84,9 +102,10 @@ def base_image_of(
         params: Of the mosaic; see `mosaic_spec.MosaicSpec`.
         start: The user's own picture, or ``None``.
         upscaler: What enlarges it.
+        tone: Whether it is given room for cells.
     """
     record = record_for(model, base_params(model, params), Inputs(image=start))
-    return BaseImage(record, None if start is None else start.pixels, upscaler)
+    return BaseImage(record, None if start is None else start.pixels, upscaler, tone)
 
 
 def check_base_image(model: Model, base: BaseImage) -> None:
@@ -127,7 +146,8 @@ def making_base_image(
 ) -> Generator[Progress, None, np.ndarray]:
     """Paints a base image, or takes the user's own, and brings it to exactly a size.
 
-    What is smaller is enlarged by the upscaler; what is larger is filtered down.
+    What is smaller is enlarged by the upscaler; what is larger is filtered down. Its tones are left
+    alone: see `toned`.
 
     Returns:
         ``(H, W, 3)`` uint8.
@@ -151,6 +171,13 @@ def make_base_image(model: Model, base: BaseImage, size: Size) -> np.ndarray:
     return completed(making_base_image(model, base, size))
 
 
+def toned(base: BaseImage, image: np.ndarray) -> tuple[np.ndarray, list[Note]]:
+    """What `making_base_image` made, with room for cells where that is wanted, and what to say."""
+    found = crowded(image) if base.tone == "auto" else Crowded(0.0, 0.0)
+    room = with_room(image, found)
+    return room, [] if room is image else [Note(str(found), "note")]
+
+
 def fit(width: int, height: int, aspect: float) -> tuple[int, int]:
     """The largest size of an aspect inside another."""
     if width / height > aspect:
@@ -169,6 +196,7 @@ def remembered_base_image(record: Record) -> BaseImage:
         record.but(kind="picture", upscaler=None, details={}),
         None if start is None else start.pixels,
         record.upscaler or "lanczos",
+        ToneParams.from_json_object({"tone": record.details.get("tone", "off")}).tone,
     )
 
 
@@ -179,5 +207,6 @@ def replay_base_image(request: ReplayRequest, model: Model, record: Record) -> I
     check_suffix(request.target, *size)
     base = remembered_base_image(record)
     check_base_image(model, base)
-    image = yield from making_base_image(model, base, size)
+    image, notes = toned(base, (yield from making_base_image(model, base, size)))
+    yield from notes
     yield Saved(write_image(request.target, image, record.to_text()))

@@ -117,7 +117,7 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     mosaic = mosaic_of(
         model, spec.params, spec.cells, grid, prompts=spec.cell_prompt or (), larger=spec.larger
     )
-    base = base_image_of(model, spec.params, start, spec.larger.upscaler)
+    base = base_image_of(model, spec.params, start, spec.larger.upscaler, spec.tone)
     return MosaicPlan(mosaic, base, spec.sharing)
 
 

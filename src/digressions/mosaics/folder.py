@@ -15,14 +15,14 @@ import torch
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
 from ..errors import OutputError
-from ..events import Preview, Progress, tracked
+from ..events import Note, Preview, Progress, tracked
 from ..files import check_folder
 from ..generate.batching import BatchSize
 from ..generate.metadata import Record
 from ..images.image_files import read_image, to_tensor, write_image
 from ..images.text_chunks import xmp_packet
 from ..models.base import Model
-from .base_image import BaseImage, check_base_image, making_base_image
+from .base_image import BaseImage, check_base_image, making_base_image, toned
 from .cells import cell_seed, check_cells, exact_cells, strips
 from .deep_zoom import check_single, write_deep_zoom, write_single, write_viewer
 from .fidelity import Fidelity, Gauge, Thumbnail
@@ -74,6 +74,7 @@ class MosaicPlan:
             "mosaic": self.mosaic.json_object(),
             "sharing": self.sharing.json_object(),
             "cell_side": CELL_SIDE,
+            "tone": self.base.tone,
         }
         return self.base.record.but(kind=KIND, upscaler=self.base.upscaler, details=details)
 
@@ -111,7 +112,7 @@ class MosaicFolder:
         self.resumed = found is not None
         self.sizes = BatchSize(model.device)
 
-    def start(self) -> Generator[Progress | Preview, None, None]:
+    def start(self) -> Generator[Progress | Note | Preview, None, None]:
         """Claims the folder, and makes the base image unless it is there.
 
         Raises:
@@ -122,7 +123,9 @@ class MosaicFolder:
         self._store().close()
         if not self._base_path.exists():
             size = self.plan.mosaic.base_size
-            image = yield from making_base_image(self.model, self.plan.base, size)
+            made = yield from making_base_image(self.model, self.plan.base, size)
+            image, notes = toned(self.plan.base, made)
+            yield from notes
             write_image(self._base_path, image, self.plan.base.record_at(size).to_text())
         yield Preview(read_image(self._base_path), "base image")
 

@@ -48,6 +48,9 @@ def _no_truth(value: object) -> object:
     return value
 
 
+ToneName = Literal["auto", "off"]
+"""Whether a base image is given room for cells; see `mosaics.tone`."""
+
 Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
 """Values a cell and side in which a mosaic equals its base image; 0 for none."""
 
@@ -165,6 +168,12 @@ class MosaicSpec(Params):
         "Start from this picture, its transparent parts white, instead of a painted one.",
         group="Start",
         form="picture",
+    )
+    tone: ToneName = option(
+        "auto",
+        "auto brings a base image with black or white cells to about 8-94 %, so that they show "
+        "something; off keeps it as it is.",
+        group="Start",
     )
     cell_prompt: list[PromptText] | None = option(
         None,

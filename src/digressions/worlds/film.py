@@ -21,7 +21,7 @@ from ..images.source_image import SourceImage
 from ..images.video import check_video, write_video
 from ..models.base import Model
 from ..mosaics.base_image import remembered_base_image
-from ..mosaics.mosaic_spec import Mosaic
+from ..mosaics.mosaic_spec import Mosaic, ToneName
 from .bank import FiniteWorld, growing_bank
 from .cache import Cache
 from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
@@ -134,6 +134,7 @@ def _filming(
         world = open_world(
             model, plan.world, pictures, batch_size=batch.batch_size, executor=executor
         )
+        yield from world.notes
         if plan.reuse is not None:
             world = FiniteWorld(world, (yield from growing_bank(world, plan.reuse)))
         loop = choose_loop(world, plan.levels, plan.path)
@@ -192,6 +193,7 @@ class FilmDetails(Params):
     Attributes:
         cells: How the other pictures are painted.
         deeper: Prompts of depth 2, 3, ...
+        tone: Of the root; see `mosaics.base_image.BaseImage`.
         reuse: As of a `FilmPlan`.
         loop: Where falls into.
         size, fps, count: Of its frames.
@@ -199,6 +201,7 @@ class FilmDetails(Params):
 
     cells: Mosaic
     deeper: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+    tone: ToneName = "off"
     reuse: BankSize | None
     loop: Annotated[tuple[int, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
     size: PictureSize
@@ -211,6 +214,7 @@ def film_record(plan: FilmPlan, film: ZoomFilm) -> Record:
     details = FilmDetails(
         cells=plan.world.cells,
         deeper=plan.world.deeper,
+        tone=plan.world.base.tone,
         # A bank may have come out smaller than asked for, and would do so again.
         reuse=plan.reuse if isinstance(film.world, FiniteWorld) else None,
         loop=film.world.manifest.loop,

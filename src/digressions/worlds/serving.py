@@ -175,6 +175,7 @@ def _prepared(
 
     bank, reuse = None, spec.bank.reuse
     with endless() as first:  # the root is painted before anybody comes, and errors are seen
+        yield from first.notes
         if reuse is not None:
             bank = yield from growing_bank(first, reuse)
 

@@ -260,6 +260,7 @@ def _exporting(
         endless = open_world(
             model, world, pictures, batch_size=spec.batch.batch_size, executor=executor
         )
+        yield from endless.notes
         size = site.expected(endless)
         yield Estimate(
             f"{site.count:,} pictures to paint and enlarge, which fill the "

@@ -32,6 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError, in_words
+from ..events import Note
 from ..generate.batching import Painter
 from ..generate.kinds import check_model
 from ..geometry import CellPath
@@ -57,7 +58,10 @@ class World:
         manifest: What it is.
         cache: Keeps its pictures.
         batch_size: Pictures painted at once, at most.
+        notes: What a user should know about its root.
     """
+
+    notes: tuple[Note, ...] = ()
 
     def __init__(
         self,
@@ -136,7 +140,10 @@ class World:
             warnings.warn(in_words(note.text, lambda name: name), stacklevel=2)
         opened = Cache(where.cache, where.limit)
         try:
-            return open_world(model, world, opened, batch_size=batch_size)
+            made = open_world(model, world, opened, batch_size=batch_size)
+            for note in made.notes:
+                warnings.warn(in_words(note.text, lambda name: name), stacklevel=2)
+            return made
         except BaseException:
             opened.close()
             raise

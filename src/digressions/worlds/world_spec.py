@@ -26,6 +26,7 @@ from ..mosaics.mosaic_spec import (
     CellParams,
     Mosaic,
     MosaicSpec,
+    ToneName,
     check_cell_params,
     check_grid,
 )
@@ -71,6 +72,7 @@ class WorldSpec(Params):
 
     params: CellGenerationParams
     image: PictureInput = declared(MosaicSpec, "image")
+    tone: ToneName = declared(MosaicSpec, "tone")
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
     cell_prompt: list[PromptText] | None = declared(MosaicSpec, "cell_prompt")
     deeper_prompt: list[PromptText] | None = option(
