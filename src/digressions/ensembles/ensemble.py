@@ -16,7 +16,13 @@ from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
-from ..generate.pictures import Picture, with_seed
+from ..generate.pictures import (
+    Picture,
+    enlarged,
+    notes_on_enlargement,
+    with_enlargement,
+    with_seed,
+)
 from ..generate.start import (
     Inputs,
     check_given,
@@ -29,6 +35,7 @@ from ..generate.start import (
 )
 from ..images.contact_sheet import comparison_sheet, contact_sheet
 from ..images.image_files import check_suffix, to_array, write_image
+from ..images.upscale import check_upscaler, load_upscaler
 from ..images.video import FrameList, write_video
 from ..models.base import Model
 from ..prompts.choices import drawn
@@ -61,6 +68,8 @@ def check_spec(spec: EnsembleSpec, inputs: Inputs) -> None:
             "`sweep` gives the prompts weights of its own: leave out `weights`, and those in the "
             "prompts"
         )
+    spec.larger.check(sized=spec.params.size is not None or any(tables))
+    check_upscaler(spec.larger.upscaler)
     check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
 
@@ -82,14 +91,17 @@ def paint_ensemble(
     check_spec(spec, inputs)
     masked, coloured = inputs.mask is not None, inputs.palette is not None
     first = resolve(model, spec.params, mask=masked, palette=coloured)
-    check_suffix(target, *first.size)
     tables = spec.compare or spec.sweep is not None
+    sized = spec.params.size is not None or tables
+    times = spec.larger.times(first.size, given=sized)
+    check_suffix(target, *(times * side for side in first.size))
     keep_sources(spec.start, target, several=spec.n > 1 or tables)
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
-    record = record_for(model, first, inputs)
+    record = with_enlargement(record_for(model, first, inputs), spec.larger, given=sized)
     records = [with_seed(record, first.seed + i) for i in range(spec.n)]
     yield from notes_on(model, first)
+    yield from notes_on_enlargement(record, spec.larger)
     if spec.compare:
         steps = start_job(first, inputs).num_steps
         columns = compared(spec.ensemble, steps, inputs.regions is not None)
@@ -159,7 +171,9 @@ def _judged(
 
 def _written(shown: list[_Candidate], target: Path, maps: bool) -> Iterator[Event]:
     sheets: dict[str, list[np.ndarray]] = {}
-    for picture, painted, _ in shown:
+    upscaler = load_upscaler(shown[0].picture.record.upscaler or "lanczos")
+    for raw, painted, _ in shown:
+        picture = enlarged(raw, upscaler)
         arrays = {"": picture.array}
         if maps and painted.spread is not None:
             arrays["-map"] = overlay(picture.array, painted.spread)
@@ -198,7 +212,11 @@ def _table(
         for column in columns
     ]
     found = yield from _painted(model, wanted, inputs)
-    pictures = [to_array(painted.image) for painted in found]
+    upscaler = load_upscaler(records[0].upscaler or "lanczos")
+    pictures = [
+        enlarged(Picture(to_array(painted.image), record), upscaler).array
+        for painted, record in zip(found, wanted, strict=True)
+    ]
     width, folder = len(str(len(columns))), target.with_suffix("")
     for i, (record, array) in enumerate(zip(wanted, pictures, strict=True)):
         number, label = i % len(columns) + 1, slug(columns[i % len(columns)].label)

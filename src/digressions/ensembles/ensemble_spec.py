@@ -6,9 +6,15 @@ import dataclasses
 from typing import Any, Self
 
 from ..errors import PromptError
-from ..generate.declare import Params, option
+from ..generate.declare import Params, declared, option
 from ..generate.kinds import Named
-from ..generate.params import GenerationParams, StartParams
+from ..generate.params import (
+    LARGE,
+    Enlargement,
+    EnlargeParams,
+    GenerationParams,
+    StartParams,
+)
 from ..prompts.choices import has_choices
 from ..prompts.parse import parse
 from ..prompts.slips import check_no_file, check_quoted, check_said
@@ -18,12 +24,25 @@ from ..prompts.wildcards import with_lists
 from .comparison import concepts_in
 
 
+class EnsembleEnlargeParams(EnlargeParams):
+    """How pictures of several prompts are enlarged. Those of a table are to be compared as painted,
+    unless somebody asks."""
+
+    enlarge: Enlargement | None = declared(
+        EnlargeParams,
+        "enlarge",
+        default_from=f"to {LARGE} px or more, where the model paints fewer and no size is given; "
+        "1 for `compare` and `sweep`",
+    )
+
+
 class EnsembleSpec(Params):
     """Which pictures of several prompts to make. ``params.prompt`` holds all
     prompts in the prompt language; `of` puts it together."""
 
     params: GenerationParams
     start: StartParams
+    larger: EnsembleEnlargeParams
     prompts: list[str] = option([], "Two or more prompts, or concepts for both ways.")
     weights: list[float] | None = option(
         None,

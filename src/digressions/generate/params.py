@@ -12,9 +12,12 @@ Nothing here needs torch.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from ..diffusion.names import SamplerName, SpacingName
 from ..errors import InputError
@@ -37,7 +40,12 @@ from .kinds import (
 )
 
 MOST_TIMES = 64  # a picture is enlarged by at most
+MOST_ENLARGED = 16
+LARGE = 512  # pixels of a side: fewer look broken on a screen
 MaskedContent = Literal["noise", "original"]
+
+
+Enlargement = Annotated[int, Field(ge=1, le=MOST_ENLARGED)]
 
 
 class SourceFile(Params):
@@ -207,8 +215,33 @@ def upscaler_option(group: str = "Output") -> Any:
 class EnlargeParams(Params):
     """How painted pictures are enlarged."""
 
-    enlarge: int = option(1, "Enlarge each picture this many times.", group="Output", ge=1, le=16)
+    enlarge: Enlargement | None = option(
+        None,
+        "Enlarge each picture this many times; 1 leaves it as it was painted.",
+        group="Output",
+        default_from=f"to {LARGE} px or more, where the model paints fewer and no size is given",
+    )
     upscaler: str = upscaler_option()
+
+    def times(self, size: Size, *, given: bool) -> int:
+        """How many times pictures of a size are enlarged.
+
+        Args:
+            given: Whether the user chose the size, and so has what was asked for.
+        """
+        if self.enlarge is not None:
+            return self.enlarge
+        return 1 if given else min(MOST_ENLARGED, math.ceil(LARGE / max(size)))
+
+    def check(self, *, sized: bool) -> None:
+        """Raises `InputError` for an upscaler where nothing is enlarged.
+
+        Args:
+            sized: Whether the user chose a size.
+        """
+        idle = self.enlarge == 1 or (self.enlarge is None and sized)
+        if "upscaler" in self.model_fields_set and idle:
+            raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
 
 
 class PaintSpec(Params):

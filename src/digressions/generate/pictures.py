@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from ..events import Event, Progress, Saved
+from ..events import Event, Note, Progress, Saved
 from ..geometry import Size
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import check_suffix, to_array, write_image
-from ..images.upscale import check_upscaler, enlarge, load_upscaler
+from ..images.upscale import Upscaler, check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
 from ..prompts.choices import drawn
 from .job import check
@@ -22,7 +22,7 @@ from .kinds import MAX_SEED
 from .metadata import Record
 from .notes import notes_on
 from .paint import Painted, paint_jobs
-from .params import PaintSpec, ResolvedParams
+from .params import EnlargeParams, PaintSpec, ResolvedParams
 from .replay import ReplayRequest, replays_kind
 from .start import (
     Inputs,
@@ -94,8 +94,7 @@ def check_spec(spec: PaintSpec, inputs: Inputs) -> None:
     """
     check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
-    if "upscaler" in spec.larger.model_fields_set and spec.larger.enlarge == 1:
-        raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
+    spec.larger.check(sized=spec.params.size is not None)
     check_upscaler(spec.larger.upscaler)
 
 
@@ -119,10 +118,10 @@ def paint_pictures(
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = record_for(model, first, inputs)
-    if spec.larger.enlarge > 1:
-        record = record.but(enlarge=spec.larger.enlarge, upscaler=spec.larger.upscaler)
+    record = with_enlargement(record, spec.larger, given=spec.params.size is not None)
     seeds = range(first.seed, first.seed + spec.n)
     yield from notes_on(model, first)
+    yield from notes_on_enlargement(record, spec.larger)
     yield from paint_records(model, [with_seed(record, seed) for seed in seeds], inputs)
 
 
@@ -136,13 +135,44 @@ def paint_records(
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
     for found in paint_jobs(model, jobs):
         if isinstance(found, Painted):
-            record, picture = records[found.job], to_array(found.image)
-            if record.enlarge > 1:
-                height, width = (record.enlarge * side for side in picture.shape[:2])
-                picture = enlarge(picture, width, height, upscaler)
-            yield Picture(picture, record)
+            yield enlarged(Picture(to_array(found.image), records[found.job]), upscaler)
         else:
             yield found
+
+
+def with_enlargement(record: Record, larger: EnlargeParams, *, given: bool) -> Record:
+    """A record of a picture that is enlarged after it is painted, if it is.
+
+    Args:
+        given: Whether the user chose its size.
+    """
+    times = larger.times(record.params.size, given=given)
+    return record.but(enlarge=times, upscaler=larger.upscaler) if times > 1 else record
+
+
+def notes_on_enlargement(record: Record, larger: EnlargeParams) -> Iterator[Note]:
+    """What is said where pictures are enlarged unasked, or an upscaler has nothing to do."""
+    if record.enlarge > 1 and larger.enlarge is None:
+        size = Size(*(record.enlarge * side for side in record.params.size))
+        yield Note(
+            f"painted at {record.params.size}, and enlarged to {size} with {record.upscaler}; "
+            "`enlarge` 1 leaves them as painted"
+        )
+    if record.enlarge == 1 and "upscaler" in larger.model_fields_set:
+        yield Note(
+            f"`upscaler` does nothing: {record.params.size} is large enough, and `enlarge` is not "
+            "given",
+            "note",
+        )
+
+
+def enlarged(picture: Picture, upscaler: Upscaler) -> Picture:
+    """A picture as its record says: enlarged, or as it is."""
+    record = picture.record
+    if record.enlarge == 1:
+        return picture
+    height, width = (record.enlarge * side for side in picture.array.shape[:2])
+    return Picture(enlarge(picture.array, width, height, upscaler), record)
 
 
 def check_target(target: Path, spec: PaintSpec, usual: Size | None = None) -> None:
@@ -156,7 +186,8 @@ def check_target(target: Path, spec: PaintSpec, usual: Size | None = None) -> No
         InputError: A picture that they start from would be written over.
     """
     size = spec.params.size or usual or Size(1, 1)
-    check_suffix(target, *(spec.larger.enlarge * side for side in size))
+    times = spec.larger.times(size, given=spec.params.size is not None or usual is None)
+    check_suffix(target, *(times * side for side in size))
     keep_sources(spec.start, target, several=spec.n > 1)
 
 

@@ -118,7 +118,9 @@ class CellParams(Params):
 class CellEnlargeParams(EnlargeParams):
     """How the cells' pictures are enlarged: less than others, since a mosaic has many."""
 
-    enlarge: int = declared(EnlargeParams, "enlarge", le=MAX_ENLARGE)
+    enlarge: int = option(
+        1, "Enlarge each picture this many times.", group="Output", ge=1, le=MAX_ENLARGE
+    )
     upscaler: str = declared(
         EnlargeParams,
         "upscaler",
