@@ -23,6 +23,7 @@ from ..generate.pictures import (
     with_enlargement,
     with_seed,
 )
+from ..generate.presets import notes_on_preset
 from ..generate.start import (
     Inputs,
     check_given,
@@ -100,6 +101,7 @@ def paint_ensemble(
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = with_enlargement(record_for(model, first, inputs), spec.larger, given=sized)
     records = [with_seed(record, first.seed + i) for i in range(spec.n)]
+    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on(model, first)
     yield from notes_on_enlargement(record, spec.larger)
     if spec.compare:

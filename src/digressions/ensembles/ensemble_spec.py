@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Self
 
 from ..errors import PromptError
-from ..generate.declare import Params, declared, option
+from ..generate.declare import declared, option
 from ..generate.kinds import Named
 from ..generate.params import (
     LARGE,
@@ -15,6 +15,7 @@ from ..generate.params import (
     GenerationParams,
     StartParams,
 )
+from ..generate.presets import PresetParams
 from ..prompts.choices import has_choices
 from ..prompts.parse import parse
 from ..prompts.slips import check_no_file, check_quoted, check_said
@@ -36,7 +37,7 @@ class EnsembleEnlargeParams(EnlargeParams):
     )
 
 
-class EnsembleSpec(Params):
+class EnsembleSpec(PresetParams):
     """Which pictures of several prompts to make. ``params.prompt`` holds all
     prompts in the prompt language; `of` puts it together."""
 

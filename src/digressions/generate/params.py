@@ -38,6 +38,7 @@ from .kinds import (
     Share,
     Steps,
 )
+from .presets import PresetParams
 
 MOST_TIMES = 64  # a picture is enlarged by at most
 MOST_ENLARGED = 16
@@ -244,7 +245,7 @@ class EnlargeParams(Params):
             raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
 
 
-class PaintSpec(Params):
+class PaintSpec(PresetParams):
     """Pictures that differ only in their seeds."""
 
     params: GenerationParams

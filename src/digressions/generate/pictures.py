@@ -23,6 +23,7 @@ from .metadata import Record
 from .notes import notes_on
 from .paint import Painted, paint_jobs
 from .params import EnlargeParams, PaintSpec, ResolvedParams
+from .presets import notes_on_preset
 from .replay import ReplayRequest, replays_kind
 from .start import (
     Inputs,
@@ -120,6 +121,7 @@ def paint_pictures(
     record = record_for(model, first, inputs)
     record = with_enlargement(record, spec.larger, given=spec.params.size is not None)
     seeds = range(first.seed, first.seed + spec.n)
+    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on(model, first)
     yield from notes_on_enlargement(record, spec.larger)
     yield from paint_records(model, [with_seed(record, seed) for seed in seeds], inputs)

@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
+from ..generate.presets import notes_on_preset, with_preset
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import Grid, Size
 from ..images.image_files import read_image
@@ -64,7 +65,9 @@ def build(
         OutputError: The folder belongs to something else, or cannot be written.
         ExecutorError: Workers cannot be had or keep dying; what they have painted is kept.
     """
+    options = with_preset(options or BuildParams(), spec.preset)
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
+    yield from notes_on_preset(spec, options, preset=spec.preset)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *plan.mosaic.prompts, *other)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))

@@ -24,6 +24,7 @@ from ..generate.kinds import (
     Steps,
 )
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams
+from ..generate.presets import PresetParams
 from ..geometry import Grid, Size
 from ..images import UPSCALERS
 from ..prompts.choices import drawn
@@ -55,8 +56,7 @@ Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
 """Values a cell and side in which a mosaic equals its base image; 0 for none."""
 
 
-Jitter = Annotated[float, Field(ge=0, le=MAX_JITTER)]
-"""How far from the middle of its cell a thing may stand, in cells."""
+Jitter = Annotated[float, Field(ge=0, le=MAX_JITTER)]  # in cells
 
 
 class CellGenerationParams(GenerationParams):
@@ -156,7 +156,7 @@ class SharingParams(Params):
             )
 
 
-class MosaicSpec(Params):
+class MosaicSpec(PresetParams):
     """What mosaic to make.
 
     ``params`` are those of the cells. The base image has the same prompt, negative prompt, seed,

@@ -15,6 +15,7 @@ from ..events import Estimate, Event, Note, Saved, counted, duration, tracked
 from ..generate.declare import Params
 from ..generate.kinds import PictureSize
 from ..generate.metadata import Record
+from ..generate.presets import notes_on_preset
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import CellPath, Size
 from ..images.source_image import SourceImage
@@ -115,6 +116,7 @@ def make_film(
         spec.fps,
         spec.count,
     )
+    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_world(model, plan.world)
     work = _filming(model, plan, target, spec.cache, spec.batch, spec.max_mb, executor)
     yield from work if executor is None else with_notes(executor, work)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..errors import DigressionsError, MissingExtraError
 from ..events import Event, Note
+from ..generate.presets import notes_on_preset
 from ..images.source_image import SourceImage
 from ..models.base import Model
 from .bank import FiniteWorld, growing_bank
@@ -166,6 +167,7 @@ def _prepared(
 
     world = resolve_world(model, spec.world, start)
     manifest = manifest_of(model, world)
+    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_world(model, world)
 
     @contextmanager

@@ -29,6 +29,7 @@ from ..distributed.executor import Executor, with_notes
 from ..errors import InputError
 from ..events import Estimate, Event, Saved, completed, in_bytes, tracked
 from ..files import workshop, writing
+from ..generate.presets import notes_on_preset
 from ..images.image_files import to_webp
 from ..images.source_image import SourceImage
 from ..models.base import Model
@@ -244,6 +245,7 @@ def export_site(
     manifest = manifest_of(model, world)
     most_bytes = int(spec.max_mb * 1_000_000)
     site = Site(Path(target), spec.world.params.prompt, manifest, spec.reuse, most_bytes)
+    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_world(model, world)
     work = _exporting(model, world, site, spec, executor)
     yield from work if executor is None else with_notes(executor, work)

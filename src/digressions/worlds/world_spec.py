@@ -18,6 +18,7 @@ from ..errors import InputError, verbatim
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import FilePath, GridText, PictureInput, PictureSize, PromptText
 from ..generate.params import upscaler_option
+from ..generate.presets import PresetParams
 from ..geometry import CellPath, Grid, Size
 from ..mosaics.mosaic_spec import (
     BATCH_SIZE,
@@ -167,7 +168,7 @@ class BatchParams(Params):
     )
 
 
-class FilmSpec(Params):
+class FilmSpec(PresetParams):
     """A film that falls into a world and comes out where it began."""
 
     world: WorldSpec
@@ -217,7 +218,7 @@ class FilmSpec(Params):
         check_way(self.first_cells, self.levels, self.world.cell_grid)
 
 
-class SiteSpec(Params):
+class SiteSpec(PresetParams):
     """A finite world as a folder for any web server."""
 
     world: WorldSpec
@@ -234,7 +235,7 @@ class SiteSpec(Params):
     )
 
 
-class ScreensaverSpec(Params):
+class ScreensaverSpec(PresetParams):
     """A flight through a world on the whole screen."""
 
     world: WorldSpec
@@ -242,7 +243,7 @@ class ScreensaverSpec(Params):
     cache: CacheParams
 
 
-class ServeSpec(Params):
+class ServeSpec(PresetParams):
     """A page on which one flies into a world, and who may open it."""
 
     world: WorldSpec
