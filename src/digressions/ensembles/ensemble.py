@@ -34,7 +34,7 @@ from ..generate.start import (
     resolve,
     start_job,
 )
-from ..images.contact_sheet import comparison_sheet, contact_sheet
+from ..images.contact_sheet import comparison_sheet, contact_sheet, for_sheet
 from ..images.image_files import check_suffix, to_array, write_image
 from ..images.upscale import check_upscaler, load_upscaler
 from ..images.video import FrameList, write_video
@@ -69,7 +69,8 @@ def check_spec(spec: EnsembleSpec, inputs: Inputs) -> None:
             "`sweep` gives the prompts weights of its own: leave out `weights`, and those in the "
             "prompts"
         )
-    spec.larger.check(sized=spec.params.size is not None or any(tables))
+    sized = spec.params.size is not None or inputs.mask is not None
+    spec.larger.check(sized=sized or any(tables))
     check_upscaler(spec.larger.upscaler)
     check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
@@ -93,7 +94,7 @@ def paint_ensemble(
     masked, coloured = inputs.mask is not None, inputs.palette is not None
     first = resolve(model, spec.params, mask=masked, palette=coloured)
     tables = spec.compare or spec.sweep is not None
-    sized = spec.params.size is not None or tables
+    sized = spec.params.size is not None or masked or tables
     times = spec.larger.times(first.size, given=sized)
     check_suffix(target, *(times * side for side in first.size))
     keep_sources(spec.start, target, several=spec.n > 1 or tables)
@@ -185,7 +186,7 @@ def _written(shown: list[_Candidate], target: Path, maps: bool) -> Iterator[Even
         for kind, array in arrays.items():
             path = target.with_stem(f"{target.stem}{number}{kind}")
             yield Saved(Picture(array, picture.record).save(path))
-            sheets.setdefault(kind, []).append(array)
+            sheets.setdefault(kind, []).append(for_sheet(array, len(shown)))
     if len(shown) > 1:
         for kind, each in sheets.items():
             sheet = contact_sheet(each, labels=[candidate.label for candidate in shown])

@@ -15,7 +15,7 @@ from ..generate.params import (
     GenerationParams,
     StartParams,
 )
-from ..generate.presets import PresetParams
+from ..generate.presets import PresetName, PresetParams, preset_option
 from ..prompts.choices import has_choices
 from ..prompts.parse import parse
 from ..prompts.slips import check_no_file, check_quoted, check_said
@@ -32,7 +32,7 @@ class EnsembleEnlargeParams(EnlargeParams):
     enlarge: Enlargement | None = declared(
         EnlargeParams,
         "enlarge",
-        default_from=f"to {LARGE} px or more, where the model paints fewer and no size is given; "
+        default_from=f"to {LARGE} px or more, for a model of fewer, without `size` or `mask`; "
         "1 for `compare` and `sweep`",
     )
 
@@ -76,6 +76,7 @@ class EnsembleSpec(PresetParams):
     sweep: int | None = option(
         None, "From the first prompt to the second in so many pictures.", group="Output", ge=2
     )
+    preset: PresetName | None = preset_option()
 
     @classmethod
     def of(cls, **flat: Any) -> Self:

@@ -38,7 +38,7 @@ from .kinds import (
     Share,
     Steps,
 )
-from .presets import PresetParams
+from .presets import PresetName, PresetParams, preset_option
 
 MOST_TIMES = 64  # a picture is enlarged by at most
 MOST_ENLARGED = 16
@@ -220,7 +220,7 @@ class EnlargeParams(Params):
         None,
         "Enlarge each picture this many times; 1 leaves it as it was painted.",
         group="Output",
-        default_from=f"to {LARGE} px or more, where the model paints fewer and no size is given",
+        default_from=f"to {LARGE} px or more, for a model of fewer, without `size` or `mask`",
     )
     upscaler: str = upscaler_option()
 
@@ -228,7 +228,8 @@ class EnlargeParams(Params):
         """How many times pictures of a size are enlarged.
 
         Args:
-            given: Whether the user chose the size, and so has what was asked for.
+            given: Whether the user chose the size, or gave a mask around which pixels are kept,
+                and so has what was asked for.
         """
         if self.enlarge is not None:
             return self.enlarge
@@ -238,7 +239,7 @@ class EnlargeParams(Params):
         """Raises `InputError` for an upscaler where nothing is enlarged.
 
         Args:
-            sized: Whether the user chose a size.
+            sized: As ``given`` of `times`.
         """
         idle = self.enlarge == 1 or (self.enlarge is None and sized)
         if "upscaler" in self.model_fields_set and idle:
@@ -252,6 +253,7 @@ class PaintSpec(PresetParams):
     start: StartParams
     larger: EnlargeParams
     n: int = option(1, "How many, with seeds one after the other.", group="Output", ge=1, le=9999)
+    preset: PresetName | None = preset_option()
 
 
 class UpscaleSpec(Params):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from PIL import Image
 from ..errors import InputError
 from ..events import Event, Note, Progress, Saved
 from ..geometry import Size
-from ..images.contact_sheet import contact_sheet
+from ..images.contact_sheet import contact_sheet, for_sheet
 from ..images.image_files import check_suffix, to_array, write_image
 from ..images.upscale import Upscaler, check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
@@ -95,7 +95,7 @@ def check_spec(spec: PaintSpec, inputs: Inputs) -> None:
     """
     check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
-    spec.larger.check(sized=spec.params.size is not None)
+    spec.larger.check(sized=spec.params.size is not None or inputs.mask is not None)
     check_upscaler(spec.larger.upscaler)
 
 
@@ -119,7 +119,7 @@ def paint_pictures(
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = record_for(model, first, inputs)
-    record = with_enlargement(record, spec.larger, given=spec.params.size is not None)
+    record = with_enlargement(record, spec.larger, given=spec.params.size is not None or masked)
     seeds = range(first.seed, first.seed + spec.n)
     yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on(model, first)
@@ -146,7 +146,7 @@ def with_enlargement(record: Record, larger: EnlargeParams, *, given: bool) -> R
     """A record of a picture that is enlarged after it is painted, if it is.
 
     Args:
-        given: Whether the user chose its size.
+        given: As of `EnlargeParams.times`.
     """
     times = larger.times(record.params.size, given=given)
     return record.but(enlarge=times, upscaler=larger.upscaler) if times > 1 else record
@@ -188,7 +188,8 @@ def check_target(target: Path, spec: PaintSpec, usual: Size | None = None) -> No
         InputError: A picture that they start from would be written over.
     """
     size = spec.params.size or usual or Size(1, 1)
-    times = spec.larger.times(size, given=spec.params.size is not None or usual is None)
+    known = spec.params.size is not None or spec.start.mask is not None or usual is None
+    times = spec.larger.times(size, given=known)
     check_suffix(target, *(times * side for side in size))
     keep_sources(spec.start, target, several=spec.n > 1)
 
@@ -203,26 +204,39 @@ def paint_to_files(
             contact sheet comes beside them.
     """
     check_target(target, spec, Size(model.size, model.size))
-    yield from saved(paint_pictures(model, spec, inputs), target, several=spec.n > 1)
+    yield from saved(paint_pictures(model, spec, inputs), target, count=spec.n)
 
 
-def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> Iterator[Event]:
-    """Events with every picture among them written to a file, and a sheet of several."""
-    pictures: list[Picture] = []
+def saved(found: Iterable[Event | Picture], target: Path, *, count: int) -> Iterator[Event]:
+    """Events with every picture among them written to a file, and a sheet of several.
+
+    Args:
+        count: How many there are.
+    """
+    several, shown = count > 1, list[tuple[Record, np.ndarray]]()
     for event in found:
         if not isinstance(event, Picture):
             yield event
             continue
-        pictures.append(event)
+        shown.append((event.record, for_sheet(event.array, count)))
         path = target.with_stem(f"{target.stem}-{event.params.seed}") if several else target
         yield Saved(event.save(path))
     if several:
-        pictures.sort(key=lambda picture: picture.params.seed)
-        labels = [f"seed {picture.params.seed}" for picture in pictures]
-        sheet = contact_sheet([picture.array for picture in pictures], labels=labels)
-        seeds = {"seeds": str([picture.params.seed for picture in pictures])}
+        shown.sort(key=lambda each: each[0].params.seed)
+        records, arrays = zip(*shown, strict=True)
+        sheet = contact_sheet(arrays, labels=sheet_labels(records))
+        seeds = {"seeds": str([record.params.seed for record in records])}
         path = target.with_stem(f"{target.stem}-sheet")
-        yield Saved(write_image(path, sheet, pictures[0].record.to_text() | seeds))
+        yield Saved(write_image(path, sheet, records[0].to_text() | seeds))
+
+
+def sheet_labels(records: Sequence[Record]) -> list[str]:
+    """What stands below pictures on a sheet: the seed, and what was drawn where that differs."""
+    differ = len({record.params.prompt for record in records}) > 1
+    return [
+        f"seed {record.params.seed}" + (f": {record.params.prompt}" if differ else "")
+        for record in records
+    ]
 
 
 def with_seed(record: Record, seed: int) -> Record:
@@ -237,4 +251,4 @@ def replay_picture(request: ReplayRequest, model: Model, record: Record) -> Iter
     """A painted picture again."""
     check_suffix(request.target, *(record.enlarge * side for side in record.params.size))
     found = paint_records(model, [record], inputs_of(record))
-    yield from saved(found, request.target, several=False)
+    yield from saved(found, request.target, count=1)

@@ -48,15 +48,19 @@ PRESETS: dict[PresetName, dict[str, dict[str, Any]]] = {
 """What each sets, in the spec of each command."""
 
 
-class PresetParams(Params):
-    """A spec with presets."""
-
-    preset: PresetName | None = option(
+def preset_option() -> Any:
+    """The parameter ``preset`` of a spec; see `PresetParams`."""
+    return option(
         None,
         "Set several options for what it is to be: poster (large), screensaver (long and calm), "
         "gift (to give away), draft (quick); those that you give yourself count more.",
         group="Output",
+        default_from="none of them",
     )
+
+
+class PresetParams(Params):
+    """A spec with a `preset_option`, whose values fill in what is not given."""
 
     @classmethod
     def of(cls, /, **flat: Any) -> Self:

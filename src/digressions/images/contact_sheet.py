@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 GROUND, INK = (24, 24, 27), (212, 212, 216)
 LINE = 20  # pixels that a label takes
+LARGEST, LARGE, SMALL = 4096, 512, 64  # pixels of a sheet, and of the pictures on it
+
+
+def for_sheet(image: np.ndarray, count: int) -> np.ndarray:
+    """A picture as large as it is shown on a sheet of so many: a sheet stays within `LARGEST`
+    pixels, and a picture on it within `LARGE`, whatever is enlarged."""
+    side = min(LARGE, max(SMALL, LARGEST // math.ceil(math.sqrt(count))))
+    shown = Image.fromarray(image)
+    shown.thumbnail((side, side), Image.Resampling.BOX)
+    return np.asarray(shown)
 
 
 def contact_sheet(

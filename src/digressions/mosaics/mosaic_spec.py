@@ -24,7 +24,7 @@ from ..generate.kinds import (
     Steps,
 )
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams
-from ..generate.presets import PresetParams
+from ..generate.presets import PresetName, PresetParams, preset_option
 from ..geometry import Grid, Size
 from ..images import UPSCALERS
 from ..prompts.choices import drawn
@@ -49,8 +49,7 @@ def _no_truth(value: object) -> object:
     return value
 
 
-ToneName = Literal["auto", "off"]
-"""Whether a base image is given room for cells; see `mosaics.tone`."""
+ToneName = Literal["auto", "off"]  # of a base image; see `mosaics.tone`
 
 Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
 """Values a cell and side in which a mosaic equals its base image; 0 for none."""
@@ -190,6 +189,7 @@ class MosaicSpec(PresetParams):
     cells: CellParams
     sharing: SharingParams
     larger: CellEnlargeParams
+    preset: PresetName | None = preset_option()
 
     def check(self) -> None:
         """Raises `InputError` for settings that are out of range, contradict each other or would do

@@ -18,7 +18,7 @@ from ..errors import InputError, verbatim
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import FilePath, GridText, PictureInput, PictureSize, PromptText
 from ..generate.params import upscaler_option
-from ..generate.presets import PresetParams
+from ..generate.presets import PresetName, PresetParams, preset_option
 from ..geometry import CellPath, Grid, Size
 from ..mosaics.mosaic_spec import (
     BATCH_SIZE,
@@ -200,6 +200,7 @@ class FilmSpec(PresetParams):
         default_from="no limit",
         gt=0,
     )
+    preset: PresetName | None = preset_option()
 
     @property
     def first_cells(self) -> CellPath:
@@ -233,6 +234,7 @@ class SiteSpec(PresetParams):
         group="Output",
         gt=0,
     )
+    preset: PresetName | None = preset_option()
 
 
 class ScreensaverSpec(PresetParams):
@@ -241,6 +243,7 @@ class ScreensaverSpec(PresetParams):
     world: WorldSpec
     bank: BankParams
     cache: CacheParams
+    preset: PresetName | None = preset_option()
 
 
 class ServeSpec(PresetParams):
@@ -261,6 +264,7 @@ class ServeSpec(PresetParams):
         group="Page",
         default_from="localhost alone",
     )
+    preset: PresetName | None = preset_option()
 
 
 FORMAT = 2  # of worlds; another one means other pictures
