@@ -78,8 +78,8 @@ class Picture(MadePicture):
         self.record = record
 
     def __repr__(self) -> str:
-        params = self.params
-        return f"<Picture {params.prompt!r:.60} seed {params.seed}, {params.size} px>"
+        params, size = self.params, Size(self.array.shape[1], self.array.shape[0])
+        return f"<Picture {params.prompt!r:.60} seed {params.seed}, {size} px>"
 
     @property
     def params(self) -> ResolvedParams:
