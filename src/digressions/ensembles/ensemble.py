@@ -102,8 +102,10 @@ def paint_ensemble(
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = with_enlargement(record_for(model, first, inputs), spec.larger, given=sized)
     records = [with_seed(record, first.seed + i) for i in range(spec.n)]
-    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on(model, first)
+    if not tables:
+        check(model, start_job(first, inputs))  # before anything is said that is no note
+    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_enlargement(record, spec.larger)
     if spec.compare:
         steps = start_job(first, inputs).num_steps

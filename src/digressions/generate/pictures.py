@@ -121,8 +121,9 @@ def paint_pictures(
     record = record_for(model, first, inputs)
     record = with_enlargement(record, spec.larger, given=spec.params.size is not None or masked)
     seeds = range(first.seed, first.seed + spec.n)
-    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on(model, first)
+    check(model, start_job(first, inputs))  # before anything is said that is no note
+    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_enlargement(record, spec.larger)
     yield from paint_records(model, [with_seed(record, seed) for seed in seeds], inputs)
 

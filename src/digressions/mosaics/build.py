@@ -67,7 +67,6 @@ def build(
     """
     options = with_preset(options or BuildParams(), spec.preset)
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
-    yield from notes_on_preset(spec, options, preset=spec.preset)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *plan.mosaic.prompts, *other)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
@@ -78,6 +77,8 @@ def build(
             "with `enlarge`",
             "note",
         )
+    plan.check(model)  # before anything is said that is no note
+    yield from notes_on_preset(spec, options, preset=spec.preset)
     yield from make_mosaic(model, plan, Path(folder), options, executor)
 
 

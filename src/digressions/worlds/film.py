@@ -116,8 +116,9 @@ def make_film(
         spec.fps,
         spec.count,
     )
-    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_world(model, plan.world)
+    manifest_of(model, plan.world)  # raises before anything is said that is no note
+    yield from notes_on_preset(spec, preset=spec.preset)
     work = _filming(model, plan, target, spec.cache, spec.batch, spec.max_mb, executor)
     yield from work if executor is None else with_notes(executor, work)
 

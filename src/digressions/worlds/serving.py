@@ -167,8 +167,8 @@ def _prepared(
 
     world = resolve_world(model, spec.world, start)
     manifest = manifest_of(model, world)
-    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_world(model, world)
+    yield from notes_on_preset(spec, preset=spec.preset)
 
     @contextmanager
     def endless() -> Iterator[World]:

@@ -245,8 +245,8 @@ def export_site(
     manifest = manifest_of(model, world)
     most_bytes = int(spec.max_mb * 1_000_000)
     site = Site(Path(target), spec.world.params.prompt, manifest, spec.reuse, most_bytes)
-    yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_world(model, world)
+    yield from notes_on_preset(spec, preset=spec.preset)
     work = _exporting(model, world, site, spec, executor)
     yield from work if executor is None else with_notes(executor, work)
 
