@@ -699,7 +699,10 @@ def test_a_mosaic_and_its_base_image_are_made_again_from_their_files(
     texts = [read_text(path / name) for name in ("base.png", "base-replay.png")]
     assert texts[0] == texts[1]
     record = record_of(texts[0])
-    assert (record.kind, record.details) == ("base image", {"enlarged": [24, 24]})
+    assert (record.kind, record.details) == (
+        "base image",
+        {"enlarged": [24, 24], "tone": "off"},
+    )
 
 
 # --- stopping and going on -------------------------------------------------------------------

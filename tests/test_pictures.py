@@ -546,7 +546,7 @@ def test_what_is_enlarged_unasked_is_said_and_remembered(bundled: Model, tmp_pat
     assert (record.enlarge, record.upscaler) == (large // bundled.size, "lanczos")
     told = [note.text for note in shown(tmp_path / "a.png") if isinstance(note, Note)]
     assert f"enlarged: {record.enlarge} times" in told
-    list(replay_file(tmp_path / "a.png", lambda _: bundled, output=tmp_path / "b.png"))
+    list(replay_file(tmp_path / "a.png", lambda *_: bundled, output=tmp_path / "b.png"))
     assert np.array_equal(read_image(tmp_path / "a.png"), read_image(tmp_path / "b.png"))
     assert len(saved) == 1
 

@@ -93,7 +93,7 @@ def test_a_mosaic_is_exact_against_the_base_image_that_it_keeps(
     assert completed(folder.assemble()).largest <= 1
     for name in ("base.png", "preview.jpg"):
         assert record_of(read_text(tmp_path / "m" / name)).details["tone"] == tone
-    list(replay_file(tmp_path / "m" / "base.png", lambda _: bundled, output=tmp_path / "b.png"))
+    list(replay_file(tmp_path / "m" / "base.png", lambda *_: bundled, output=tmp_path / "b.png"))
     assert np.array_equal(read_image(tmp_path / "b.png"), base)
 
 
