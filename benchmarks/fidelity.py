@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.machine import cpu_name, dtype_name, machine, version_of, versions
-from benchmarks.measure import COARSE, detail, different, errors, kept
+from benchmarks.measure import COARSE, detail, different, errors, grid_power, kept
 from benchmarks.page import update
 from benchmarks.peers import PEERS, Placed, whole
 from benchmarks.subject import default_mosaic, paint_cells, painted_base_image
@@ -38,7 +38,7 @@ from digressions.images.image_files import read_image, to_array, to_tensor, writ
 from digressions.models.base import Model
 from digressions.models.loading import load
 from digressions.mosaics.cells import cells_of, to_bytes
-from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic
+from digressions.mosaics.mosaic_spec import CELL_SIDE, CellParams, Mosaic
 
 STEPS = 7  # at the default 4, strengths 0.5 and 0.65 run the same number of steps
 STRENGTHS = (0.5, 0.65, 0.8, 0.95)
@@ -60,6 +60,8 @@ class Row:
         coarse_psnr, coarse_largest: At 2 x 2 values a cell.
         fine_psnr: At 8 x 8 values a cell.
         kept, detail, different: See `measure`.
+        repeats: How many times the base image's power at the grid's frequencies; see
+            `measure.grid_power`.
     """
 
     name: str
@@ -74,11 +76,21 @@ class Row:
     kept: float
     detail: float
     different: int
+    repeats: float
 
 
 def name_of(mosaic: Mosaic) -> str:
-    """Such as ``strength-0.8-anchor-0.3-band-2``."""
-    return f"strength-{mosaic.params.strength:g}-anchor-{mosaic.anchor:g}-band-{mosaic.band}"
+    """Such as ``strength-0.8-anchor-0.3-band-2``, and what is unusual besides."""
+    name = f"strength-{mosaic.params.strength:g}-anchor-{mosaic.anchor:g}-band-{mosaic.band}"
+    return f"{name}{in_words(mosaic).replace(', ', '-').replace(' ', '-')}"
+
+
+def in_words(mosaic: Mosaic) -> str:
+    """How its cells vary, such as ``, mirror 0, jitter 0``; nothing where it is as usual."""
+    usual = CellParams()
+    if (mosaic.mirror, mosaic.jitter) == (usual.mirror, usual.jitter):
+        return ""
+    return f", mirror {mosaic.mirror:g}, jitter {mosaic.jitter:g}"
 
 
 def uncorrected(mosaic: Mosaic) -> Mosaic:
@@ -91,6 +103,13 @@ def with_strength(mosaic: Mosaic, strength: float) -> Mosaic:
     return mosaic.but(params=mosaic.params.but(strength=strength))
 
 
+def varied(base: Mosaic) -> list[Mosaic]:
+    """From all cells alike to cells that look either way and stand off their middle."""
+    alike = base.but(mirror=0.0, jitter=0.0)
+    each = [alike, alike.but(mirror=base.mirror), base]
+    return [*map(uncorrected, each), *each]
+
+
 def variants(base: Mosaic) -> list[Mosaic]:
     """The mosaics of the study, each once; the uncorrected ones first, as others need them."""
     wanted = [uncorrected(with_strength(base, strength)) for strength in STRENGTHS]
@@ -100,6 +119,7 @@ def variants(base: Mosaic) -> list[Mosaic]:
         for anchor in ANCHORS
     ]
     wanted += [base.but(band=band) for band in OTHER_BANDS]
+    wanted += varied(base)
     return list({name_of(mosaic): mosaic for mosaic in wanted}.values())
 
 
@@ -199,20 +219,22 @@ class Study:
             kept=kept(picture, source, grid),
             detail=detail(picture, grid),
             different=different(source, grid),
+            repeats=grid_power(picture, grid) / grid_power(self.image, grid),
         )
 
 
-def paint_variants(study: Study, model: Model, batch: int) -> list[Row]:
+def paint_variants(study: Study, model: Model, batch: int, mosaics: Sequence[Mosaic]) -> list[Row]:
     """Paints what is missing of the study's own mosaics; first row: nothing painted at all."""
     study.make("enlarged", functools.partial(enlarged_whole, study.base, study.base_image))
     rows = []
-    for mosaic in variants(study.base):
+    for mosaic in mosaics:
         study.make(
             name_of(mosaic),
             functools.partial(paint_whole, model, mosaic, study.base_image, batch),
         )
         source = study.picture(name_of(uncorrected(mosaic)))
         words = f"strength {mosaic.params.strength:g}, anchor {mosaic.anchor:g}, band {mosaic.band}"
+        words += in_words(mosaic)
         rows.append(study.row(name_of(mosaic), words, source, mosaic.band, timed=True))
     free = study.picture(name_of(uncorrected(study.base)))
     unpainted = study.row("enlarged", "the base image enlarged, unpainted", free, 0, timed=False)
@@ -244,7 +266,7 @@ def table(rows: Sequence[Row]) -> str:
     """A Markdown table."""
     heads = (
         "mosaic | pictures/s | own band: dB | largest error | 2×2: dB | largest error | 8×8: dB "
-        "| kept | detail | different"
+        "| kept | detail | different | repeats"
     )
     lines = [f"| {heads} |", "| --- |" + " ---: |" * heads.count("|")]
     for row in rows:
@@ -258,6 +280,7 @@ def table(rows: Sequence[Row]) -> str:
             _number(row.kept, 2),
             _number(row.detail, 1),
             f"{row.different:,}",
+            _number(row.repeats, 0),
         )
         lines.append(f"| {row.settings} | " + " | ".join(values) + " |")
     return "\n".join(lines)
@@ -332,6 +355,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder that keeps the study")
     parser.add_argument("--update", type=Path, help="page whose generated section to write")
+    parser.add_argument(
+        "--variety", action="store_true", help="only how cells vary, without other tools"
+    )
     parser.add_argument("--grid", type=int, default=48, help="cells across and down")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--batch", type=int, default=32)
@@ -352,8 +378,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
     }
     study = Study(asked.out, base, base_image, circumstances)
-    own = paint_variants(study, model, asked.batch)
-    others = place_peers(study)
+    own = paint_variants(
+        study, model, asked.batch, varied(base) if asked.variety else variants(base)
+    )
+    others = [] if asked.variety else place_peers(study)
     folder = (asked.update.parent if asked.update else asked.out) / "images"
     shown = write_pictures(study, [*own, *others], folder)
     images = "\n\n".join(f"![{row.settings}](images/{name})" for row, name in shown)

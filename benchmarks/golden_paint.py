@@ -208,6 +208,7 @@ def _mosaic(cells: Cells) -> Mosaic:
         grid=Grid(cells.columns, cells.rows),
         band=cells.band,
         anchor=cells.pull,
+        mirror=0.0,
         enlarge=cells.enlarged,
         upscaler="lanczos",
     )

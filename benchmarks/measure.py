@@ -87,6 +87,18 @@ def detail(mosaic: np.ndarray, grid: Grid) -> float:
     return float(np.sqrt(np.square(finer(mosaic, grid, CELL_SIDE)).mean()))
 
 
+def grid_power(picture: np.ndarray, grid: Grid) -> float:
+    """How strongly a picture repeats from cell to cell, in square grey levels.
+
+    The power of its luminance, at 8 x 8 values a cell as seen from afar, at the grid's frequencies
+    and their multiples. By Parseval's theorem that is the variance of the mean of all cells: what
+    every cell has in common is what repeats.
+    """
+    grey = box_means(picture @ LUMINANCE, grid.columns * CELL_SIDE, grid.rows * CELL_SIDE)
+    cells = grey.reshape(grid.rows, CELL_SIDE, grid.columns, CELL_SIDE)
+    return float(cells.mean((0, 2)).var())
+
+
 def different(source: np.ndarray, grid: Grid) -> int:
     """How many different pictures the cells are made from."""
     side = source.shape[1] // grid.columns

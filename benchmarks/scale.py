@@ -215,7 +215,16 @@ def measure(name: str, asked: argparse.Namespace) -> list[Row]:
             guidance=1.0,
             strength=asked.strength,
         )
-        mosaic = Mosaic(params=params, grid=grid, band=2, anchor=0.3, enlarge=1, upscaler="lanczos")
+        mosaic = Mosaic(
+            params=params,
+            grid=grid,
+            band=2,
+            anchor=0.3,
+            mirror=0.5,
+            jitter=0.125,
+            enlarge=1,
+            upscaler="lanczos",
+        )
         drawn = torch.Generator().manual_seed(1)
         base_image = torch.rand(3, *reversed(mosaic.base_size), generator=drawn)
         warm = not asked.no_warm_up

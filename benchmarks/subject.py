@@ -13,8 +13,9 @@ from digressions.generate.params import GenerationParams
 from digressions.geometry import Grid
 from digressions.images.image_files import resample, to_array, to_tensor
 from digressions.models.base import Model
+from digressions.mosaics.base_image import base_params
 from digressions.mosaics.cells import cell_seed, cells_of, exact_cells, paint_over
-from digressions.mosaics.mosaic_spec import CellParams, Mosaic, base_params, mosaic_of
+from digressions.mosaics.mosaic_spec import CellParams, Mosaic, mosaic_of
 
 PROMPT = "photo of a turtle"
 SEED = 8  # as `make demo`
@@ -41,5 +42,5 @@ def paint_cells(
 ) -> Tensor:
     """One batch of cells from memory to memory: ``(len(cells), 3, side, side)`` uint8."""
     seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
-    starts = cells_of(base_image, mosaic, cells)
+    starts = cells_of(base_image, mosaic, cells, seeds)
     return paint_over(painter, mosaic, seeds, starts, exact_cells(base_image, mosaic, cells))

@@ -22,7 +22,16 @@ def resolved(prompt: str = PROMPT, **changes: Any) -> ResolvedParams:
 
 def plain_mosaic(params: ResolvedParams, grid: Any) -> Mosaic:
     """A mosaic of plain cells."""
-    return Mosaic(params=params, grid=grid, band=2, anchor=0.3, enlarge=1, upscaler="lanczos")
+    return Mosaic(
+        params=params,
+        grid=grid,
+        band=2,
+        anchor=0.3,
+        mirror=0.5,
+        jitter=0.125,
+        enlarge=1,
+        upscaler="lanczos",
+    )
 
 
 def job(

@@ -124,7 +124,7 @@ def test_the_first_frame_is_the_users_picture(bundled: Model, photo: np.ndarray)
 
 
 def test_words_that_a_model_does_not_know_are_noted(bundled: Model) -> None:
-    first = made(bundled, "frames", cell_prompt=["frog", "zyzzyva"])[0]
+    first = made(bundled, "frames", cell_prompt="frog", deeper_prompt="zyzzyva")[0]
     assert isinstance(first, Note)
     assert first.level == "note"
     assert "was not taught 'zyzzyva'" in first.text

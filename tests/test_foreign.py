@@ -254,7 +254,7 @@ def test_brackets_that_do_not_match_are_read_as_the_web_ui_reads_them(text: str,
 def test_comfyui_knows_round_brackets_alone() -> None:
     assert from_comfyui("a (frog:1.3) [hat] AND b|c").text == r"a (frog:1.3) \[hat\] \AND b|c"
     assert from_comfyui("a (frog").text == r"a \(frog"
-    assert from_plain("{a} (b)").text == r"{a} \(b\)"
+    assert from_plain("{a} (b)").text == r"\{a\} \(b\)"
 
 
 @given(st.text(st.sampled_from("ab ()[]:\\|@1.AND\n"), max_size=30) | st.text(max_size=30))

@@ -12,7 +12,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,34 @@ from PIL import Image
 
 from digressions.errors import InputError, OutputError
 from digressions.events import Estimate, Note, Preview, Progress, Saved, completed
+from digressions.generate.job import Job
 from digressions.generate.kinds import MAX_SEED
 from digressions.generate.metadata import Record, record_of
+from digressions.generate.paint import painter_of
 from digressions.generate.params import GenerationParams, ResolvedParams
 from digressions.generate.replay import replay_file
 from digressions.geometry import Grid
 from digressions.images.image_files import read_image, read_text, to_tensor, write_image
 from digressions.images.source_image import SourceImage, source_image
 from digressions.models.base import Model
-from digressions.mosaics.base_image import BaseImage, base_image_of, make_base_image
+from digressions.mosaics.base_image import (
+    BaseImage,
+    base_image_of,
+    base_params,
+    make_base_image,
+)
 from digressions.mosaics.build import build, grid_over, make_mosaic, plan_of, read_start
-from digressions.mosaics.cells import band_of, cell_seed, cells_of, exact_cells, strips
+from digressions.mosaics.cells import (
+    band_of,
+    cell_seed,
+    cells_of,
+    exact_cells,
+    is_mirrored,
+    paint_cells,
+    paint_over,
+    place_of,
+    strips,
+)
 from digressions.mosaics.fidelity import Gauge, Thumbnail
 from digressions.mosaics.folder import MosaicFolder, MosaicPlan
 from digressions.mosaics.mosaic_spec import (
@@ -45,7 +63,6 @@ from digressions.mosaics.mosaic_spec import (
     Mosaic,
     MosaicSpec,
     SharingParams,
-    base_params,
 )
 from digressions.mosaics.store import Store
 
@@ -168,6 +185,95 @@ def test_other_roots_give_other_seeds(one: int, other: int, cell: int) -> None:
     assert cell_seed(one, cell) != cell_seed(one, cell, 0)
 
 
+# --- variety ---------------------------------------------------------------------------------
+
+
+def test_half_of_the_cells_look_the_other_way_and_keep_their_colours() -> None:
+    grid = Grid(8, 6)
+    mosaic = changed(grid=grid, jitter=0.0)
+    base, cells = smooth(grid), range(grid.cells)
+    seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
+    starts, exact = cells_of(base, mosaic, cells), exact_cells(base, mosaic, cells)
+    thing = torch.linspace(0, 1, mosaic.side).expand(3, mosaic.side, -1)  # brighter to the right
+
+    def nothing(jobs: Sequence[Job]) -> torch.Tensor:
+        return torch.stack([job.image for job in jobs if job.image is not None])
+
+    def right(jobs: Sequence[Job]) -> torch.Tensor:
+        return torch.stack([thing for _ in jobs])
+
+    assert torch.equal(paint_cells(nothing, mosaic, seeds, starts), starts)
+    for cell, image in enumerate(paint_cells(right, mosaic, seeds, starts)):
+        turned = is_mirrored(mosaic, seeds[cell])
+        assert torch.equal(image, thing.flip(-1) if turned else thing)
+    for share in (0.0, 0.5, 1.0):
+        own = mosaic.but(mirror=share)
+        found = sum(is_mirrored(own, cell_seed(5, cell)) for cell in range(2000)) / 2000
+        assert found == pytest.approx(share, abs=0.05 if share == 0.5 else 0)
+        painted = paint_over(right, own, seeds, starts, exact).float() / 255
+        assert (band_of(painted, 2) - band_of(exact, 2)).abs().max() * 255 <= 1
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1, 0.25])
+def test_things_stand_off_their_middle_and_colours_stay(jitter: float) -> None:
+    grid = Grid(8, 6)
+    mosaic = changed(grid=grid, jitter=jitter)
+    base, cells, side = smooth(grid), range(grid.cells), mosaic.side
+    seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
+    starts = cells_of(base, mosaic, cells, seeds)
+    most = int(jitter * side)
+
+    def nothing(jobs: Sequence[Job]) -> torch.Tensor:
+        return torch.stack([job.image for job in jobs if job.image is not None])
+
+    painted = paint_cells(nothing, mosaic, seeds, starts)
+    places = [place_of(mosaic, seed) for seed in seeds]
+    assert {abs(each) for place in places for each in place} <= set(range(most + 1))
+    assert len(set(places)) > grid.cells / 2 or not most
+    wanted = cells_of(base, mosaic, cells)
+    inner = slice(most, side - most)  # beyond it, some are reflected
+    assert torch.equal(painted[..., inner, inner], wanted[..., inner, inner])
+    exact = exact_cells(base, mosaic, cells)
+    shown = paint_over(nothing, mosaic, seeds, starts, exact).float() / 255
+    assert (band_of(shown, 2) - band_of(exact, 2)).abs().max() * 255 <= 1
+
+
+def test_several_prompts_are_mixed_over_the_cells_by_their_shares(bundled: Model) -> None:
+    shares = ["a cat :3", "a {red|blue} dog", r"a clock at 12\:00", "a fox AND a frog"]
+    spec = MosaicSpec.of(prompt="turtle", cell_prompt=shares, grid=20)
+    mosaic = plan_of(bundled, spec, None).mosaic
+    wanted = {"a cat": 3.0, "a {red|blue} dog": 1.0, r"a clock at 12\:00": 1.0}
+    assert mosaic.mix == wanted | {"a fox AND a frog": 1.0}
+    assert mosaic.params.prompt == "a cat"
+    found = Counter(mosaic.prompt_for(cell_seed(0, cell)) for cell in range(3000))
+    assert found.keys() == {*mosaic.prompts} - {"a {red|blue} dog"} | {"a red dog", "a blue dog"}
+    assert found["a cat"] == pytest.approx(1500, rel=0.1)
+    assert found["a fox AND a frog"] == pytest.approx(500, rel=0.15)
+    again = Mosaic.from_json_object(json.loads(json.dumps(mosaic.json_object(), sort_keys=True)))
+    assert [again.prompt_for(n) for n in range(99)] == [mosaic.prompt_for(n) for n in range(99)]
+
+
+def test_one_prompt_of_the_cells_has_no_share(bundled: Model) -> None:
+    spec = MosaicSpec.of(prompt="turtle", cell_prompt="a cat :3", grid=20)
+    assert plan_of(bundled, spec, None).mosaic.mix == {}
+    with pytest.raises(InputError, match="share must be above 0"):
+        plan_of(bundled, MosaicSpec.of(prompt="turtle", cell_prompt=["a cat :-1", "a dog"]), None)
+
+
+def test_prompts_of_several_kinds_are_painted_as_each_alone(bundled: Model) -> None:
+    mosaic = changed(grid=(4, 1), band=0, mirror=0.0)
+    mixed = mosaic.but(mix={"frog": 1.0, "turtle AND fox": 1.0})
+    seeds = [3, 4, 5, 6]
+    starts = cells_of(smooth(mosaic.grid), mosaic, range(4))
+    painter = painter_of(bundled)
+    painted = paint_cells(painter, mixed, seeds, starts)
+    assert len({mixed.prompt_for(seed) for seed in seeds}) == 2
+    for seed, start, image in zip(seeds, starts, painted, strict=True):
+        alone = mosaic.but(params=mosaic.params.but(prompt=mixed.prompt_for(seed)))
+        wanted = paint_cells(painter, alone, [seed], start[None])[0]
+        assert (image - wanted).abs().max() < 1e-3
+
+
 # --- settings --------------------------------------------------------------------------------
 
 OTHERS: dict[str, Any] = {
@@ -186,6 +292,9 @@ OTHERS: dict[str, Any] = {
     "grid": (3, 4),
     "band": 1,
     "anchor": 0.1,
+    "mirror": 0.25,
+    "jitter": 0.05,
+    "mix": {"newt": 1.0, "frog": 2.5},
     "enlarge": 4,
     "upscaler": "realesrgan",
 }
@@ -590,7 +699,10 @@ def test_a_mosaic_and_its_base_image_are_made_again_from_their_files(
     texts = [read_text(path / name) for name in ("base.png", "base-replay.png")]
     assert texts[0] == texts[1]
     record = record_of(texts[0])
-    assert (record.kind, record.details) == ("base image", {"enlarged": [24, 24]})
+    assert (record.kind, record.details) == (
+        "base image",
+        {"enlarged": [24, 24], "tone": "off"},
+    )
 
 
 # --- stopping and going on -------------------------------------------------------------------
@@ -698,7 +810,7 @@ def test_a_store_of_another_job_in_the_folder_is_refused(bundled: Model, tmp_pat
 
 def test_a_folder_of_another_version_is_refused(bundled: Model, tmp_path: Path) -> None:
     manifest = started(bundled, tmp_path / "m").path / "manifest.json"
-    manifest.write_text(manifest.read_text("utf-8").replace('"format": 2', '"format": 1'), "utf-8")
+    manifest.write_text(manifest.read_text("utf-8").replace('"format": 3', '"format": 1'), "utf-8")
     with pytest.raises(OutputError, match="another version of this program"):
         MosaicFolder(bundled, a_plan(bundled), tmp_path / "m")
 

@@ -15,11 +15,18 @@ from digressions.errors import DigressionsError, ImageError, InputError, OutputE
 from digressions.events import Event, Note, Progress, Saved
 from digressions.generate.metadata import record_of
 from digressions.generate.notes import notes_on
-from digressions.generate.params import GenerationParams, PaintSpec, ResolvedParams, StartParams
-from digressions.generate.pictures import Picture, paint_pictures, paint_to_files
-from digressions.generate.replay import replay_file
+from digressions.generate.params import (
+    EnlargeParams,
+    GenerationParams,
+    PaintSpec,
+    ResolvedParams,
+    StartParams,
+)
+from digressions.generate.pictures import Picture, paint_pictures, paint_to_files, sheet_labels
+from digressions.generate.replay import replay_file, shown
 from digressions.generate.start import read_inputs, resolve, start_job
 from digressions.geometry import Size
+from digressions.images.contact_sheet import side_on_sheet
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
 from digressions.models.loading import load
@@ -29,7 +36,7 @@ from .conftest import tree
 from .jobs import resolved
 
 SIDE = 64
-FEW = {"steps": 2, "seed": 3}
+FEW: dict[str, Any] = {"steps": 2, "seed": 3, "enlarge": 1}
 
 
 @pytest.fixture(scope="module")
@@ -500,3 +507,56 @@ def test_no_regions_are_none(bundled: Model, tmp_path: Path) -> None:
     other = write_image(tmp_path / "b.png", read_image(path), record.to_text())
     again, _ = replayed(other, bundled)
     assert np.array_equal(read_image(again), read_image(path))
+
+
+# --- size ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "given", "asked", "times"),
+    [
+        (64, False, None, 8),
+        (128, False, None, 4),
+        (100, False, None, 6),
+        (512, False, None, 1),
+        (1024, False, None, 1),
+        (8, False, None, 16),
+        (64, True, None, 1),
+        (64, False, 1, 1),
+        (64, True, 3, 3),
+    ],
+)
+def test_small_pictures_are_enlarged_unless_somebody_says_otherwise(
+    side: int, given: bool, asked: int | None, times: int
+) -> None:
+    assert EnlargeParams(enlarge=asked).times(Size(side, side // 2), given=given) == times
+
+
+def test_what_is_enlarged_unasked_is_said_and_remembered(bundled: Model, tmp_path: Path) -> None:
+    spec = PaintSpec.of(prompt="a frog", upscaler="lanczos", steps=1, seed=2)
+    (note, *saved) = [
+        each for each in paint_to_files(bundled, spec, tmp_path / "a.png")
+        if isinstance(each, (Note, Saved))
+    ]  # fmt: skip
+    large = max(512, bundled.size)
+    assert isinstance(note, Note)
+    assert (f"enlarged to {large}x{large}" in note.text) == (bundled.size < 512)
+    assert read_image(tmp_path / "a.png").shape == (large, large, 3)
+    record = record_of(read_text(tmp_path / "a.png"))
+    assert record.params.size == (bundled.size, bundled.size)
+    assert (record.enlarge, record.upscaler) == (large // bundled.size, "lanczos")
+    told = [note.text for note in shown(tmp_path / "a.png") if isinstance(note, Note)]
+    assert f"enlarged: {record.enlarge} times" in told
+    list(replay_file(tmp_path / "a.png", lambda *_: bundled, output=tmp_path / "b.png"))
+    assert np.array_equal(read_image(tmp_path / "a.png"), read_image(tmp_path / "b.png"))
+    assert len(saved) == 1
+
+
+def test_a_sheet_stays_small_and_says_what_was_drawn(bundled: Model, tmp_path: Path) -> None:
+    assert [side_on_sheet(count) for count in (2, 25, 1000, 9999)] == [1024, 819, 128, 64]
+    first, other = (record_of(each.text) for each in pictures(bundled, "a {cat|dog}", n=2, seed=0))
+    assert sheet_labels([first, first]) == ["seed 0", "seed 0"]
+    assert sheet_labels([first, other]) == [
+        f"seed 0: {first.params.prompt}",
+        f"seed 1: {other.params.prompt}",
+    ]

@@ -12,13 +12,16 @@ from digressions.prompts.templates import both_ways, combine_prompts, require_se
 from digressions.prompts.terms import (
     Active,
     Alternate,
+    Choice,
     Ensemble,
+    Option,
     Piece,
-    Pieces,
     Segment,
     Switch,
     Term,
     Weighted,
+    joined_texts,
+    stripped,
 )
 
 
@@ -32,45 +35,29 @@ def attention(prompt: str) -> list[tuple[str, float]]:
 
 
 # Structures as `parse` leaves them, with every awkward character in their texts.
-awkward = st.sampled_from([*"ab 1.-,:|@()[]\\\n{}é", "AND", " AND "])
+awkward = st.sampled_from([*"ab 1.-,:|@()[]\\\n{}$_é", "AND", " AND "])
 texts = st.lists(awkward, min_size=1, max_size=6).map("".join)
 attentions = st.floats(-9, 9) | st.sampled_from([1.1, 1 / 1.1, 1.0])
 fractions = st.floats(0, 1)
 
 
-def tidy(pieces: list[Piece]) -> Pieces:
-    """Neighbouring texts as one."""
-    found: list[Piece] = []
-    for piece in pieces:
-        if isinstance(piece, str) and found and isinstance(found[-1], str):
-            found[-1] += piece
-        else:
-            found.append(piece)
-    return tuple(found)
-
-
-def bare(pieces: Pieces) -> Pieces:
-    """Without white space at the outer ends."""
-    ends = list(pieces)
-    if isinstance(ends[0], str):
-        ends[0] = ends[0].lstrip()
-    if isinstance(ends[-1], str):
-        ends[-1] = ends[-1].rstrip()
-    return tuple(piece for piece in ends if piece != "")
-
-
 def nested(inner: st.SearchStrategy[Piece]) -> st.SearchStrategy[Piece]:
-    many = st.lists(inner, max_size=3).map(tidy)
+    many = st.lists(inner, max_size=3).map(joined_texts)
+    chances = st.sampled_from([1.0, 0.5, 3.0])
+    options = st.lists(st.builds(Option, chances, many), min_size=2, max_size=3).map(tuple)
     return st.one_of(
         st.builds(Weighted, many, attentions),
         st.builds(Switch, many, many, fractions),
         st.builds(Switch, many, many, st.integers(0, 99), st.just(True)),
         st.builds(Alternate, st.lists(many, min_size=2, max_size=3).map(tuple)),
+        st.builds(Choice, options),
+        st.builds(Choice, options, st.just(1), st.just(2)),
+        st.builds(Choice, options, st.just(2), st.just(2), st.sampled_from([" and ", "", "-"])),
     )
 
 
 pieces = st.recursive(texts, nested, max_leaves=8)
-some = st.lists(pieces, min_size=1, max_size=4).map(tidy).map(bare)
+some = st.lists(pieces, min_size=1, max_size=4).map(joined_texts).map(stripped)
 spans = st.tuples(fractions, fractions).filter(lambda s: s[0] != s[1]).map(sorted)
 terms = st.builds(
     lambda words, weight, span: Term(words, weight, *span),
@@ -105,7 +92,7 @@ def test_any_text_is_read_or_refused_at_a_character(prompt: str) -> None:
         assert "\n" not in str(error)
 
 
-@given(st.text().map(str.strip).filter(lambda t: not set(t) & set(r"\()[]:@") and "AND" not in t))
+@given(st.text().map(str.strip).filter(lambda t: not set(t) & set(r"\()[]{}:@") and "AND" not in t))
 @example("portrait: a man, 1/2 | oil")
 @example("ANDROID in the bANDstand and Andy")
 @example(r"C:\pictures")

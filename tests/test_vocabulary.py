@@ -61,9 +61,16 @@ def test_numbers_and_emoji_are_words_and_punctuation_is_none():
 
 @pytest.mark.parametrize(
     "text",
-    ["photo of\na turtle", "photo\u00a0of a\tturtle", '"photo of a turtle"', "Photo, of a turtle!"]
-    + ["photo of a\u200b turtle", " photo of  a turtle.", "\u201cphoto of a turtle\u201d"],
-)  # fmt: skip
+    [
+        "photo of\na turtle",
+        "photo\u00a0of a\tturtle",
+        '"photo of a turtle"',
+        "Photo, of a turtle!",
+        "photo of a\u200b turtle",
+        " photo of  a turtle.",
+        "\u201cphoto of a turtle\u201d",
+    ],
+)
 def test_what_looks_alike_paints_the_same(bundled: Model, text: str) -> None:
     plain = dg.paint(bundled, "photo of a turtle", seed=3, steps=1)
     assert np.array_equal(dg.paint(bundled, text, seed=3, steps=1).array, plain.array)

@@ -423,6 +423,7 @@ def test_a_world_starts_from_a_picture_and_warns_of_what_is_unknown(
         ({"image": "none.png"}, "none.png: there is no such file"),
         ({"upscaler": "magic"}, "magic"),
         ({"cell_prompt": ["bee", "turtle " * 500]}, "tokens long"),
+        ({"deeper_prompt": ["bee", "turtle " * 500]}, "tokens long"),
         ({"cache_size": -1}, "cache_size -1 is out of range"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

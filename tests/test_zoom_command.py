@@ -84,6 +84,7 @@ def frames(folder: Path) -> list[np.ndarray]:
         (["--cache-size", "-1"], "--cache-size -1"),
         (["--upscaler", "magic"], "'magic'"),
         (["--cell-prompt", "bee", "--cell-prompt", "turtle " * 500], "tokens long"),
+        (["--cell-prompt", "bee", "--deeper-prompt", "turtle " * 500], "tokens long"),
         (["--combine", "magic"], "magic"),
         (["-o", "film.avi"], "film.avi"),
         (["--image", "none.png"], "no such file"),

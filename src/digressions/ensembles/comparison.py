@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import InputError, PromptError
+from ..prompts.choices import variants
 from ..prompts.scheduling import COMBINE_HELP, REGIONAL, CombineName, sub_prompts
 from ..prompts.terms import Ensemble, Term
 
@@ -45,7 +46,7 @@ def compared(ensemble: Ensemble, steps: int, regions: bool = False) -> list[Colu
     ways = [way for way in COMBINE_HELP if not regions or way in REGIONAL]
     for way in ways:
         try:
-            sub_prompts(ensemble, way, steps)
+            sub_prompts(variants(ensemble)[0], way, steps)
         except PromptError:  # weights that this way has no use for
             continue
         columns.append(Column(way, str(ensemble), way, True))

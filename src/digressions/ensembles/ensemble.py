@@ -12,12 +12,20 @@ import torch
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Progress, Saved, counted
 from ..files import check_file, check_folder, slug
+from ..generate.enlarging import (
+    check_enlargement,
+    enlarged,
+    notes_on_enlargement,
+    result_size,
+    with_enlargement,
+)
 from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.outputs import FOLDER, chosen_output
-from ..generate.pictures import Picture
+from ..generate.pictures import Picture, with_seed
+from ..generate.presets import notes_on_preset
 from ..generate.replay import sheet_text
 from ..generate.start import (
     Inputs,
@@ -31,8 +39,7 @@ from ..generate.start import (
     resolve_with,
     start_job,
 )
-from ..images import DEFAULT_UPSCALER
-from ..images.contact_sheet import SHEET_SIDE, contact_sheet
+from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, to_array, write_image
 from ..images.upscale import load_upscaler
 from ..models.base import Model
@@ -64,8 +71,18 @@ def check_spec(spec: EnsembleSpec, inputs: Inputs) -> None:
             "`sweep` gives the prompts weights of its own: leave out `weights`, and those in the "
             "prompts"
         )
+    check_enlargement(spec.larger, inputs, given=_sized(spec))
     check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
+
+
+def _is_table(spec: EnsembleSpec) -> bool:
+    return spec.compare or spec.sweep is not None
+
+
+def _sized(spec: EnsembleSpec) -> bool:
+    """Whether pictures are as large as is wanted: those of a table are for comparing."""
+    return spec.params.size is not None or _is_table(spec)
 
 
 def check_target(spec: EnsembleSpec, target: Path | None) -> None:
@@ -80,8 +97,7 @@ def check_target(spec: EnsembleSpec, target: Path | None) -> None:
         return
     check_suffix(target)
     check_file(target)
-    table = spec.compare or spec.sweep is not None
-    keep_sources(spec.start, target, several=spec.n > 1 and not table)
+    keep_sources(spec.start, target, several=spec.n > 1 and not _is_table(spec))
 
 
 def paint_ensemble(
@@ -108,17 +124,19 @@ def paint_ensemble(
     check_spec(spec, inputs)
     check_target(spec, target)
     first = resolve_with(model, spec.params, inputs)
+    record = record_for(model, first, inputs)
+    record = with_enlargement(record, spec.larger, inputs, given=_sized(spec))
     if target is not None:
-        check_suffix(target, *inputs.result_size(first.size))
+        check_suffix(target, *result_size(first.size, record.enlarge, inputs))
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
-    record = record_for(model, first, inputs)
-    area = inputs.area(first.size)
-    if area is not None and area.scale > 1:
-        record = record.but(upscaler=DEFAULT_UPSCALER)
-    records = [record.but(params=first.but(seed=first.seed + i)) for i in range(spec.n)]
+    records = [with_seed(record, first.seed + i) for i in range(spec.n)]
     yield from notes_on(model, first)
     yield from notes_on_inputs(inputs, first.size)
+    if not _is_table(spec):
+        check(model, start_job(first, inputs))  # before anything is said that is no note
+    yield from notes_on_preset(spec, preset=spec.preset)
+    yield from notes_on_enlargement(record, spec.larger, inputs)
     table, kind = None, ""
     if spec.compare:
         steps = start_job(first, inputs).num_steps
@@ -200,7 +218,9 @@ def _judged(
 def _written(shown: list[_Candidate], spec: EnsembleSpec, target: Path) -> Iterator[Event]:
     sheets: dict[str, list[np.ndarray]] = {}
     files: dict[str, list[Path]] = {}
-    for picture, painted, _ in shown:
+    upscaler = load_upscaler(shown[0].picture.record.upscaler or "lanczos")
+    for raw, painted, _ in shown:
+        picture = Picture(enlarged(raw.array, raw.record, upscaler), raw.record)
         path = _picture_path(target, picture.params.seed if _several(spec) else None)
         arrays = {"": (path, picture.array, picture.text)}
         if spec.map and painted.spread is not None:
@@ -214,7 +234,7 @@ def _written(shown: list[_Candidate], spec: EnsembleSpec, target: Path) -> Itera
             )
         for kind, (place, array, text) in arrays.items():
             yield Saved(write_image(place, array, text))
-            sheets.setdefault(kind, []).append(thumbnail(array, SHEET_SIDE))
+            sheets.setdefault(kind, []).append(thumbnail(array, side_on_sheet(len(shown))))
             files.setdefault(kind, []).append(path)
     if _several(spec):
         labels = [candidate.label for candidate in shown]

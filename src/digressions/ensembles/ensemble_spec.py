@@ -6,22 +6,44 @@ import dataclasses
 from typing import Any, Self
 
 from ..errors import PromptError
-from ..generate.declare import Params, option
+from ..generate.declare import declared, option
 from ..generate.kinds import Named
-from ..generate.params import GenerationParams, StartParams
+from ..generate.params import (
+    LARGE,
+    Enlargement,
+    EnlargeParams,
+    GenerationParams,
+    StartParams,
+)
+from ..generate.presets import PresetName, PresetParams, preset_option
+from ..prompts.choices import has_choices
 from ..prompts.parse import parse
 from ..prompts.slips import check_no_file, check_quoted, check_said
 from ..prompts.templates import both_ways, combine_prompts, require_several
 from ..prompts.terms import Ensemble
+from ..prompts.wildcards import with_lists
 from .comparison import concepts_in
 
 
-class EnsembleSpec(Params):
+class EnsembleEnlargeParams(EnlargeParams):
+    """How pictures of several prompts are enlarged. Those of a table are to be compared as painted,
+    unless somebody asks."""
+
+    enlarge: Enlargement | None = declared(
+        EnlargeParams,
+        "enlarge",
+        default_from=f"to {LARGE} px or more, for a model of fewer, without `size` or `mask`; "
+        "1 for `compare` and `sweep`",
+    )
+
+
+class EnsembleSpec(PresetParams):
     """Which pictures of several prompts to make. ``params.prompt`` holds all
     prompts in the prompt language; `of` puts it together."""
 
     params: GenerationParams
     start: StartParams
+    larger: EnsembleEnlargeParams
     prompts: list[str] = option([], "Two or more prompts, or concepts for both ways.")
     weights: list[float] | None = option(
         None,
@@ -54,6 +76,7 @@ class EnsembleSpec(Params):
     sweep: int | None = option(
         None, "From the first prompt to the second in so many pictures.", group="Output", ge=2
     )
+    preset: PresetName | None = preset_option()
 
     @classmethod
     def of(cls, **flat: Any) -> Self:
@@ -67,7 +90,8 @@ class EnsembleSpec(Params):
         for each in prompts:
             check_said(each, "prompts")
             check_no_file(each, "prompts")
-        texts = prompts if template is None else both_ways(template, prompts)
+        listed = [with_lists(each, "prompts") for each in prompts]
+        texts = listed if template is None else both_ways(with_lists(template), listed)
         found = require_several(combine_prompts(texts, flat.get("weights")))
         return super().of(**flat | {"prompts": prompts, "prompt": str(found)})
 
@@ -91,4 +115,6 @@ def _towards(ensemble: Ensemble) -> list[str]:
     if not terms:
         raise PromptError("no prompt has a weight above 0: say what to look for with `judge`")
     towards = dataclasses.replace(ensemble, terms=terms)
+    if has_choices(towards):
+        raise PromptError("pictures draw different prompts: say what to look for with `judge`")
     return ["".join(part.text for part in text) for text in towards.texts(1000)]

@@ -10,15 +10,17 @@ import numpy as np
 
 from ..events import Event, Progress, Saved
 from ..files import slug
+from ..generate.enlarging import enlarged
 from ..generate.metadata import Record
 from ..generate.pictures import Picture
 from ..generate.replay import sheet_text
 from ..generate.start import Inputs, finished
-from ..images.contact_sheet import SHEET_SIDE, comparison_sheet
+from ..images.contact_sheet import comparison_sheet, side_on_sheet
 from ..images.image_files import thumbnail, write_image
 from ..images.upscale import load_upscaler
 from ..images.video import FrameList, write_video
 from ..models.base import Model
+from ..prompts.choices import drawn
 from .comparison import Column
 from .disagreement import painted_records
 
@@ -44,7 +46,9 @@ class Table:
         """Of all pictures, row by row."""
         return [
             record.but(
-                params=record.params.but(prompt=column.prompt, combine=column.combine),
+                params=record.params.but(
+                    prompt=drawn(column.prompt, record.params.seed), combine=column.combine
+                ),
                 regions=record.regions if column.whole else None,
             )
             for record in self.seeds
@@ -85,10 +89,11 @@ def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Ite
     files = table.pictures(target)
     found = yield from painted_records(model, list(files.values()), inputs)
     upscaler = load_upscaler(table.seeds[0].upscaler or "lanczos")
-    pictures = [finished(painted.image, inputs, upscaler) for painted in found]
-    for (path, record), array in zip(files.items(), pictures, strict=True):
-        Picture(array, record).save(path)
-    pictures = [thumbnail(picture, SHEET_SIDE) for picture in pictures]
+    pictures = []
+    for (path, record), painted in zip(files.items(), found, strict=True):
+        picture = enlarged(finished(painted.image, inputs, upscaler), record, upscaler)
+        Picture(picture, record).save(path)
+        pictures.append(thumbnail(picture, side_on_sheet(len(files))))
     columns = len(table.columns)
     rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
     labels = [column.label for column in table.columns]

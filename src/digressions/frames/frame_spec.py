@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from ..errors import InputError
 from ..generate.declare import Params, declared, option
@@ -22,6 +22,7 @@ from ..images import MaskAlpha
 from ..images.colour import PALETTE_STRENGTH
 from ..prints.print_spec import PrintJob, PrintSpec
 from ..prompts.slips import check_quoted, check_typed
+from ..prompts.wildcards import with_lists
 
 MAX_CANDIDATES = 999  # of a frame
 MAX_REFINED = 4.0
@@ -65,6 +66,9 @@ def _read_corners(value: Any) -> tuple[str, ...]:
 
 Numbers = Annotated[list[int], BeforeValidator(_listed)]
 Texts = Annotated[list[str], BeforeValidator(_listed)]
+Prompts = Annotated[
+    Texts, AfterValidator(lambda texts: [with_lists(text, "prompts") for text in texts])
+]
 Pictures = Annotated[list[PictureInput], BeforeValidator(_listed)]
 Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
 """Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
@@ -150,7 +154,7 @@ class FramePrintSpec(PrintSpec):
 class FrameSpec(Params):
     """What to do with the frames in a photo: find them, hang pictures, or paint some for them."""
 
-    prompts: Texts = option(
+    prompts: Prompts = option(
         [],
         "What to paint into the surest frame; several go in the order of the frames' numbers.",
     )
@@ -233,7 +237,7 @@ class FrameSpec(Params):
             )
         check_quoted(self.prompts)
         for text in self.prompts:
-            check_typed(text, "prompts", instead="insert")
+            check_typed(text, "prompts", instead="insert")  # lists are in it by now
         if self.explain and len(self.prompts) != 1:
             raise InputError("`explain` needs one prompt: what to paint into the frame")
         if self.explain:

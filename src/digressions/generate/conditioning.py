@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..diffusion.condition import Anchor, Condition, Inpaint, SubPrompts, Text
 from ..models.base import Model
-from ..prompts.scheduling import Mix, SubPrompt, negative_text, text_of
+from ..prompts.scheduling import Mix, SubPrompt, text_of
 from .job import Job, needs_unconditional
 
 
@@ -80,7 +80,7 @@ def _prompted(model: Model, jobs: Sequence[Job], times: Tensor, size: tuple[int,
         several = encode_sub_prompts(model, jobs, times, size)
         text = several.text.map(lambda value: value[:, 0])
         wanted |= any(needs_unconditional(job, job.sub_prompts) for job in jobs)
-    negative = [negative_text(job.params.negative) for job in jobs]
+    negative = [job.negative for job in jobs]
     rescale = [float(job.params.guidance_rescale) for job in jobs]
     return Condition(
         text=text,

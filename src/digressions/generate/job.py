@@ -13,6 +13,7 @@ from ..diffusion.sample import steps_to_run
 from ..errors import InputError
 from ..images.image_files import to_tensor
 from ..models.base import Model
+from ..prompts.choices import drawn
 from ..prompts.scheduling import (
     COMBINE_HELP,
     OF_DIRECTIONS,
@@ -24,7 +25,7 @@ from ..prompts.scheduling import (
     parsed,
     sub_prompts,
 )
-from ..prompts.terms import Ensemble
+from ..prompts.terms import Ensemble, Plain
 from .params import ResolvedParams
 
 
@@ -58,8 +59,13 @@ class Job:
 
     @property
     def ensemble(self) -> Ensemble:
-        """The prompt, parsed. Raises `PromptError` where it cannot be read."""
-        return parsed(self.params.prompt)
+        """The prompt, drawn and parsed. Raises `PromptError` where it cannot be read."""
+        return parsed(drawn(self.params.prompt, self.params.seed))
+
+    @property
+    def negative(self) -> Plain:
+        """The negative prompt, drawn. Raises `PromptError` where it is no single text."""
+        return negative_text(drawn(self.params.negative, self.params.seed, "negative"))
 
     @property
     def is_combined(self) -> bool:
@@ -141,7 +147,7 @@ def check(model: Model, job: Job) -> None:
         raise InputError("`anchor` needs an `image` to take the colours of")
     model.with_timesteps(params.timestep_spacing, params.zero_snr)
     model.times(params.sampler, params.steps)
-    model.encode_text([negative_text(params.negative)], *params.size)
+    model.encode_text([job.negative], *params.size)
     _check_prompts(model, job)
 
 

@@ -14,6 +14,7 @@ from ..device import check_device
 from ..errors import InputError, verbatim
 from ..geometry import Grid, Size
 from ..prompts.slips import check_typed
+from ..prompts.wildcards import with_lists
 
 MAX_SEED = 2**63 - 1
 DEFAULT_SEED = 0  # where the same words are to give the same pictures
@@ -80,6 +81,10 @@ PromptText = Annotated[
 ]
 """What to paint, as somebody typed it: neither empty nor the name of a file."""
 
+NegativeText = Annotated[
+    str, AfterValidator(lambda text, info: with_lists(text, info.field_name or "negative"))
+]
+"""What not to paint; may be empty."""
 
 Named = Annotated[str, AfterValidator(_check_not_empty)]
 """A text that says something, such as a file's name or what to look for."""

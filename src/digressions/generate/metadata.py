@@ -25,7 +25,7 @@ from .declare import Params, option
 from .foreign import ForeignSettings, is_usual, sampler_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
 from .kinds import MAX_SEED
-from .params import MaskFile, ResolvedParams, SourceFile
+from .params import Enlargement, MaskFile, ResolvedParams, SourceFile
 from .programs import settings_in
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Record(Params):
     palette: JsonObject | None = option(None, "What the masked area was filled with.")
     regions: list[dict[str, str]] | None = option(None, "Where each prompt counts.")
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)
-    enlarge: int = option(1, "How many times it was enlarged.", ge=1, le=16)
+    enlarge: Enlargement = option(1, "How many times it was enlarged.")
     upscaler: str | None = option(None, "What enlarged it.")
     dtype: str = option("", "What the networks computed in.")
     version: str = option("", "Of the program that wrote it.")

@@ -6,6 +6,7 @@ from ..diffusion.sample import SAMPLERS
 from ..errors import verbatim
 from ..events import Note
 from ..models.base import Model
+from ..prompts.choices import variants
 from ..prompts.scheduling import OF_DIRECTIONS, is_plain, parsed
 from ..prompts.slips import notes_on_weights
 from ..prompts.vocabulary import listed
@@ -48,6 +49,6 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
 
 
 def texts_of(prompt: str, steps: int) -> list[str]:
-    """The texts that a model reads in a run of so many steps, without syntax."""
-    found = parsed(prompt).texts(steps)
-    return ["".join(part.text for part in text) for text in found]
+    """The texts that a model may read in a run of so many steps, without syntax."""
+    found = (text for variant in variants(parsed(prompt)) for text in variant.texts(steps))
+    return ["".join(part.text for part in text) for text in dict.fromkeys(found)]

@@ -12,20 +12,24 @@ Nothing here needs torch.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from ..diffusion.names import SamplerName, SpacingName
 from ..errors import InputError
 from ..geometry import Size
 from ..images import DEFAULT_UPSCALER, UPSCALERS, Fit, MaskAlpha
 from ..prompts.scheduling import CombineName
-from .declare import Params, option
+from .declare import Params, declared, option
 from .kinds import (
     DeviceName,
     Guidance,
     Named,
+    NegativeText,
     PaintedSize,
     PictureInput,
     PictureSize,
@@ -34,9 +38,15 @@ from .kinds import (
     Share,
     Steps,
 )
+from .presets import PresetName, PresetParams, preset_option
 
 MOST_TIMES = 64  # a picture is enlarged by at most
+MOST_ENLARGED = 16
+LARGE = 512  # pixels of a side: fewer look broken on a screen
 MaskedContent = Literal["noise", "original"]
+
+
+Enlargement = Annotated[int, Field(ge=1, le=MOST_ENLARGED)]
 
 
 class SourceFile(Params):
@@ -107,7 +117,7 @@ class GenerationParams(Params):
     prompt: PromptText = option(
         ..., "What to paint, like 'photo of a turtle' or 'a giraffe AND a frog'."
     )
-    negative: str = option("", "What not to paint: one prompt. Needs a guidance above 1.")
+    negative: NegativeText = option("", "What not to paint: one prompt. Needs a guidance above 1.")
     seed: Seed | None = option(
         None, "The same seed paints the same picture.", default_from="drawn at random"
     )
@@ -169,10 +179,12 @@ class GenerationParams(Params):
 class ResolvedParams(GenerationParams):
     """Parameters with nothing left open: what a picture is painted by and what its file keeps.
 
-    ``prompt`` is any text: other programs paint without a word.
+    ``prompt`` is any text: other programs paint without a word. Its choices, ``{cat|dog}``, are
+    drawn from the seed wherever it is painted (`job.Job`).
     """
 
     prompt: str
+    negative: str = declared(GenerationParams, "negative")
     seed: Seed
     size: PaintedSize
     steps: Steps
@@ -190,6 +202,12 @@ def fit_option() -> Any:
         "the image, with the colours of its edges around it.",
         group="Start",
     )
+
+
+def check_fit(fit: Fit, image: object) -> None:
+    """Raises `InputError` for a way to fit a picture where there is none."""
+    if fit != "cover" and image is None:
+        raise InputError("`fit` is about a start picture, and needs an `image`")
 
 
 def mask_alpha_option(group: str = "Start") -> Any:
@@ -249,17 +267,44 @@ class OutputParams(Params):
 class EnlargeParams(Params):
     """How painted pictures are enlarged."""
 
-    enlarge: int = option(1, "Enlarge each picture this many times.", group="Output", ge=1, le=16)
+    enlarge: Enlargement | None = option(
+        None,
+        "Enlarge each picture this many times; 1 leaves it as it was painted.",
+        group="Output",
+        default_from=f"to {LARGE} px or more, for a model of fewer, without `size` or `mask`",
+    )
     upscaler: str = upscaler_option()
 
+    def times(self, size: Size, *, given: bool) -> int:
+        """How many times pictures of a size are enlarged.
 
-class PaintSpec(Params):
+        Args:
+            given: Whether the user chose the size, or gave a mask around which pixels are kept,
+                and so has what was asked for.
+        """
+        if self.enlarge is not None:
+            return self.enlarge
+        return 1 if given else min(MOST_ENLARGED, math.ceil(LARGE / max(size)))
+
+    def check(self, *, sized: bool) -> None:
+        """Raises `InputError` for an upscaler where nothing is enlarged.
+
+        Args:
+            sized: As ``given`` of `times`.
+        """
+        idle = self.enlarge == 1 or (self.enlarge is None and sized)
+        if "upscaler" in self.model_fields_set and idle:
+            raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
+
+
+class PaintSpec(PresetParams):
     """Pictures that differ only in their seeds."""
 
     params: GenerationParams
     start: StartParams
     larger: EnlargeParams
     n: int = option(1, "How many, with seeds one after the other.", group="Output", ge=1, le=9999)
+    preset: PresetName | None = preset_option()
 
 
 class UpscaleSpec(Params):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,18 @@ from ..errors import InputError, verbatim
 from ..events import Event, Note, Progress, Saved
 from ..files import check_file, check_folder, slug
 from ..geometry import Size
-from ..images.contact_sheet import SHEET_SIDE, contact_sheet
-from ..images.decoding import MAX_PIXELS
+from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, write_image
-from ..images.upscale import check_upscaler, enlarge, load_upscaler
+from ..images.upscale import load_upscaler
 from ..models.base import Model
+from ..prompts.choices import drawn
+from .enlarging import (
+    check_enlargement,
+    enlarged,
+    notes_on_enlargement,
+    result_size,
+    with_enlargement,
+)
 from .job import check
 from .kinds import MAX_SEED
 from .metadata import Record
@@ -26,6 +33,7 @@ from .notes import notes_on
 from .outputs import FOLDER, chosen_output
 from .paint import Painted, paint_jobs
 from .params import PaintSpec, ResolvedParams
+from .presets import notes_on_preset
 from .replay import ReplayRequest, repaints_kind, replays_kind, sheet_text
 from .start import (
     Inputs,
@@ -84,8 +92,8 @@ class Picture(MadePicture):
         self.record = record
 
     def __repr__(self) -> str:
-        params = self.params
-        return f"<Picture {params.prompt!r:.60} seed {params.seed}, {params.size} px>"
+        params, size = self.params, Size(self.array.shape[1], self.array.shape[0])
+        return f"<Picture {params.prompt!r:.60} seed {params.seed}, {size} px>"
 
     @property
     def params(self) -> ResolvedParams:
@@ -101,14 +109,7 @@ def check_spec(spec: PaintSpec, inputs: Inputs) -> None:
     """
     check_regions(spec.params.prompt, inputs)
     check_given(spec.params, image=inputs.image is not None, mask=inputs.mask is not None)
-    idle = spec.larger.enlarge == 1 and inputs.mask is None
-    if idle and "upscaler" in spec.larger.model_fields_set:
-        raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
-    check_upscaler(spec.larger.upscaler)
-    if inputs.mask is not None:
-        size = _result_size(Size(1, 1), spec.larger.enlarge, inputs)
-        if size.pixels > MAX_PIXELS:
-            raise InputError(f"{size} has more than the {MAX_PIXELS:,} pixels that are written")
+    check_enlargement(spec.larger, inputs, given=spec.params.size is not None)
 
 
 def paint_pictures(
@@ -141,19 +142,18 @@ def records_of(model: Model, spec: PaintSpec, inputs: Inputs) -> list[Record]:
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
     record = record_for(model, first, inputs)
-    area = inputs.area(first.size)
-    if spec.larger.enlarge > 1 or (area is not None and area.scale > 1):
-        record = record.but(enlarge=spec.larger.enlarge, upscaler=spec.larger.upscaler)
-    return [_with_seed(record, seed) for seed in range(first.seed, first.seed + spec.n)]
+    record = with_enlargement(record, spec.larger, inputs, given=spec.params.size is not None)
+    return [with_seed(record, seed) for seed in range(first.seed, first.seed + spec.n)]
 
 
 def _notes(model: Model, spec: PaintSpec, first: Record, inputs: Inputs) -> Iterator[Note]:
     """What a user should know before pictures are painted; ``first`` is the first of them."""
-    if "upscaler" in spec.larger.model_fields_set and first.upscaler is None:
-        text = "`upscaler` does nothing: the masked area is painted at all the pixels that it has"
-        yield Note(text, "note")
-    yield from notes_on(model, first.params)
-    yield from notes_on_inputs(inputs, first.params.size)
+    asked = first.params.but(prompt=spec.params.prompt, negative=spec.params.negative)
+    yield from notes_on(model, asked)
+    yield from notes_on_inputs(inputs, asked.size)
+    check(model, start_job(asked, inputs))  # before anything is said that is no note
+    yield from notes_on_preset(spec, preset=spec.preset)
+    yield from notes_on_enlargement(first, spec.larger, inputs)
 
 
 def paint_records(
@@ -169,11 +169,9 @@ def paint_records(
     batch_size = max(1, min(_BATCH, _BATCH_PIXELS // records[0].params.size.pixels))
     for found in paint_jobs(model, jobs, batch_size=batch_size):
         if isinstance(found, Painted):
-            record, picture = records[found.job], finished(found.image, inputs, upscaler)
-            if record.enlarge > 1:
-                height, width = (record.enlarge * side for side in picture.shape[:2])
-                picture = enlarge(picture, width, height, upscaler)
-            yield Picture(picture, record)
+            record = records[found.job]
+            picture = finished(found.image, inputs, upscaler)
+            yield Picture(enlarged(picture, record, upscaler), record)
         else:
             yield found
 
@@ -196,7 +194,9 @@ def check_target(
         check_folder(FOLDER)
         return
     size = spec.params.size or usual or Size(1, 1)
-    check_suffix(target, *_result_size(size, spec.larger.enlarge, inputs))
+    known = spec.params.size is not None or inputs.mask is not None or usual is None
+    times = spec.larger.times(size, given=known)
+    check_suffix(target, *result_size(size, times, inputs))
     check_file(target)
     keep_sources(spec.start, target, several=spec.n > 1)
 
@@ -234,25 +234,29 @@ def paint_to_files(
     target = chosen_output(target, usual, plan, overwrite=overwrite)
     yield from _notes(model, spec, records[0], inputs)
     found = paint_records(model, records, inputs)
-    yield from saved(found, target, several=spec.n > 1)
+    yield from saved(found, target, count=spec.n)
 
 
-def saved(found: Iterable[Event | Picture], target: Path, *, several: bool) -> Iterator[Event]:
-    """Events with every picture among them written to a file, and a sheet of several."""
-    pictures: list[Picture] = []
+def saved(found: Iterable[Event | Picture], target: Path, *, count: int) -> Iterator[Event]:
+    """Events with every picture among them written to a file, and a sheet of several.
+
+    Args:
+        count: How many there are.
+    """
+    several, shown = count > 1, list[tuple[Record, np.ndarray]]()
     for event in found:
         if not isinstance(event, Picture):
             yield event
             continue
-        pictures.append(event)
-        yield Saved(event.save(_numbered(target, event.record) if several else target))
+        record = event.record
+        shown.append((record, thumbnail(event.array, side_on_sheet(count))))
+        yield Saved(event.save(_numbered(target, record) if several else target))
     if several:
-        pictures.sort(key=lambda picture: picture.params.seed)
-        labels = [f"seed {picture.params.seed}" for picture in pictures]
-        small = [thumbnail(picture.array, SHEET_SIDE) for picture in pictures]
-        sheet = contact_sheet(small, labels=labels)
-        names = [_numbered(target, picture.record) for picture in pictures]
-        text = sheet_text(pictures[0].text, "a contact sheet", target.parent, names)
+        shown.sort(key=lambda each: each[0].params.seed)
+        records, small = zip(*shown, strict=True)
+        sheet = contact_sheet(small, labels=sheet_labels(records))
+        names = [_numbered(target, record) for record in records]
+        text = sheet_text(records[0].to_text(), "a contact sheet", target.parent, names)
         yield Saved(write_image(_sheet(target), sheet, text))
 
 
@@ -265,13 +269,20 @@ def _sheet(target: Path) -> Path:
     return target.with_stem(f"{target.stem}-sheet")
 
 
-def _result_size(size: Size, enlarge: int, inputs: Inputs) -> Size:
-    """The size of a picture's file."""
-    return Size(*(enlarge * side for side in inputs.result_size(size)))
+def sheet_labels(records: Sequence[Record]) -> list[str]:
+    """What stands below pictures on a sheet: the seed, and what was drawn where that differs."""
+    differ = len({record.params.prompt for record in records}) > 1
+    return [
+        f"seed {record.params.seed}" + (f": {record.params.prompt}" if differ else "")
+        for record in records
+    ]
 
 
-def _with_seed(record: Record, seed: int) -> Record:
-    return record.but(params=record.params.but(seed=seed))
+def with_seed(record: Record, seed: int) -> Record:
+    """A record of the same picture from another seed, with the choices that it draws."""
+    params = record.params
+    prompt, negative = drawn(params.prompt, seed), drawn(params.negative, seed, "negative")
+    return record.but(params=params.but(seed=seed, prompt=prompt, negative=negative))
 
 
 @repaints_kind("picture")
@@ -291,8 +302,8 @@ def paint_again(model: Model, record: Record) -> Generator[Event, None, np.ndarr
 def replay_picture(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
     """A painted picture again."""
     inputs = inputs_of(record)
-    check_suffix(request.target, *_result_size(record.params.size, record.enlarge, inputs))
+    check_suffix(request.target, *result_size(record.params.size, record.enlarge, inputs))
     told = verbatim(f"a picture of {record.params.prompt!r:.80}, seed {record.params.seed}")
     yield Note(told)
     found = paint_records(model, [record], inputs)
-    yield from saved(found, request.target, several=False)
+    yield from saved(found, request.target, count=1)

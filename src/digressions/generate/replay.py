@@ -225,6 +225,8 @@ def shown(source: Path) -> Iterator[Event]:
     for name, value in record.params.json_object().items():
         if value not in (None, ""):
             yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
+    if record.enlarge > 1:
+        yield Note(f"enlarged: {record.enlarge} times")
     for name in ("image", "mask", "palette", "regions", "upscaler"):
         if value := record.json_object()[name]:
             yield Note(verbatim(f"{name}: {value}"))

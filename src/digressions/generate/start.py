@@ -35,7 +35,14 @@ from ..prompts.scheduling import is_plain, parsed
 from .job import Job, job_of
 from .masked_area import MaskedArea
 from .metadata import Record, dtype_name
-from .params import GenerationParams, MaskFile, ResolvedParams, SourceFile, StartParams
+from .params import (
+    GenerationParams,
+    MaskFile,
+    ResolvedParams,
+    SourceFile,
+    StartParams,
+    check_fit,
+)
 
 _SOFTNESS = StartParams.model_fields["region_softness"].default
 
@@ -86,8 +93,7 @@ def read_inputs(start: StartParams) -> Inputs:
         raise InputError("`mask` needs an `image`, the picture to keep the rest of")
     if start.mask_alpha is not None and start.mask is None:
         raise InputError("`mask_alpha` is about a `mask`, and needs one")
-    if start.fit != "cover" and start.image is None:
-        raise InputError("`fit` is about a start picture, and needs an `image`")
+    check_fit(start.fit, start.image)
     if start.fit != "cover" and start.mask is not None:
         raise InputError("`fit` does nothing with a `mask`: the image stays whole, at its own size")
     if start.palette is not None and start.mask is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,12 @@ GROUND, INK = (24, 24, 27), (212, 212, 216)
 LINE = 20  # pixels that a line of a label takes
 LONGEST = 240  # pixels of a word, from which on it is broken
 _FONT = 13
-SHEET_SIDE = 1024
-"""Pixels of a picture's longer side on a sheet, at most: a sheet is for choosing."""
+_LARGEST, _LARGE, _SMALL = 4096, 1024, 64  # pixels of a sheet, and of the pictures on it
+
+
+def side_on_sheet(count: int) -> int:
+    """Pixels of a picture's longer side on a sheet of so many, at most: a sheet is for choosing."""
+    return min(_LARGE, max(_SMALL, _LARGEST // math.ceil(math.sqrt(count))))
 
 
 def contact_sheet(

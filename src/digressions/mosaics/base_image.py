@@ -11,12 +11,12 @@ import numpy as np
 from ..events import Event, Note, Progress, Saved, completed
 from ..generate.declare import Params
 from ..generate.job import check, job_of
-from ..generate.kinds import PaintedSize
+from ..generate.kinds import DEFAULT_SEED, PaintedSize
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
-from ..generate.params import GenerationParams
+from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.replay import ReplayRequest, replays_kind
-from ..generate.start import Inputs, inputs_of, record_for
+from ..generate.start import Inputs, inputs_of, record_for, resolve
 from ..geometry import Grid, Size
 from ..images import Fit
 from ..images.fitting import cut_note, padded
@@ -24,9 +24,23 @@ from ..images.image_files import check_suffix, cover, to_array, write_image
 from ..images.source_image import SourceImage
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
-from .mosaic_spec import base_params
+from .mosaic_spec import ToneName
+from .tone import Crowded, crowded, with_room
 
 KIND = "base image"
+
+
+def base_params(model: Model, params: GenerationParams) -> ResolvedParams:
+    """The parameters that a base image is painted by."""
+    own = GenerationParams(
+        prompt=params.prompt,
+        negative=params.negative,
+        seed=DEFAULT_SEED if params.seed is None else params.seed,
+        combine=params.combine,
+        timestep_spacing=params.timestep_spacing,
+        zero_snr=params.zero_snr,
+    )
+    return resolve(model, own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +51,13 @@ class BaseImage:
         record: How it is painted, of kind ``"picture"``; where it names an image, nothing is.
         start: The user's own picture, or ``None``.
         upscaler: What enlarges it to 8 pixels a cell.
+        tone: Whether it is then given room for cells.
     """
 
     record: Record
     start: SourceImage | None
     upscaler: str
+    tone: ToneName = "off"
 
     @property
     def image(self) -> np.ndarray | None:
@@ -70,20 +86,30 @@ class BaseImage:
         and the upscaler are not in it."""
         if self.record.image is not None:
             padded = {"fit": "pad"} if self.record.fit == "pad" else {}
-            return {"image": self.record.image.sha256} | padded
-        return {"params": self.record.params.json_object()}
+            return {"image": self.record.image.sha256, "tone": self.tone} | padded
+        return {"params": self.record.params.json_object(), "tone": self.tone}
 
     def record_at(self, size: Size) -> Record:
         """What a file of it remembers that is enlarged to a size."""
         return self.record.but(
-            kind=KIND, upscaler=self.upscaler, details={"enlarged": [size.width, size.height]}
+            kind=KIND,
+            upscaler=self.upscaler,
+            details={"enlarged": [size.width, size.height], "tone": self.tone},
         )
 
 
+class ToneParams(Params):
+    """What the record of whatever has a base image says of its tone."""
+
+    tone: ToneName
+
+
 class BaseDetails(Params):
-    """What a record of kind ``"base image"`` says besides: its size, once enlarged."""
+    """What a record of kind ``"base image"`` says besides: its size, once enlarged, and its
+    tone."""
 
     enlarged: PaintedSize
+    tone: ToneName = "off"
 
 
 def base_image_of(
@@ -92,6 +118,7 @@ def base_image_of(
     start: SourceImage | None,
     upscaler: str,
     fit: Fit = "cover",
+    tone: ToneName = "off",
 ) -> BaseImage:
     """The base image that is asked for.
 
@@ -101,9 +128,10 @@ def base_image_of(
         start: The user's own picture, or ``None``.
         upscaler: What enlarges it.
         fit: How the user's own picture comes to the grid's aspect.
+        tone: Whether it is given room for cells.
     """
     record = record_for(model, base_params(model, params), Inputs(image=start, fit=fit))
-    return BaseImage(record, start, upscaler)
+    return BaseImage(record, start, upscaler, tone)
 
 
 def check_base_image(model: Model, base: BaseImage) -> None:
@@ -144,7 +172,8 @@ def making_base_image(
 ) -> Generator[Progress, None, np.ndarray]:
     """Paints a base image, or takes the user's own, and brings it to exactly a size.
 
-    What is smaller is enlarged by the upscaler; what is larger is filtered down.
+    What is smaller is enlarged by the upscaler; what is larger is filtered down. Its tones are left
+    alone: see `toned`.
 
     Returns:
         ``(H, W, 3)`` uint8.
@@ -170,6 +199,13 @@ def make_base_image(model: Model, base: BaseImage, size: Size) -> np.ndarray:
     return completed(making_base_image(model, base, size))
 
 
+def toned(base: BaseImage, image: np.ndarray) -> tuple[np.ndarray, list[Note]]:
+    """What `making_base_image` made, with room for cells where that is wanted, and what to say."""
+    found = crowded(image) if base.tone == "auto" else Crowded(0.0, 0.0)
+    room = with_room(image, found)
+    return room, [] if room is image else [Note(str(found), "note")]
+
+
 def largest(width: int, height: int, aspect: float) -> tuple[int, int]:
     """The largest size of an aspect inside another."""
     if width / height > aspect:
@@ -187,6 +223,7 @@ def remembered_base_image(record: Record) -> BaseImage:
         record.but(kind="picture", upscaler=None, details={}),
         inputs_of(record).image,
         record.upscaler or "lanczos",
+        ToneParams.from_json_object({"tone": record.details.get("tone", "off")}).tone,
     )
 
 
@@ -198,5 +235,6 @@ def replay_base_image(request: ReplayRequest, model: Model, record: Record) -> I
     base = remembered_base_image(record)
     check_base_image(model, base)
     yield Note(f"the base image of a mosaic, {size} px")
-    image = yield from making_base_image(model, base, size)
+    image, notes = toned(base, (yield from making_base_image(model, base, size)))
+    yield from notes
     yield Saved(write_image(request.target, image, record.to_text()))

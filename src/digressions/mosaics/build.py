@@ -22,6 +22,7 @@ from ..files import slug
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.outputs import FOLDER
+from ..generate.presets import notes_on_preset, with_preset
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import Grid, Size
 from ..images import Fit
@@ -70,9 +71,10 @@ def build(
         OutputError: The folder belongs to something else, or cannot be written.
         ExecutorError: Workers cannot be had or keep dying; what they have painted is kept.
     """
+    options = with_preset(options or BuildParams(), spec.preset)
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
-    yield from notes_on(model, plan.mosaic.params, *other)
+    yield from notes_on(model, plan.mosaic.params, *plan.mosaic.prompts, *other)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
     wanted = spec.larger.upscaler if "upscaler" in spec.larger.model_fields_set else "lanczos"
     if wanted != "lanczos" and not _enlarges(plan):
@@ -84,6 +86,8 @@ def build(
     grid = plan.mosaic.grid
     mend = "`fit` contain or pad keeps all of it"
     yield from plan.base.notes(grid, f"a grid of {grid}", mend)
+    plan.check(model)  # before anything is said that is no note
+    yield from notes_on_preset(spec, options, preset=spec.preset)
     usual = FOLDER / slug(spec.params.prompt)
     place = folder_for(model, plan, usual) if folder is None else Path(folder)
     yield from make_mosaic(model, plan, place, options, executor)
@@ -127,9 +131,10 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     """
     grid = grid_over(spec.grid, start, spec.fit)
     mosaic = mosaic_of(
-        model, spec.params, spec.cells, grid, prompt=spec.cell_prompt, larger=spec.larger
+        model, spec.params, spec.cells, grid, prompts=spec.cell_prompt or (), larger=spec.larger
     )
-    base = base_image_of(model, spec.params, start, spec.larger.upscaler, spec.fit)
+    upscaler = spec.larger.upscaler
+    base = base_image_of(model, spec.params, start, upscaler, spec.fit, spec.tone)
     return MosaicPlan(mosaic, base, spec.sharing)
 
 

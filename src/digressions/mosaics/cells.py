@@ -16,8 +16,10 @@ Pictures are ``(B, 3, H, W)`` float32 in 0..1; bands are ``(B, 3, b, b)`` box me
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
+import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -29,15 +31,20 @@ from torch import Tensor
 from ..generate.batching import Painter
 from ..generate.job import Job, check
 from ..generate.kinds import MAX_SEED
+from ..generate.paint import batches
 from ..images.image_files import from_png
 from ..models.base import Model
-from .mosaic_spec import CELL_SIDE, Banded, Mosaic
+from ..prompts.choices import variants
+from ..prompts.scheduling import parsed
+from .fidelity import Banded
+from .mosaic_spec import CELL_SIDE, Mosaic
 from .store import Store
 
 DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half a grey level in
 STEEPEST = 7.0  # of |log gamma|
 TOLERANCE = 0.25 / 255
 SWEEPS = 24
+CHECKED = 16  # prompts that are tried before anything is painted
 
 
 class Corrected(NamedTuple):
@@ -150,7 +157,9 @@ def cell_seed(root: int, *path: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") & MAX_SEED
 
 
-def cells_of(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
+def cells_of(
+    base: Tensor, mosaic: Mosaic, cells: Sequence[int], seeds: Sequence[int] | None = None
+) -> Tensor:
     """Cells of a base image, each enlarged to a full picture.
 
     Bicubic, over the whole neighbourhood, so that a cell's gradient runs on into the next cell's.
@@ -159,11 +168,13 @@ def cells_of(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
         base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
         mosaic: Its grid and the side of its pictures.
         cells: Indices into the grid.
+        seeds: Theirs, to cut each where its picture is painted (see `place_of`) rather than where
+            it is shown.
 
     Returns:
         ``(len(cells), 3, side, side)`` float32 in 0..1.
     """
-    margin = 3  # what the bicubic kernel reaches
+    margin = 3 + math.ceil(mosaic.jitter * CELL_SIDE)  # the bicubic kernel reaches 3
     padded = F.pad(base[None], (margin,) * 4, mode="replicate")[0]
     patch = CELL_SIDE + 2 * margin
     cut = []
@@ -176,7 +187,9 @@ def cells_of(base: Tensor, mosaic: Mosaic, cells: Sequence[int]) -> Tensor:
         torch.stack(cut), (full, full), mode="bicubic", align_corners=False
     ).clamp(0, 1)
     inset = round(margin * scale)
-    return enlarged[..., inset : inset + mosaic.side, inset : inset + mosaic.side]
+    if seeds is None:
+        return enlarged[..., inset : inset + mosaic.side, inset : inset + mosaic.side]
+    return _windows(enlarged, inset, [place_of(mosaic, seed) for seed in seeds], mosaic.side)
 
 
 def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
@@ -187,9 +200,76 @@ def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
 
 def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
     """The job of one cell: its seed, and the cell enlarged, ``(3, side, side)`` in 0..1."""
-    return Job(
-        mosaic.params.but(seed=seed), image=image, anchor=mosaic.anchor, band=mosaic.band or 1
-    )
+    params = mosaic.params.but(seed=seed, prompt=mosaic.prompt_for(seed))
+    return Job(params, image=image, anchor=mosaic.anchor, band=mosaic.band or 1)
+
+
+def is_mirrored(mosaic: Mosaic, seed: int) -> bool:
+    """Whether the cell with a seed is painted mirrored."""
+    return random.Random(f"{seed}:mirror").random() < mosaic.mirror
+
+
+class Place(NamedTuple):
+    """How far to the right of its cell, and below it, a picture is painted, in its pixels."""
+
+    right: int
+    down: int
+
+
+def place_of(mosaic: Mosaic, seed: int) -> Place:
+    """Where the picture of the cell with a seed is painted."""
+    most, chance = _farthest(mosaic), random.Random(f"{seed}:place")
+    return Place(*(int(chance.random() * (2 * most + 1)) - most for _ in range(2)))
+
+
+def _farthest(mosaic: Mosaic) -> int:
+    return int(mosaic.jitter * mosaic.side)
+
+
+def _windows(images: Tensor, inset: int, places: Sequence[Place], side: int) -> Tensor:
+    """Of each picture the square of a side that lies off the inset by its place."""
+    cut = [
+        image[:, inset + down : inset + down + side, inset + right : inset + right + side]
+        for image, (right, down) in zip(images, places, strict=True)
+    ]
+    return torch.stack(cut)
+
+
+def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor) -> Tensor:
+    """Paints over enlarged cells, not corrected yet.
+
+    A cell that is mirrored is turned before it is painted and back after, so that what it shows
+    looks the other way and its colours stay where they are. A cell is painted off its place, and
+    then shown in it; what the painting lacks at two of its sides is reflected.
+
+    Args:
+        painter: Paints a batch.
+        mosaic: How cells are painted.
+        seeds: One a cell.
+        starts: The cells enlarged, as `cells_of` gives them for the seeds.
+
+    Returns:
+        ``(len(seeds), 3, side, side)`` float32 in 0..1.
+    """
+    mirrored = torch.tensor([is_mirrored(mosaic, seed) for seed in seeds])
+    jobs = [
+        cell_job(mosaic, seed, start)
+        for seed, start in zip(seeds, _turned(starts, mirrored), strict=True)
+    ]
+    painted = torch.empty_like(starts, device="cpu")
+    for alike in batches(jobs, len(jobs)):  # prompts of several kinds do not share a batch
+        painted[alike] = painter([jobs[index] for index in alike]).cpu()
+    painted = _turned(painted, mirrored)
+    most = _farthest(mosaic)
+    if not most:
+        return painted
+    back = [Place(-right, -down) for right, down in (place_of(mosaic, seed) for seed in seeds)]
+    return _windows(F.pad(painted, (most,) * 4, mode="reflect"), most, back, mosaic.side)
+
+
+def _turned(images: Tensor, mirrored: Tensor) -> Tensor:
+    """Pictures of which some are mirrored left to right."""
+    return torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(-1), images)
 
 
 def paint_over(
@@ -201,15 +281,13 @@ def paint_over(
         painter: Paints a batch.
         mosaic: How cells are painted.
         seeds: One a cell.
-        starts: The cells enlarged, as `cells_of` gives them.
+        starts: The cells enlarged, as `cells_of` gives them for the seeds.
         exact: Their own pixels, as `exact_cells` gives them.
 
     Returns:
         ``(len(seeds), 3, side, side)`` uint8.
     """
-    images = painter(
-        [cell_job(mosaic, seed, start) for seed, start in zip(seeds, starts, strict=True)]
-    )
+    images = paint_cells(painter, mosaic, seeds, starts)
     if mosaic.band:
         images = correct_band(images, band_of(exact, mosaic.band)).images
     return to_bytes(images)
@@ -218,7 +296,11 @@ def paint_over(
 def check_cells(model: Model, mosaic: Mosaic) -> None:
     """Raises what painting the cells would raise, without painting."""
     mosaic.check()
-    check(model, cell_job(mosaic, mosaic.params.seed, torch.zeros(3, mosaic.side, mosaic.side)))
+    job = cell_job(mosaic, mosaic.params.seed, torch.zeros(3, mosaic.side, mosaic.side))
+    texts = {str(each) for prompt in mosaic.prompts for each in variants(parsed(prompt))}
+    # Of a list of thousands, the longest: a model takes so many tokens.
+    for text in sorted(texts, key=len, reverse=True)[:CHECKED]:
+        check(model, dataclasses.replace(job, params=job.params.but(prompt=text)))
 
 
 def strips(store: Store, mosaic: Banded) -> Iterator[np.ndarray]:

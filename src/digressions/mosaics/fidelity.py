@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,8 +13,17 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..geometry import Size
-from .mosaic_spec import CELL_SIDE, Banded
+from ..geometry import Grid, Size
+from .mosaic_spec import CELL_SIDE, Band
+
+
+class Banded(Protocol):
+    """Any mosaic, of painted cells or of others: how its cells lie, and its band."""
+
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def band(self) -> Band: ...
 
 
 class Fidelity(NamedTuple):

@@ -15,14 +15,14 @@ import torch
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
 from ..errors import OutputError, verbatim
-from ..events import Preview, Progress
+from ..events import Note, Preview, Progress
 from ..files import check_folder
 from ..generate.batching import BatchSize
 from ..generate.metadata import Record
 from ..images.image_files import read_image, to_tensor, write_image
 from ..models.base import Model
 from .assembly import preview_path, single_path, write_whole
-from .base_image import BaseImage, check_base_image, making_base_image
+from .base_image import BaseImage, check_base_image, making_base_image, toned
 from .cells import cell_seed, check_cells, exact_cells, strips
 from .deep_zoom import check_single
 from .fidelity import Fidelity, Gauge
@@ -33,7 +33,7 @@ from .store import Store, check_same_job, free_folder, read_manifest, write_mani
 from .viewer_page import write_viewer
 
 KIND = "mosaic"
-FORMAT = 2  # of the folder
+FORMAT = 3  # of the folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +74,7 @@ class MosaicPlan:
             "mosaic": self.mosaic.json_object(),
             "sharing": self.sharing.json_object(),
             "cell_side": CELL_SIDE,
+            "tone": self.base.tone,
         }
         return self.base.record.but(kind=KIND, upscaler=self.base.upscaler, details=details)
 
@@ -117,7 +118,7 @@ class MosaicFolder:
         self.resumed = found is not None
         self.sizes = BatchSize(model.device)
 
-    def start(self) -> Generator[Progress | Preview, None, None]:
+    def start(self) -> Generator[Progress | Note | Preview, None, None]:
         """Claims the folder, and makes the base image unless it is there.
 
         Raises:
@@ -128,7 +129,9 @@ class MosaicFolder:
         self._store().close()
         if not self._base_path.exists():
             size = self.plan.mosaic.base_size
-            image = yield from making_base_image(self.model, self.plan.base, size)
+            made = yield from making_base_image(self.model, self.plan.base, size)
+            image, notes = toned(self.plan.base, made)
+            yield from notes
             write_image(self._base_path, image, self.plan.base.record_at(size).to_text())
         yield Preview(read_image(self._base_path), "base image")
 

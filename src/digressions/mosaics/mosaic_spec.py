@@ -3,7 +3,8 @@ Needs no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -22,17 +23,20 @@ from ..generate.kinds import (
     Share,
     Steps,
 )
-from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams, fit_option
+from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams, check_fit, fit_option
+from ..generate.presets import PresetName, PresetParams, preset_option
 from ..geometry import Grid, Size
 from ..images import UPSCALERS, Fit
+from ..prompts.choices import drawn
+from .cell_prompts import mixed_prompts, one_of
 
 if TYPE_CHECKING:
     from ..models.base import Model
 
-
 CELL_SIDE = 8  # pixels of the base image in a cell, as in a 512 px picture of 64 x 64 cells
 MAX_CELLS = 256  # across and down
 MAX_ENLARGE = 8
+MAX_JITTER = 0.25  # of a cell; farther, most of the thing would be outside
 MAX_CELL_SIDE = 4096  # pixels of a cell's picture
 BATCH_SIZE = 32  # pictures a worker paints at once, if nobody says; machines differ
 
@@ -44,17 +48,12 @@ def _no_truth(value: object) -> object:
     return value
 
 
+ToneName = Literal["auto", "off"]  # of a base image; see `mosaics.tone`
+
 Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
 """Values a cell and side in which a mosaic equals its base image; 0 for none."""
 
-
-class Banded(Protocol):
-    """Any mosaic, of painted cells or of others: how its cells lie, and its band."""
-
-    @property
-    def grid(self) -> Grid: ...
-    @property
-    def band(self) -> Band: ...
+Jitter = Annotated[float, Field(ge=0, le=MAX_JITTER)]  # in cells
 
 
 class CellGenerationParams(GenerationParams):
@@ -100,12 +99,25 @@ class CellParams(Params):
     anchor: Share = option(
         0.3, "0 to 1: how strongly each step is pulled to the cell's colours.", group="Cells"
     )
+    mirror: Share = option(
+        0.5,
+        "0 to 1: how many of the cells look the other way; each is painted over its mirrored cell "
+        "and mirrored back, so colours stay. 0 for none.",
+        group="Cells",
+    )
+    jitter: Jitter = option(
+        0.1,
+        f"0 to {MAX_JITTER:g}: how far from the middle of its cell a thing may stand, in cells.",
+        group="Cells",
+    )
 
 
 class CellEnlargeParams(EnlargeParams):
     """How the cells' pictures are enlarged: less than others, since a mosaic has many."""
 
-    enlarge: int = declared(EnlargeParams, "enlarge", le=MAX_ENLARGE)
+    enlarge: int = option(
+        1, "Enlarge each picture this many times.", group="Output", ge=1, le=MAX_ENLARGE
+    )
     upscaler: str = declared(
         EnlargeParams,
         "upscaler",
@@ -141,7 +153,7 @@ class SharingParams(Params):
             )
 
 
-class MosaicSpec(Params):
+class MosaicSpec(PresetParams):
     """What mosaic to make.
 
     ``params`` are those of the cells. The base image has the same prompt, negative prompt, seed,
@@ -157,8 +169,18 @@ class MosaicSpec(Params):
         form="picture",
     )
     fit: Fit = fit_option()
-    cell_prompt: PromptText | None = option(
-        None, "What the cells show.", group="Cells", default_from="the prompt"
+    tone: ToneName = option(
+        "auto",
+        "auto brings a base image with black or white cells to about 8-94 %, so that they show "
+        "something; off keeps it as it is.",
+        group="Start",
+    )
+    cell_prompt: list[PromptText] | None = option(
+        None,
+        "What the cells show. Repeat it to mix several over the cells, with shares such as "
+        "'a cat :3'.",
+        group="Cells",
+        default_from="the prompt",
     )
     grid: GridText = option(
         "64", "Cells across, or ACROSSxDOWN; one number is the longer side.", group="Cells"
@@ -166,6 +188,7 @@ class MosaicSpec(Params):
     cells: CellParams
     sharing: SharingParams
     larger: CellEnlargeParams
+    preset: PresetName | None = preset_option()
 
     def check(self) -> None:
         """Raises `InputError` for settings that are out of range, contradict each other or would do
@@ -210,8 +233,10 @@ class Mosaic(Params):
     Attributes:
         params: Of the cells; ``size`` is that of a cell's picture, a square. The seed is the root
             seed: each cell's own comes from it and the cell's place.
+        mix: Where the cells have several prompts: each and its share, which is more than 0.
+            ``params.prompt`` is the first of them.
         grid: Cells across and down.
-        band, anchor: See `CellParams`.
+        band, anchor, mirror, jitter: See `CellParams`.
         enlarge, upscaler: How many times each picture is enlarged after it is painted, by what.
     """
 
@@ -219,8 +244,11 @@ class Mosaic(Params):
     grid: CellGrid
     band: Band
     anchor: Share
+    mirror: Share = 0.0  # as in every file of earlier versions
+    jitter: Jitter = 0.0
     enlarge: int = Field(ge=1, le=MAX_ENLARGE)
     upscaler: str
+    mix: dict[str, Annotated[float, Field(gt=0)]] = Field({})
 
     @property
     def side(self) -> int:
@@ -237,6 +265,15 @@ class Mosaic(Params):
         """Of the base image that the cells are cut from."""
         return self.grid.size(CELL_SIDE)
 
+    @property
+    def prompts(self) -> list[str]:
+        """All prompts of the cells, the first one first."""
+        return list(self.mix) or [self.params.prompt]
+
+    def prompt_for(self, seed: int) -> str:
+        """The prompt of the cell with a seed, its choices drawn."""
+        return drawn(one_of(self.mix, seed) if self.mix else self.params.prompt, seed)
+
     def check(self) -> None:
         """Raises `InputError` for settings that no mosaic can have."""
         check_cell_params(self.params, self.band)
@@ -250,7 +287,7 @@ def mosaic_of(
     cells: CellParams,
     grid: Grid,
     *,
-    prompt: str | None = None,
+    prompts: Sequence[str] = (),
     larger: CellEnlargeParams | None = None,
 ) -> Mosaic:
     """A mosaic with the model's defaults where the user said nothing.
@@ -259,7 +296,7 @@ def mosaic_of(
         model: Paints it.
         params: Of the cells.
         cells, grid: Of the mosaic.
-        prompt: Of the cells, if it is not that of the base image.
+        prompts: Of the cells, with their shares, if it is not that of the base image.
         larger: How pictures are enlarged; not at all if not given.
     """
     check_cell_params(params, cells.band)
@@ -268,8 +305,9 @@ def mosaic_of(
     from ..generate.start import resolve  # with torch, which a help page does not need
 
     resolved = resolve(model, params, cells=True)
-    if prompt:
-        resolved = resolved.but(prompt=prompt)
+    mix = mixed_prompts(prompts)
+    if prompts:
+        resolved = resolved.but(prompt=next(iter(mix)) if mix else prompts[0])
     enlarge = 1 if larger is None else larger.enlarge
     upscaler = "lanczos" if larger is None or enlarge == 1 else larger.upscaler
     return Mosaic(
@@ -277,8 +315,11 @@ def mosaic_of(
         grid=grid,
         band=cells.band,
         anchor=cells.anchor,
+        mirror=cells.mirror,
+        jitter=cells.jitter,
         enlarge=enlarge,
         upscaler=upscaler,
+        mix=mix,
     )
 
 
@@ -297,12 +338,6 @@ def check_cell_params(params: GenerationParams, band: Band) -> None:
         raise InputError(f"`size` {side} is not a multiple of `band` {band}")
 
 
-def check_fit(fit: Fit, image: object) -> None:
-    """Raises `InputError` for a way to fit a picture where there is none."""
-    if fit != "cover" and image is None:
-        raise InputError("`fit` is about a start picture, and needs an `image`")
-
-
 def check_grid(grid: Grid) -> None:
     """Raises `InputError` for a grid of more cells than a mosaic can have."""
     if max(grid) > MAX_CELLS:
@@ -313,18 +348,3 @@ def _check_upscaler(name: str) -> None:
     from ..images.upscale import check_upscaler  # with torch, which a help page does not need
 
     check_upscaler(name)
-
-
-def base_params(model: Model, params: GenerationParams) -> ResolvedParams:
-    """The parameters that a base image is painted by."""
-    own = GenerationParams(
-        prompt=params.prompt,
-        negative=params.negative,
-        seed=DEFAULT_SEED if params.seed is None else params.seed,
-        combine=params.combine,
-        timestep_spacing=params.timestep_spacing,
-        zero_snr=params.zero_snr,
-    )
-    from ..generate.start import resolve
-
-    return resolve(model, own)

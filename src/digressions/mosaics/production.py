@@ -38,7 +38,7 @@ from ..images.image_files import to_array, to_png, to_tensor
 from ..images.upscale import Upscaler, enlarge, load_upscaler
 from ..models.base import Model
 from ..models.runtime import Stopwatch
-from .cells import band_of, cell_job, cell_seed, cells_of, correct_band, exact_cells, to_bytes
+from .cells import band_of, cell_seed, cells_of, correct_band, exact_cells, paint_cells, to_bytes
 from .mosaic_spec import BATCH_SIZE, Mosaic
 from .sharing import CellTask
 from .store import Store
@@ -135,12 +135,9 @@ class CellPainter:
         cells = [task.cell for task in tasks]
         root = self._mosaic.params.seed
         with self.clock.timing("cut"):
-            starts = cells_of(self._cut_from, self._mosaic, cells)
-            jobs = [
-                cell_job(self._mosaic, cell_seed(root, cell), start)
-                for cell, start in zip(cells, starts, strict=True)
-            ]
-        return self.painter(jobs)
+            seeds = [cell_seed(root, cell) for cell in cells]
+            starts = cells_of(self._cut_from, self._mosaic, cells, seeds)
+        return paint_cells(self.painter, self._mosaic, seeds, starts)
 
     def finish(self, tasks: Sequence[CellTask], images: Tensor) -> FinishedBatch:
         """Enlarges painted pictures, and makes them exact in the band wherever they are shown."""

@@ -15,7 +15,10 @@ from .parse import MOST, parse
 from .terms import ROUND, Ensemble, Piece, Pieces, Term, Weighted
 
 _NETWORK = re.compile(r"\s*<(?:lora|lyco|hypernet):([^<>:]+)(?::([^<>]*))?>", re.IGNORECASE)
-_MARK = re.compile(r"\\(?P<escaped>[\\()\[\]])|:\s*(?P<weight>[-+]?[.\d]+)\s*\)|(?P<mark>[()\[\]])")
+_MARK = re.compile(
+    r"\\(?P<escaped>[\\()\[\]{}])|:\s*(?P<weight>[-+]?[.\d]+)\s*\)|(?P<mark>[()\[\]])"
+)
+_CURLY = re.compile(r"\\?([{}])")
 _TERM_WEIGHT = re.compile(r":\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*$", re.ASCII)
 
 
@@ -40,6 +43,7 @@ def from_a1111(text: str) -> ForeignPrompt:
     end, one that closes nothing is text, and where brackets do not match there are no switches.
     """
     text, networks = _without_networks(text)
+    text = _CURLY.sub(r"\\\1", text)  # their choices were drawn before the file was written
     try:
         return ForeignPrompt(str(parse(text)) and text, networks)
     except PromptError:

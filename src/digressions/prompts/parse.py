@@ -12,8 +12,17 @@ The forms are those of A1111's web UI
     [a::0.4]          a, then nothing
     [a|b]             a and b take turns, a step each
 
+And of sd-dynamic-prompts (https://github.com/adieyal/sd-dynamic-prompts), drawn for each picture
+from its seed:
+
+    {a|b|c}           one of them
+    {3::a|b}          a three times as often as b
+    {2$$a|b|c}        two of them, with ", " between them; {1-2$$...} one or two
+    {2$$ and $$a|b|c} with " and " between them
+    __animals__       a line of the file wildcards/animals.txt (`prompts.wildcards` reads it)
+
 What stands in brackets may have brackets in it. A backslash takes the meaning from what follows:
-``\( \) \[ \] \: \| \@ \\ \AND``; before anything else it is a backslash.
+``\( \) \[ \] \{ \} \: \| \@ \$ \__ \\ \AND``; before anything else it is a backslash.
 
 As in A1111, what is not meant as syntax is read as syntax where it looks like it: "a car (1999)"
 gives 1999 more attention, "Tom AND Jerry" is two prompts, and "at 10:30" ends in a weight of 30.
@@ -30,10 +39,27 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..errors import PromptError
-from .terms import ROUND, Alternate, Ensemble, Piece, Pieces, Switch, Term, Weighted
+from .terms import (
+    ROUND,
+    SEPARATOR,
+    Alternate,
+    Choice,
+    Ensemble,
+    Option,
+    Piece,
+    Pieces,
+    Switch,
+    Term,
+    Weighted,
+    joined_texts,
+    stripped,
+)
+
+PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 DEEPEST = 50
 """How many brackets may stand in one another."""
@@ -42,11 +68,12 @@ MOST = 1000.0
 """How much a weight or an attention may be, either way: beyond it, networks only overflow."""
 
 TOKEN = re.compile(
-    r"\\(?P<escaped>AND\b|[\\()\[\]:|@])"
-    r"|(?P<special>[()\[\]:|@]|\bAND\b)"
-    r"|(?P<plain>(?:(?!\bAND\b)[^\\()\[\]:|@])+|\\)"
+    r"\\(?P<escaped>AND\b|__|[\\()\[\]{}:|@$])"
+    r"|(?P<special>[()\[\]{}:|@]|\bAND\b)"
+    r"|(?P<plain>(?:(?!\bAND\b)[^\\()\[\]{}:|@])+|\\)"
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+COUNT = re.compile(r"\s*(\d{1,4})(?:-(\d{1,4}))?\$\$(?:([^$]*)\$\$)?", re.ASCII)
 # What somebody must have meant as a number, so that a slip is an error and not a part of the text.
 NUMBERISH = re.compile(r"[-+.,\d]*\d[.%]?", re.ASCII)
 RANGISH = re.compile(r"[-+.,\d%\s]*\d[.%]?", re.ASCII)
@@ -99,14 +126,14 @@ def _group(tokens: list[Item], i: int, opener: Item | None, depth: int) -> tuple
     while i < len(tokens):
         token = tokens[i]
         i += 1
-        if token.mark in ("(", "["):
+        if token.mark in PAIRS:
             if depth == DEEPEST:
                 raise PromptError(f"more than {DEEPEST} brackets in one another", token.position)
             inner, i = _group(tokens, i, token, depth + 1)
-            piece = _round(inner) if token.mark == "(" else _square(inner)
+            piece = _READERS[token.mark](inner)
             items.append(Item(piece, "", token.position))
-        elif token.mark in (")", "]"):
-            if opener is None or opener.mark + token.mark not in ("()", "[]"):
+        elif token.mark in PAIRS.values():
+            if opener is None or PAIRS[opener.mark] != token.mark:
                 raise PromptError(_unopened(token, opener), token.position)
             return items, i
         else:
@@ -145,6 +172,40 @@ def _square(items: list[Item]) -> Piece:
     return Switch(_pieces(before), _pieces(after), int(when) if counted else when, counted)
 
 
+def _curly(items: list[Item]) -> Choice:
+    for item in items:
+        if item.mark == "AND":
+            message = r"AND does not count inside { }; give whole prompts outside, or type \AND"
+            raise PromptError(message, item.position)
+    low, high, separator = 1, 1, SEPARATOR
+    head = items[0] if items else None
+    if head is not None and isinstance(head.piece, str) and (found := COUNT.match(head.piece)):
+        low, high = int(found[1]), int(found[2] or found[1])
+        separator = SEPARATOR if found[3] is None or high == 1 else found[3]
+        items = [head._replace(piece=head.piece[found.end() :]), *items[1:]]
+    parts = _split(items, "|")
+    if not 1 <= low <= high <= len(parts) and head is not None:
+        message = f"{{2$$a|b|c}} takes 1 to all of its options, and here are {len(parts)}"
+        raise PromptError(message, head.position)
+    return Choice(tuple(map(_option, parts)), low, high, separator)
+
+
+def _option(items: list[Item]) -> Option:
+    """One of the options in ``{3::a|b}``."""
+    items = [item for item in items if item.piece != ""]
+    if [item.mark for item in items[:3]] == ["", ":", ":"] and isinstance(items[0].piece, str):
+        chance = items[0].piece.strip()
+        if NUMBER.fullmatch(chance):
+            if not 0 < float(chance) <= MOST:
+                message = rf"{chance} is out of range for a chance: more than 0, at most {MOST:g}"
+                raise PromptError(message, items[0].position)
+            return Option(float(chance), _pieces(items[3:]))
+    return Option(1.0, _pieces(items))
+
+
+_READERS: dict[str, Callable[[list[Item]], Piece]] = {"(": _round, "[": _square, "{": _curly}
+
+
 def _term(items: list[Item]) -> Term:
     term = Term(())
     given: set[str] = set()
@@ -158,7 +219,7 @@ def _term(items: list[Item]) -> Term:
                 start, stop = _range(items, end)
                 term = dataclasses.replace(term, start=start, end=stop)
             items = items[:end]
-    return dataclasses.replace(term, pieces=_stripped(_pieces(items)))
+    return dataclasses.replace(term, pieces=stripped(_pieces(items)))
 
 
 def _tail(items: list[Item], mark: str) -> int | None:
@@ -218,22 +279,7 @@ def _split(items: list[Item], mark: str) -> list[list[Item]]:
 
 def _pieces(items: list[Item]) -> Pieces:
     """Items as pieces: a mark that got no meaning is text, and neighbouring texts are one."""
-    found: list[Piece] = []
-    for item in items:
-        if isinstance(item.piece, str) and found and isinstance(found[-1], str):
-            found[-1] += item.piece
-        else:
-            found.append(item.piece)
-    return tuple(found)
-
-
-def _stripped(pieces: Pieces) -> Pieces:
-    ends = list(pieces)
-    if ends and isinstance(ends[0], str):
-        ends[0] = ends[0].lstrip()
-    if ends and isinstance(ends[-1], str):
-        ends[-1] = ends[-1].rstrip()
-    return tuple(piece for piece in ends if piece != "")
+    return joined_texts(item.piece for item in items)
 
 
 def _unopened(token: Item, opener: Item | None) -> str:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError, PromptError, verbatim
+from .choices import has_choices, variants
 from .parse import parse
 from .terms import Ensemble, Term, number
 from .vocabulary import SMALL, words_of
+from .wildcards import with_lists
 
 _PICTURES = {
     *("png", "jpg", "jpeg", "jfif", "webp", "tif", "tiff", "gif", "bmp", "avif", "heic", "heif"),
@@ -25,7 +27,7 @@ _WEIGHT = re.compile(r":\s*[-+.,\d]*\d\s*$", re.ASCII)
 
 
 def check_typed(text: str, field: str = "prompt", *, instead: str = "image") -> str:
-    """A prompt as it is, if somebody can have meant it as one.
+    """A prompt, if somebody can have meant it as one, with its lists of words in it.
 
     Args:
         text: As typed, in the prompt language.
@@ -33,11 +35,13 @@ def check_typed(text: str, field: str = "prompt", *, instead: str = "image") -> 
         instead: The parameter that takes a file, where a file is named.
 
     Raises:
-        PromptError: It is empty, cannot be read, or counts for nothing.
+        PromptError: It is empty, cannot be read, or counts for nothing; a list is not there.
         InputError: It names a file.
     """
     check_said(text, field)
     check_no_file(text, field, instead=instead)
+    text = with_lists(text, field)
+    _check_options(text, field)
     if (found := silent_weight(text)) is not None:
         raise PromptError(
             f'nothing would be painted: "{text[found:].strip()}" at the end is read as a weight of '
@@ -54,6 +58,21 @@ def check_said(text: str, field: str = "prompt") -> None:
     if not words_of(text):
         seen = "empty" if not text.strip() else f"{verbatim(ascii(text[:40]))} and no word"
         raise PromptError(f"{_called(field)} is {seen}: say what to paint", field=field)
+
+
+def _check_options(text: str, field: str) -> None:
+    """Raises `PromptError` where an option of a choice leaves a prompt without a word."""
+    ensemble = parse(text)
+    if not has_choices(ensemble):
+        return
+    for each in variants(ensemble):
+        empty = not words_of(str(each)) or not all(term.pieces for term in each.terms)
+        if empty:
+            raise PromptError(
+                f"{_called(field)} {verbatim(repr(text)):.80} has an option that leaves nothing to "
+                "paint",
+                field=field,
+            )
 
 
 def check_no_file(text: str, field: str = "prompt", *, instead: str = "image") -> None:

@@ -2,12 +2,12 @@
 
     Ensemble            "a giraffe AND a frog :0.7"
     └── Term            one prompt: pieces, weight, range of the steps
-        └── Piece       str | Weighted | Switch | Alternate, nested at will
+        └── Piece       str | Weighted | Switch | Alternate | Choice, nested at will
 
-`prompts.parse` builds these. Everything is immutable and can be compared, and ``str()`` writes
-what parses back to an equal structure. For that the pieces must be as `prompts.parse` leaves them:
-no empty text, no two texts side by side, no white space at the outer ends of a term, at least two
-options in an `Alternate`.
+`prompts.parse` builds these; a `Choice` is drawn (`prompts.choices`) before a prompt is asked for.
+Everything is immutable and can be compared, and ``str()`` writes what parses back to an equal
+structure. For that the pieces must be as `prompts.parse` leaves them: no empty text, no two texts
+side by side, no white space at the outer ends of a term, at least two options in an `Alternate`.
 
 A step is an integer ``0..steps-1``, 0 the noisiest.
 """
@@ -17,11 +17,12 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
-Piece: TypeAlias = "str | Weighted | Switch | Alternate"
+Piece: TypeAlias = "str | Weighted | Switch | Alternate | Choice"
 Pieces: TypeAlias = tuple[Piece, ...]
 
 ROUND = 1.1
@@ -89,6 +90,45 @@ class Alternate:
 
     def __str__(self) -> str:
         return f"[{'|'.join(_written(option, inside=True) for option in self.options)}]"
+
+
+class Option(NamedTuple):
+    """One of a `Choice`: how likely it is beside the others, and what it says."""
+
+    chance: float
+    pieces: Pieces
+
+
+SEPARATOR = ", "
+"""Between several that are chosen, unless another is given (sd-dynamic-prompts)."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``{a|b|c}``: one of the options, or several, drawn for each picture from its seed.
+
+    Attributes:
+        options: At least one.
+        low, high: How many different ones are taken, ``1 <= low <= high <= len(options)``.
+        separator: Between them; `SEPARATOR` where one is taken.
+    """
+
+    options: tuple[Option, ...]
+    low: int = 1
+    high: int = 1
+    separator: str = SEPARATOR
+
+    def __str__(self) -> str:
+        count = ""
+        if self.high > 1:
+            own = "" if self.separator == SEPARATOR else f"{self.separator}$$"
+            count = f"{self.low}$$" if self.low == self.high else f"{self.low}-{self.high}$$"
+            count += own
+        options = (
+            f"{'' if chance == 1 else f'{number(chance)}::'}{_written(pieces, inside=True)}"
+            for chance, pieces in self.options
+        )
+        return f"{{{count}{'|'.join(options)}}}"
 
 
 @dataclass(frozen=True)
@@ -172,6 +212,8 @@ def _segments(pieces: Pieces, step: int, steps: int, attention: float) -> list[S
             first = piece.when if piece.counted else _passed(piece.when, steps)
             chosen = piece.before if step < first else piece.after
             found += _segments(chosen, step, steps, attention)
+        elif isinstance(piece, Choice):
+            raise TypeError("a choice is drawn before a prompt is asked for: see prompts.choices")
         else:
             option = piece.options[step % len(piece.options)]
             found += _segments(option, step, steps, attention)
@@ -188,6 +230,8 @@ def _joined(segments: list[Segment]) -> Plain:
 def _changes(piece: Piece) -> bool:
     if isinstance(piece, Weighted):
         return any(map(_changes, piece.pieces))
+    if isinstance(piece, Choice):
+        return any(_changes(each) for option in piece.options for each in option.pieces)
     return not isinstance(piece, str)
 
 
@@ -199,5 +243,30 @@ def _written(pieces: Pieces, inside: bool) -> str:
 def _escaped(text: str, inside: bool) -> str:
     # Outside brackets a colon or @ means something only before a number, and | nothing: a prompt
     # without special syntax comes back as it was typed.
-    special = r"[\\()\[\]:|]" if inside else r"[\\()\[\]]|[:@](?=\s*[-+.,\d])|\bAND\b"
+    special = (
+        r"[\\()\[\]{}:|]|\$(?=\$)|__(?=\w)|\bAND\b"
+        if inside
+        else r"[\\()\[\]{}]|[:@](?=\s*[-+.,\d])|\bAND\b|__(?=\w)"
+    )
     return re.sub(special, lambda found: "\\" + found[0], text)
+
+
+def joined_texts(pieces: Iterable[Piece]) -> Pieces:
+    """Pieces in which neighbouring texts are one."""
+    found: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, str) and found and isinstance(found[-1], str):
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return tuple(found)
+
+
+def stripped(pieces: Pieces) -> Pieces:
+    """Pieces of a term without white space at its ends."""
+    ends = list(pieces)
+    if ends and isinstance(ends[0], str):
+        ends[0] = ends[0].lstrip()
+    if ends and isinstance(ends[-1], str):
+        ends[-1] = ends[-1].rstrip()
+    return tuple(piece for piece in ends if piece != "")

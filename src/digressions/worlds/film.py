@@ -18,13 +18,14 @@ from ..generate.declare import Params
 from ..generate.kinds import PictureSize
 from ..generate.metadata import Record
 from ..generate.outputs import FOLDER, chosen_frames, chosen_output
+from ..generate.presets import notes_on_preset
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import CellPath, Size
 from ..images.source_image import SourceImage
 from ..images.video import check_video, uneven_rate, write_video
 from ..models.base import Model
 from ..mosaics.base_image import remembered_base_image
-from ..mosaics.mosaic_spec import Mosaic
+from ..mosaics.mosaic_spec import Mosaic, ToneName
 from ..pace import paced
 from .bank import FiniteWorld, growing_bank
 from .cache import Cache
@@ -155,6 +156,8 @@ def make_film(
     )
     choose = partial(_chosen, target, _usual(spec), overwrite=overwrite)
     yield from notes_on_world(model, plan.world)
+    manifest_of(model, plan.world)  # raises before anything is said that is no note
+    yield from notes_on_preset(spec, preset=spec.preset)
     work = _filming(model, plan, choose, spec.cache, spec.batch, executor)
     yield from work if executor is None else with_notes(executor, work)
 
@@ -176,6 +179,7 @@ def _filming(
         world = open_world(
             model, plan.world, pictures, batch_size=batch.batch_size, executor=executor
         )
+        yield from world.notes
         if plan.reuse is not None:
             world = FiniteWorld(world, (yield from growing_bank(world, plan.reuse)))
         loop = choose_loop(world, plan.levels, plan.path)
@@ -240,6 +244,7 @@ class FilmDetails(Params):
     Attributes:
         cells: How the other pictures are painted.
         deeper: Prompts of depth 2, 3, ...
+        tone: Of the root; see `mosaics.base_image.BaseImage`.
         reuse: As of a `FilmPlan`.
         loop: Where falls into.
         size, fps, count: Of its frames.
@@ -248,6 +253,7 @@ class FilmDetails(Params):
 
     cells: Mosaic
     deeper: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+    tone: ToneName = "off"
     reuse: BankSize | None
     loop: Annotated[tuple[int, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
     size: PictureSize
@@ -261,6 +267,7 @@ def film_record(plan: FilmPlan, loop: CellPath, reuse: int | None) -> Record:
     details = FilmDetails(
         cells=plan.world.cells,
         deeper=plan.world.deeper,
+        tone=plan.world.base.tone,
         reuse=reuse,
         loop=loop,
         size=plan.size,

@@ -23,6 +23,7 @@ from ..mosaics.base_image import (
     check_base_image,
     make_base_image,
     notes_on_base_image,
+    toned,
 )
 from ..mosaics.cells import check_cells
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic, mosaic_of
@@ -81,16 +82,16 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
         InputError, ImageError: As `read_start`; or the model cannot paint it.
     """
     start = read_start(spec) if start is None else start
-    first, *deeper = spec.cell_prompt or [spec.params.prompt]
-    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompt=first)
-    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit)
-    notes = notes_on_base_image(base, spec.params, cell_prompts=spec.cell_prompt is not None)
+    prompts, deeper = spec.cell_prompt or (), spec.deeper_prompt or ()
+    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompts=prompts)
+    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit, spec.tone)
+    notes = notes_on_base_image(base, spec.params, cell_prompts=bool(prompts))
     return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
 
 
 def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     """What a user should know about parameters that will not do what they seem to."""
-    prompts = world.base.record.params.prompt, *world.deeper
+    prompts = *world.cells.prompts, world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
     yield from world.notes
     mend = "`fit` pad keeps all of it"
@@ -126,7 +127,7 @@ def open_world(
     batch_size: int = BATCH_SIZE,
     executor: Executor[Model] | None = None,
 ) -> World:
-    """A world, open; makes its root unless the cache has it.
+    """A world, open; makes its root unless the cache has it. Its ``notes`` are to be said.
 
     Args:
         model: Paints the root.
@@ -146,7 +147,7 @@ def open_world(
     def make(keys: list[str]) -> Mapping[str, bytes]:
         return {key: to_png(make_base_image(model, base, world.cells.base_size)) for key in keys}
 
-    root = from_png(cache.obtain([key], make)[key], cache.path)
+    root, notes = toned(base, from_png(cache.obtain([key], make)[key], cache.path))
     if executor is None:
         painter: Painter = painter_of(model)
     else:
@@ -154,4 +155,6 @@ def open_world(
         painter = distributed_painter(executor, batch_size)
         batch_size *= executor.wanted  # asked for at once, so that all have something to do
     upscaler = load_upscaler(base.upscaler)
-    return World(manifest, root, painter, upscaler, cache, batch_size=batch_size)
+    opened = World(manifest, root, painter, upscaler, cache, batch_size=batch_size)
+    opened.notes = tuple(notes)
+    return opened

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..errors import DigressionsError, MissingExtraError
 from ..events import Event, Note
+from ..generate.presets import notes_on_preset
 from ..images.source_image import SourceImage
 from ..models.base import Model
 from .bank import FiniteWorld, growing_bank
@@ -167,6 +168,7 @@ def _prepared(
     world = resolve_world(model, spec.world, start)
     manifest = manifest_of(model, world)
     yield from notes_on_world(model, world)
+    yield from notes_on_preset(spec, preset=spec.preset)
 
     @contextmanager
     def endless() -> Iterator[World]:
@@ -175,6 +177,7 @@ def _prepared(
 
     bank, reuse = None, spec.bank.reuse
     with endless() as first:  # the root is painted before anybody comes, and errors are seen
+        yield from first.notes
         if reuse is not None:
             bank = yield from growing_bank(first, reuse)
 

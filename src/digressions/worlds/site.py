@@ -30,6 +30,7 @@ from ..errors import InputError
 from ..events import Estimate, Event, Saved, completed, in_bytes, tracked
 from ..files import check_folder, slug, workshop, writing
 from ..generate.outputs import FOLDER
+from ..generate.presets import notes_on_preset
 from ..images.image_files import to_webp
 from ..images.source_image import SourceImage
 from ..images.xmp import XMP, SourceType, marked
@@ -273,6 +274,7 @@ def export_site(
         target = free_folder(FOLDER / f"{slug(prompt)}-site", KIND, job)
     site = Site(Path(target), prompt, manifest, spec.reuse, most_bytes, kind=kind)
     yield from notes_on_world(model, world)
+    yield from notes_on_preset(spec, preset=spec.preset)
     work = _exporting(model, world, site, spec, executor)
     yield from work if executor is None else with_notes(executor, work)
 
@@ -288,6 +290,7 @@ def _exporting(
         endless = open_world(
             model, world, pictures, batch_size=spec.batch.batch_size, executor=executor
         )
+        yield from endless.notes
         size = site.expected(endless)
         yield Estimate(
             f"{site.count:,} pictures to paint and enlarge, which fill the "

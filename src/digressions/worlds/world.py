@@ -32,6 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError, in_words
+from ..events import Note
 from ..generate.batching import Painter
 from ..generate.kinds import check_model
 from ..geometry import CellPath
@@ -57,7 +58,10 @@ class World:
         manifest: What it is.
         cache: Keeps its pictures.
         batch_size: Pictures painted at once, at most.
+        notes: What a user should know about its root.
     """
+
+    notes: tuple[Note, ...] = ()
 
     def __init__(
         self,
@@ -136,7 +140,10 @@ class World:
             warnings.warn(in_words(note.text, lambda name: name), stacklevel=2)
         opened = Cache(where.cache, where.limit)
         try:
-            return open_world(model, world, opened, batch_size=batch_size)
+            made = open_world(model, world, opened, batch_size=batch_size)
+            for note in made.notes:
+                warnings.warn(in_words(note.text, lambda name: name), stacklevel=2)
+            return made
         except BaseException:
             opened.close()
             raise
@@ -287,11 +294,12 @@ class World:
         mosaic = self.manifest.cells_at(len(paths[0]))
         starts, exact = [], []
         for parent, group in itertools.groupby(paths, key=lambda path: path[:-1]):
-            cells = [path[-1] for path in group]
+            here = list(group)
+            cells = [path[-1] for path in here]
             # One that was found and is evicted by now: its parent's canvas is not at hand.
             held = canvases[parent] if parent in canvases else self._canvas(parent)
             canvas = to_tensor(held)
-            starts.append(cells_of(canvas, mosaic, cells))
+            starts.append(cells_of(canvas, mosaic, cells, self._seeds(here)))
             exact.append(exact_cells(canvas, mosaic, cells))
         pixels = torch.cat(exact)
         painted = self._paint_over(mosaic, paths, torch.cat(starts), pixels)
@@ -305,8 +313,10 @@ class World:
         self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor
     ) -> Tensor:
         """Pictures of some paths, exact in the band: ``(B, 3, side, side)`` uint8."""
-        seeds = [cell_seed(mosaic.params.seed, *path) for path in paths]
-        return paint_over(self._painter, mosaic, seeds, starts, exact)
+        return paint_over(self._painter, mosaic, self._seeds(paths), starts, exact)
+
+    def _seeds(self, paths: Iterable[CellPath]) -> list[int]:
+        return [cell_seed(self.manifest.cells.params.seed, *path) for path in paths]
 
     def _enlarge(self, picture: np.ndarray, paths: Sequence[CellPath]) -> list[np.ndarray]:
         (path,) = paths

@@ -17,7 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ..errors import InputError, verbatim
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import FilePath, GridText, PictureInput, PictureSize, PromptText
-from ..generate.params import upscaler_option
+from ..generate.params import check_fit, upscaler_option
+from ..generate.presets import PresetName, PresetParams, preset_option
 from ..geometry import CellPath, Grid, Size
 from ..images import Fit
 from ..mosaics.mosaic_spec import (
@@ -27,8 +28,8 @@ from ..mosaics.mosaic_spec import (
     CellParams,
     Mosaic,
     MosaicSpec,
+    ToneName,
     check_cell_params,
-    check_fit,
     check_grid,
 )
 
@@ -79,13 +80,15 @@ class WorldSpec(Params):
         help="How an image comes to a square, which every picture of a world is. cover: cut off "
         "what sticks out; pad: keep all of the image, with the colours of its edges around it.",
     )
+    tone: ToneName = declared(MosaicSpec, "tone")
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
-    cell_prompt: list[PromptText] | None = option(
+    cell_prompt: list[PromptText] | None = declared(MosaicSpec, "cell_prompt")
+    deeper_prompt: list[PromptText] | None = option(
         None,
-        "What the cells show. Repeat it for each next depth; after the last, the first comes "
-        "again.",
+        "What the cells of the next depth show. Repeat it for each next one; after the last, "
+        "`cell_prompt` comes again.",
         group="Cells",
-        default_from="the prompt",
+        default_from="the same at every depth",
     )
     cells: CellParams
     upscaler: str = upscaler_option(group="Cells")
@@ -175,7 +178,7 @@ class BatchParams(Params):
     )
 
 
-class FilmSpec(Params):
+class FilmSpec(PresetParams):
     """A film that falls into a world and comes out where it began."""
 
     world: WorldSpec
@@ -207,6 +210,7 @@ class FilmSpec(Params):
         default_from="no limit",
         gt=0,
     )
+    preset: PresetName | None = preset_option()
 
     @property
     def first_cells(self) -> CellPath:
@@ -225,7 +229,7 @@ class FilmSpec(Params):
         check_way(self.first_cells, self.levels, self.world.cell_grid)
 
 
-class SiteSpec(Params):
+class SiteSpec(PresetParams):
     """A finite world as a folder for any web server."""
 
     world: WorldSpec
@@ -240,17 +244,19 @@ class SiteSpec(Params):
         group="Output",
         gt=0,
     )
+    preset: PresetName | None = preset_option()
 
 
-class ScreensaverSpec(Params):
+class ScreensaverSpec(PresetParams):
     """A flight through a world on the whole screen."""
 
     world: WorldSpec
     bank: BankParams
     cache: CacheParams
+    preset: PresetName | None = preset_option()
 
 
-class ServeSpec(Params):
+class ServeSpec(PresetParams):
     """A page on which one flies into a world, and who may open it."""
 
     world: WorldSpec
@@ -268,9 +274,10 @@ class ServeSpec(Params):
         group="Page",
         default_from="localhost alone",
     )
+    preset: PresetName | None = preset_option()
 
 
-FORMAT = 1  # of worlds; another one means other pictures
+FORMAT = 2  # of worlds; another one means other pictures
 
 
 class Manifest(Params):
@@ -303,9 +310,11 @@ class Manifest(Params):
 
     def cells_at(self, depth: int) -> Mosaic:
         """How the pictures of a depth, 1 or more, are painted."""
-        prompts = (self.cells.params.prompt, *self.deeper)
-        prompt = prompts[(depth - 1) % len(prompts)]
-        return self.cells.but(params=self.cells.params.but(prompt=prompt))
+        place = (depth - 1) % (len(self.deeper) + 1)
+        if place == 0:
+            return self.cells
+        params = self.cells.params.but(prompt=self.deeper[place - 1])
+        return self.cells.but(params=params, mix={})
 
     def json_object(self) -> dict[str, Any]:
         """As JSON has it, with the format."""
