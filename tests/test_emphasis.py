@@ -32,7 +32,12 @@ def words(model: Model, prompt: str) -> dict[str, float]:
 
 def test_every_token_gets_the_weight_of_its_word(bundled: Model) -> None:
     found = words(bundled, "photo of (a frog:1.5), photo")
-    assert found == {"photo": 1, "of": 1, "a": 1.5, "frog": 1.5, ",": 1}
+    assert found == {
+        "photo": 1,
+        "of": 1,
+        "a": 1.5,
+        "frog": 1.5,
+    }  # the bundled tokenizer drops commas
 
 
 def test_a_word_with_two_weights_has_that_of_its_start() -> None:

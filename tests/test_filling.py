@@ -450,7 +450,7 @@ def test_words_that_the_model_was_not_taught_are_said(bundled: Model, wall: np.n
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"room": 1.0, "corners": ["0,0", "639,0", "639,20", "0,20"]}, "does not fit"),
+        ({"room": 1.0, "corners": ["0,0", "639,0", "639,4", "0,4"]}, "does not fit"),
         ({"prompts": "a (fox"}, "never closed"),
         ({"seed": 2**63 - 5}, "leaves no room"),
         ({"refine": "a [fox"}, "never closed"),

@@ -155,7 +155,7 @@ def test_the_use_case_paints_with_its_defaults(model: LinearFlow, tmp_path: Path
     mask[8:24, 8:24] = 255
     image = (photo().permute(1, 2, 0).numpy() * 255).astype(np.uint8)
     for start in ({}, {"image": image}, {"image": image, "mask": mask}):
-        spec = PaintSpec.of(prompt=PROMPT, seed=SEED, **start)
+        spec = PaintSpec.of(prompt=PROMPT, seed=SEED, enlarge=1, **start)
         (picture,) = [e for e in paint_pictures(model, spec) if isinstance(e, Picture)]
         assert picture.array.shape == (SIDE, SIDE, 3)
         assert (picture.params.steps, picture.params.guidance) == (8, 2.5)

@@ -443,4 +443,5 @@ def test_ctrl_c_keeps_what_is_done() -> None:
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert "what is done is kept in out/me: the same command goes on" in err
+    assert "stopped; what is done is kept" in err
+    assert "the same command goes on" in err
