@@ -58,11 +58,9 @@ def restored(packed: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, value in packed.items():
         if name.endswith("/scale"):
             continue
-        if value.is_floating_point():
-            value = value.float()
-        if scale := [packed[f"{name}/scale"]] if f"{name}/scale" in packed else []:
-            value = value.float() * scale[0].view(-1, *[1] * (value.dim() - 1))
-        state[name] = value
+        if (scale := packed.get(f"{name}/scale")) is not None:
+            value = value.float() * scale.view(-1, *[1] * (value.dim() - 1))
+        state[name] = value.float() if value.is_floating_point() else value
     return state
 
 
@@ -149,20 +147,16 @@ def hand_back(models: nn.ModuleDict, out: Path, name: str) -> None:
         save_file(part, out / f"{name}-{i}.safetensors")
 
 
-class Borrowed(diffusion.Trainer):
+class HandsBack(diffusion.Trainer):
     """A `Trainer` that hands back what it has at every checkpoint."""
 
     def save(self, path: Path) -> None:
         super().save(path)
-        hand_back(self.average, self.args.back, "guided")
-
-
-class BorrowedDistiller(distil.Distiller):
-    """A `Distiller` that hands back what it has at every checkpoint."""
-
-    def save(self, path: Path) -> None:
-        super().save(path)
         hand_back(self.average, self.args.back, self.args.name)
+
+
+class DistillerThatHandsBack(HandsBack, distil.Distiller):
+    """A `Distiller` that does so."""
 
 
 def arguments_for(known: argparse.ArgumentParser, args: argparse.Namespace, out: str, **chosen):
@@ -187,7 +181,8 @@ def train(args: argparse.Namespace) -> None:
     told = arguments_for(
         diffusion.parser("train"), args, "unet", lr=1e-3, start=args.work / "start", **LARGE
     )
-    diffusion.run(Borrowed, told)
+    told.name = "guided"
+    diffusion.run(HandsBack, told)
     keep_sheet(told.out, args.out, "guided")
 
 
@@ -230,7 +225,7 @@ def distilled(args: argparse.Namespace) -> None:
         **LARGE | {"batch": 512},
     )
     told.name = "distilled"
-    diffusion.run(BorrowedDistiller, told)
+    diffusion.run(DistillerThatHandsBack, told)
     keep_sheet(told.out, args.out, "distilled")
 
 
