@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -21,6 +22,7 @@ from digressions.worlds.serving import kiosk
 from .conftest import Ran, heed_interrupts
 
 PROGRAM = "from digressions.cli.app import main; main()"
+SIZE = 128  # of the bundled model's pictures, in pixels
 
 
 @pytest.mark.parametrize(
@@ -53,21 +55,38 @@ def test_a_package_that_is_missing_is_named(
     assert "pip install 'digressions[serve]'" in ran.err
 
 
-def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
-    arguments = ["serve", "frog", "--port", "0", "--grid", "4", "--upscaler", "lanczos"]
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments, "--device", "cpu"],
+@contextlib.contextmanager
+def serving(folder: Path, *options: object) -> Iterator[subprocess.Popen[str]]:
+    """`digress serve` of a small world as a process of its own; gone afterwards."""
+    arguments = ["serve", "frog", "--port", 0, "--grid", 4, "--upscaler", "lanczos", *options]
+    running = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments), "--device", "cpu"],
         stdout=subprocess.PIPE,
-        cwd=tmp_path,
+        cwd=folder,
         text=True,
-    ) as running:
-        assert running.stdout is not None
-        found = re.match(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
-        assert found
-        with urlopen(f"{found[0]}pictures/5?cells=6,7", timeout=120) as answer:
-            assert Image.open(io.BytesIO(answer.read())).size == (64, 128)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 0
+        preexec_fn=heed_interrupts,
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def served_and_stopped(running: subprocess.Popen[str], picture: str) -> None:
+    """Two cells of a picture are painted at the model's size; Ctrl-C then ends the server."""
+    assert running.stdout is not None
+    found = re.match(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
+    assert found
+    with urlopen(f"{found[0]}pictures/{picture}?cells=6,7", timeout=120) as answer:
+        assert Image.open(io.BytesIO(answer.read())).size == (SIZE, 2 * SIZE)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(30) == 0
+
+
+def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        served_and_stopped(running, "5")
     assert (tmp_path / "out" / "worlds.sqlite").exists()
 
 
@@ -119,20 +138,7 @@ def test_a_browser_that_fails_is_one_line(
 
 
 def test_a_finite_world_is_served(tmp_path: Path) -> None:
-    arguments = ["serve", "frog", "--port", "0", "--grid", "4", "--upscaler", "lanczos"]
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments, "--reuse", "5", "--device", "cpu"],
-        stdout=subprocess.PIPE,
-        cwd=tmp_path,
-        text=True,
-        preexec_fn=heed_interrupts,
-    ) as running:
+    with serving(tmp_path, "--reuse", 5) as running:
         assert running.stdout is not None
         assert running.stdout.readline().startswith("5 pictures cover")
-        found = re.match(r"http://127\.0\.0\.1:\d+/", running.stdout.readline())
-        assert found
-        deep = "/".join(["5"] * 30)
-        with urlopen(f"{found[0]}pictures/{deep}?cells=6,7", timeout=120) as answer:
-            assert Image.open(io.BytesIO(answer.read())).size == (64, 128)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 0
+        served_and_stopped(running, "/".join(["5"] * 30))

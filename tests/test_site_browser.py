@@ -95,16 +95,18 @@ def home(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as server:
-        end = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/"
-        server.terminate()
+        try:
+            end = time.monotonic() + 20
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < end
+                    time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
 
 
 def test_in_by_wheel_to_depth_six_and_back_by_link(chromium: Any, home: str) -> None:
