@@ -29,6 +29,8 @@ from digressions.models.openvino_networks import Converted, Step
 from digressions.models.runtime import DTYPES, dtype_for
 from digressions.models.stable_diffusion import StableDiffusion
 
+LAYOUTS = {"first": torch.contiguous_format, "last": torch.channels_last}
+
 
 @dataclass
 class Way:
@@ -50,10 +52,10 @@ class Way:
 def way(name: str, model: StableDiffusion, batch: int, **options: Any) -> Way:
     """The networks of a model, copied and set up as ``options`` say."""
     dtype = options.get("dtype", torch.float32)
-    layout = torch.channels_last if options.get("last", True) else torch.contiguous_format
+    layouts = [LAYOUTS[each] for each in options.get("layouts", ("last", "last"))]
     unet, vae = (
         torch.nn.Module.to(copy.deepcopy(network), dtype=dtype, memory_format=layout)
-        for network in (model.unet, model.autoencoder.vae)
+        for network, layout in zip((model.unet, model.autoencoder.vae), layouts, strict=True)
     )
     unet.set_attn_processor(AttnProcessor2_0() if options.get("fused", True) else AttnProcessor())
     if options.get("openvino"):
@@ -62,12 +64,12 @@ def way(name: str, model: StableDiffusion, batch: int, **options: Any) -> Way:
         unet.compile()
         vae.decoder.compile()
     latents, t, text = inputs(model, batch, dtype)
-    latents = latents.contiguous(memory_format=layout)
+    noisy, clean = (latents.contiguous(memory_format=layout) for layout in layouts)
 
     @torch.inference_mode()
     def run() -> None:
-        unet(latents, t, encoder_hidden_states=text)
-        vae.decode(latents)
+        unet(noisy, t, encoder_hidden_states=text)
+        vae.decode(clean)
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
 
@@ -100,12 +102,16 @@ def _by_openvino(name: str, model: StableDiffusion, batch: int, unet: Any, vae: 
 def ways(model: StableDiffusion, batch: int, compiled: bool, openvino: bool) -> list[Way]:
     """All of them; the best dtype compiled, and by OpenVINO, where that is asked for."""
     found = [
-        way("float32, channels first", model, batch, last=False),
+        way("float32, channels first", model, batch, layouts=("first", "first")),
         way("float32, channels last", model, batch),
         way("float32, channels last, attention not fused", model, batch, fused=False),
     ]
     for name in ("bfloat16", "float16"):
         found.append(way(f"{name}, channels last", model, batch, dtype=DTYPES[name]))
+    both = {"dtype": torch.bfloat16, "layouts": ("first", "last")}
+    found.append(
+        way("bfloat16, channels first in the denoiser, last in the decoder", model, batch, **both)
+    )
     chosen = dtype_for(None, model.device)
     name = str(chosen).removeprefix("torch.")
     if openvino:

@@ -16,7 +16,7 @@ TRAINING = Path(__file__).parents[1] / "training"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
 MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
 MODULES += ("artsets", "pipeline", "concepts", "recogniser", "sharpen", "latents", "checkpoints")
-MODULES += ("subset", "grow", "gpu", "dataset", "blind")
+MODULES += ("subset", "grow", "gpu", "dataset", "blind", "slim", "trials")
 
 
 @pytest.fixture(scope="module")

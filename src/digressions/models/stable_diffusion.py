@@ -164,9 +164,12 @@ def load_stable_diffusion(
     scheduler = checkpoint.config("scheduler", "scheduler_config.json")
     check_scheduler(scheduler, checkpoint.folder / "scheduler" / "scheduler_config.json")
     schedule = schedule_of(scheduler)
-    # Convolutions are faster with the channels last, in float32 on a plain CPU as well.
+    # Convolutions are faster with the channels last, in float32 on a plain CPU as well; but a
+    # CPU's bfloat16 loses more in a denoiser's norms and attention than it gains (docs/speed.md).
     layout = torch.preserve_format if device.type == "mps" else torch.channels_last
-    unet = checkpoint.network("unet", dtype).to(device, memory_format=layout)
+    halved = device.type == "cpu" and dtype == torch.bfloat16
+    unet = checkpoint.network("unet", dtype)
+    unet = unet.to(device, memory_format=torch.preserve_format if halved else layout)
     clock = Stopwatch()
     if tiny_vae is None:
         half = dtype == torch.float16 and _wants_float32(checkpoint, unet)

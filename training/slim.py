@@ -1,0 +1,133 @@
+"""Distil the autoencoder into one of a third of the arithmetic that speaks the same latents.
+
+A denoiser knows its latents, so they must stay what they are: the new encoder learns to say what
+the old one says (mean squared difference of the latents), and the new decoder learns to paint the
+pictures themselves from the old one's latents, a little noise on them, as it does in
+`autoencoder.py`. It is half as wide and has more blocks at low resolution, where they are cheap.
+`sharpen.py` gives the decoder its edges afterwards. The schedule is in minutes, kept across
+restarts.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from autoencoder import learning_rate, psnr, reconstruction_loss, report, training_pictures
+from checkpoints import Minutes, write
+from compose import SIZE
+from dataset import check_size, load
+from devices import has_fast_bf16
+from diffusers import AutoencoderTiny
+from torch import Tensor
+
+
+def make_slim(old: AutoencoderTiny, channels: int) -> AutoencoderTiny:
+    """An untrained autoencoder, `channels` wide, for the latents of `old`."""
+    return AutoencoderTiny(
+        encoder_block_out_channels=(channels,) * 4,
+        decoder_block_out_channels=(channels,) * 4,
+        num_encoder_blocks=(0, 1, 3, 4),
+        num_decoder_blocks=(4, 4, 3, 0),
+        latent_channels=old.config.latent_channels,
+        scaling_factor=old.config.scaling_factor,
+    )
+
+
+@torch.no_grad()
+def latent_error(slim: AutoencoderTiny, old: AutoencoderTiny, x: Tensor) -> float:
+    """How far the latents of pictures (B, 3, H, W), 0..1, are from the old encoder's: the root of
+    the mean square, over the old latents' deviation."""
+    z, known = slim.encoder(x * 2 - 1), old.encoder(x * 2 - 1)
+    return ((z - known).square().mean().sqrt() / known.std()).item()
+
+
+def train(
+    slim: AutoencoderTiny, old: AutoencoderTiny, drawings: Tensor, weights: Tensor, args
+) -> None:
+    """Optimise `slim` in place for `args.minutes`, all restarts together; go on from the checkpoint
+    in `args.out` if there is one."""
+    g = torch.Generator().manual_seed(args.seed)
+    optimizer = torch.optim.AdamW(
+        slim.parameters(), lr=args.lr, weight_decay=1e-4, betas=(0.9, 0.99)
+    )
+    checkpoint, step, elapsed = args.out / "checkpoint.pt", 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        slim.load_state_dict(state["vae"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, elapsed = state["step"], state["minutes"]
+        g.manual_seed(args.seed + step)
+    clock, first, saved = Minutes(elapsed), (step, elapsed), elapsed
+
+    def save() -> None:
+        state = {"vae": slim.state_dict(), "optimizer": optimizer.state_dict()}
+        write(checkpoint, {**state, "step": step, "minutes": elapsed})
+
+    while elapsed < args.minutes:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(elapsed, args.minutes, step, args.lr)
+        x = training_pictures(drawings, weights, args.batch, g, args.size)
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+            with torch.no_grad():
+                known = old.encoder(x * 2 - 1).float()
+            z = slim.encoder(x * 2 - 1).float()
+            spread = 0.1 * torch.rand(len(x), 1, 1, 1, generator=g)
+            y = slim.decoder(known + spread * torch.randn(known.shape, generator=g))
+        y = y.float() / 2 + 0.5
+        boxes = F.l1_loss(F.avg_pool2d(y, 8), F.avg_pool2d(x, 8))
+        loss = F.mse_loss(z, known) + reconstruction_loss(y, x) + 2 * boxes
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(slim.parameters(), 1.0)
+        optimizer.step()
+        if step % 100 == 0:
+            k = args.batch // 4
+            off = [latent_error(slim, old, part) for part in (x[k:], x[:k])]
+            rate = (step - first[0]) * args.batch / (60 * (elapsed - first[1]) + 1e-9)
+            print(
+                f"{step} {elapsed:.1f} min loss {loss.item():.4f} "
+                f"latents off by {off[0]:.3f}, of fields {off[1]:.3f} "
+                f"dB composites {psnr(y[k:], x[k:]):.1f} fields {psnr(y[:k], x[:k]):.1f} "
+                f"{rate:.0f} pictures/s",
+                flush=True,
+            )
+        step, elapsed = step + 1, clock.tick()
+        if elapsed - saved > 2:
+            save()
+            saved = elapsed
+    save()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
+    parser.add_argument("--start", type=Path, required=True, help="folder of the old autoencoder")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the new autoencoder")
+    parser.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
+    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--channels", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    pictures, records, _ = load(args.data)
+    check_size(args.size, pictures)
+    drawings = torch.from_numpy(pictures)
+    weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
+    old = AutoencoderTiny.from_pretrained(args.start).eval().requires_grad_(False)
+    old = old.to(memory_format=torch.channels_last)
+    slim = make_slim(old, args.channels).to(memory_format=torch.channels_last)
+    train(slim, old, drawings, weights, args)
+    report(slim, drawings, weights, args)
+    slim.save_pretrained(args.out)
+
+
+if __name__ == "__main__":
+    main()
