@@ -25,9 +25,9 @@ def words(
     options: Annotated[WordsOptions, FLAT] = WordsOptions(),
 ) -> None:
     name = ModelParams.of(**given(options)).model
-    from ..models.checkpoint import Checkpoint
+    from ..models.loading import open_checkpoint
 
-    vocabulary = Checkpoint(name).vocabulary()
+    vocabulary = open_checkpoint(name).vocabulary()
     if vocabulary is None:
         raise InputError(f"`model` {name} does not say what it was taught: it may know any word")
     found = vocabulary.containing(part)

@@ -75,7 +75,10 @@ class ModelParams(Params):
     """The model, and what it runs on."""
 
     model: Named = option(
-        "bundled", "'bundled', a folder in diffusers layout, or a hub id.", group="Model"
+        "bundled",
+        "'bundled', a .safetensors file (Stable Diffusion 1, 2 or SDXL), a folder in diffusers "
+        "layout, or a hub id.",
+        group="Model",
     )
     device: DeviceName | None = option(
         None, "cuda, mps or cpu.", group="Model", default_from="the best there is"

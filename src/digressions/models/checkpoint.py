@@ -146,13 +146,13 @@ def find(name: str) -> Path:
         return path
     if path.is_file():
         raise ModelError(
-            f"{name} is a single file: give a folder in diffusers layout "
-            "(diffusers' StableDiffusionPipeline.from_single_file(...).save_pretrained makes one)"
+            f"{name} is a single file, but no .safetensors: give one, or a folder in diffusers "
+            "layout (diffusers' from_single_file(...).save_pretrained makes one)"
         )
     if name.count("/") != 1 or name.startswith(("/", ".", "~")):
         raise ModelError(
-            f"unknown model {name!r}: give {BUNDLED!r}, a folder in diffusers layout, "
-            "or a hub id like owner/model"
+            f"unknown model {name!r}: give {BUNDLED!r}, a .safetensors file, a folder in diffusers "
+            "layout, or a hub id like owner/model"
         )
     return _fetch(name)
 

@@ -70,6 +70,21 @@ class Fingerprint:
         return digest.hexdigest()
 
 
+class FileFingerprint(Fingerprint):
+    """Of a single file, as it was when this was made: its hash is the file's SHA-256, whose first
+    ten digits other programs show."""
+
+    def __init__(self, path: Path) -> None:
+        """Notes the file's size and time."""
+        super().__init__(path.parent, ())
+        self._files = [path]
+        self._seen = self._look()
+
+    def _digest(self) -> str:
+        with self._files[0].open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()

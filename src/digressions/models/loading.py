@@ -13,6 +13,7 @@ from .base import Model
 from .checkpoint import BUNDLED, Checkpoint
 from .openvino_networks import check_openvino
 from .runtime import check_compiler, dtype_for
+from .single_file import SingleFile
 from .stable_diffusion import load_stable_diffusion
 
 
@@ -21,7 +22,7 @@ class Loader(Protocol):
 
     def __call__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | SingleFile,
         name: str,
         device: torch.device,
         dtype: torch.dtype,
@@ -45,6 +46,18 @@ FAMILIES: dict[str, Loader] = dict.fromkeys(
 """The loader of each pipeline that an index may name (``_class_name`` of ``model_index.json``)."""
 
 
+def open_checkpoint(name: str) -> Checkpoint | SingleFile:
+    """The bundled model, a folder, a hub id (which is fetched), or a .safetensors file, opened.
+
+    Raises:
+        ModelError: There is no such checkpoint.
+    """
+    path = Path(name).expanduser()
+    if name != BUNDLED and path.suffix.lower() == ".safetensors" and path.is_file():
+        return SingleFile(path)
+    return Checkpoint(name)
+
+
 def load(
     name: str | Path = BUNDLED,
     device: str | None = None,
@@ -57,8 +70,9 @@ def load(
     """Loads a model.
 
     Args:
-        name: ``"bundled"``, a folder in diffusers layout, or a hub id such as ``"owner/model"``
-            (fetched once into the hub's cache; the only case that may use the network).
+        name: ``"bundled"``, a .safetensors file in the original layout (Stable Diffusion 1 and 2,
+            SDXL), a folder in diffusers layout, or a hub id such as ``"owner/model"`` (fetched once
+            into the hub's cache; the only case that may use the network).
         device: ``"cuda"``, ``"mps"``, ``"cpu"``, ...; ``None`` takes the first there is.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` as `runtime.dtype_for`.
         compile: Has torch.compile work on the networks: minutes at the start, then faster.
@@ -71,7 +85,7 @@ def load(
         InputError: No such device or dtype, no compiler, or no CPU for OpenVINO.
         MissingExtraError: OpenVINO is not installed.
     """
-    checkpoint = Checkpoint(str(name))
+    checkpoint = open_checkpoint(str(name))
     where = device_for(device)
     kind = dtype_for(dtype, where)
     if compile and openvino:

@@ -29,6 +29,7 @@ from .fingerprint import Fingerprint
 from .openvino_networks import BATCH, convert
 from .runtime import Stopwatch
 from .scheduler_config import check_scheduler, defaults_of, schedule_of
+from .single_file import SingleFile
 
 
 @dataclass(kw_only=True)
@@ -146,7 +147,7 @@ def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
 
 
 def load_stable_diffusion(
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | SingleFile,
     name: str,
     device: torch.device,
     dtype: torch.dtype,
@@ -248,7 +249,7 @@ def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> N
         raise ModelError(f"{folder} is an SDXL refiner or lacks a text encoder: not supported")
 
 
-def _wants_float32(checkpoint: Checkpoint, unet: Any) -> bool:
+def _wants_float32(checkpoint: Checkpoint | SingleFile, unet: Any) -> bool:
     """Whether the autoencoder overflows in float16: SDXL's says so, and others have it by default
     without needing it."""
     config = checkpoint.config("vae")
