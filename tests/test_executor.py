@@ -542,8 +542,8 @@ def test_all_workers_get_one_dtype(
     asked = ModelParams(device="cpu", dtype="float16")
     assert ModelSource.of(here, asked, gpus).params.dtype == "float16"
     # Workers start elsewhere.
-    source = ModelSource.of(here, ModelParams(tiny_vae="taesd", compile=True), 0)
-    assert source.params.tiny_vae == str(Path("taesd").absolute())
+    source = ModelSource.of(here, ModelParams(vae="taesd", compile=True), 0)
+    assert source.params.vae == str(Path("taesd").absolute())
     assert source.params.compile
 
 

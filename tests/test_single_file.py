@@ -309,3 +309,64 @@ def test_the_command_line_paints_with_a_file_and_replays_it(
     from PIL import Image, ImageChops
 
     assert not ImageChops.difference(Image.open("a.png"), Image.open("b.png")).getbbox()
+
+
+def test_a_vae_file_takes_the_place_of_the_models_own(
+    networks: Callable[..., dict[str, Any]], configs: Path, tmp_path: Path
+) -> None:
+    """Alone in its own names, in diffusers', or in a whole checkpoint; also where there is none."""
+    made = networks("sd1")
+    other = parts(configs, "sd1")["vae"]
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.mul_(1.1)
+    whole = save_single(tmp_path / "whole.safetensors", made)
+    changed = original({"vae": other})
+    save_file(
+        {k.removeprefix("first_stage_model."): v for k, v in changed.items()},
+        tmp_path / "alone.safetensors",
+    )
+    save_single(tmp_path / "in.safetensors", made | {"vae": other})
+    save_file(other.state_dict(), tmp_path / "diffusers.safetensors")
+    without = {k: v for k, v in original(made).items() if not k.startswith("first_stage")}
+    save_file(without, tmp_path / "without.safetensors")
+    picture = torch.rand(1, 3, SIDE, SIDE)
+    wanted = load(tmp_path / "in.safetensors", "cpu", "float32").encode(picture)
+    assert not torch.allclose(load(whole, "cpu", "float32").encode(picture), wanted)
+    hashes = set()
+    for name in ("alone", "in", "diffusers"):
+        for base in (whole, tmp_path / "without.safetensors"):
+            model = load(base, "cpu", "float32", vae=tmp_path / f"{name}.safetensors")
+            assert torch.equal(model.encode(picture), wanted)
+            hashes.add(model.hash)
+    assert len(hashes) == 6
+    lora = {"lora_unet_attn2_to_k.lora_down.weight": torch.zeros(4, 768)}
+    save_file(lora, tmp_path / "lora.safetensors")
+    with pytest.raises(ModelError, match="is a Stable Diffusion 1 LoRA"):
+        load(whole, "cpu", vae=tmp_path / "lora.safetensors")
+
+
+def test_a_tiny_vae_is_one_file_or_two_halves(
+    networks: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(2)
+    tiny = AutoencoderTiny().eval()
+    save_file(tiny.state_dict(), tmp_path / "taesd.safetensors")
+    for half, shift in (("encoder", 0), ("decoder", 1)):
+        found = {}
+        for name, tensor in getattr(tiny, half).state_dict().items():
+            number, _, rest = name.removeprefix("layers.").partition(".")
+            found[f"{int(number) + shift}.{rest}"] = tensor
+        save_file(found, tmp_path / f"tae_{half}.safetensors")
+    base = save_single(tmp_path / "base.safetensors", networks("sd1"))
+    picture = torch.rand(1, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        wanted = tiny.encode(picture * 2 - 1).latents
+    for name in ("taesd", "tae_encoder", "tae_decoder"):
+        model = load(base, "cpu", "float32", vae=tmp_path / f"{name}.safetensors")
+        assert torch.allclose(model.encode(picture), wanted, atol=1e-5)
+    (tmp_path / "tae_encoder.safetensors").unlink()
+    with pytest.raises(ModelError, match="put the other half beside it"):
+        load(base, "cpu", vae=tmp_path / "tae_decoder.safetensors")

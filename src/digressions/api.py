@@ -285,7 +285,7 @@ def upscale(
 
 def replay(
     source: str | Path,
-    load: Callable[[str, str | None], Model] | None = None,
+    load: Callable[..., Model] | None = None,
     *,
     model: str | None = None,
     output: str | Path | None = None,
@@ -296,8 +296,8 @@ def replay(
 
     Args:
         source: A picture, film or print that this package made.
-        load: Loads a model by its name and dtype, where one is needed; `digressions.load` if not
-            given.
+        load: Loads a model by its name and dtype, where one is needed, with what it was loaded with
+            besides (``vae=``, ...); `digressions.load` if not given.
         model: Its name, if it is not where the file says.
         output: Where to; a free name beside the source if not given.
         overwrite: Whether what is at ``output`` may go, whatever made it.
@@ -310,7 +310,7 @@ def replay(
 
     return replay_file(
         Path(source),
-        load or (lambda name, dtype: load_by_name(name, device, dtype)),
+        load or (lambda name, dtype, **more: load_by_name(name, device, dtype, **more)),
         model=model,
         output=_output(output),
         overwrite=overwrite,

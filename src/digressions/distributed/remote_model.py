@@ -60,8 +60,8 @@ class ModelSource:
         }
         if params.model != BUNDLED and Path(params.model).exists():
             changes["model"] = str(Path(params.model).absolute())
-        if params.tiny_vae is not None:
-            changes["tiny_vae"] = str(Path(params.tiny_vae).absolute())
+        if params.vae is not None:
+            changes["vae"] = str(Path(params.vae).absolute())
         return cls(params.but(**changes), model.hash)
 
     def __call__(self) -> Model:
@@ -96,7 +96,9 @@ def open_executor(
         yield LocalExecutor(model)
         return
     resources = cluster.resources(0.0 if model.device.type == "cpu" else 1.0)
-    source = ModelSource.of(model, params or ModelParams(model=model.name), resources.gpus)
+    source = ModelSource.of(
+        model, params or ModelParams(model=model.name, **model.additions), resources.gpus
+    )
     with RayExecutor(
         source, address=cluster.address, workers=cluster.workers, resources=resources
     ) as executor:

@@ -37,6 +37,7 @@ class ForeignSettings:
         schedule: How its noise levels are spread, or nothing.
         start: Whether it was painted over another picture.
         networks: LoRAs and their like.
+        clip_skip: Which layer of the text encoder counted, as `loading.load` has it.
         others: What has no meaning here, and is kept.
         notes: What else a reader should know.
     """
@@ -49,6 +50,7 @@ class ForeignSettings:
     schedule: str = ""
     start: bool = False
     networks: list[str] = field(default_factory=list)
+    clip_skip: int | None = None
     others: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

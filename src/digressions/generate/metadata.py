@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
@@ -25,7 +26,7 @@ from .declare import Params, option
 from .foreign import ForeignSettings, is_usual, sampler_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
 from .kinds import MAX_SEED
-from .params import Enlargement, MaskFile, ResolvedParams, SourceFile
+from .params import Enlargement, MaskFile, ModelAdditions, ResolvedParams, SourceFile
 from .programs import settings_in
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Record(Params):
         dtype: What the networks computed in, such as ``"float16"``; empty of other programs' files.
         version: Of the program that wrote it.
         details: What only its kind knows, such as the grid of a mosaic.
+        additions: What the model was loaded with beside its own files.
     """
 
     kind: str = option(..., "What made it.")
@@ -92,6 +94,7 @@ class Record(Params):
     dtype: str = option("", "What the networks computed in.")
     version: str = option("", "Of the program that wrote it.")
     details: JsonObject = option({}, "What only its kind knows.")
+    additions: ModelAdditions = option(ModelAdditions(), "What the model was loaded with.")
 
     @property
     def source_type(self) -> SourceType:
@@ -131,6 +134,8 @@ def a1111(record: Record) -> str:
         "Size": params.size,
         "Model hash": record.model_hash[:10],
         "Model": quoted(record.model),
+        "VAE": None if record.additions.vae is None else quoted(Path(record.additions.vae).name),
+        "Clip skip": record.additions.clip_skip,
         "Denoising strength": params.strength if started else None,
         "Hires upscaler": record.upscaler,
         "CFG rescale": params.guidance_rescale or None,
@@ -209,7 +214,10 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
     others |= {"LoRA": ", ".join(networks)} if networks else {}
     details: dict[str, Any] = {_OTHERS: others} if others else {}
     version = pairs.get("Version", found.program)
-    record = Record(kind="picture", params=params, version=version, details=details)
+    skipped = ModelAdditions(clip_skip=found.clip_skip)
+    record = Record(
+        kind="picture", params=params, version=version, details=details, additions=skipped
+    )
     return record, [verbatim(" ".join(note.split())) for note in notes]
 
 
@@ -228,6 +236,7 @@ def _own(found: ForeignSettings, pairs: Mapping[str, str], source: str) -> Recor
         model=pairs.get("Model", ""),
         model_hash=pairs.get("Model hash", ""),
         version=pairs["Version"],
+        additions=ModelAdditions(clip_skip=found.clip_skip),
     )
 
 

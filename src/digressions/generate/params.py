@@ -71,7 +71,31 @@ class MaskFile(SourceFile):
     alpha: MaskAlpha | None = None
 
 
-class ModelParams(Params):
+class ModelAdditions(Params):
+    """What a model is loaded with beside its own files, and its pictures depend on."""
+
+    vae: Named | None = option(
+        None,
+        "File or folder of another autoencoder (VAE); a tiny one (TAESD) is faster and less fine.",
+        group="Model",
+        default_from="the model's own",
+        form="path",
+    )
+    clip_skip: int | None = option(
+        None,
+        "Which layer of the text encoder counts: 1 is the last, as A1111 counts.",
+        group="Model",
+        default_from="1; 2 for Stable Diffusion 2 and SDXL",
+        ge=1,
+        le=32,
+    )
+
+    def given(self) -> dict[str, Any]:
+        """What is not up to the model, by the names of `models.loading.load`."""
+        return {name: value for name, value in self.json_object().items() if value is not None}
+
+
+class ModelParams(ModelAdditions):
     """The model, and what it runs on."""
 
     model: Named = option(
@@ -94,13 +118,6 @@ class ModelParams(Params):
         "Compile the networks with torch.compile: minutes at first, then a little faster; on a CPU "
         "it pays off after some 17,000 pictures of the bundled model.",
         group="Model",
-    )
-    tiny_vae: Named | None = option(
-        None,
-        "Folder of a tiny autoencoder (TAESD) to use: faster, less fine.",
-        group="Model",
-        default_from="the model's own",
-        form="path",
     )
     openvino: bool = option(
         False,

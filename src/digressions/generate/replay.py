@@ -22,6 +22,7 @@ from ..images.source_image import SourceImage, in_memory, remembered_image
 from .file_texts import text_of
 from .metadata import KEY, Record, dtype_name, others_of, record_and_notes, record_of
 from .outputs import chosen_output, place_beside
+from .params import ModelAdditions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +138,7 @@ def picture_again(
 
 def replay_file(
     source: Path,
-    load: Callable[[str, str | None], Model],
+    load: Callable[..., Model],
     *,
     model: str | None = None,
     output: Path | None = None,
@@ -149,7 +150,7 @@ def replay_file(
     Args:
         source: An image, film or print.
         load: Loads a model by its name and dtype (``None`` where the file does not say), where one
-            is needed.
+            is needed; what it was loaded with besides comes by name, as `loading.load` takes it.
         model: Its name, if it is not where the file says.
         output: Where to; a free name beside the source if not given.
         overwrite: Whether what is at ``output`` may go, whatever made it.
@@ -177,7 +178,12 @@ def replay_file(
     loaded = yield from load_for(record)
     yield from (Note(f"{verbatim(source)}: {note}", "note") for note in notes)
     dtype = dtype_name(loaded)
-    record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
+    record = record.but(
+        model=loaded.name,
+        model_hash=loaded.hash,
+        dtype=dtype,
+        additions=ModelAdditions(**loaded.additions),
+    )
     request = replace(request, text=record.to_text())
     yield from _KINDS[record.kind](request, loaded, record)
 
@@ -185,7 +191,7 @@ def replay_file(
 def _loaded(
     source: Path,
     record: Record,
-    load: Callable[[str, str | None], Model],
+    load: Callable[..., Model],
     model: str | None,
 ) -> Generator[Event, None, Model]:
     """The model that painted a record, and notes on why a picture may be another now."""
@@ -195,7 +201,7 @@ def _loaded(
             f"{verbatim(source)} was made by another program and names no model that is known "
             "here: say which with `model`"
         )
-    loaded = load(name, record.dtype or None)
+    loaded = load(name, record.dtype or None, **record.additions.given())
     if reason := difference(record, loaded.hash):
         yield Note(f"{verbatim(source)} {reason}", "note")
     dtype = dtype_name(loaded)
@@ -227,6 +233,8 @@ def shown(source: Path) -> Iterator[Event]:
             yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
     if record.enlarge > 1:
         yield Note(f"enlarged: {record.enlarge} times")
+    for name, value in record.additions.given().items():
+        yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
     for name in ("image", "mask", "palette", "regions", "upscaler"):
         if value := record.json_object()[name]:
             yield Note(verbatim(f"{name}: {value}"))

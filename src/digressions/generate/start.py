@@ -38,6 +38,7 @@ from .metadata import Record, dtype_name
 from .params import (
     GenerationParams,
     MaskFile,
+    ModelAdditions,
     ResolvedParams,
     SourceFile,
     StartParams,
@@ -269,6 +270,7 @@ def record_for(
         regions=inputs.regions,
         region_softness=inputs.region_softness,
         dtype=dtype_name(model),
+        additions=ModelAdditions(**model.additions),
         version=__version__,
         **more,
     )

@@ -85,6 +85,7 @@ class Model(ABC):
             whatever else its user counts there.
         contests: What was measured where OpenVINO was to run its networks.
         spacing: How its grid of times is spread; see `with_timesteps`.
+        additions: What it was loaded with beside its own files, by the names of `loading.load`.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Model(ABC):
     clock: Stopwatch = field(default_factory=Stopwatch)
     contests: list[Contest] = field(default_factory=list)
     spacing: SpacingName = "trailing"
+    additions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:

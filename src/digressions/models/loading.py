@@ -28,7 +28,8 @@ class Loader(Protocol):
         dtype: torch.dtype,
         *,
         compile: bool,
-        tiny_vae: Path | None,
+        vae: Path | None,
+        clip_skip: int | None,
         openvino: bool,
     ) -> Model: ...
 
@@ -64,7 +65,8 @@ def load(
     dtype: str | None = None,
     *,
     compile: bool = False,
-    tiny_vae: str | Path | None = None,
+    vae: str | Path | None = None,
+    clip_skip: int | None = None,
     openvino: bool = False,
 ) -> Model:
     """Loads a model.
@@ -76,7 +78,10 @@ def load(
         device: ``"cuda"``, ``"mps"``, ``"cpu"``, ...; ``None`` takes the first there is.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` as `runtime.dtype_for`.
         compile: Has torch.compile work on the networks: minutes at the start, then faster.
-        tiny_vae: Folder of a tiny autoencoder to use in place of the model's own.
+        vae: File or folder of an autoencoder to use in place of the model's own, of full size or
+            tiny (TAESD).
+        clip_skip: Which layer of the text encoder counts, 1 for the last (A1111's counting);
+            ``None`` for the one that the family was trained with.
         openvino: Has OpenVINO run those networks that it is faster with, on a CPU.
 
     Raises:
@@ -95,12 +100,16 @@ def load(
     if openvino:
         check_openvino(where)
     # Any other pipeline may still be one with a unet; its loader says what it lacks.
-    return FAMILIES.get(checkpoint.family, load_stable_diffusion)(
+    model = FAMILIES.get(checkpoint.family, load_stable_diffusion)(
         checkpoint,
         str(name),
         where,
         kind,
         compile=compile,
-        tiny_vae=None if tiny_vae is None else Path(tiny_vae),
+        vae=None if vae is None else Path(vae).expanduser(),
+        clip_skip=clip_skip,
         openvino=openvino,
     )
+    added = {"vae": None if vae is None else str(vae), "clip_skip": clip_skip}
+    model.additions = {name: value for name, value in added.items() if value is not None}
+    return model

@@ -127,7 +127,8 @@ def _other(header: Header) -> Contents:
         family: Family = "sdxl" if xl else "sd2" if wide else "sd1"
         name = FAMILIES[family]
         return Contents("embedding", family, f"{_article(name)} {name} textual inversion embedding")
-    tiny = header.has("taesd_", "decoder.layers.", "decoder.1.weight")
+    half = "3.conv.0.weight" in header or "1.conv.0.weight" in header
+    tiny = half or header.has("decoder.layers.")
     if tiny or header.has(VAE, "decoder.conv_in.", "decoder.mid.", "post_quant_conv."):
         what = "a tiny autoencoder (TAESD)" if tiny else "an autoencoder (VAE)"
         return Contents("vae", None, what, parts=frozenset({"vae"}))

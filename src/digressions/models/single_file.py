@@ -9,7 +9,7 @@ tensors, and must find every one that it needs: what is missing is never made up
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,23 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, verbatim
-from ..files import reading_foreign
 from ..prompts.vocabulary import Vocabulary
+from .autoencoder_file import autoencoder_in
 from .base import Defaults
 from .fingerprint import FileFingerprint
 from .header import read_header
-from .recognise import UNET, VAE, Contents, Prediction, recognise
+from .recognise import UNET, Contents, Family, Prediction, recognise
+from .tensors import Build, filled, read_tensors
 
 CONFIGS = Path(__file__).parent / "configs"
-_SCALE = ".scale_weight"  # of a weight in float8, as ComfyUI stores it
 _V_SPREAD = 0.09
+Renamed = Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]
+"""From a network and a file's tensors to these under the network's own names."""
+
+
+def shipped_configs(family: Family | None) -> dict[str, Any]:
+    """The configs of a family's parts, by name."""
+    return json.loads((CONFIGS / f"{family}.json").read_text("utf-8"))
 
 
 class SingleFile:
@@ -54,7 +61,7 @@ class SingleFile:
         self.family = (
             f"StableDiffusion{xl}{'Inpaint' if self.contents.channels == 9 else ''}Pipeline"
         )
-        self._configs = json.loads((CONFIGS / f"{self.contents.family}.json").read_text("utf-8"))
+        self._configs = shipped_configs(self.contents.family)
         unet = self._configs["unet"]
         unet["in_channels"] = self.contents.channels
         if self.contents.family == "sd2" and self.prediction == "v_prediction":
@@ -62,30 +69,22 @@ class SingleFile:
 
     def network(self, name: str, dtype: torch.dtype) -> Any:
         """``"unet"`` or ``"vae"``. Raises `ModelError`."""
-        import diffusers
-        from diffusers.loaders import single_file_utils as converters
+        from diffusers import UNet2DConditionModel
+        from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
         config = self._configs[name]
-        if name == "unet":
-            kind, convert = diffusers.UNet2DConditionModel, converters.convert_ldm_unet_checkpoint
-        else:
-            kind, convert = diffusers.AutoencoderKL, converters.convert_ldm_vae_checkpoint
-            if "vae" not in self.contents.parts:
-                raise ModelError(
-                    f"{self._shown} holds no autoencoder (VAE): name the file of one with `vae`"
-                )
-        start = VAE
-        if name == "unet":
-            start = UNET if self._header.has(UNET) else ""
-
-        def build() -> Any:
-            return kind.from_config(config)
+        if name == "vae":
+            return autoencoder_in(self._header, config, dtype)
+        start = UNET if self._header.has(UNET) else ""
 
         def renamed(network: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             prefix = "" if start else UNET  # a network alone goes without
-            return convert({prefix + key: value for key, value in tensors.items()}, config=config)
+            named = {prefix + key: value for key, value in tensors.items()}
+            return convert_ldm_unet_checkpoint(named, config=config)
 
-        return self._part(name, start, dtype, build, renamed)
+        return self._part(
+            name, start, dtype, lambda: UNet2DConditionModel.from_config(config), renamed
+        )
 
     def text_encoders(self, dtype: torch.dtype) -> list[Any]:
         """One, or the two of SDXL. Raises `ModelError`."""
@@ -126,58 +125,17 @@ class SingleFile:
         return found[0]
 
     def _part(
-        self,
-        name: str,
-        start: str,
-        dtype: torch.dtype,
-        build: Callable[[], Any],
-        renamed: Callable[[Any, dict[str, Tensor]], dict[str, Tensor]],
+        self, name: str, start: str, dtype: torch.dtype, build: Build, renamed: Renamed
     ) -> Any:
-        with reading_foreign(lambda why: ModelError(f"the {name} of {self._shown}: {why}")):
-            with torch.device("meta"):
-                network = build()
-            found = renamed(network, self._tensors(start, dtype))
-            wanted = network.state_dict()
-            found = {key: value for key, value in found.items() if key in wanted}
-            self._check(name, wanted, found)
-            network.load_state_dict(found, assign=True)
-            _place_buffers(network)
-        return network.eval().requires_grad_(False)
-
-    def _check(self, name: str, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-        missing = sorted(wanted.keys() - found.keys())
-        if missing:
-            more = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
-            raise ModelError(
-                f"the {name} of {self._shown} lacks {missing[0]}{more}: it is not whole"
-            )
-        for key, value in found.items():
-            if value.shape != wanted[key].shape:
-                raise ModelError(
-                    f"the {name} of {self._shown} is of another build: {key} is "
-                    f"{_times(value)}, not {_times(wanted[key])}"
-                )
-
-    def _tensors(self, start: str, dtype: torch.dtype) -> dict[str, Tensor]:
-        """Those whose names start so, in a dtype, those in float8 times their scale."""
-        from safetensors import safe_open
-
-        found = {}
-        with safe_open(self.folder, "pt") as file:
-            for name in self._header.tensors:
-                if not name.startswith(start) or name.endswith((_SCALE, ".scale_input")):
-                    continue
-                tensor = file.get_tensor(name)
-                scale = name.removesuffix(".weight") + _SCALE
-                if tensor.dtype.itemsize == 1 and tensor.is_floating_point():
-                    tensor = tensor.float()
-                    if scale in self._header:
-                        tensor = tensor * file.get_tensor(scale).float()
-                found[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
-        return found
+        what = f"the {name} of {self._shown}"
+        return filled(what, build, lambda n: renamed(n, read_tensors(self._header, start, dtype)))
 
     def config(self, name: str, file: str = "config.json") -> dict[str, Any]:
         """The config of a part. Raises `ModelError`."""
+        if name == "vae" and "vae" not in self.contents.parts:
+            raise ModelError(
+                f"{self._shown} holds no autoencoder (VAE): name the file of one with `vae`"
+            )
         if name != "scheduler":
             return dict(self._configs[name])
         found = dict(self._configs[name])
@@ -199,7 +157,7 @@ class SingleFile:
         name = f"{UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias"
         if self.contents.family != "sd2" or self.contents.channels != 4 or name not in self._header:
             return "epsilon"
-        spread = float(self._tensors(name, torch.float32)[name].std(correction=0))
+        spread = float(read_tensors(self._header, name, torch.float32)[name].std(correction=0))
         return "v_prediction" if spread > _V_SPREAD else "epsilon"
 
     def tokenizers(self) -> list[Any]:
@@ -244,17 +202,3 @@ def check_is_checkpoint(path: Path, contents: Contents) -> None:
     places = {"vae": "give it to `vae`", "upscaler": "give it to `upscaler`"}
     place = places.get(contents.kind, "give a Stable Diffusion 1, 2 or SDXL checkpoint")
     raise ModelError(f"`model` {verbatim(str(path))} is {contents.what}: {place}")
-
-
-def _place_buffers(network: Any) -> None:
-    """Positions, which no file holds, are counted anew where they were built without memory."""
-    for module in network.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if buffer.is_meta:
-                if name != "position_ids":
-                    raise ModelError(f"{name} of a text encoder is in no file")
-                setattr(module, name, torch.arange(buffer.shape[-1]).expand(buffer.shape))
-
-
-def _times(tensor: Tensor) -> str:
-    return " x ".join(map(str, tensor.shape)) or "one number"
