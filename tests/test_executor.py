@@ -29,8 +29,9 @@ from digressions.distributed.remote_model import ModelSource, distributed_painte
 from digressions.errors import ExecutorError, InputError, MissingExtraError, ModelError
 from digressions.events import Event, Note, Progress
 from digressions.generate.job import Job
+from digressions.generate.model_params import ModelParams
 from digressions.generate.paint import painter_of
-from digressions.generate.params import ModelParams, ResolvedParams
+from digressions.generate.params import ResolvedParams
 from digressions.images.image_files import read_image
 from digressions.models.base import Defaults, Model
 from digressions.mosaics.build import make_mosaic

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import InputError
 from ..events import Note
-from ..generate.params import ModelAdditions, ModelParams
+from ..generate.model_params import ModelAdditions, ModelParams
 from .console import load_model, show
 from .options import FLAT, OutputOptions, given, group, options_of, output, path_argument
 

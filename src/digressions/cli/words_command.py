@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..errors import InputError, verbatim
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
 from .console import out, shown
 from .options import FLAT, given, options_of
 

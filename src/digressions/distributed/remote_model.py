@@ -15,8 +15,8 @@ from torch import Tensor
 from ..errors import ModelError
 from ..generate.batching import Painter
 from ..generate.job import Job
+from ..generate.model_params import ModelParams
 from ..generate.paint import painter_of
-from ..generate.params import ModelParams
 from ..models.base import Model
 from ..models.checkpoint import BUNDLED
 from ..models.loading import load

@@ -26,7 +26,8 @@ from .declare import Params, option
 from .foreign import ForeignSettings, is_usual, sampler_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
 from .kinds import MAX_SEED
-from .params import Enlargement, MaskFile, ModelAdditions, ResolvedParams, SourceFile
+from .model_params import ModelAdditions
+from .params import Enlargement, MaskFile, ResolvedParams, SourceFile
 from .programs import settings_in
 
 if TYPE_CHECKING:

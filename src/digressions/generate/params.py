@@ -26,7 +26,6 @@ from ..images import DEFAULT_UPSCALER, UPSCALERS, Fit, MaskAlpha
 from ..prompts.scheduling import CombineName
 from .declare import Params, declared, option
 from .kinds import (
-    DeviceName,
     Guidance,
     Named,
     NegativeText,
@@ -69,66 +68,6 @@ class MaskFile(SourceFile):
     """
 
     alpha: MaskAlpha | None = None
-
-
-class ModelAdditions(Params):
-    """What a model is loaded with beside its own files, and its pictures depend on."""
-
-    vae: Named | None = option(
-        None,
-        "File or folder of another autoencoder (VAE); a tiny one (TAESD) is faster and less fine.",
-        group="Model",
-        default_from="the model's own",
-        form="path",
-    )
-    clip_skip: int | None = option(
-        None,
-        "Which layer of the text encoder counts: 1 is the last, as A1111 counts.",
-        group="Model",
-        default_from="1; 2 for Stable Diffusion 2 and SDXL",
-        ge=1,
-        le=32,
-    )
-
-    def given(self) -> dict[str, Any]:
-        """What is not up to the model, by the names of `models.loading.load`."""
-        return {name: value for name, value in self.json_object().items() if value is not None}
-
-
-class ModelParams(ModelAdditions):
-    """The model, and what it runs on."""
-
-    model: Named = option(
-        "bundled",
-        "'bundled', a .safetensors file (Stable Diffusion 1, 2 or SDXL), a folder in diffusers "
-        "layout, or a hub id.",
-        group="Model",
-    )
-    device: DeviceName | None = option(
-        None, "cuda, mps or cpu.", group="Model", default_from="the best there is"
-    )
-    dtype: Literal["float32", "float16", "bfloat16"] | None = option(
-        None,
-        "The precision that the networks compute in.",
-        group="Model",
-        default_from="float16 on a GPU, bfloat16 on a CPU with units for it, else float32",
-    )
-    compile: bool = option(
-        False,
-        "Compile the networks with torch.compile: minutes at first, then a little faster; on a CPU "
-        "it pays off after some 17,000 pictures of the bundled model.",
-        group="Model",
-    )
-    openvino: bool = option(
-        False,
-        "Let OpenVINO run the networks that it is faster at, on a CPU.",
-        group="Model",
-    )
-
-    def arguments(self) -> dict[str, Any]:
-        """What `models.loading.load` takes."""
-        values = self.json_object()
-        return {"name": values.pop("model")} | values
 
 
 class GenerationParams(Params):

@@ -21,8 +21,8 @@ from ..files import parsed
 from ..images.source_image import SourceImage, in_memory, remembered_image
 from .file_texts import text_of
 from .metadata import KEY, Record, dtype_name, others_of, record_and_notes, record_of
+from .model_params import ModelAdditions
 from .outputs import chosen_output, place_beside
-from .params import ModelAdditions
 
 if TYPE_CHECKING:
     import numpy as np
