@@ -146,7 +146,8 @@ def a1111(record: Record) -> str:
         "Regions": None if record.regions is None else len(record.regions),
         "Version": f"digressions {record.version}",
     }
-    lines = [params.prompt]
+    loras = [(Path(path).stem, strength) for path, strength in record.additions.loras()]
+    lines = [" ".join([params.prompt, *(f"<lora:{name}:{much}>" for name, much in loras)])]
     if params.negative:
         lines.append(f"{NEGATIVE} {params.negative}")
     lines.append(pairs_line(pairs))

@@ -27,9 +27,22 @@ class ModelAdditions(Params):
         le=32,
     )
 
+    lora: list[Named] | None = option(
+        None,
+        "A LoRA file, as FILE or FILE:STRENGTH; several times for several.",
+        group="Model",
+        default_from="none",
+        form="path",
+    )
+
     def given(self) -> dict[str, Any]:
         """What is not up to the model, by the names of `models.loading.load`."""
         return {name: value for name, value in self.json_object().items() if value is not None}
+
+    def loras(self) -> list[tuple[str, str]]:
+        """File and strength of each LoRA, as text."""
+        pairs = [each.rpartition(":") for each in self.lora or ()]
+        return [(path, strength) if colon else (strength, "1") for path, colon, strength in pairs]
 
 
 class ModelParams(ModelAdditions):

@@ -24,6 +24,7 @@ from ..errors import InputError
 from ..prompts.terms import Plain
 from ..prompts.vocabulary import Vocabulary
 from .fingerprint import Fingerprint
+from .lora import Lora
 from .openvino_networks import Contest
 from .runtime import Stopwatch
 
@@ -122,6 +123,17 @@ class Model(ABC):
     def seconds(self) -> float:
         """Spent inside its own networks so far."""
         return self.clock.seconds(*NETWORK_STAGES)
+
+    def use_loras(self, loras: Sequence[Lora]) -> None:
+        """Has its networks work with these LoRAs, beside those that it was loaded with, and with no
+        others of the kind, until the next call.
+
+        Raises:
+            ModelError: A file does not fit.
+            InputError: The model takes none.
+        """
+        if loras:
+            raise InputError(f"{self.name} takes no LoRA", field="lora")
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.

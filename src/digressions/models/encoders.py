@@ -186,6 +186,10 @@ class TextEncoder:
             self._encoded[prompt] = self._encode(prompt)
         return Text.cat([self._encoded[prompt] for prompt in wanted])
 
+    def forget(self) -> None:
+        """Encodes anew from now on: the encoders' weights have changed."""
+        self._encoded.clear()
+
     @torch.inference_mode()
     def _encode(self, prompt: Plain) -> Text:
         prompt = tuple(Segment(re.sub(r"\s+", " ", text), weight) for text, weight in prompt)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -11,6 +12,7 @@ from ..device import device_for
 from ..errors import InputError
 from .base import Model
 from .checkpoint import BUNDLED, Checkpoint
+from .lora import Lora
 from .openvino_networks import check_openvino
 from .runtime import check_compiler, dtype_for
 from .single_file import SingleFile
@@ -30,6 +32,7 @@ class Loader(Protocol):
         compile: bool,
         vae: Path | None,
         clip_skip: int | None,
+        loras: Sequence[Lora],
         openvino: bool,
     ) -> Model: ...
 
@@ -67,6 +70,7 @@ def load(
     compile: bool = False,
     vae: str | Path | None = None,
     clip_skip: int | None = None,
+    lora: Sequence[str] | None = None,
     openvino: bool = False,
 ) -> Model:
     """Loads a model.
@@ -82,6 +86,7 @@ def load(
             tiny (TAESD).
         clip_skip: Which layer of the text encoder counts, 1 for the last (A1111's counting);
             ``None`` for the one that the family was trained with.
+        lora: LoRA files, each ``"FILE"`` or ``"FILE:STRENGTH"``, added up.
         openvino: Has OpenVINO run those networks that it is faster with, on a CPU.
 
     Raises:
@@ -99,6 +104,7 @@ def load(
         check_compiler(where)
     if openvino:
         check_openvino(where)
+    loras = [Lora.parse(each) for each in lora or ()]
     # Any other pipeline may still be one with a unet; its loader says what it lacks.
     model = FAMILIES.get(checkpoint.family, load_stable_diffusion)(
         checkpoint,
@@ -108,8 +114,10 @@ def load(
         compile=compile,
         vae=None if vae is None else Path(vae).expanduser(),
         clip_skip=clip_skip,
+        loras=loras,
         openvino=openvino,
     )
-    added = {"vae": None if vae is None else str(vae), "clip_skip": clip_skip}
+    added: dict[str, Any] = {"vae": None if vae is None else str(vae), "clip_skip": clip_skip}
+    added["lora"] = [str(each) for each in loras] or None
     model.additions = {name: value for name, value in added.items() if value is not None}
     return model

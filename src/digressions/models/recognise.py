@@ -27,9 +27,10 @@ FAMILIES: dict[Family, str] = {
 
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 _TEXTS = ("cond_stage_model.", "conditioner.embedders.")
-_WIDTHS: dict[int, Family] = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+WIDTHS: dict[int, Family] = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 
 _LORA = (".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", ".lora.up.", ".lora.down.")
+_LORA += ("_lora.up.", "_lora.down.", ".lora_linear_layer.")
 _LORA_DOWN = (".lora_down.weight", ".lora_A.weight", ".lora.down.weight", ".hada_w1_b")
 LYCORIS = {
     "LoHa": (".hada_w1_a",),
@@ -160,7 +161,7 @@ def _family(header: Header, start: str) -> Family | None:
         return "sd1"
     for name, stored in header.tensors.items():
         if name.startswith(start) and name.endswith("attn2.to_k.weight"):
-            return _WIDTHS.get(stored.shape[-1] if stored.shape else 0)
+            return WIDTHS.get(stored.shape[-1] if stored.shape else 0)
     return None
 
 
@@ -203,7 +204,7 @@ def _lora_family(header: Header) -> Family | None:
             and ("to_k" in name or "to_v" in name)
             and stored.shape
         ):
-            return _WIDTHS.get(stored.shape[-1])
+            return WIDTHS.get(stored.shape[-1])
     return None
 
 

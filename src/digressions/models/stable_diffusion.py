@@ -27,7 +27,9 @@ from .base import Model
 from .checkpoint import Checkpoint, autoencoder_folder
 from .encoders import Autoencoder, TextEncoder
 from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint
+from .lora import Adapters, Fused, Lora
 from .openvino_networks import BATCH, convert
+from .recognise import WIDTHS, Family
 from .runtime import Stopwatch
 from .scheduler_config import check_scheduler, defaults_of, schedule_of
 from .single_file import SingleFile, shipped_configs
@@ -39,6 +41,7 @@ class StableDiffusion(Model):
 
     Attributes:
         steps_offset, to_clean: How its scheduler lays out time steps (see `time_grid`).
+        adapters: LoRAs that prompts ask for.
     """
 
     schedule: TableSchedule
@@ -47,6 +50,11 @@ class StableDiffusion(Model):
     unet: Any
     autoencoder: Autoencoder
     text_encoder: TextEncoder
+    adapters: Adapters
+
+    def use_loras(self, loras: Sequence[Lora]) -> None:
+        if self.adapters.use(tuple(loras)):
+            self.text_encoder.forget()
 
     def times(self, sampler: str, steps: int) -> Tensor:
         most = SAMPLERS[sampler].distilled_steps or len(self.schedule)
@@ -157,6 +165,7 @@ def load_stable_diffusion(
     compile: bool = False,
     vae: Path | None = None,
     clip_skip: int | None = None,
+    loras: Sequence[Lora] = (),
     openvino: bool = False,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
@@ -182,6 +191,12 @@ def load_stable_diffusion(
     autoencoder = Autoencoder(network.to(device, memory_format=layout), device, clock)
     encoders = [encoder.to(device) for encoder in checkpoint.text_encoders(dtype)]
     _check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
+    named = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
+    networks, family = {"unet": unet, **dict(named)}, _family(unet)
+    if loras:
+        Fused(networks, loras, family)
+        fingerprints += [FileFingerprint(lora.path) for lora in loras]
+        fingerprints += [SettingFingerprint(f"lora {lora.strength:g}") for lora in loras]
     if compile:
         unet.compile()
         autoencoder.compile()
@@ -217,6 +232,7 @@ def load_stable_diffusion(
         unet=unet,
         autoencoder=autoencoder,
         text_encoder=text_encoder,
+        adapters=Adapters(networks, family),
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))
@@ -274,6 +290,12 @@ def _vae_dtype(config: Mapping[str, Any], sdxl: bool, dtype: torch.dtype) -> tor
     default without needing it."""
     wide = sdxl and dtype == torch.float16 and bool(config.get("force_upcast", True))
     return torch.float32 if wide else dtype
+
+
+def _family(unet: Any) -> Family | None:
+    if unet.config.addition_embed_type == "text_time":
+        return "sdxl"
+    return WIDTHS.get(unet.config.cross_attention_dim)
 
 
 def _sample_side(unet: Any) -> int:
