@@ -20,7 +20,6 @@ from ..generate.paint import painter_of
 from ..models.base import Model
 from ..models.checkpoint import BUNDLED
 from ..models.loading import load
-from ..models.lora import Lora
 from .cluster import ClusterParams
 from .executor import Executor, LocalExecutor
 from .ray_executor import RayExecutor
@@ -61,11 +60,10 @@ class ModelSource:
         }
         if params.model != BUNDLED and Path(params.model).exists():
             changes["model"] = str(Path(params.model).absolute())
-        if params.vae is not None:
-            changes["vae"] = str(Path(params.vae).absolute())
-        if params.lora is not None:
-            found = [Lora.parse(each) for each in params.lora]
-            changes["lora"] = [str(each._replace(path=each.path.absolute())) for each in found]
+        for name in ("vae", "models"):
+            if (path := getattr(params, name)) is not None:
+                changes[name] = str(Path(path).absolute())
+        changes |= model.additions
         return cls(params.but(**changes), model.hash)
 
     def __call__(self) -> Model:

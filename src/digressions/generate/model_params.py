@@ -54,6 +54,14 @@ class ModelParams(ModelAdditions):
         "layout, or a hub id.",
         group="Model",
     )
+    models: Named | None = option(
+        None,
+        "Folder of models, of ComfyUI, A1111, Forge, StabilityMatrix or any other: what is given "
+        "by name is looked for there.",
+        group="Model",
+        default_from="DIGRESSIONS_MODELS of the environment, if set",
+        form="path",
+    )
     device: DeviceName | None = option(
         None, "cuda, mps or cpu.", group="Model", default_from="the best there is"
     )

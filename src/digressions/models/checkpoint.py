@@ -153,7 +153,7 @@ def find(name: str) -> Path:
     if name.count("/") != 1 or name.startswith(("/", ".", "~")):
         raise ModelError(
             f"unknown model {name!r}: give {BUNDLED!r}, a .safetensors file, a folder in diffusers "
-            "layout, or a hub id like owner/model"
+            "layout, a hub id like owner/model, or a name in the folder of `models`"
         )
     return _fetch(name)
 

@@ -12,6 +12,7 @@ from ..device import device_for
 from ..errors import InputError
 from .base import Model
 from .checkpoint import BUNDLED, Checkpoint
+from .library import CHECKPOINTS, VAES, Library, located
 from .lora import Lora
 from .openvino_networks import check_openvino
 from .runtime import check_compiler, dtype_for
@@ -62,6 +63,11 @@ def open_checkpoint(name: str) -> Checkpoint | SingleFile:
     return Checkpoint(name)
 
 
+def located_model(name: str, library: Library | None) -> str:
+    """The path of a model that is looked for by name; see `library.located`."""
+    return name if name == BUNDLED else located(name, CHECKPOINTS, library)
+
+
 def load(
     name: str | Path = BUNDLED,
     device: str | None = None,
@@ -71,6 +77,7 @@ def load(
     vae: str | Path | None = None,
     clip_skip: int | None = None,
     lora: Sequence[str] | None = None,
+    models: str | Path | None = None,
     openvino: bool = False,
 ) -> Model:
     """Loads a model.
@@ -87,6 +94,8 @@ def load(
         clip_skip: Which layer of the text encoder counts, 1 for the last (A1111's counting);
             ``None`` for the one that the family was trained with.
         lora: LoRA files, each ``"FILE"`` or ``"FILE:STRENGTH"``, added up.
+        models: A folder in which names are looked for that are no paths (see `library`); ``None``
+            for the one in the environment's ``DIGRESSIONS_MODELS``, if any.
         openvino: Has OpenVINO run those networks that it is faster with, on a CPU.
 
     Raises:
@@ -95,7 +104,11 @@ def load(
         InputError: No such device or dtype, no compiler, or no CPU for OpenVINO.
         MissingExtraError: OpenVINO is not installed.
     """
-    checkpoint = open_checkpoint(str(name))
+    library = Library.of(models)
+    name = located_model(str(name), library)
+    loras = [Lora.parse(each).located(library) for each in lora or ()]
+    vae = None if vae is None else located(str(vae), VAES, library)
+    checkpoint = open_checkpoint(name)
     where = device_for(device)
     kind = dtype_for(dtype, where)
     if compile and openvino:
@@ -104,11 +117,10 @@ def load(
         check_compiler(where)
     if openvino:
         check_openvino(where)
-    loras = [Lora.parse(each) for each in lora or ()]
     # Any other pipeline may still be one with a unet; its loader says what it lacks.
     model = FAMILIES.get(checkpoint.family, load_stable_diffusion)(
         checkpoint,
-        str(name),
+        name,
         where,
         kind,
         compile=compile,
@@ -117,7 +129,10 @@ def load(
         loras=loras,
         openvino=openvino,
     )
-    added: dict[str, Any] = {"vae": None if vae is None else str(vae), "clip_skip": clip_skip}
+    added: dict[str, Any] = {
+        "vae": None if vae is None else str(Path(vae).expanduser().absolute()),
+        "clip_skip": clip_skip,
+    }
     added["lora"] = [str(each) for each in loras] or None
     model.additions = {name: value for name, value in added.items() if value is not None}
     return model

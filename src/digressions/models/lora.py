@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from ..errors import InputError, ModelError, verbatim
 from ..files import reading_foreign
 from .header import read_header
+from .library import LORAS, Library, located
 from .recognise import FAMILIES, Family, recognise
 from .tensors import read_tensors
 
@@ -83,6 +84,10 @@ class Lora(NamedTuple):
         if not abs(strength) <= MOST:
             raise InputError(f"`lora` {verbatim(text)}: {number} is out of range: -10 to 10")
         return cls(Path(name).expanduser(), strength)
+
+    def located(self, library: Library | None) -> Lora:
+        """With its whole path; found by name, if need be. Raises `InputError`."""
+        return self._replace(path=Path(located(str(self.path), LORAS, library)).absolute())
 
     def __str__(self) -> str:
         return f"{self.path}:{self.strength:g}"

@@ -29,8 +29,10 @@ UNET, VAE = "model.diffusion_model.", "first_stage_model."
 _TEXTS = ("cond_stage_model.", "conditioner.embedders.")
 WIDTHS: dict[int, Family] = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 
-_LORA = (".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", ".lora.up.", ".lora.down.")
-_LORA += ("_lora.up.", "_lora.down.", ".lora_linear_layer.")
+_LORA = (
+    *(".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", ".lora.up.", ".lora.down."),
+    *("_lora.up.", "_lora.down.", ".lora_linear_layer."),
+)
 _LORA_DOWN = (".lora_down.weight", ".lora_A.weight", ".lora.down.weight", ".hada_w1_b")
 LYCORIS = {
     "LoHa": (".hada_w1_a",),
