@@ -14,11 +14,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from digressions.errors import InputError, ModelError
-from digressions.generate.paint import sample_batch
+from digressions.errors import InputError, ModelError, PromptError
+from digressions.generate.job import check
+from digressions.generate.paint import painter_of, sample_batch
 from digressions.models import single_file
 from digressions.models.loading import load
 from digressions.models.lora import Fused, Lora
+from digressions.prompts.parse import parse
+from digressions.prompts.terms import LoraTag
 from tests import jobs
 from tests.original_layout import SIDE, parts, save_folder, save_single, small_configs
 
@@ -272,3 +275,57 @@ def test_a_lora_is_remembered_and_replayed(
     assert ImageChops.difference(first, second).getbbox()
     assert not ImageChops.difference(second, again).getbbox()
     assert "<lora:ink:0.8>" in second.text["parameters"]
+
+
+@pytest.fixture
+def inked(networks: Callable[..., dict[str, Any]], tmp_path: Path) -> Path:
+    """A folder with a model and a LoRA, ``ink``."""
+    made = networks("sd1")
+    save_folder(tmp_path / "sd", made)
+    save_file(kohya(drawn(layers_of(made, nn.Linear))), tmp_path / "ink.safetensors")
+    return tmp_path
+
+
+def test_a_lora_in_the_prompt_is_that_of_the_option(inked: Path) -> None:
+    model = load(inked / "sd", "cpu", "float32", models=inked)
+    plain = latents(model)
+    found = latents(model, "photo of <lora:ink:0.8> a frog")
+    wanted = latents(load(inked / "sd", "cpu", "float32", lora=[f"{inked}/ink.safetensors:0.8"]))
+    assert torch.equal(found, wanted)
+    assert torch.equal(latents(model), plain)  # taken out again, bit for bit
+    assert not torch.allclose(plain, wanted, atol=1e-2)
+
+
+def test_pictures_of_one_batch_may_name_several_loras(inked: Path) -> None:
+    model = load(inked / "sd", "cpu", "float32", models=inked)
+    usual = {"size": SIDE, "steps": 2, "guidance": 1.0}
+    prompts = ["a frog", "a frog <lora:ink>", "a fox", "a frog <lora:ink:0.5>"]
+    asked = [jobs.job(prompt, seed=i, **usual) for i, prompt in enumerate(prompts)]
+    together = painter_of(model)(asked)
+    for job, image in zip(asked, together, strict=True):
+        assert torch.allclose(painter_of(model)([job])[0], image, atol=1e-4)
+
+
+def test_several_prompts_share_their_loras(inked: Path) -> None:
+    model = load(inked / "sd", "cpu", "float32", models=inked)
+    same = jobs.job("a frog <lora:ink:0.5> AND a fox <lora:ink:0.5> :0.7", size=SIDE)
+    check(model, same)
+    assert same.ensemble.terms[1].weight == 0.7
+    for prompt, said in [
+        ("a frog <lora:ink> AND a fox", "share its network"),
+        ("a frog <lora:nowhere>", "there is no LoRA 'nowhere'"),
+    ]:
+        with pytest.raises(PromptError, match=said):
+            check(model, jobs.job(prompt, size=SIDE))
+    with pytest.raises(PromptError, match="in the prompt"):
+        check(model, jobs.job("a frog", negative="blur <lora:ink>", size=SIDE))
+
+
+def test_tags_are_written_back_and_stand_outside_brackets() -> None:
+    text = "a frog <lora:my ink-2:0.8> :0.7 @0.2-1"
+    assert str(parse(text)) == text
+    assert parse("a frog<lora:x>").terms[0].pieces == ("a frog",)
+    assert parse("a <lora:x:-1> frog").terms[0].loras == (LoraTag("x", -1.0),)
+    for wrong in ("a (frog <lora:x>:1.2)", "{a|b <lora:x>}", "a <lora:x:much>", "a <lora:x:11>"):
+        with pytest.raises(PromptError):
+            parse(wrong)

@@ -20,11 +20,10 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.denoise import Combine, Denoiser, anchored, composed, denoiser, inpainted, tiled
 from ..diffusion.names import SpacingName
 from ..diffusion.schedule import Schedule
-from ..errors import InputError
-from ..prompts.terms import Plain
+from ..errors import InputError, PromptError
+from ..prompts.terms import LoraTag, Plain
 from ..prompts.vocabulary import Vocabulary
 from .fingerprint import Fingerprint
-from .lora import Lora
 from .openvino_networks import Contest
 from .runtime import Stopwatch
 
@@ -124,16 +123,16 @@ class Model(ABC):
         """Spent inside its own networks so far."""
         return self.clock.seconds(*NETWORK_STAGES)
 
-    def use_loras(self, loras: Sequence[Lora]) -> None:
+    def use_loras(self, tags: Sequence[LoraTag]) -> None:
         """Has its networks work with these LoRAs, beside those that it was loaded with, and with no
         others of the kind, until the next call.
 
         Raises:
             ModelError: A file does not fit.
-            InputError: The model takes none.
+            InputError, PromptError: There is no such file, or the model takes none.
         """
-        if loras:
-            raise InputError(f"{self.name} takes no LoRA", field="lora")
+        if tags:
+            raise PromptError(f"{self.name} takes no LoRA: leave out {tags[0]}")
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.

@@ -34,6 +34,7 @@ class Loader(Protocol):
         vae: Path | None,
         clip_skip: int | None,
         loras: Sequence[Lora],
+        library: Library | None,
         openvino: bool,
     ) -> Model: ...
 
@@ -127,6 +128,7 @@ def load(
         vae=None if vae is None else Path(vae).expanduser(),
         clip_skip=clip_skip,
         loras=loras,
+        library=library,
         openvino=openvino,
     )
     added: dict[str, Any] = {

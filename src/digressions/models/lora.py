@@ -25,15 +25,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, ModelError, verbatim
+from ..errors import InputError, ModelError, PromptError, verbatim
 from ..files import reading_foreign
+from ..prompts.parse import MOST_STRENGTH
+from ..prompts.terms import LoraTag
 from .header import read_header
 from .library import LORAS, Library, located
 from .recognise import FAMILIES, Family, recognise
 from .tensors import read_tensors
-
-MOST = 10.0
-"""How much a LoRA may count, either way."""
 
 _PREFIXES = {
     "lora_unet_": "unet",
@@ -81,7 +80,7 @@ class Lora(NamedTuple):
             strength = float(number)
         except ValueError:
             return cls(Path(text).expanduser(), 1.0)
-        if not abs(strength) <= MOST:
+        if not abs(strength) <= MOST_STRENGTH:
             raise InputError(f"`lora` {verbatim(text)}: {number} is out of range: -10 to 10")
         return cls(Path(name).expanduser(), strength)
 
@@ -95,6 +94,25 @@ class Lora(NamedTuple):
 
 Networks = Mapping[str, nn.Module]
 """``unet``, ``text_encoder`` and with SDXL ``text_encoder_2``."""
+
+
+def named_loras(tags: Sequence[LoraTag], library: Library | None) -> tuple[Lora, ...]:
+    """The files of LoRAs that a prompt names.
+
+    Raises:
+        PromptError: There is none of a name.
+        InputError: There are several.
+    """
+    found = []
+    for name, strength in tags:
+        lora = Lora(Path(name).expanduser(), strength).located(library)
+        if not lora.path.is_file():
+            raise PromptError(
+                f"there is no LoRA {verbatim(repr(name))}: name the folder that it is in with "
+                "`models`"
+            )
+        found.append(lora)
+    return tuple(found)
 
 
 class Fused:
@@ -260,20 +278,32 @@ class Adapters:
         active: Those of the prompts.
     """
 
-    def __init__(self, networks: Networks, family: Family | None) -> None:
-        """Of networks that have theirs already."""
-        self._networks, self._family = networks, family
+    def __init__(
+        self, networks: Networks, family: Family | None, library: Library | None, *, fixed: bool
+    ) -> None:
+        """Of networks that have theirs already.
+
+        Args:
+            library: Where names are looked for.
+            fixed: Whether the weights are compiled into something else by now.
+        """
+        self._networks, self._family, self._library = networks, family, library
+        self._fixed = fixed
         self._fused: Fused | None = None
         self.active: tuple[Lora, ...] = ()
 
-    def use(self, loras: tuple[Lora, ...]) -> bool:
+    def use(self, tags: Sequence[LoraTag]) -> bool:
         """Has the networks work with these and no others; says whether anything changed.
 
         Raises:
+            PromptError, InputError: As `named_loras`; or the networks take none any more.
             ModelError: As `Fused`.
         """
+        loras = named_loras(tags, self._library)
         if loras == self.active:
             return False
+        if self._fixed:
+            raise InputError("a LoRA in a prompt does not go with `openvino`: use `lora`")
         if self._fused is not None:
             self._fused.remove()
         self._fused, self.active = None, ()

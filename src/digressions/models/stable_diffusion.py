@@ -21,12 +21,13 @@ from ..diffusion.names import SpacingName
 from ..diffusion.sample import SAMPLERS, time_grid
 from ..diffusion.schedule import TableSchedule
 from ..errors import InputError, ModelError
-from ..prompts.terms import Plain
+from ..prompts.terms import LoraTag, Plain
 from .autoencoder_file import autoencoder_file, files_of
 from .base import Model
 from .checkpoint import Checkpoint, autoencoder_folder
 from .encoders import Autoencoder, TextEncoder
 from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint
+from .library import Library
 from .lora import Adapters, Fused, Lora
 from .openvino_networks import BATCH, convert
 from .recognise import WIDTHS, Family
@@ -52,8 +53,8 @@ class StableDiffusion(Model):
     text_encoder: TextEncoder
     adapters: Adapters
 
-    def use_loras(self, loras: Sequence[Lora]) -> None:
-        if self.adapters.use(tuple(loras)):
+    def use_loras(self, tags: Sequence[LoraTag]) -> None:
+        if self.adapters.use(tags):
             self.text_encoder.forget()
 
     def times(self, sampler: str, steps: int) -> Tensor:
@@ -166,6 +167,7 @@ def load_stable_diffusion(
     vae: Path | None = None,
     clip_skip: int | None = None,
     loras: Sequence[Lora] = (),
+    library: Library | None = None,
     openvino: bool = False,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
@@ -232,7 +234,7 @@ def load_stable_diffusion(
         unet=unet,
         autoencoder=autoencoder,
         text_encoder=text_encoder,
-        adapters=Adapters(networks, family),
+        adapters=Adapters(networks, family, library, fixed=openvino),
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))
