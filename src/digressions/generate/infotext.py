@@ -19,6 +19,7 @@ from .foreign import ForeignSettings
 NEGATIVE = "Negative prompt:"
 _START = re.compile(r"Steps: *\d+ *(,|$)", re.MULTILINE)
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')  # as the web UI itself
+_AUTOMATIC = {"DPM++ 2M": "Karras", "DPM++ SDE": "Karras", "DPM++ 2M SDE": "Exponential"}
 MOST_SKIPPED = 12  # layers: more has no text encoder of that program
 _USED = (
     "Clip skip",
@@ -103,7 +104,7 @@ def _schedule(pairs: dict[str, str]) -> str:
     """How the noise levels were spread, where a pair says so."""
     schedule = pairs.get("Schedule type", "")
     if schedule == "Automatic":  # the web UI's choice, by sampler
-        return "Karras" if pairs.get("Sampler") == "DPM++ 2M" else ""
+        return _AUTOMATIC.get(pairs.get("Sampler", ""), "")
     return schedule
 
 

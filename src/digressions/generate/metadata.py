@@ -23,7 +23,7 @@ from ..images import Fit
 from ..images.xmp import SourceType, marked
 from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
-from .foreign import ForeignSettings, is_usual, sampler_named, text_of
+from .foreign import ForeignSettings, is_usual, sampler_named, spacing_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
 from .kinds import MAX_SEED
 from .model_params import ModelAdditions
@@ -203,7 +203,10 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
     prompt, negative = found.prompts()
     networks = [*found.networks, *prompt.networks, *negative.networks]
     schedule = found.schedule or sampler_named(str(found.values["sampler"]))[1]
-    if not is_usual(schedule):
+    spacing = spacing_named(schedule)
+    if spacing is not None:
+        params = params.but(timestep_spacing=spacing)
+    elif not is_usual(schedule):
         notes.append(
             f"it was painted with the noise schedule {schedule:.40}, which is not known here: the "
             "model steps through its own noise levels"
@@ -212,7 +215,8 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
         notes.append(f"it was painted with {', '.join(networks):.200}, which is left out")
     if prompt.rewritten or negative.rewritten:
         notes.append(f"its prompt is read as {found.program:.40} reads it: {params.prompt:.200}")
-    others = found.others | ({"Schedule type": schedule} if schedule else {})
+    named = {"Schedule type": schedule} if schedule and spacing is None else {}
+    others = found.others | named
     others |= {"LoRA": ", ".join(networks)} if networks else {}
     details: dict[str, Any] = {_OTHERS: others} if others else {}
     version = pairs.get("Version", found.program)

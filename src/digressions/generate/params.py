@@ -109,7 +109,8 @@ class GenerationParams(Params):
     )
     timestep_spacing: SpacingName | None = option(
         None,
-        "How the steps are spread over the noise levels.",
+        "How the steps are spread over the noise levels; karras, exponential and simple are sigmas "
+        "of k-diffusion and ComfyUI.",
         group="Sampling",
         default_from="the model; trailing where a masked area starts from noise",
     )
