@@ -169,3 +169,32 @@ def test_paint_finds_the_model_and_replay_finds_it_again(
     assert made.code == 0, made.err
     monkeypatch.delenv("DIGRESSIONS_MODELS")
     assert digress("replay", "a.png", "-o", "b.png").code == 0
+
+
+def test_replay_finds_a_model_by_its_hash(
+    digress: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has moved, and that of a picture of A1111's."""
+    import hashlib
+
+    from PIL import Image, PngImagePlugin
+
+    configs = small_configs(tmp_path / "configs")
+    monkeypatch.setattr(single_file, "CONFIGS", configs)
+    (tmp_path / "models").mkdir()
+    path = save_single(tmp_path / "before.safetensors", parts(configs, "sd1"))
+    common = ("--steps", 1, "--size", SIDE, "-o")
+    assert digress("paint", "frog", "--model", path, *common, "a.png").code == 0
+    moved = path.rename(tmp_path / "models" / "after.safetensors")
+    put(tmp_path / "models" / "other.safetensors", SD1)
+    ran = digress("replay", "a.png", "-o", "b.png", "--models", "models")
+    assert ran.code == 0, ran.err
+    assert "other weights" not in ran.err
+    short = hashlib.sha256(moved.read_bytes()).hexdigest()[:10]
+    text = PngImagePlugin.PngInfo()
+    line = f"Steps: 1, Sampler: Euler, CFG scale: 2, Seed: 1, Size: {SIDE}x{SIDE}"
+    text.add_text("parameters", f"a frog\n{line}, Model hash: {short}, Model: before")
+    Image.new("RGB", (SIDE, SIDE)).save("theirs.png", pnginfo=text)
+    ran = digress("replay", "theirs.png", "-o", "ours.png", "--models", "models")
+    assert ran.code == 0, ran.err
+    assert Image.open("ours.png").text["digressions"].count("after.safetensors") == 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ReplayOptions(
-    options_of(ModelParams, only=["device", "dtype", *ModelAdditions.model_fields])
+    options_of(ModelParams, only=["device", "dtype", "models", *ModelAdditions.model_fields])
 ):
     """See `ModelParams`."""
 
@@ -71,7 +71,14 @@ def replay(
         loaded.append(load_model(others.but(**own, model=name, dtype=others.dtype or dtype)))
         return loaded[0]
 
-    events = replayed(file, load, model=model, output=target, device=others.device, **given(place))
+    events = replayed(
+        *(file, load),
+        model=model,
+        models=others.models,
+        output=target,
+        device=others.device,
+        **given(place),
+    )
     show(events)
     named = ["model"] if model is not None else []
     idle = [f"`{name}`" for name in (*named, *given(options)) if name != "device"]

@@ -94,7 +94,7 @@ def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
     """
     if library is None or Path(name).expanduser().exists():
         return name
-    found = library.find(name, kinds)
+    found = library.find(name, kinds) or library.find(Path(name).name, kinds)  # or it has moved
     return name if found is None else str(found)
 
 

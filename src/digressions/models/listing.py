@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from ..errors import ModelError
 from ..files import parsed, write_json
 from .header import Header, read_header
 from .library import Library
-from .recognise import FAMILIES, recognise
+from .recognise import FAMILIES, Kind, recognise
 
+_DIGITS = 10  # of a hash, as A1111 shows it
 _MOST_WORDS = 5
 
 
@@ -49,11 +50,14 @@ class Listed:
     sha256: str = ""
 
 
-def listing(library: Library, part: str = "", *, hashes: bool = False) -> Iterator[Listed]:
+def listing(
+    library: Library, part: str = "", *, kinds: Collection[Kind] = (), hashes: bool = False
+) -> Iterator[Listed]:
     """Every file of a library.
 
     Args:
         part: Only those with this in their names, in any case.
+        kinds: Hashes are computed for these alone; of all if empty.
         hashes: Compute the SHA-256 of those whose is not known, which reads all of them.
     """
     cache = _cache_file()
@@ -66,7 +70,7 @@ def listing(library: Library, part: str = "", *, hashes: bool = False) -> Iterat
                 continue
             before = known.get(str(path))
             row = _row(before, stamp) or _look(path, stamp[0])
-            if hashes and not row.sha256:
+            if hashes and not row.sha256 and (not kinds or row.kind in kinds):
                 row = Listed(**asdict(row) | {"sha256": _short_hash(path)})
             now[str(path)] = {"stamp": stamp, "row": asdict(row)}
             yield row
@@ -74,6 +78,18 @@ def listing(library: Library, part: str = "", *, hashes: bool = False) -> Iterat
         if any(known.get(path) != entry for path, entry in now.items()):
             cache.parent.mkdir(parents=True, exist_ok=True)
             write_json(cache, known | now)
+
+
+def by_hash(library: Library, sha256: str, kind: Kind) -> Path | None:
+    """The file of a kind whose SHA-256 starts so; reads those whose hash is not known yet.
+
+    Args:
+        sha256: Ten digits or more.
+    """
+    for row in listing(library, kinds=(kind,), hashes=True):
+        if row.kind == kind and row.sha256 == sha256[:_DIGITS]:
+            return Path(row.path)
+    return None
 
 
 def _look(path: Path, size: int) -> Listed:
@@ -121,7 +137,7 @@ def _stamp(path: Path) -> list[int] | None:
 
 def _short_hash(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
 
 
 def _cache_file() -> Path:

@@ -200,5 +200,6 @@ def check_is_checkpoint(path: Path, contents: Contents) -> None:
             )
         return
     places = {"vae": "give it to `vae`", "upscaler": "give it to `upscaler`"}
+    places["lora"] = "give it to `lora`, beside a model"
     place = places.get(contents.kind, "give a Stable Diffusion 1, 2 or SDXL checkpoint")
     raise ModelError(f"`model` {verbatim(str(path))} is {contents.what}: {place}")
