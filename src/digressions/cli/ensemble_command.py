@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..ensembles.ensemble_spec import EnsembleSpec
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
 from .console import load_model, show
 from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output
 

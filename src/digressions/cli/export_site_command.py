@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
 from ..worlds.world_spec import SiteSpec
 from .console import load_model, show
 from .options import FLAT, ModelOptions, Prompt, given, options_of, output

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from ..distributed.cluster import ClusterParams
 from ..errors import InputError
-from ..generate.params import GenerationParams, ModelParams
+from ..generate.model_params import ModelParams
+from ..generate.params import GenerationParams
 from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
 from ..mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams
 from .console import joining, load_model, show

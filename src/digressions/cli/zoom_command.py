@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..distributed.cluster import ClusterParams
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
 from ..worlds.world_spec import FilmSpec
 from .console import joining, load_model, show
 from .options import FLAT, ModelOptions, OutputOptions, Prompt, given, options_of, output

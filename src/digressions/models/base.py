@@ -20,8 +20,8 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.denoise import Combine, Denoiser, anchored, composed, denoiser, inpainted, tiled
 from ..diffusion.names import SpacingName
 from ..diffusion.schedule import Schedule
-from ..errors import InputError
-from ..prompts.terms import Plain
+from ..errors import InputError, PromptError
+from ..prompts.terms import LoraTag, Plain
 from ..prompts.vocabulary import Vocabulary
 from .fingerprint import Fingerprint
 from .openvino_networks import Contest
@@ -85,6 +85,7 @@ class Model(ABC):
             whatever else its user counts there.
         contests: What was measured where OpenVINO was to run its networks.
         spacing: How its grid of times is spread; see `with_timesteps`.
+        additions: What it was loaded with beside its own files, by the names of `loading.load`.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Model(ABC):
     clock: Stopwatch = field(default_factory=Stopwatch)
     contests: list[Contest] = field(default_factory=list)
     spacing: SpacingName = "trailing"
+    additions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -120,6 +122,17 @@ class Model(ABC):
     def seconds(self) -> float:
         """Spent inside its own networks so far."""
         return self.clock.seconds(*NETWORK_STAGES)
+
+    def use_loras(self, tags: Sequence[LoraTag]) -> None:
+        """Has its networks work with these LoRAs, beside those that it was loaded with, and with no
+        others of the kind, until the next call.
+
+        Raises:
+            ModelError: A file does not fit.
+            InputError, PromptError: There is no such file, or the model takes none.
+        """
+        if tags:
+            raise PromptError(f"{self.name} takes no LoRA: leave out {tags[0]}")
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.

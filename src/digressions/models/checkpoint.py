@@ -116,17 +116,18 @@ class Checkpoint:
             raise ModelError(f"{path} cannot be read: {error}") from error
 
 
-def tiny_autoencoder(folder: Path, dtype: torch.dtype) -> Any:
-    """A tiny autoencoder (TAESD, https://github.com/madebyollin/taesd) of its own folder.
+def autoencoder_folder(folder: Path, dtype: torch.dtype) -> Any:
+    """An autoencoder of its own folder in diffusers layout, of full size or tiny (TAESD,
+    https://github.com/madebyollin/taesd).
 
     Raises:
         ModelError: There is none in it.
     """
     if not folder.is_dir():
-        raise ModelError(f"`tiny_vae` {folder}: there is no such folder: give that of a tiny one")
+        raise ModelError(f"`vae` {folder}: there is no such file or folder")
     kind = _read_json(folder, "config.json").get("_class_name")
-    if kind != "AutoencoderTiny":
-        raise ModelError(f"`tiny_vae` {folder} holds a {kind}: give the folder of a tiny one")
+    if kind not in ("AutoencoderKL", "AutoencoderTiny"):
+        raise ModelError(f"`vae` {folder} holds a {kind}: give the folder of an autoencoder")
     return _component(folder.parent, {folder.name: ["diffusers", kind]}, folder.name, dtype)
 
 
@@ -146,13 +147,13 @@ def find(name: str) -> Path:
         return path
     if path.is_file():
         raise ModelError(
-            f"{name} is a single file: give a folder in diffusers layout "
-            "(diffusers' StableDiffusionPipeline.from_single_file(...).save_pretrained makes one)"
+            f"{name} is a single file, but no .safetensors: give one, or a folder in diffusers "
+            "layout (diffusers' from_single_file(...).save_pretrained makes one)"
         )
     if name.count("/") != 1 or name.startswith(("/", ".", "~")):
         raise ModelError(
-            f"unknown model {name!r}: give {BUNDLED!r}, a folder in diffusers layout, "
-            "or a hub id like owner/model"
+            f"unknown model {name!r}: give {BUNDLED!r}, a .safetensors file, a folder in diffusers "
+            "layout, a hub id like owner/model, or a name in the folder of `models`"
         )
     return _fetch(name)
 
