@@ -23,10 +23,10 @@ from PIL import Image
 import digressions
 from digressions.events import completed
 from digressions.frames.candidates import hung as hung_pictures
-from digressions.frames.candidates import layout, scene_of
 from digressions.frames.finishing import finished_size, painted_alone, refine_params, refined
 from digressions.frames.frame_records import Opening, PictureDetails, with_details
 from digressions.frames.frame_spec import RefineParams
+from digressions.frames.scene import layout, scene_of
 from digressions.generate.job import Job
 from digressions.generate.metadata import Record
 from digressions.generate.paint import Painted, batches, paint_jobs, sample_batch

@@ -22,12 +22,12 @@ from digressions.diffusion.denoise import Guess, tiled, window_starts
 from digressions.errors import InputError
 from digressions.events import Estimate, Event, Note, Preview, Progress, Saved, completed
 from digressions.frames import candidates
-from digressions.frames.candidates import Scene, layout, scene
 from digressions.frames.filling import fill_frames
 from digressions.frames.finishing import painted_alone, refine_job, refined_size, windows
 from digressions.frames.frame_records import picture_details
 from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.hang import coverage
+from digressions.frames.scene import Scene, layout, scene
 from digressions.generate.metadata import record_of
 from digressions.generate.params import ResolvedParams
 from digressions.geometry import Size

@@ -26,7 +26,7 @@ from ..images.image_files import to_array, to_tensor, write_image
 from ..images.upscale import Upscaler, enlarge, enlarging, load_upscaler
 from ..models.base import Model
 from ..prints.print_spec import PrintJob
-from ..prints.printing import printed, proof_path
+from ..prints.printing import notes, printed, proof_path
 from .aspect import upright_size
 from .candidates import FrameTask, hung
 from .choosing import FrameInputs
@@ -50,7 +50,7 @@ def refined_size(aspect: float, scale: float, side: int) -> Size:
 
 
 def refine_params(
-    model: Model, params: GenerationParams, asked: RefineParams, picture: Size, seed: int
+    model: Model, params: GenerationParams, asked: RefineParams, aspect: float, seed: int
 ) -> ResolvedParams | None:
     """What a picture is repainted by, or ``None`` where it is left as it is.
 
@@ -60,7 +60,7 @@ def refine_params(
     Args:
         params: Of the picture.
         asked: How to repaint it.
-        picture: Its size in pixels.
+        aspect: Its width / height.
         seed: Its seed.
 
     Raises:
@@ -71,7 +71,7 @@ def refine_params(
     own = params.but(
         prompt=asked.refine, seed=seed, strength=asked.refine_strength, masked_content=None
     )
-    size = refined_size(picture.width / picture.height, asked.refine_scale, model.size)
+    size = refined_size(aspect, asked.refine_scale, model.size)
     return resolve(model, own.but(size=size))
 
 
@@ -188,6 +188,8 @@ def finish(
     if task.print_job is not None:
         target = folder / f"print{number}{paper.suffix}"
         own = Size(candidate.array.shape[1], candidate.array.shape[0])
+        if task.opening.compose == "auto" and task.refine is None:
+            yield from notes(task.print_job, own)
         text = texts_of(print_record(record, own, task.print_job))
         proof = proof_path(target) if paper.proof else None
         yield from printed(task.print_job, pixels, target, text, proof=proof, device=device)

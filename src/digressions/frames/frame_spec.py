@@ -18,7 +18,7 @@ from ..generate.params import (
     upscaler_option,
 )
 from ..homography import Quad
-from ..images import MaskAlpha
+from ..images import ComposeName, MaskAlpha
 from ..images.colour import PALETTE_STRENGTH
 from ..prints.print_spec import PrintJob, PrintSpec
 from ..prompts.slips import check_quoted, check_typed
@@ -26,10 +26,10 @@ from ..prompts.wildcards import with_lists
 
 MAX_CANDIDATES = 999  # of a frame
 MAX_REFINED = 4.0
-ROOM = 0.25  # around an opening, as a model sees it; see `candidates.layout`
+ROOM = 0.25  # around an opening, as a model sees it; see `scene.layout`
 EXPLAIN_PICTURES = 6  # of each kind, if not said: enough to tell a tenth of a cause from chance
 MIN_EXPLAIN_PICTURES = 3
-_NOT_EXPLAINED = ("size", "refine", "pick", "strength", "masked_content")
+_NOT_EXPLAINED = ("size", "refine", "pick", "strength", "masked_content", "compose")
 PrintedAs = Literal["pdf", "tif", "png", "jpg"]
 
 
@@ -189,6 +189,13 @@ class FrameSpec(Params):
         group="Frame",
         default_from=f"{ROOM:g}; 0 for models of few pixels",
     )
+    compose: ComposeName = option(
+        "auto",
+        "How a frame gets one thing that the model would repeat in so wide or tall a picture: "
+        "extend: painted on a square, and its ground carried on; crop: cut from the square; "
+        "stretch: painted in the frame's own aspect; auto: whatever loses less.",
+        group="Frame",
+    )
     n: int | None = option(
         None,
         "Candidates for each frame, on a contact sheet; with `explain`, pictures of each kind.",
@@ -265,6 +272,7 @@ class FrameSpec(Params):
         ]
         others = ("palette", "room", "n", "pick", "explain")
         given += [name for name in others if getattr(self, name) not in (None, False)]
+        given += ["compose"] if self.compose != "auto" else []
         printed = FramePrintSpec.flat_fields() if self.insert else {}
         for name in given:
             if not self.prompts and name in printed:
