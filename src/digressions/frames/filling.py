@@ -18,6 +18,7 @@ from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.start import Inputs, inputs_of, record_for, resolve
+from ..generate.windows import painted_alone, window_job, windows_in
 from ..geometry import Size
 from ..images.colour import remembered_palette
 from ..images.image_files import check_suffix, write_image
@@ -35,15 +36,7 @@ from .candidates import (
 )
 from .choosing import FrameInputs, notes_on_aspect, notes_on_sources, picks, read_frames
 from .find import Frame
-from .finishing import (
-    finish,
-    finished,
-    painted_alone,
-    refine_job,
-    refine_params,
-    save_room,
-    windows,
-)
+from .finishing import finish, finished, refine_params, save_room
 from .frame_files import LATE, are_shown, candidates_text, files_of, sheet_path
 from .frame_records import (
     KIND,
@@ -162,7 +155,7 @@ def _task(
         with_details(record, PictureDetails(made="candidate", opening=opening)),
         spec.n or 1,
         pick,
-        refine_params(model, own, spec.refining, aspect, seed),
+        refine_params(model, own, spec.refining, opening, seed),
         spec.paper.for_aspect(opening.aspect),
     )
 
@@ -177,7 +170,7 @@ def _checked(model: Model, tasks: Sequence[FrameTask], inputs: FrameInputs) -> l
         seen = scene_of(model, photo, task.opening, params, colours)
         check(model, seen.job(params))
         if task.refine is not None:
-            check(model, refine_job(model, photo[:8, :8], task.refine)[0])
+            check(model, window_job(model, photo[:8, :8], task.refine)[0])
         scenes.append(seen)
     return scenes
 
@@ -209,10 +202,10 @@ def _costs(
         own: Size | None = None if task.opening.compose == "auto" else seen.composed_size
         if task.refine is not None:
             own = task.refine.size
-            each = windows(own, model.size, model.vae_scale_factor)
+            each = windows_in(model, own)
             yield Note(
                 f"frame {task.number}: repainted at {own.width:,} x {own.height:,} px, "
-                f"{counted(each, 'window')} a step"
+                f"{counted(each, 'window')} a step, at strength {task.refine.strength:g}"
             )
         if task.print_job is not None and own is not None:  # else once it is composed
             yield from notes(task.print_job, own)

@@ -26,6 +26,7 @@ from ..prompts.wildcards import with_lists
 
 MAX_CANDIDATES = 999  # of a frame
 MAX_REFINED = 4.0
+REFINED = 2.0  # sizes of the model, if nobody says
 ROOM = 0.25  # around an opening, as a model sees it; see `scene.layout`
 EXPLAIN_PICTURES = 6  # of each kind, if not said: enough to tell a tenth of a cause from chance
 MIN_EXPLAIN_PICTURES = 3
@@ -96,13 +97,17 @@ class RefineParams(Params):
         group="Frame",
         default_from="it is left as it is",
     )
-    refine_strength: Share = option(
-        0.5, "0 to 1: how freely `refine` paints over it.", group="Frame"
+    refine_strength: Share | None = option(
+        None,
+        "0 to 1: how freely `refine` paints over it.",
+        group="Frame",
+        default_from="0.5 where the model paints it at once, less the smaller its windows are",
     )
-    refine_scale: float = option(
-        2.0,
+    refine_scale: float | None = option(
+        None,
         f"1 to {MAX_REFINED:g}: the size of the repainted picture, in sizes of the model.",
         group="Frame",
+        default_from=f"{REFINED:g}; 1 for models of few pixels, which cannot paint parts",
         ge=1,
         le=MAX_REFINED,
     )

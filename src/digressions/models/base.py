@@ -127,8 +127,12 @@ class Model(ABC):
 
     def paints_whole(self, size: Size) -> bool:
         """Whether a picture of a size shows one thing, painted all at once."""
-        aspect = max(size) / min(size)
-        return aspect <= self.widest_aspect and size.pixels <= (_LARGER * self.size) ** 2
+        return self.holds(size) and max(size) <= self.widest_aspect * min(size)
+
+    def holds(self, size: Size) -> bool:
+        """Whether a picture of a size, of any aspect, has no more pixels than are painted at
+        once."""
+        return size.pixels <= (_LARGER * self.size) ** 2
 
     @property
     def seconds(self) -> float:
