@@ -40,8 +40,9 @@ from digressions.images.upscale import enlarge, load_upscaler
 from digressions.models.base import Model
 from digressions.mosaics.base_image import BaseImage
 from digressions.mosaics.build import make_mosaic
+from digressions.mosaics.build_params import BuildParams
 from digressions.mosaics.folder import MosaicPlan
-from digressions.mosaics.mosaic_spec import BuildParams, Mosaic, SharingParams
+from digressions.mosaics.mosaic_spec import Mosaic, SharingParams
 from digressions.worlds.cache import Cache
 from digressions.worlds.opening import ResolvedWorld, open_world
 from tests.checkpoints import build

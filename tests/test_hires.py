@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import digressions as dg
 from digressions.events import Note
 from digressions.generate import hires, windows
 from digressions.generate.metadata import record_of
+from digressions.generate.notes import notes_on_cells
 from digressions.generate.params import PaintSpec
 from digressions.generate.pictures import Picture, paint_pictures
 from digressions.geometry import Size
@@ -123,3 +126,13 @@ def test_files_remember_and_replay(digress: Callable[..., Ran], tmp_path: Path) 
         dg.finish(dg.replay(target, output=tmp_path / "again.png", overwrite=True))
         assert (read_image(target) == read_image(tmp_path / "again.png")).all()
         assert digress(name, *words, *command, target).code == 0  # the same settings made it
+
+
+def test_cells_that_are_too_large_are_noted(bundled: Model, tmp_path: Path) -> None:
+    """Mosaics paint each cell at once, over a start that says what is where."""
+    assert notes_on_cells(bundled, Size(128, 128)) == []
+    (note,) = notes_on_cells(bundled, Size(256, 256))
+    assert "several times, where `size` 128 shows it once" in note.text
+    work = dg.mosaic(bundled, "a fox", grid=2, size=256, steps=1, output=tmp_path / "x")
+    with contextlib.closing(work):
+        assert note in list(itertools.takewhile(lambda event: isinstance(event, Note), work))

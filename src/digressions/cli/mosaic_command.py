@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from ..distributed.cluster import ClusterParams
 from ..errors import InputError
 from ..generate.params import GenerationParams, ModelParams
-from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
+from ..mosaics.build_params import BuildParams
+from ..mosaics.mosaic_spec import MosaicSpec
 from ..mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams
 from .console import joining, load_model, show
 from .options import FLAT, ModelOptions, given, options_of, output
