@@ -29,7 +29,7 @@ from digressions.images.contact_sheet import contact_sheet
 from digressions.images.image_files import read_image, resample, to_array, to_tensor, write_image
 from digressions.models.base import Model
 from digressions.models.loading import load
-from digressions.mosaics.adapting import detail_of
+from digressions.mosaics.adapting import finer_than_band
 from digressions.mosaics.cells import exact_cells
 from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic
 
@@ -87,9 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "threads": torch.get_num_threads(),
     }
     study = Study(asked.out, usual, base, stands)
-    order = sorted(
-        range(grid.cells), key=lambda cell: detail_of(exact_cells(base, usual, [cell])[0])
-    )
+    finer = [finer_than_band(cell) for cell in exact_cells(base, usual, range(grid.cells))]
+    order = np.argsort(finer, kind="stable").tolist()
     tenth = max(1, grid.cells // 10)
     spread = [order[i * grid.cells // asked.judged] for i in range(asked.judged)]
     flat, fine = order[:tenth][: asked.judged], order[-tenth:][-asked.judged :]

@@ -209,7 +209,7 @@ def test_a_picture_of_windows_has_no_seams(bundled: Model) -> None:
         rows.append(np.hstack([repainted(part, 1 + top + i) for i, part in enumerate(parts)]))
     one_by_one = seam(np.vstack(rows), side)
     print(f"steps across borders: as one {as_one}, one by one {one_by_one}")
-    assert as_one < 1.3
+    assert as_one < 1.6
     assert one_by_one > 2
 
 
@@ -224,7 +224,9 @@ def test_windows_get_less_strength_the_less_they_show() -> None:
 
 
 def test_refining_in_windows_of_few_pixels_is_refused(bundled: Model, wall: np.ndarray) -> None:
-    with pytest.raises(InputError, match=r"into each of 4 windows of 128 px.*or give `refine_sc"):
+    with pytest.raises(
+        InputError, match=r"into each of 4 windows of 128 px.*or give refine_scale 1$"
+    ):
         fill(bundled, "wall.png", "a fox", refine="fur", refine_scale=1.5, compose="stretch")
     with pytest.raises(InputError, match=r"pictures are enlarged anyway$"):
         fill(bundled, "wall.png", "a fox", refine="fur", compose="extend")
@@ -283,7 +285,7 @@ def replayed(model: Model, source: str, target: str = "again.png") -> Path:
 
 def test_from_a_photo_to_the_wall_and_to_paper(bundled: Model, wall: np.ndarray) -> None:
     paper = {"size": "9x12cm", "dpi": 60, "bleed": "3mm"}
-    refine = {"refine": "photo of a fox", "refine_scale": 1.0}
+    refine = {"refine": "photo of a fox", "refine_scale": 1.0, "compose": "stretch"}
     events = fill(bundled, "wall.png", "drawing of a fox", **paper, **refine)
     assert "1 picture for 1 frame; the network is asked 4 times" in texts(events, Estimate)
     assert "120 x 90 mm as cut" in texts(events)
@@ -327,7 +329,7 @@ def test_a_photo_in_memory_is_filled_as_a_file_is(bundled: Model, wall: np.ndarr
 
 
 def test_progress_tells_every_step(bundled: Model, wall: np.ndarray) -> None:
-    refine = {"refine": "photo of a fox", "refine_strength": 1.0}
+    refine = {"refine": "photo of a fox", "refine_strength": 1.0, "compose": "stretch"}
     events = fill(bundled, "wall.png", "a fox", n=2, pick=2, **refine)
     bars: dict[str, list[tuple[int, int | None]]] = {}
     for event in events:
@@ -411,7 +413,10 @@ def test_what_is_asked_of_the_painting_reaches_the_repainting(
 ) -> None:
     asked = {"guidance": 3.0, "guidance_rescale": 0.5, "timestep_spacing": "leading"}
     asked |= {"negative": "a dog", "combine": "sum"}
-    fill(bundled, "wall.png", "a fox AND a cat", seed=3, refine="a frog AND a fox", **asked)
+    whole = {"compose": "stretch"}
+    fill(
+        bundled, "wall.png", "a fox AND a cat", seed=3, refine="a frog AND a fox", **asked, **whole
+    )
     record = record_of(read_text("o/picture.png"))
     refine = picture_details(record).refine
     assert refine is not None
@@ -421,14 +426,23 @@ def test_what_is_asked_of_the_painting_reaches_the_repainting(
     assert refine.masked_content is None
     calm = read_image("o/picture.png")
     assert (read_image(replayed(bundled, "o/picture.png")) == calm).all()
-    fill(bundled, "wall.png", "a fox AND a cat", "p", seed=3, refine="a frog AND a fox", **asked)
+    fill(
+        bundled,
+        "wall.png",
+        "a fox AND a cat",
+        "p",
+        seed=3,
+        refine="a frog AND a fox",
+        **asked,
+        **whole,
+    )
     assert (read_image("p/picture.png") == calm).all()
 
 
 def test_what_suits_noise_is_not_taken_for_the_repainting(
     tiny: Callable[[str], Model], wall: np.ndarray
 ) -> None:
-    fill(tiny("sd"), "wall.png", "a fox", refine="a frog")
+    fill(tiny("sd"), "wall.png", "a fox", refine="a frog", compose="stretch")
     record = record_of(read_text("o/picture.png"))
     refine = picture_details(record).refine
     assert record.params.timestep_spacing == "trailing"  # the model's is leading
@@ -454,7 +468,9 @@ def test_a_print_of_an_earlier_picture_is_said_to_be_one(bundled: Model, wall: n
 
 
 def test_words_that_the_model_was_not_taught_are_said(bundled: Model, wall: np.ndarray) -> None:
-    events = fill(bundled, "two.png", ["a fox", "a gryphon"], refine="a zeppelin", refine_scale=1.0)
+    events = fill(
+        bundled, "two.png", ["a fox", "a gryphon"], refine="a zeppelin", compose="stretch"
+    )
     (note,) = [e for e in events if isinstance(e, Note) and "was not taught" in e.text]
     assert note.level == "note"
     assert "gryphon" in note.text
@@ -467,7 +483,7 @@ def test_words_that_the_model_was_not_taught_are_said(bundled: Model, wall: np.n
         ({"room": 1.0, "corners": ["0,0", "639,0", "639,4", "0,4"]}, "does not fit"),
         ({"prompts": "a (fox"}, "never closed"),
         ({"seed": 2**63 - 5}, "leaves no room"),
-        ({"refine": "a [fox"}, "never closed"),
+        ({"refine": "a [fox", "compose": "stretch"}, "never closed"),
         ({"steps": 900, "sampler": "lcm"}, "`steps` 900 is out of range"),
     ],
 )

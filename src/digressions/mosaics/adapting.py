@@ -1,8 +1,8 @@
 """Freedom where there is room for it: how freely a cell is painted over follows from its detail.
 
 A mosaic equals its base image in the band, a few values a cell. What is finer, an eye or an edge,
-strays with what is painted. So a cell that holds such detail is painted less freely, and one that
-is flat more freely than the settings say.
+strays with what is painted. So a cell that holds such detail is painted less freely than the
+settings say, and one that is flat more freely.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from .mosaic_spec import CELL_SIDE, Mosaic
 
 _COARSE = 2  # values a cell and side that the band holds, as a rule
-FULL_DETAIL = 24 / 255  # root mean square of what is finer, from which a cell is all detail
+_LEAST, _MOST = 8 / 255, 40 / 255  # of what is finer: below and above, no detail and all detail
 _KEPT = 0.5  # of the strength, in a cell that is all detail
 
 
@@ -26,8 +26,8 @@ class Freedom(NamedTuple):
     anchor: float
 
 
-def detail_of(cell: Tensor) -> float:
-    """How much of a cell is finer than a band holds: 0 for none, 1 for an eye or a hard edge.
+def finer_than_band(cell: Tensor) -> float:
+    """What of a cell a band of 2 x 2 values does not hold: root mean square, 0..1.
 
     Args:
         cell: ``(3, H, W)`` in 0..1, enlarged or not.
@@ -35,8 +35,16 @@ def detail_of(cell: Tensor) -> float:
     own = F.adaptive_avg_pool2d(cell[None], CELL_SIDE)
     coarse = F.adaptive_avg_pool2d(own, _COARSE)
     smooth = F.interpolate(coarse, own.shape[-2:], mode="bilinear", align_corners=False)
-    finer = float((own - smooth).square().mean().sqrt())
-    return min(1.0, finer / FULL_DETAIL)
+    return float((own - smooth).square().mean().sqrt())
+
+
+def detail_of(cell: Tensor) -> float:
+    """How much detail a cell has: 0 for a wall or a cheek, 1 for an eye or a hard edge.
+
+    Args:
+        cell: As of `finer_than_band`.
+    """
+    return min(1.0, max(0.0, (finer_than_band(cell) - _LEAST) / (_MOST - _LEAST)))
 
 
 def freedom_of(mosaic: Mosaic, cell: Tensor) -> Freedom:
