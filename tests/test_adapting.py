@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks import adapt as study
 from digressions.generate.params import GenerationParams
 from digressions.geometry import Grid
 from digressions.models.base import Model
@@ -29,7 +30,8 @@ def mosaic(adapt: float) -> Mosaic:
 
 
 def test_detail_is_what_no_band_holds() -> None:
-    assert detail_of(FLAT) == detail_of(RAMP) == 0
+    assert detail_of(FLAT) == 0
+    assert detail_of(RAMP) < 0.25  # though it goes from a third to two thirds
     assert detail_of(EYE) == 1
     faint = FLAT.lerp(EYE, 0.4)
     assert 0 < detail_of(faint) < 1
@@ -93,3 +95,14 @@ def test_an_eye_is_kept_where_it_smeared(bundled: Model) -> None:
 
     assert away(1.0) < 0.7 * away(0.0)
     assert np.isfinite(away(0.5))
+
+
+def test_the_study_compares_a_cell_with_its_own_pixels() -> None:
+    own = mosaic(0).but(params=resolved(size=16))
+    drawn = np.random.default_rng(1).integers(0, 200, (8, 24, 3), np.uint8)
+    large = drawn.repeat(2, 0).repeat(2, 1)
+    assert study.cells_in(large, own, [0, 2]).shape == (2, 16, 16, 3)
+    assert study.fidelity(large, drawn, own, [0, 1, 2]) == np.inf
+    large[:, 16:32] += 20
+    assert study.fidelity(large, drawn, own, [0, 2]) == np.inf
+    assert study.fidelity(large, drawn, own, [1]) == pytest.approx(20 * np.log10(255 / 20))
