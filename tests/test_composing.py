@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,6 +99,20 @@ def test_a_frame_of_a_usual_aspect_is_painted_in_it(bundled: Model) -> None:
         chosen(1.4, compose="extend", strength=0.5)
     with pytest.raises(InputError, match="nothing of the room"):
         chosen(1.4, compose="crop", room=0.2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"find": True}, "`compose` is about painted pictures, and needs a prompt"),
+        ({"insert": "me.jpg"}, "`compose` is about painted pictures, and needs a prompt"),
+        ({"prompts": "a fox", "explain": True}, "`compose` does nothing with `explain`"),
+    ],
+)
+def test_composing_what_is_not_painted_so_is_refused(asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as refused:
+        FrameSpec.of(compose="crop", **asked).check()
+    assert words in refused.value.args[0]
 
 
 def test_what_a_model_paints_whole(bundled: Model) -> None:

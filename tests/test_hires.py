@@ -126,6 +126,7 @@ def test_files_remember_and_replay(digress: Callable[..., Ran], tmp_path: Path) 
         dg.finish(dg.replay(target, output=tmp_path / "again.png", overwrite=True))
         assert (read_image(target) == read_image(tmp_path / "again.png")).all()
         assert digress(name, *words, *command, target).code == 0  # the same settings made it
+        assert "painted at once: 128x128" in digress("replay", "--show", target).out
 
 
 def test_cells_that_are_too_large_are_noted(bundled: Model, tmp_path: Path) -> None:
