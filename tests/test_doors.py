@@ -20,7 +20,8 @@ from digressions.generate.metadata import record_of
 from digressions.generate.params import PaintSpec, UpscaleSpec
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
-from digressions.mosaics.mosaic_spec import BuildParams, MosaicSpec
+from digressions.mosaics.build_params import BuildParams
+from digressions.mosaics.mosaic_spec import MosaicSpec
 from digressions.prints.print_spec import PrintSpec
 from digressions.worlds.world_spec import FilmSpec
 

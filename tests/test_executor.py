@@ -35,7 +35,7 @@ from digressions.generate.params import ResolvedParams
 from digressions.images.image_files import read_image
 from digressions.models.base import Defaults, Model
 from digressions.mosaics.build import make_mosaic
-from digressions.mosaics.mosaic_spec import BuildParams
+from digressions.mosaics.build_params import BuildParams
 
 from .conftest import Ran
 from .test_mosaic import COMMAND, a_plan, pictures, pixels, run

@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .generate.results import finish as finish
     from .models.base import Model as Model
     from .models.loading import load as load
-    from .mosaics.mosaic_spec import BuildParams as BuildParams
+    from .mosaics.build_params import BuildParams as BuildParams
     from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
     from .worlds.world import World as World
 
@@ -61,7 +61,7 @@ _HOMES = {
     "finish": "generate.results",
     "Model": "models.base",
     "load": "models.loading",
-    "BuildParams": "mosaics.mosaic_spec",
+    "BuildParams": "mosaics.build_params",
     "photo_mosaic": "mosaics.photos.photo_build",
     "World": "worlds.world",
 }

@@ -27,7 +27,8 @@ from .generate.kinds import check_model
 from .generate.params import PaintSpec, UpscaleSpec
 from .generate.results import finish, pictures_among, warn
 from .generate.signatures import takes
-from .mosaics.mosaic_spec import BuildParams, MosaicSpec
+from .mosaics.build_params import BuildParams
+from .mosaics.mosaic_spec import MosaicSpec
 from .prints.print_spec import PrintSpec
 from .worlds.world_spec import FilmSpec
 

@@ -11,7 +11,8 @@ from ..distributed.cluster import ClusterParams
 from ..errors import InputError
 from ..generate.model_params import ModelParams
 from ..generate.params import GenerationParams
-from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
+from ..mosaics.build_params import BuildParams
+from ..mosaics.mosaic_spec import MosaicSpec
 from ..mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams
 from .console import joining, load_model, show
 from .options import FLAT, ModelOptions, given, options_of, output

@@ -11,6 +11,7 @@ import numpy as np
 from ..events import Event, Progress, Saved
 from ..files import slug
 from ..generate.enlarging import enlarged
+from ..generate.hires import made_large
 from ..generate.metadata import Record
 from ..generate.pictures import Picture
 from ..generate.replay import sheet_text
@@ -91,7 +92,9 @@ def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Ite
     upscaler = load_upscaler(table.seeds[0].upscaler or "lanczos")
     pictures = []
     for (path, record), painted in zip(files.items(), found, strict=True):
-        picture = enlarged(finished(painted.image, inputs, upscaler), record, upscaler)
+        picture = finished(painted.image, inputs, upscaler)
+        picture = yield from made_large(model, picture, record, upscaler)
+        picture = enlarged(picture, record, upscaler)
         Picture(picture, record).save(path)
         pictures.append(thumbnail(picture, side_on_sheet(len(files))))
     columns = len(table.columns)

@@ -19,13 +19,13 @@ from ..diffusion.names import A1111_SAMPLERS
 from ..errors import ImageError, InputError, verbatim
 from ..files import parsed
 from ..geometry import Size
-from ..images import Fit
+from ..images import ComposeName, Fit
 from ..images.xmp import SourceType, marked
 from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
 from .foreign import ForeignSettings, is_usual, sampler_named, spacing_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
-from .kinds import MAX_SEED
+from .kinds import MAX_SEED, PaintedSize, Share
 from .model_params import ModelAdditions
 from .params import Enlargement, MaskFile, ResolvedParams, SourceFile
 from .programs import settings_in
@@ -58,6 +58,20 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_check_json)]
 """Values that JSON gives back as they are."""
 
 
+class Hires(Params):
+    """How a picture was painted that its model cannot paint at once; see `generate.hires`.
+
+    Attributes:
+        painted: The size that was painted at once.
+        compose: How that was brought to the picture's aspect.
+        strength: Of the repainting in windows; ``None`` where it was enlarged alone.
+    """
+
+    painted: PaintedSize
+    compose: ComposeName
+    strength: Share | None = None
+
+
 class Record(Params):
     """How one file was made.
 
@@ -73,6 +87,7 @@ class Record(Params):
             or ``None``.
         regions, region_softness: Where each prompt counts (see `images.masks`), or ``None``; the
             width of the edges.
+        hires: How it was painted where its model cannot paint its size at once, or ``None``.
         enlarge, upscaler: How many times the painted picture was enlarged, and by what.
         dtype: What the networks computed in, such as ``"float16"``; empty of other programs' files.
         version: Of the program that wrote it.
@@ -90,6 +105,7 @@ class Record(Params):
     palette: JsonObject | None = option(None, "What the masked area was filled with.")
     regions: list[dict[str, str]] | None = option(None, "Where each prompt counts.")
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)
+    hires: Hires | None = option(None, "How it was painted larger than its model paints.")
     enlarge: Enlargement = option(1, "How many times it was enlarged.")
     upscaler: str | None = option(None, "What enlarged it.")
     dtype: str = option("", "What the networks computed in.")

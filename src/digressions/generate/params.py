@@ -81,7 +81,10 @@ class GenerationParams(Params):
         None, "The same seed paints the same picture.", default_from="drawn at random"
     )
     size: PaintedSize | None = option(
-        None, "WIDTHxHEIGHT in pixels, or one number for a square.", default_from="the model"
+        None,
+        "WIDTHxHEIGHT in pixels, or one number for a square. What a model cannot paint at once is "
+        "painted small and made large.",
+        default_from="the model",
     )
     steps: Steps | None = option(
         None, "Denoising steps for the whole way from noise.", default_from="the model"
@@ -247,14 +250,13 @@ class EnlargeParams(Params):
         return 1 if given else min(MOST_ENLARGED, math.ceil(LARGE / max(size)))
 
     def check(self, *, sized: bool) -> None:
-        """Raises `InputError` for an upscaler where nothing is enlarged.
+        """Raises `InputError` for an upscaler where nothing is enlarged, whatever the model.
 
         Args:
             sized: As ``given`` of `times`.
         """
-        idle = self.enlarge == 1 or (self.enlarge is None and sized)
-        if "upscaler" in self.model_fields_set and idle:
-            raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
+        if "upscaler" in self.model_fields_set and self.enlarge == 1 and not sized:
+            raise InputError("`upscaler` does nothing with `enlarge` 1: give one of them")
 
 
 class PaintSpec(PresetParams):

@@ -250,6 +250,8 @@ def shown(source: Path) -> Iterator[Event]:
     for name, value in record.params.json_object().items():
         if value not in (None, ""):
             yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
+    if record.hires is not None:
+        yield Note(f"painted at once: {record.hires.painted}, and made large")
     if record.enlarge > 1:
         yield Note(f"enlarged: {record.enlarge} times")
     for name, value in record.additions.given().items():

@@ -21,6 +21,7 @@ from ..diffusion.denoise import Combine, Denoiser, anchored, composed, denoiser,
 from ..diffusion.names import SpacingName
 from ..diffusion.schedule import Schedule
 from ..errors import InputError, PromptError
+from ..geometry import Size
 from ..prompts.terms import LoraTag, Plain
 from ..prompts.vocabulary import Vocabulary
 from .fingerprint import Fingerprint
@@ -28,6 +29,8 @@ from .openvino_networks import Contest
 from .runtime import Stopwatch
 
 NETWORK_STAGES = ("encode", "denoise", "decode")
+FEW_PIXELS = 256  # of a side: a model of fewer has none to spare for anything but its thing
+_LARGER = 1.25  # times its own side, a model still paints one thing
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,21 @@ class Model(ABC):
         """Raises `ModelError` where the files of its weights are not what they were."""
         for each in self.fingerprints:
             each.check()
+
+    @property
+    def widest_aspect(self) -> float:
+        """How many times as wide as high, or as high as wide, a picture may be before its thing is
+        painted twice."""
+        return 1.15 if self.size < FEW_PIXELS else 1.5
+
+    def paints_whole(self, size: Size) -> bool:
+        """Whether a picture of a size shows one thing, painted all at once."""
+        return self.holds(size) and max(size) <= self.widest_aspect * min(size)
+
+    def holds(self, size: Size) -> bool:
+        """Whether a picture of a size, of any aspect, has no more pixels than are painted at
+        once."""
+        return size.pixels <= (_LARGER * self.size) ** 2
 
     @property
     def seconds(self) -> float:

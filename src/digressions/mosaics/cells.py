@@ -36,6 +36,7 @@ from ..images.image_files import from_png
 from ..models.base import Model
 from ..prompts.choices import variants
 from ..prompts.scheduling import parsed
+from .adapting import freedom_of
 from .fidelity import Banded
 from .mosaic_spec import CELL_SIDE, Mosaic
 from .store import Store
@@ -200,8 +201,9 @@ def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
 
 def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
     """The job of one cell: its seed, and the cell enlarged, ``(3, side, side)`` in 0..1."""
-    params = mosaic.params.but(seed=seed, prompt=mosaic.prompt_for(seed))
-    return Job(params, image=image, anchor=mosaic.anchor, band=mosaic.band or 1)
+    strength, anchor = freedom_of(mosaic, image)
+    params = mosaic.params.but(seed=seed, prompt=mosaic.prompt_for(seed), strength=strength)
+    return Job(params, image=image, anchor=anchor, band=mosaic.band or 1)
 
 
 def is_mirrored(mosaic: Mosaic, seed: int) -> bool:
