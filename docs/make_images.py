@@ -24,9 +24,9 @@ GRID, CELL, NEAR = 40, 128, 4  # cells across, pixels of a cell, cells across th
 MIDDLE = ((GRID - NEAR) // 2, (GRID - NEAR) // 2)
 FACE = (7, 16)  # of the portrait: row and column of the first cell that is shown from near
 THINGS = (
-    *("turtle", "frog", "fox", "cat", "panda", "penguin", "owl", "lion"),
-    *("elephant", "flamingo", "octopus", "butterfly", "sunflower", "rose", "cactus", "mushroom"),
-    *("strawberry", "pineapple", "pizza", "doughnut", "rocket", "sailboat", "castle", "rainbow"),
+    *("frog", "fox", "panda", "mouse", "rabbit", "dog", "lion", "koala"),
+    *("raccoon", "bear", "monkey", "unicorn", "pig", "owl", "penguin", "parrot"),
+    *("duck", "swan", "flamingo", "fish", "crab", "giraffe", "deer", "wolf"),
 )
 
 
