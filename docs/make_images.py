@@ -17,12 +17,8 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
-SIDE = 512
-GRID, CELL, NEAR = 40, 128, 4  # cells across, pixels of a cell, cells across the nearer half
-
-
-MIDDLE = ((GRID - NEAR) // 2, (GRID - NEAR) // 2)
-FACE = (7, 16)  # of the portrait: row and column of the first cell that is shown from near
+SIDE, NEAR = 512, 4  # pixels of each half, cells across the nearer one
+FACE = (0.19, 0.42)  # of the portrait: where the first cell is that is shown from near, down, across
 THINGS = (
     *("frog", "fox", "panda", "mouse", "rabbit", "dog", "lion", "koala"),
     *("raccoon", "bear", "monkey", "unicorn", "pig", "owl", "penguin", "parrot"),
