@@ -18,7 +18,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
 SIDE, NEAR = 512, 4  # pixels of each half, cells across the nearer one
-FACE = (0.19, 0.42)  # of the portrait: where the first cell is that is shown from near, down, across
+FACE = (0.19, 0.42)  # of the portrait: where what is shown from near begins, down and across
 THINGS = (
     *("frog", "fox", "panda", "mouse", "rabbit", "dog", "lion", "koala"),
     *("raccoon", "bear", "monkey", "unicorn", "pig", "owl", "penguin", "parrot"),
