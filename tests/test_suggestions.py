@@ -94,7 +94,7 @@ def test_the_command_says_the_cost_the_order_and_what_to_try(digress: Digress) -
     *_, first, second, last = ran.out.strip().splitlines()
     assert first.endswith("% deer")
     assert int(first.split("%")[0]) >= int(second.split("%")[0])
-    assert last.startswith('try: digress ensemble "photo of a giraffe" "photo of a deer"')
+    assert last.endswith('"photo of a giraffe" and "photo of a deer", with -n 8 and --best 1')
     assert not list(Path().glob("out/*"))
 
 

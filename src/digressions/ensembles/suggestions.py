@@ -53,8 +53,8 @@ def suggest_things(model: Model, spec: SuggestSpec) -> Iterator[Event]:
     found = yield from ranked(model, spec)
     for each in found:
         yield Note(f"{each.likeness:.0%} {verbatim(each.thing)}")
-    pair = " ".join(f'"{verbatim(prompt)}"' for prompt in (next(iter(prompts)), found[0].prompt))
-    yield Note(f"try: digress ensemble {pair} -n 8 --best 1")
+    pair = " and ".join(f'"{verbatim(text)}"' for text in (next(iter(prompts)), found[0].prompt))
+    yield Note(f"for the best of eight of the first: {pair}, with `n` 8 and `best` 1")
 
 
 def ranked(model: Model, spec: SuggestSpec) -> Generator[Progress, None, list[Suggestion]]:
