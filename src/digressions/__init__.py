@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .api import paint as paint
     from .api import print_file as print_file
     from .api import replay as replay
+    from .api import suggest as suggest
     from .api import upscale as upscale
     from .errors import DigressionsError as DigressionsError
     from .errors import InputError as InputError
@@ -50,7 +51,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("ensemble", "film", "find_frames", "fill_frames", "hang", "mosaic", "paint"),
-            *("print_file", "replay", "upscale"),
+            *("print_file", "replay", "suggest", "upscale"),
         ),
         "api",
     ),

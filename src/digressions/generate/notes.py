@@ -27,6 +27,11 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if unknown:
         words = verbatim(listed(unknown))
         found.append(f"{model.name} was not taught {words}: it paints what it makes of the rest")
+    if model.vocabulary is not None and model.vocabulary.lacks_comparison(*texts):
+        found.append(
+            f"{model.name} was not taught what 'looks like' means, and paints neither thing well: "
+            'ask for both alike, such as "photo of a frog AND photo of a fox"'
+        )
     for prompt in dict.fromkeys(together):
         found += notes_on_weights(parsed(prompt), params.combine)
     plain = params.combine == "mean" or all(is_plain(parsed(prompt)) for prompt in together)

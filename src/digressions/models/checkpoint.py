@@ -106,12 +106,17 @@ class Checkpoint:
             raise ModelError(f"{path} has a setting that is not known here: {error}") from error
 
     def vocabulary(self) -> Vocabulary | None:
-        """The words of its ``vocabulary.txt``; ``None`` where it has none, and may know any."""
-        path = self.folder / "vocabulary.txt"
+        """The words of its ``vocabulary.txt`` and, where it has one, the things of its
+        ``things.txt``; ``None`` where it has no vocabulary, and may know any word."""
+        captions, things = self._lines("vocabulary.txt"), self._lines("things.txt")
+        return None if captions is None else Vocabulary(captions, things or ())
+
+    def _lines(self, name: str) -> list[str] | None:
+        path = self.folder / name
         if not path.is_file():
             return None
         try:
-            return Vocabulary(path.read_text("utf-8").splitlines())
+            return path.read_text("utf-8").splitlines()
         except (OSError, ValueError) as error:
             raise ModelError(f"{path} cannot be read: {error}") from error
 
@@ -162,8 +167,8 @@ def _fetch(name: str) -> Path:
     """Only what is read here is fetched: a repository often holds the same weights many times."""
     from huggingface_hub import snapshot_download
 
-    wanted = ["model_index.json", "digressions.json", "vocabulary.txt", "scheduler/*.json"]
-    wanted += ["tokenizer*/*.json", "tokenizer*/*.txt"]
+    wanted = ["model_index.json", "digressions.json", "vocabulary.txt", "things.txt"]
+    wanted += ["scheduler/*.json", "tokenizer*/*.json", "tokenizer*/*.txt"]
     wanted += [f"{part}/*.{kind}" for part in NETWORKS for kind in ("json", "safetensors")]
     try:
         folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=list(TWINS)))
