@@ -226,11 +226,8 @@ def job_of(spec: PhotoMosaicSpec, start: SourceImage) -> dict[str, Any]:
 
 def settings(spec: PhotoMosaicSpec) -> dict[str, Any]:
     """What a mosaic of photos depends on besides its picture and its photos, in JSON's values."""
-    photos = spec.photos.json_object()
-    del photos["index"]
-    if spec.photos.forget_paths:
-        del photos["tiles"]
-    return {"grid": spec.grid, "size": spec.size.width, "band": spec.band, "photos": photos}
+    own = {"grid": spec.grid, "size": spec.size.width, "band": spec.band}
+    return own | {"photos": spec.photos.remembered}
 
 
 def fidelity_of(shown: np.ndarray, wanted: np.ndarray, band: int) -> Fidelity:

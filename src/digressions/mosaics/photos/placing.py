@@ -14,15 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ...errors import ImageError, InputError
+from ...errors import InputError
 from ...events import Progress
 from ...geometry import Size
 from ...images.image_files import to_png
 from ..cells import band_of, correct_band, exact_cells, to_bytes
 from ..store import Store, explained
 from .cores import on_all_cores
-from .cropping import cut, scaled, turned
-from .photo_files import read_small
+from .cropping import turned
 from .photo_index import PhotoIndex, PhotoPreview
 from .photo_spec import PhotoMosaic
 
@@ -119,8 +118,11 @@ class Filler:
         lost: set[str] = set()
         cropped: dict[str, np.ndarray] = {}
         for photo in batch.photos:
-            if photo.sha256 not in cropped:
-                cropped[photo.sha256] = self._cropped(photo, lost)
+            if photo.sha256 in cropped:
+                continue
+            cropped[photo.sha256], found = photo.cropped(mosaic.cell)
+            if not found:
+                lost.add(photo.sha256)
         pictures = np.stack(
             [
                 turned(cropped[photo.sha256], turn)
@@ -141,25 +143,6 @@ class Filler:
             dict(zip(batch.cells, bent, strict=True)),
             lost,
         )
-
-    def _cropped(self, photo: PhotoPreview, lost: set[str]) -> np.ndarray:
-        """A photo's crop at the size of a cell: of its preview where that has the pixels, else of
-        its file."""
-        small, cell = photo.pixels, self._mosaic.cell
-        missing = max(cell.width / photo.box.size.width, cell.height / photo.box.size.height)
-        if missing <= 1:
-            return cut(small, photo.box, cell)
-        least = round(min(small.shape[:2]) * missing)
-        for path in photo.paths:
-            try:
-                found = read_small(path, least)
-            except ImageError:
-                continue  # gone, or damaged by now
-            if found.sha256 == photo.sha256:
-                old, new = (Size(each.shape[1], each.shape[0]) for each in (small, found.pixels))
-                return cut(found.pixels, scaled(photo.box, old, new), cell)
-        lost.add(photo.sha256)
-        return cut(small, photo.box, cell)
 
 
 def place_photos(
