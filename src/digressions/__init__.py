@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .models.loading import load as load
     from .mosaics.mosaic_spec import BuildParams as BuildParams
     from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
+    from .worlds.photo_film import photo_film as photo_film
     from .worlds.world import World as World
 
 __version__ = "0.1.0"
@@ -62,6 +63,7 @@ _HOMES = {
     "Model": "models.base",
     "load": "models.loading",
     "BuildParams": "mosaics.mosaic_spec",
+    "photo_film": "worlds.photo_film",
     "photo_mosaic": "mosaics.photos.photo_build",
     "World": "worlds.world",
 }
