@@ -138,7 +138,7 @@ def _chosen(album: Album, most: int, seed: int) -> Sequence[int]:
     if len(album.photos) <= most:
         return range(len(album.photos))
     found = covering(colours_of(album.coarse), most, np.random.default_rng(seed)).tolist()
-    return sorted({0, *found[: most - 1]})
+    return sorted(found if 0 in found else {0, *found[: most - 1]})
 
 
 def _square(pixels: np.ndarray, side: int, spec: PhotoWorldSpec) -> np.ndarray:
