@@ -27,7 +27,7 @@ from ..images.colour import start_of_masked
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import resample, to_array, write_image
 from ..models.base import Model
-from ..prints.print_spec import PrintJob
+from ..prints.print_job import PrintJob
 from .aspect import upright_size
 from .choosing import FrameInputs
 from .find import Frame, surroundings

@@ -25,7 +25,7 @@ from ..geometry import Box, Size
 from ..images.image_files import to_array, to_tensor, write_image
 from ..images.upscale import Upscaler, enlarge, enlarging, load_upscaler
 from ..models.base import Model
-from ..prints.print_spec import PrintJob
+from ..prints.print_job import PrintJob
 from ..prints.printing import printed, proof_path
 from .aspect import upright_size
 from .candidates import FrameTask, hung

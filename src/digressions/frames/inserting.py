@@ -30,7 +30,7 @@ from .frame_spec import FramePrintSpec
 from .hang import hang
 
 if TYPE_CHECKING:
-    from ..prints.print_spec import PrintJob
+    from ..prints.print_job import PrintJob
 
 _SHOWN = 1000  # pixels of each photo in before-after.jpg
 

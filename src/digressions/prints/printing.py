@@ -25,7 +25,8 @@ from ..images.upscale import check_upscaler
 from .icc import Profile, out_of_gamut
 from .paper import MAX_DPI, Sheet
 from .print_file import read_pdf_text
-from .print_spec import PrintJob, PrintSpec, damaged
+from .print_job import PrintJob, damaged
+from .print_spec import PrintSpec
 from .sizes import Extent, in_millimetres, nearest_frame
 
 LOW_DPI = 200  # below, a print at arm's length looks soft
