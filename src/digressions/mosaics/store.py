@@ -72,17 +72,20 @@ class Store:
             OutputError: The disk is full or the store cannot be written; nothing of the batch is
                 kept, everything before it is.
         """
-        with explained(self.path):
-            self._db.execute("begin immediate")
-            try:
-                self._db.executemany(
-                    "insert or replace into pictures values (?, ?)", pictures.items()
-                )
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
+        with explained(self.path), self._transaction():
+            self._db.executemany("insert or replace into pictures values (?, ?)", pictures.items())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """What the block writes is kept whole, or nothing of it."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
 
     def done(self) -> set[int]:
         """The cells that are finished."""

@@ -6,7 +6,7 @@ the other. A killed run goes on with the photos that were chosen at first.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -57,16 +57,9 @@ class PhotoStore(Store):
     def choose(self, digest: str, choice: Choice) -> None:
         """Keeps a choice, whole or not at all."""
         rows = zip(range(len(choice.photos)), choice.photos, choice.turns, strict=True)
-        with explained(self.path):
-            self._db.execute("begin immediate")
-            try:
-                self._db.executemany("insert into choice values (?, ?, ?, null)", rows)
-                self._db.execute("insert into chosen_from values (?)", (digest,))
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
+        with explained(self.path), self._transaction():
+            self._db.executemany("insert into choice values (?, ?, ?, null)", rows)
+            self._db.execute("insert into chosen_from values (?)", (digest,))
 
     def choice(self) -> Choice:
         """What was chosen, cell by cell."""
@@ -74,13 +67,14 @@ class PhotoStore(Store):
             rows = self._db.execute("select photo, turn from choice order by cell").fetchall()
         return Choice([photo for photo, _ in rows], [turn for _, turn in rows])
 
-    def put_bent(self, bent: dict[int, float]) -> None:
-        """Keeps how far photos were bent, before their pictures are put."""
-        with explained(self.path):
+    def put_filled(self, pictures: Mapping[int, bytes], bent: Mapping[int, float]) -> None:
+        """Commits cells' pictures and how far their photos were bent, all or none; see `put`."""
+        with explained(self.path), self._transaction():
             self._db.executemany(
                 "update choice set bent = ? where cell = ?",
                 [(change, cell) for cell, change in bent.items()],
             )
+            self._db.executemany("insert or replace into pictures values (?, ?)", pictures.items())
 
     def bent(self) -> np.ndarray:
         """How far the photo of each cell was bent: mean absolute change of a value, 0..1."""
@@ -165,8 +159,7 @@ def place_photos(
     filler, lost, count = Filler(mosaic, base), set[str](), len(done)
     yield Progress("placing photos", count, mosaic.grid.cells)
     for filled in on_all_cores(filler.fill, _batches(index, choice, missing, mosaic.cell)):
-        store.put_bent(filled.bent)
-        store.put(filled.pngs)
+        store.put_filled(filled.pngs, filled.bent)
         lost |= filled.lost
         count += len(filled.pngs)
         yield Progress("placing photos", count, mosaic.grid.cells)
