@@ -16,6 +16,7 @@ from ..geometry import Grid, Size
 from ..images.image_files import from_png
 from ..images.pyramid import is_mosaic
 from ..images.rows import Rows
+from .assembly import store_path
 from .store import Store, read_manifest
 
 _HELD = 3  # rows of pictures that are kept decoded
@@ -90,11 +91,6 @@ class StoredMosaic:
 def is_stored(folder: Path) -> bool:
     """Whether a folder is that of a finished mosaic whose store is there."""
     return is_mosaic(folder) and store_path(folder).is_file()
-
-
-def store_path(folder: Path) -> Path:
-    """The store of a mosaic's folder."""
-    return folder / "pictures.sqlite"
 
 
 def _number(value: object) -> int:
