@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .models.loading import load as load
     from .mosaics.build_params import BuildParams as BuildParams
     from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
+    from .worlds.photo_film import photo_film as photo_film
     from .worlds.world import World as World
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ _HOMES = {
     "Model": "models.base",
     "load": "models.loading",
     "BuildParams": "mosaics.build_params",
+    "photo_film": "worlds.photo_film",
     "photo_mosaic": "mosaics.photos.photo_build",
     "World": "worlds.world",
 }

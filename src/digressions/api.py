@@ -34,7 +34,8 @@ from .worlds.world_spec import FilmSpec
 
 _REPLAYING = (
     *("generate.pictures", "generate.upscaling", "prints.printing", "mosaics.build"),
-    *("mosaics.photos.photo_build", "worlds.film", "frames.inserting", "frames.filling"),
+    *("mosaics.photos.photo_build", "worlds.film", "worlds.photo_film", "frames.inserting"),
+    "frames.filling",
 )
 """The modules that register how their kinds of files are made again."""
 

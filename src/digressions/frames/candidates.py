@@ -17,7 +17,7 @@ from ..generate.pictures import Picture
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import resample, to_array, write_image
 from ..models.base import Model
-from ..prints.print_spec import PrintJob
+from ..prints.print_job import PrintJob
 from .choosing import FrameInputs
 from .find import Frame, surroundings
 from .frame_records import Opening, kept, picture_details, texts_of

@@ -24,7 +24,7 @@ from ..images.colour import remembered_palette
 from ..images.image_files import check_suffix, write_image
 from ..images.source_image import PictureLike
 from ..models.base import Model
-from ..prints.print_spec import PrintJob
+from ..prints.print_job import PrintJob
 from ..prints.printing import notes, printed
 from ..prompts.scheduling import network_rows
 from .candidates import (

@@ -22,7 +22,7 @@ from ..geometry import Size
 from ..images.image_files import write_image
 from ..images.upscale import enlarging, load_upscaler
 from ..models.base import FEW_PIXELS, Model
-from ..prints.print_spec import PrintJob
+from ..prints.print_job import PrintJob
 from ..prints.printing import notes, printed, proof_path
 from .aspect import upright_size
 from .candidates import FrameTask, hung

@@ -20,7 +20,8 @@ from ..generate.params import (
 from ..homography import Quad
 from ..images import ComposeName, MaskAlpha
 from ..images.colour import PALETTE_STRENGTH
-from ..prints.print_spec import PrintJob, PrintSpec
+from ..prints.print_job import PrintJob
+from ..prints.print_spec import PrintSpec
 from ..prompts.slips import check_quoted, check_typed
 from ..prompts.wildcards import with_lists
 

@@ -80,7 +80,7 @@ LoadRecord: TypeAlias = "Callable[[Record], Generator[Event, None, Model]]"
 Repaint: TypeAlias = "Callable[[Model, Record], Generator[Event, None, np.ndarray]]"
 
 # A print is made last. A sheet's pictures are made in any way.
-_LAST_FIRST = ("sheet", "print", "upscale", "found", "frame", "photos")
+_LAST_FIRST = ("sheet", "print", "upscale", "found", "frame", "photos", "photo_film")
 _TEXTS: dict[str, TextReplay] = {}
 _PAINTED: dict[str, Repaint] = {}
 _KINDS: dict[str, KindReplay] = {}

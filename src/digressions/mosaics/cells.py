@@ -89,15 +89,22 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
     log_x = images.clamp(DARKEST, 1 - DARKEST).log()
     target = band.clamp(DARKEST, 1 - DARKEST)
     log_gamma = torch.zeros_like(target)
+    left, logs = torch.arange(len(images), device=images.device), log_x  # pictures still at work
     for _ in range(SWEEPS):
-        gamma = enlarge_band(log_gamma, size).exp()
-        bent = (log_x * gamma).exp()
-        missing = _still_missing(target - band_of(bent, b))
-        if not missing.any():
+        gamma = enlarge_band(log_gamma[left], size).exp()
+        bent = (logs * gamma).exp()
+        missing = target[left] - band_of(bent, b)
+        wrong = _are_wrong(missing)
+        if not wrong.any():
             break
-        slope = band_of(bent * log_x * gamma, b)
+        if not wrong.all():
+            left, logs, gamma, bent, missing = (
+                each[wrong] for each in (left, logs, gamma, bent, missing)
+            )
+        slope = band_of(bent * logs * gamma, b)
         step = missing / slope.clamp(max=-1e-4)
-        log_gamma = (log_gamma + step.clamp(-0.7, 0.7)).clamp(-STEEPEST, STEEPEST)
+        found = log_gamma[left] + step.clamp(-0.7, 0.7)
+        log_gamma[left] = found.clamp(-STEEPEST, STEEPEST)
     bent = (log_x * enlarge_band(log_gamma, size).exp()).exp()
     bent, shifted = _reach(bent, band)
     return Corrected(bent, (bent - images).abs().mean((1, 2, 3)), shifted)
@@ -117,24 +124,26 @@ def _reach(images: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
     with the shift from 0 to 1, so there is always one that fits.
     """
     b = band.shape[-1]
-    shifted = images
+    shifted = images.clone()
+    left = torch.arange(len(images), device=images.device)
     for _ in range(SWEEPS):
-        missing = _still_missing(band - band_of(shifted, b))
-        if not missing.any():
+        part = shifted[left]
+        missing = band[left] - band_of(part, b)
+        wrong = _are_wrong(missing)
+        if not wrong.any():
             break
-        blocked = _boxes(missing, images.shape).sign() * (shifted - 0.5) >= 0.5
+        left, part, missing = left[wrong], part[wrong], missing[wrong]
+        blocked = _boxes(missing, part.shape).sign() * (part - 0.5) >= 0.5
         room = 1 - band_of(blocked.float(), b)
-        shifted = (shifted + _boxes(missing / room.clamp(min=0.02), images.shape)).clamp(0, 1)
+        step = _boxes(missing / room.clamp(min=0.02), part.shape)
+        shifted[left] = (part + step).clamp(0, 1)
     return shifted, (shifted - images).abs().mean((1, 2, 3))
 
 
-def _still_missing(missing: Tensor) -> Tensor:
-    """What bands lack, with nothing for the pictures that are right already.
-
-    So a picture is finished after the same number of sweeps in any batch.
-    """
-    wrong = missing.abs().amax((1, 2, 3), keepdim=True) >= TOLERANCE
-    return missing * wrong
+def _are_wrong(missing: Tensor) -> Tensor:
+    """Which pictures lack something in their bands; the others are finished, after the same number
+    of sweeps in any batch."""
+    return missing.abs().amax((1, 2, 3)) >= TOLERANCE
 
 
 def _boxes(band: Tensor, shape: torch.Size) -> Tensor:
