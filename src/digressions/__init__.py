@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .api import paint as paint
     from .api import print_file as print_file
     from .api import replay as replay
-    from .api import suggest as suggest
     from .api import upscale as upscale
+    from .ensembles.suggestions import suggest as suggest
     from .errors import DigressionsError as DigressionsError
     from .errors import InputError as InputError
     from .events import Estimate as Estimate
@@ -52,7 +52,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("ensemble", "film", "find_frames", "fill_frames", "hang", "mosaic", "paint"),
-            *("print_file", "replay", "suggest", "upscale"),
+            *("print_file", "replay", "upscale"),
         ),
         "api",
     ),
@@ -61,6 +61,7 @@ _HOMES = {
     **dict.fromkeys(("GenerationParams", "ResolvedParams"), "generate.params"),
     "Picture": "generate.pictures",
     "finish": "generate.results",
+    "suggest": "ensembles.suggestions",
     "Model": "models.base",
     "load": "models.loading",
     "BuildParams": "mosaics.build_params",

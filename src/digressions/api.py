@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from .ensembles.ensemble_spec import EnsembleSpec, SuggestSpec
+from .ensembles.ensemble_spec import EnsembleSpec
 from .errors import InputError
-from .events import Event, completed
+from .events import Event
 from .files import output_path
 from .frames.frame_spec import FrameSpec
 from .generate.kinds import check_model
@@ -41,7 +41,6 @@ _REPLAYING = (
 
 if TYPE_CHECKING:
     from .distributed.executor import Executor
-    from .ensembles.suggestions import Suggestion
     from .frames.find import Frame
     from .generate.pictures import MadePicture, Picture
     from .images.source_image import PictureLike
@@ -101,20 +100,6 @@ def ensemble(
     texts = list(prompts)
     spec = EnsembleSpec.of(prompts=texts, **parameters)
     return paint_ensemble(model, spec, _output(output), overwrite=overwrite)
-
-
-@takes(SuggestSpec)
-def suggest(model: Model, thing: str, **parameters: Any) -> list[Suggestion]:
-    """Things with outlines like that of ``thing``, which go well with it: the most alike first,
-    each with ``thing``, ``prompt`` and ``likeness``, 0..1.
-
-    Args:
-        parameters: Those of `SuggestSpec`: ``among``, things to choose from, and ``n``, how many.
-    """
-    from .ensembles.suggestions import ranked
-
-    check_model(model)
-    return completed(ranked(model, SuggestSpec.of(thing=thing, **parameters)))
 
 
 @takes(MosaicSpec)

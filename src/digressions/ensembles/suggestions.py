@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import InputError, verbatim
-from ..events import Estimate, Event, Note, Progress, counted, tracked
+from ..events import Estimate, Event, Note, Progress, completed, counted, tracked
+from ..generate.kinds import check_model
+from ..generate.signatures import takes
 from ..models.base import Model
 from ..prompts.vocabulary import listed
 from .ensemble_spec import SuggestSpec
@@ -30,6 +32,18 @@ class Suggestion(NamedTuple):
     thing: str
     prompt: str
     likeness: float
+
+
+@takes(SuggestSpec)
+def suggest(model: Model, thing: str, **parameters: Any) -> list[Suggestion]:
+    """Things with outlines like that of ``thing``, which go well with it: the most alike first,
+    each with ``thing``, ``prompt`` and ``likeness``, 0..1.
+
+    Args:
+        parameters: Those of `SuggestSpec`: ``among``, things to choose from, and ``n``, how many.
+    """
+    check_model(model)
+    return completed(ranked(model, SuggestSpec.of(thing=thing, **parameters)))
 
 
 def suggest_things(model: Model, spec: SuggestSpec) -> Iterator[Event]:
