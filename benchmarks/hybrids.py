@@ -198,6 +198,7 @@ def section(
 ) -> str:
     """The generated section in Markdown, without its marks."""
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    among = len(THINGS) + len(OTHERS) - 1
     lines = [
         f"The best of {asked.seeds} seeds, judged at {asked.trials} noise levels; model "
         f"{model.hash[:10]}, {dtype_name(model.dtype)} on {cpu_name()}, threads: "
@@ -206,7 +207,7 @@ def section(
         "| pairs | likeness of outlines | balance, mean | the least |",
         "| --- | ---: | ---: | ---: |",
     ]
-    for most, words in ((True, "the most alike of 48"), (False, "the least alike")):
+    for most, words in ((True, f"the most alike of {among}"), (False, "the least alike")):
         alike, found = zip(*figures[most], strict=True)
         lines.append(
             f"| {words} | {statistics.mean(alike):.0%} | {statistics.mean(found):.1%} | "
