@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..diffusion.condition import Text
 from ..errors import ModelError, PromptError, verbatim
+from ..prompts.slips import check_characters
 from ..prompts.terms import Plain, Segment
 from .runtime import Stopwatch
 
@@ -196,17 +197,6 @@ class TextEncoder:
                 f"the prompt is {len(ids):,} tokens long and the text encoder takes {limit}: "
                 f"shorten it by {verbatim(shown)}, which would be cut"
             )
-
-
-def check_characters(text: str) -> None:
-    """Raises `PromptError` where a text holds what came of bytes that are no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PromptError(
-            f"the prompt {verbatim(ascii(text)):.80} holds bytes that are no characters, from "
-            f"place {error.start + 1} on: type it anew"
-        ) from None
 
 
 def token_attention(prompt: Plain, spans: Sequence[Sequence[int]]) -> list[float]:
