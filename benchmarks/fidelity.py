@@ -189,7 +189,7 @@ class Study:
 
     def tiles(self) -> Path:
         """A folder of the uncorrected pictures of the default strength, one file each."""
-        folder, grid, side = self.folder / "tiles", self.base.grid, self.base.side
+        folder, grid, side = self.folder / "tiles", self.base.grid, self.base.cell.width
         if folder.exists() and len(list(folder.glob("*.png"))) == grid.cells:
             return folder
         shutil.rmtree(folder, ignore_errors=True)
@@ -334,8 +334,8 @@ def section(study: Study, own: Sequence[Row], others: Sequence[Row], images: str
     params = base.params
     used = ", ".join(f"{name} {number}" for name, number in versions(("diffusers",)).items())
     parts = [
-        f'"{params.prompt}", {base.grid} cells of {base.side} px, {params.steps} steps, guidance '
-        f"{params.guidance:g}, sampler {params.sampler}, seed {params.seed}, "
+        f'"{params.prompt}", {base.grid} cells of {base.cell.width} px, {params.steps} steps, '
+        f"guidance {params.guidance:g}, sampler {params.sampler}, seed {params.seed}, "
         f"{job['dtype']}, batches of {job['batch']}; on {job['cpu']}, threads: {job['threads']}; "
         f"{used}.",
         table(own),

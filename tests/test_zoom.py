@@ -15,8 +15,8 @@ from digressions.geometry import CellPath, Grid, Size
 from digressions.images.upscale import Lanczos
 from digressions.worlds.cache import Cache
 from digressions.worlds.camera import APPEARS
+from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
-from digressions.worlds.world_spec import Manifest
 from digressions.worlds.zoom_film import ZoomFilm, choose_cell, choose_loop, inner_cells
 
 from .painters import paint_noise

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -256,6 +256,22 @@ def refuse_overwrite(source: Path, target: Path) -> None:
     """
     if source.resolve() == target.resolve():
         raise InputError(f"{verbatim(source)} would be written over: choose another `output`")
+
+
+def cleared(folder: Path, names: Iterable[str]) -> None:
+    """Takes from a folder what another job has left under the names that are to be written; what
+    else is there stays. A manifest is no such name: the next one replaces it.
+
+    Raises:
+        OutputError: Something cannot be removed.
+    """
+    with writing(folder):
+        for name in names:
+            path = folder / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def parsed(text: str | bytes) -> Any:

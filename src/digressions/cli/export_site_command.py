@@ -8,7 +8,7 @@ from typing import Annotated
 from ..generate.params import ModelParams
 from ..worlds.world_spec import SiteSpec
 from .console import load_model, show
-from .options import FLAT, ModelOptions, Prompt, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, Prompt, given, options_of, output
 
 
 class SiteOptions(options_of(SiteSpec, without=["prompt"])):
@@ -20,6 +20,7 @@ def export_site(
     /,
     *,
     target: Annotated[Path | None, output("Folder. [default: out/PROMPT-site]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[SiteOptions, FLAT] = SiteOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
@@ -32,4 +33,4 @@ def export_site(
     check_place(target)
     start = read_start(spec.world, spec.cache)
     kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
-    show(export(load_model(chosen), spec, target, start=start), kept=kept)
+    show(export(load_model(chosen), spec, target, start=start, **given(place)), kept=kept)

@@ -13,7 +13,7 @@ from ..generate.params import GenerationParams, ModelParams
 from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
 from ..mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams
 from .console import joining, load_model, show
-from .options import FLAT, ModelOptions, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output
 
 _PROMPT = f"{GenerationParams.model_fields['prompt'].description} None with photos."
 
@@ -39,6 +39,7 @@ def mosaic(
     /,
     *,
     target: Annotated[Path | None, output("Folder. [default: out/PROMPT or out/IMAGE]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[MosaicOptions, FLAT] = MosaicOptions(),
     photos: Annotated[PhotoOptions, FLAT] = PhotoOptions(),
     making: Annotated[BuildOptions, FLAT] = BuildOptions(),
@@ -47,7 +48,8 @@ def mosaic(
 ) -> None:
     if "tiles" in given(photos):
         painting = [*given(machines), *given(model)]
-        _of_photos(prompt, target, given(options) | given(photos), given(making), painting)
+        asked = given(options) | given(photos)
+        _of_photos(prompt, target, asked, given(making), painting, place)
         return
     for name in given(photos):
         raise InputError(f"`{name}` is about photos: name them with `tiles`, or leave it out")
@@ -66,7 +68,9 @@ def mosaic(
     start = read_start(spec)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
-        events = build(loaded, spec, target, build_params, executor=executor, start=start)
+        events = build(
+            *(loaded, spec, target, build_params), executor=executor, start=start, **given(place)
+        )
         where = "" if target is None else f" in {target}"
         show(events, kept=f"finished pictures are kept{where}: the same command goes on")
 
@@ -77,6 +81,7 @@ def _of_photos(
     asked: dict[str, object],
     making: dict[str, object],
     painting: list[str],
+    place: OutputOptions,
 ) -> None:
     """A mosaic of photos, for which nothing is painted."""
     if prompt is not None:
@@ -89,6 +94,6 @@ def _of_photos(
     build_params = BuildParams.of(**making)
     from ..mosaics.photos.photo_build import build_photos
 
-    events = build_photos(spec, target, build_params)
+    events = build_photos(spec, target, build_params, **given(place))
     where = "" if target is None else f" in {target}"
     show(events, kept=f"what is done is kept{where}: the same command goes on")

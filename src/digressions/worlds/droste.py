@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Grid
+from ..geometry import Grid, Size
 from ..images.colour import oklab
 from ..images.image_files import resample, to_array, to_tensor
 from ..images.upscale import Upscaler
@@ -25,26 +25,29 @@ from ..mosaics.mosaic_spec import CELL_SIDE
 SWEEPS = 4  # each leaves b^2 / cells of the error of the one before
 
 
-def resized_exactly(image: np.ndarray, side: int, upscaler: Upscaler) -> np.ndarray:
-    """A square picture at another size, equal in the finest boxes that both sizes share.
+def resized_exactly(image: np.ndarray, size: Size, upscaler: Upscaler) -> np.ndarray:
+    """A picture at another size, equal in the finest boxes that both sizes share.
 
-    Averaged to ``g x g`` values, ``g`` the greatest common divisor of the sides, both agree to one
-    grey level. Enlarged once by the upscaler, then resampled: a second time would cost 16 times as
-    much. What enlargers and filters overshoot is bent back by `correct_band`.
+    Averaged to as many values down as the greatest common divisor of the heights, and across
+    likewise, both agree to one grey level. Enlarged once by the upscaler, then resampled: a second
+    time would cost 16 times as much. What enlargers and filters overshoot is bent back by
+    `correct_band`.
 
     Args:
-        image: ``(S, S, 3)`` uint8.
-        side: Of the result, in pixels.
+        image: ``(H, W, 3)`` uint8.
+        size: Of the result, in pixels.
 
     Returns:
-        ``(side, side, 3)`` uint8.
+        ``(size.height, size.width, 3)`` uint8.
     """
-    if image.shape[0] == side:
+    height, width = image.shape[:2]
+    if (width, height) == size:
         return image
-    shared = math.gcd(side, image.shape[0])
-    enlarged = upscaler(image) if image.shape[0] < side and upscaler.name != "lanczos" else image
-    resized = to_tensor(resample(enlarged, side, side))[None]
-    band = band_of(to_tensor(image)[None], shared)
+    larger = height < size.height or width < size.width
+    enlarged = upscaler(image) if larger and upscaler.name != "lanczos" else image
+    resized = to_tensor(resample(enlarged, *size))[None]
+    shared = math.gcd(size.height, height), math.gcd(size.width, width)
+    band = band_of(to_tensor(image)[None], *shared)
     return to_array(correct_band(resized, band).images[0])
 
 

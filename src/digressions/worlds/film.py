@@ -84,7 +84,8 @@ def check_film(spec: FilmSpec, target: Path | None) -> None:
     if target is None:
         check_folder(FOLDER)
         target = _usual(spec)
-    check_video(target, spec.frame_size, spec.count, spec.fps, name="frame_size")
+    largest = spec.frame_for(Size(1, 1))
+    check_video(target, largest, spec.count, spec.fps, name="frame_size")
     if target.suffix:
         check_file(target)
     else:
@@ -144,12 +145,13 @@ def make_film(
     """
     target = None if target is None else Path(target)
     check_film(spec, target)
+    world = resolve_world(model, spec.world, start)
     plan = FilmPlan(
-        resolve_world(model, spec.world, start),
+        world,
         spec.bank.reuse,
         spec.levels,
         spec.first_cells,
-        spec.frame_size,
+        spec.frame_for(world.cells.cell),
         spec.fps,
         spec.count,
         spec.max_mb,

@@ -187,7 +187,9 @@ def _prepared(
             yield own if bank is None else FiniteWorld(own, bank)
 
     cells = world.cells
-    info = WorldInfo(spec.world.params.prompt, cells.grid.columns, cells.side, manifest.canvas_side)
+    info = WorldInfo(
+        spec.world.params.prompt, cells.grid.columns, *cells.cell, manifest.canvas_side
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             lambda: world_app(PictureService(opened), info, names),

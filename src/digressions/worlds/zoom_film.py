@@ -129,10 +129,10 @@ class ZoomFilm:
         """
         self.world, self.size, self.fps, self.count = world, size, fps, count
         manifest = world.manifest
-        self.camera = Camera(manifest.cells.grid, manifest.loop, size)
-        self._sides: dict[Form, int] = {
-            "picture": manifest.cells.side,
-            "canvas": manifest.canvas_side,
+        self.camera = Camera(manifest.cells.grid, manifest.loop, size, manifest.cells.cell)
+        self._sizes: dict[Form, Size] = {
+            "picture": manifest.cells.cell,
+            "canvas": Size(manifest.canvas_side, manifest.canvas_side),
         }
         self._tiles: dict[tuple[Form, CellPath], np.ndarray] = {}
 
@@ -200,7 +200,7 @@ class ZoomFilm:
 
     def _sharpness(self, layer: Layer) -> float:
         """How much of a layer is drawn from canvases: pictures do while they are not enlarged."""
-        side, canvas = self._sides["picture"], self._sides["canvas"]
+        side, canvas = self._sizes["picture"].width, self._sizes["canvas"].width
         return fade(layer.cell, side, 2 * side) if canvas > side else 0.0
 
     def _drawn(
@@ -210,11 +210,12 @@ class ZoomFilm:
         shows and nothing is rounded to pixels. ``(H, W, 3)`` float32 in 0..255."""
         paths = [self.world.canonical(path) for path in self.camera.paths(view, layer)]
         self._fetch(form, paths, used)
-        factor = _reduction(self._sides[form], layer.cell)
+        factor = _reduction(self._sizes[form], layer.cell)
         tiles = [self._tiles[form, path] for path in paths]
         if factor > 1:
             tiles = [np.asarray(Image.fromarray(tile).reduce(factor)) for tile in tiles]
-        columns, side = layer.right - layer.left, len(tiles[0])
+        columns = layer.right - layer.left
+        high, wide = tiles[0].shape[:2]
         rows = [
             np.concatenate(tiles[start : start + columns], axis=1)
             for start in range(0, len(tiles), columns)
@@ -223,10 +224,10 @@ class ZoomFilm:
         count = self.camera.grid.columns**layer.level
         left, top = view.left * count - layer.left, view.top * count - layer.top
         box = (
-            max(0.0, left * side),
-            max(0.0, top * side),
-            min(float(whole.width), (left + view.width * count) * side),
-            min(float(whole.height), (top + view.height * count) * side),
+            max(0.0, left * wide),
+            max(0.0, top * high),
+            min(float(whole.width), (left + view.width * count) * wide),
+            min(float(whole.height), (top + view.height * count) * high),
         )
         return np.asarray(whole.resize(self.size, Image.Resampling.BICUBIC, box), np.float32)
 
@@ -246,10 +247,10 @@ class ZoomFilm:
             self._tiles[form, path] = found[path] if path in found else used[form, path]
 
 
-def _reduction(side: int, cell: float) -> int:
+def _reduction(size: Size, cell: float) -> int:
     """A whole factor, a power of two, that leaves a tile twice the pixels it has on the screen."""
     factor = 1
-    while side % (2 * factor) == 0 and side / (2 * factor) >= 2 * cell:
+    while not any(side % (2 * factor) for side in size) and size.width / (2 * factor) >= 2 * cell:
         factor *= 2
     return factor
 
