@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from digressions.errors import ImageError, OutputError
+from digressions.errors import ImageError, InputError, OutputError
 from digressions.files import whole_file
 from digressions.images.image_files import focal_length, read_image, read_text
-from digressions.images.source_image import source_image
+from digressions.images.source_image import remembered_image, source_image
 from digressions.prints.sizes import PAPERS, Length, parse_paper
 
 RAMP = np.linspace(255, 0, 64)[None].repeat(8, 0)  # white at the left
@@ -177,3 +177,8 @@ def test_an_encoder_that_cannot_go_on_says_it_in_words(tmp_path: Path) -> None:
     ):
         raise OSError("encoder error -2 when writing image file")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_no_system_accepts_is_no_picture() -> None:
+    with pytest.raises(InputError, match="is not there"):
+        remembered_image({"path": "1" * 5000, "sha256": ""})

@@ -39,7 +39,7 @@ from .world_spec import (
     CacheParams,
     FilmSpec,
 )
-from .zoom_film import ZoomFilm, choose_loop
+from .zoom_film import Needed, ZoomFilm, choose_loop
 
 KIND = "film"
 _FOUND = ("loop", "reuse")  # of a film's details: shown by its pictures
@@ -190,18 +190,18 @@ def _filming(
         reuse = plan.reuse if isinstance(film.world, FiniteWorld) else None
         text = film_record(plan, loop, reuse).to_text()
         target = choose(text)
-        yield from _painting(film)
+        needed = film.needed()
+        yield from _painting(film, needed)
         most_bytes = None if plan.max_mb is None else int(plan.max_mb * 1_000_000)
         writing = write_video(target, film, most_bytes=most_bytes, text=text)
-        size = yield from paced("filming", "film", writing, film.count)
+        size = yield from paced("filming", "film", writing, film.count, needed.work)
         yield _closes(film)
         fits = f"at {size} to fit {plan.max_mb:g} MB" if size != film.size else ""
         yield Saved(target, fits, {"loop": list(loop)})
 
 
-def _painting(film: ZoomFilm) -> Iterator[Event]:
+def _painting(film: ZoomFilm, needed: Needed) -> Iterator[Event]:
     """Says what a film costs, and paints it."""
-    needed = film.needed()
     cost, levels = film.cost(needed), len(film.world.manifest.loop)
     whole = levels * film.world.manifest.cells.grid.cells
     # Where pictures have few cells, deeper ones show as well.

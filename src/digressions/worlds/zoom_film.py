@@ -24,6 +24,7 @@ from .world_spec import check_way
 
 INNER = (0.2, 0.8)  # where in a picture a flight may go on, in parts of its side
 BEST = 0.04  # part of the cells that a flight chooses from
+DRAWN, FRAME = 1 / 6, 3e-5  # work of a picture that is drawn, and of a pixel: reading one is 1
 READABLE = 0.62  # lightness that leaves a picture room to be darker and brighter
 
 
@@ -109,10 +110,17 @@ class Cost(NamedTuple):
 
 
 class Needed(NamedTuple):
-    """Pictures that a film shows, and those of them whose canvas it shows."""
+    """What a film shows, and what it takes to draw it.
+
+    Attributes:
+        pictures: That it shows.
+        canvases: Those of them whose canvas it shows.
+        work: Of so many frames from the first on, in pictures that are read: the last is of all.
+    """
 
     pictures: list[CellPath]
     canvases: list[CellPath]
+    work: list[float]
 
 
 class ZoomFilm:
@@ -146,14 +154,20 @@ class ZoomFilm:
         """What is in view in any frame, by its shortest path: no picture is painted for less."""
         pictures: dict[CellPath, None] = {}
         canvases: dict[CellPath, None] = {}
+        work, held = [0.0], set[CellPath]()
         for index in range(self.count):
-            view = self.view(index)
+            view, drawn, before = self.view(index), 0, held
+            held = set()
             for layer in self.camera.layers(view):
                 paths = [self.world.canonical(path) for path in self.camera.paths(view, layer)]
                 pictures.update(dict.fromkeys(paths))
+                drawn += len(paths)
+                held.update(paths)
                 if self._sharpness(layer) > 0:
                     canvases.update(dict.fromkeys(paths))
-        return Needed(sorted(pictures, key=len), sorted(canvases, key=len))
+            read = len(held - before)
+            work.append(work[-1] + read + DRAWN * drawn + FRAME * self.size.pixels)
+        return Needed(sorted(pictures, key=len), sorted(canvases, key=len), work)
 
     def cost(self, needed: Needed) -> Cost:
         """What the film takes."""
