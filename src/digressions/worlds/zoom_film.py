@@ -24,7 +24,7 @@ from .world_spec import check_way
 
 INNER = (0.2, 0.8)  # where in a picture a flight may go on, in parts of its side
 BEST = 0.04  # part of the cells that a flight chooses from
-DRAWN, FRAME = 1 / 6, 3e-5  # work of a picture that is drawn, and of a pixel: reading one is 1
+DRAWN, FRAME = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
 READABLE = 0.62  # lightness that leaves a picture room to be darker and brighter
 
 
