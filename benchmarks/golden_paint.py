@@ -23,15 +23,15 @@ from PIL import Image
 import digressions
 from digressions.events import completed
 from digressions.frames.candidates import hung as hung_pictures
-from digressions.frames.candidates import layout, scene_of
-from digressions.frames.finishing import finished_size, painted_alone, refine_params, refined
+from digressions.frames.finishing import finished_size, refined_size
 from digressions.frames.frame_records import Opening, PictureDetails, with_details
-from digressions.frames.frame_spec import RefineParams
+from digressions.frames.scene import layout, scene_of
 from digressions.generate.job import Job
 from digressions.generate.metadata import Record
 from digressions.generate.paint import Painted, batches, paint_jobs, sample_batch
 from digressions.generate.params import ResolvedParams, SourceFile
 from digressions.generate.pictures import Picture as PaintedPicture
+from digressions.generate.windows import painted_alone, repainted
 from digressions.geometry import Grid
 from digressions.homography import Quad
 from digressions.images.colour import palette_of_colours
@@ -40,8 +40,9 @@ from digressions.images.upscale import enlarge, load_upscaler
 from digressions.models.base import Model
 from digressions.mosaics.base_image import BaseImage
 from digressions.mosaics.build import make_mosaic
+from digressions.mosaics.build_params import BuildParams
 from digressions.mosaics.folder import MosaicPlan
-from digressions.mosaics.mosaic_spec import BuildParams, Mosaic, SharingParams
+from digressions.mosaics.mosaic_spec import Mosaic, SharingParams
 from digressions.worlds.cache import Cache
 from digressions.worlds.opening import ResolvedWorld, open_world
 from tests.checkpoints import build
@@ -253,14 +254,15 @@ def frame_case(model: Model, wall: Wall, hung: Hung) -> Arrays:
     )
     refine = None
     if hung.again is not None:
-        asked = RefineParams(refine=hung.again, refine_strength=0.6, refine_scale=1.5)
         published = params.but(**TIMESTEPS["published"])  # as it was when these were recorded
-        refine = refine_params(model, published, asked, where.opening.size, params.seed)
+        width, height = where.opening.size
+        size = refined_size(width / height, 1.5, model.size)
+        refine = published.but(prompt=hung.again, strength=0.6, masked_content=None, size=size)
     palette = palette_of_colours(hung.colours) if hung.colours else None
     seen = scene_of(model, wall.pixels, opening, params, palette)
     painted = seen.cut(completed(painted_alone(model, seen.job(params))))
     size, lanczos = finished_size(opening, None), load_upscaler("lanczos")
-    own = painted if refine is None else completed(refined(model, painted, refine, lanczos))
+    own = painted if refine is None else completed(repainted(model, painted, refine, lanczos))
     whole = enlarge(own, *size, lanczos)
     details = PictureDetails(made="picture", opening=opening, size=size, refine=refine)
     record = with_details(Record(kind="frame", params=params), details)

@@ -27,10 +27,10 @@ from benchmarks.render import photograph
 from benchmarks.rooms import room
 from benchmarks.wrongways import WAYS
 from digressions.events import completed
-from digressions.frames.candidates import Scene, scene
 from digressions.frames.chart import Bar, panel
 from digressions.frames.experiment import Experiment, measure
 from digressions.frames.findings import Effect, Influence, Interval, compared, findings, interval
+from digressions.frames.scene import Scene, scene
 from digressions.frames.trials import LEAK, PHOTO, Plan, Subject, Trial, noise_params, plan
 from digressions.generate.params import GenerationParams
 from digressions.homography import Quad

@@ -1,10 +1,12 @@
 """Makes the README's pictures: from what `make demo` has left in out/, from the mosaic of photos in
-out/astronaut/ (its command is in docs/photos.md), and of a rendered room.
+out/astronaut/ (its command is in docs/photos.md), of a rendered room, and by the bundled model.
 
-python -m docs.make_images [demo|photos|frames]
+python -m docs.make_images [demo|portrait|photos|frames|things|ensemble]
 """
 
 import io
+import itertools
+import math
 import shutil
 import sqlite3
 import subprocess
@@ -15,28 +17,40 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
-SIDE = 512
-GRID, CELL, NEAR = 40, 128, 4  # cells across, pixels of a cell, cells across the nearer half
+SIDE, NEAR = 512, 4  # pixels of each half, cells across the nearer one
+FACE = (0.19, 0.42)  # of the portrait: where what is shown from near begins, down and across
+THINGS = (
+    *("frog", "fox", "panda", "mouse", "rabbit", "dog", "lion", "koala"),
+    *("raccoon", "bear", "monkey", "unicorn", "pig", "owl", "penguin", "parrot"),
+    *("duck", "swan", "flamingo", "fish", "crab", "giraffe", "deer", "wolf"),
+)
 
 
-def demo(folder: Path) -> Image.Image:
-    """The mosaic of a folder from afar and, beside it, its middle from near."""
+def demo(folder: Path, first: tuple[float, float] = (0.45, 0.45)) -> Image.Image:
+    """The mosaic of a folder, a square one, from afar and, beside it, some of its cells from near.
+
+    Args:
+        first: Where the first of them is, down and across, in parts of its sides.
+    """
     sheet = Image.new("RGB", (2 * SIDE + 8, SIDE), "white")
     afar = Image.open(folder / "preview.jpg").resize((SIDE, SIDE), Image.Resampling.BOX)
     sheet.paste(afar, (0, 0))
-    sheet.paste(middle(folder), (SIDE + 8, 0))
+    sheet.paste(near_cells(folder, first), (SIDE + 8, 0))
     return sheet
 
 
-def middle(folder: Path) -> Image.Image:
-    """The cells in the middle of a mosaic, pixel by pixel."""
-    near, first = Image.new("RGB", (NEAR * CELL, NEAR * CELL)), (GRID - NEAR) // 2
+def near_cells(folder: Path, first: tuple[float, float]) -> Image.Image:
+    """Some cells of a mosaic."""
+    side = SIDE // NEAR
+    near = Image.new("RGB", (SIDE, SIDE))
     with sqlite3.connect(folder / "pictures.sqlite") as store:
-        for row in range(NEAR):
-            for column in range(NEAR):
-                cell = (first + row) * GRID + first + column
-                (png,) = store.execute("select png from pictures where cell = ?", [cell]).fetchone()
-                near.paste(Image.open(io.BytesIO(png)), (column * CELL, row * CELL))
+        columns = math.isqrt(store.execute("select count(*) from pictures").fetchone()[0])
+        top, left = (int(part * columns) for part in first)
+        for row, column in itertools.product(range(NEAR), range(NEAR)):
+            cell = (top + row) * columns + left + column
+            (png,) = store.execute("select png from pictures where cell = ?", [cell]).fetchone()
+            tile = Image.open(io.BytesIO(png)).resize((side, side), Image.Resampling.LANCZOS)
+            near.paste(tile, (column * side, row * side))
     return near
 
 
@@ -55,8 +69,34 @@ def filled(folder: Path) -> Image.Image:
     return both
 
 
+def things() -> Image.Image:
+    """What the bundled model is good at, each with a seed of its own."""
+    import digressions as dg
+    from digressions.images.contact_sheet import contact_sheet
+
+    model = dg.load(dtype="float32")
+    painted = [dg.paint(model, f"photo of a {thing}", seed=1, enlarge=1).array for thing in THINGS]
+    return Image.fromarray(contact_sheet(painted, 8, labels=THINGS))
+
+
+def ensemble() -> Image.Image:
+    """Two animals and both at once, in every way."""
+    pair = ("photo of a frog", "photo of a fox")
+    command = (sys.executable, "-m", "digressions", "ensemble", *pair, "--compare", "-n", "2")
+    target = OUT / "ensemble-compare.png"
+    subprocess.run((*command, "--seed", "1", "-o", target, "--overwrite"), check=True)
+    return Image.open(target).convert("RGB")
+
+
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["demo", "photos", "frames"]
+    wanted = sys.argv[1:] or ["demo", "portrait", "photos", "frames", "things", "ensemble"]
+    if "portrait" in wanted:
+        sheet = demo(OUT / "portrait", FACE)
+        sheet.save(HERE / "images" / "portrait.jpg", quality=85, optimize=True)
+    if "things" in wanted:
+        things().save(HERE / "images" / "things.jpg", quality=85, optimize=True)
+    if "ensemble" in wanted:
+        ensemble().save(HERE / "images" / "ensemble.jpg", quality=88, optimize=True)
     if "frames" in wanted:
         filled(OUT / "filled").save(HERE / "images" / "filled.jpg", quality=85, optimize=True)
     if "photos" in wanted:
@@ -64,4 +104,4 @@ if __name__ == "__main__":
         sheet.save(HERE / "images" / "photo-mosaic.jpg", quality=85, optimize=True)
     if "demo" in wanted:
         demo(OUT / "turtle").save(HERE / "images" / "demo.jpg", quality=88, optimize=True)
-        shutil.copyfile(OUT / "turtle.gif", HERE / "images" / "turtle.gif")
+        shutil.copyfile(OUT / "turtle.webp", HERE / "images" / "turtle.gif")

@@ -33,11 +33,12 @@ from digressions.errors import DigressionsError
 from .fuzz_damage import Reader
 from .fuzz_databases import DATABASES
 from .fuzz_media import MEDIA
+from .fuzz_models import MODELS
 from .fuzz_prompts import PROMPTS
 from .fuzz_texts import TEXTS
 
 PATIENCE = 20.0  # seconds of CPU that a reader may take for a file of a few kilobytes
-READERS = MEDIA | TEXTS | PROMPTS | DATABASES
+READERS = MEDIA | TEXTS | PROMPTS | DATABASES | MODELS
 """Everything that reads files, by name."""
 
 

@@ -97,7 +97,7 @@ def _pdfs(folder: Path) -> dict[str, bytes]:
     from digressions.events import completed
     from digressions.geometry import Size
     from digressions.prints.paper import Sheet
-    from digressions.prints.print_spec import PrintJob
+    from digressions.prints.print_job import PrintJob
     from digressions.prints.sizes import Extent
 
     path, image = folder / "a.pdf", np.asarray(picture())

@@ -137,7 +137,7 @@ def _settings_reader(folder: Path) -> Callable[[Path], None]:
 
 def _notes_reader(folder: Path) -> Callable[[Path], None]:
     """Reads the notes of what was made of files, without a model."""
-    from digressions.prints.print_spec import PrintJob
+    from digressions.prints.print_job import PrintJob
 
     def read(path: Path) -> None:
         text = path.read_bytes().decode("utf-8", "replace")

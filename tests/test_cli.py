@@ -110,7 +110,7 @@ BAD_VALUES = [
     (["paint", "--size=large"], "'large'"),
     (["paint", "--size=64x"], "'64x'"),
     (["paint", "--sampler=magic"], "'magic'"),
-    (["paint", "--upscaler=magic", "--enlarge=1"], "--upscaler needs --enlarge"),
+    (["paint", "--upscaler=magic", "--enlarge=1"], "--upscaler does nothing with --enlarge 1"),
     (["paint", "--upscaler=magic", "--enlarge=2"], "'magic'"),
     (["paint", "--enlarge=0"], "--enlarge 0"),
     (["paint", "--enlarge=99"], "--enlarge 99"),

@@ -20,8 +20,10 @@ from digressions.generate.metadata import record_of
 from digressions.generate.params import PaintSpec, UpscaleSpec
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
-from digressions.mosaics.mosaic_spec import BuildParams, MosaicSpec
+from digressions.mosaics.build_params import BuildParams
+from digressions.mosaics.mosaic_spec import MosaicSpec
 from digressions.prints.print_spec import PrintSpec
+from digressions.worlds.photo_world_spec import PhotoFilmSpec
 from digressions.worlds.world_spec import FilmSpec
 
 from .conftest import Ran, tree
@@ -90,6 +92,7 @@ def test_several_pictures(digress: Digress, bundled: Model) -> None:
         (dg.ensemble, EnsembleSpec, {"prompt"}),
         (dg.mosaic, MosaicSpec, set()),
         (dg.film, FilmSpec, set()),
+        (dg.photo_film, PhotoFilmSpec, set()),
         (dg.fill_frames, FrameSpec, set()),
         (dg.print_file, PrintSpec, set()),
         (dg.upscale, UpscaleSpec, set()),
@@ -101,7 +104,7 @@ def test_a_signature_shows_what_is_declared(
     shown = inspect.signature(function).parameters
     declared = spec.flat_fields()
     assert declared.keys() - shown.keys() == instead
-    for name in declared.keys() & shown.keys() - {"prompt", "prompts", "n"}:
+    for name in declared.keys() & shown.keys() - {"prompt", "prompts", "n", "tiles"}:
         field, parameter = declared[name], shown[name]
         assert parameter.kind is parameter.KEYWORD_ONLY
         assert (parameter.default is parameter.empty) == field.is_required()

@@ -9,7 +9,7 @@ from torch import Tensor
 from digressions.geometry import Grid
 from digressions.mosaics.cells import band_of
 from digressions.mosaics.mosaic_spec import CELL_SIDE
-from digressions.worlds.droste import best_cell, embed_copy, small_copy
+from digressions.worlds.droste import FADES, embed_copy, misfits, small_copy
 
 GRID = Grid(8, 8)
 SIDE = 8 * CELL_SIDE
@@ -36,15 +36,40 @@ def test_what_is_near_leans_towards_the_copy_and_what_is_far_hardly_changes() ->
     row = out[0, box.top + 4]
     assert row[box.left - 1] > 0.8
     assert (row[: box.left].diff() >= 0).all()
-    assert (out[:, :4] - 0.3).abs().max() < 0.01
+    assert row[box.left - round(FADES * CELL_SIDE)] == pytest.approx(0.3 + 0.6 / 2.718, abs=0.02)
+    assert (out[:, -1:] - 0.3).abs().max() < 0.02
 
 
-def test_the_best_cell_is_where_the_copy_was_taken_from() -> None:
+def test_a_copy_has_no_border() -> None:
+    """Its edges go on into the picture, each with its own colour."""
+    small = torch.full((3, 8, 8), 0.5)
+    small[:, :, :2], small[:, :, -2:], small[:, 2:6, 2:6] = 0.9, 0.1, 0.0
+    picture = torch.full((3, SIDE, SIDE), 0.3)
+    box = GRID.box(27, CELL_SIDE)
+    out = embed_copy(picture, small, GRID, 27, None)[0, box.top + 4]
+    assert out[box.left - 1] == pytest.approx(0.9, abs=0.1)
+    assert out[box.right] == pytest.approx(0.1, abs=0.1)
+    assert picture.eq(0.3).all()  # what was given is not changed
+
+
+def test_a_copy_is_seen_least_where_it_was_taken_from() -> None:
     picture = smooth(0.1, 0.9)
     box = GRID.box(44, CELL_SIDE)
     small = picture[:, box.top : box.bottom, box.left : box.right]
-    assert best_cell(picture, small, GRID, range(64)) == 44
-    assert best_cell(picture, small, GRID, [10, 43, 60]) == 43
+    found = misfits(picture, small, GRID, range(64))
+    assert found.argmin() == 44
+    assert found[44] < found[43] < found[60] < found[10]
+
+
+def test_what_is_around_a_place_counts_as_well() -> None:
+    picture, small = torch.full((3, SIDE, SIDE), 0.2), torch.full((3, 8, 8), 0.8)
+    for cell in (18, 45):
+        box = GRID.box(cell, CELL_SIDE)
+        picture[:, box.top : box.bottom, box.left : box.right] = 0.8
+    box = GRID.box(45, CELL_SIDE)
+    picture[:, box.top - 8 : box.bottom + 8, box.left - 8 : box.right + 8] = 0.8
+    alone, among, none = misfits(picture, small, GRID, [18, 45, 8])
+    assert among < 0.01 < alone < none
 
 
 @pytest.mark.parametrize("side", [16, 64, 200])

@@ -29,12 +29,13 @@ from digressions.distributed.remote_model import ModelSource, distributed_painte
 from digressions.errors import ExecutorError, InputError, MissingExtraError, ModelError
 from digressions.events import Event, Note, Progress
 from digressions.generate.job import Job
+from digressions.generate.model_params import ModelParams
 from digressions.generate.paint import painter_of
-from digressions.generate.params import ModelParams, ResolvedParams
+from digressions.generate.params import ResolvedParams
 from digressions.images.image_files import read_image
 from digressions.models.base import Defaults, Model
 from digressions.mosaics.build import make_mosaic
-from digressions.mosaics.mosaic_spec import BuildParams
+from digressions.mosaics.build_params import BuildParams
 
 from .conftest import Ran
 from .test_mosaic import COMMAND, a_plan, pictures, pixels, run
@@ -542,8 +543,8 @@ def test_all_workers_get_one_dtype(
     asked = ModelParams(device="cpu", dtype="float16")
     assert ModelSource.of(here, asked, gpus).params.dtype == "float16"
     # Workers start elsewhere.
-    source = ModelSource.of(here, ModelParams(tiny_vae="taesd", compile=True), 0)
-    assert source.params.tiny_vae == str(Path("taesd").absolute())
+    source = ModelSource.of(here, ModelParams(vae="taesd", compile=True), 0)
+    assert source.params.vae == str(Path("taesd").absolute())
     assert source.params.compile
 
 

@@ -22,7 +22,7 @@ from digressions.models.loading import load
 from digressions.models.runtime import Stopwatch
 from digressions.models.stable_diffusion import StableDiffusion
 
-from .checkpoints import SIDE, build, kl_vae, tiny_vae, unet
+from .checkpoints import SIDE, build, tiny_vae, unet
 from .jobs import job
 
 CPU = torch.device("cpu")
@@ -114,7 +114,7 @@ def test_a_tiny_autoencoder_takes_the_place_of_the_models_own(
     folder_of: Callable[[str], Path], tiny: Path
 ) -> None:
     folder = str(folder_of("sd-kl"))
-    whole, small = load(folder, "cpu", "float32"), load(folder, "cpu", "float32", tiny_vae=tiny)
+    whole, small = load(folder, "cpu", "float32"), load(folder, "cpu", "float32", vae=tiny)
     images = torch.rand(2, 3, SIDE, SIDE)
     own = load_tiny(tiny)
     wanted = own.encode(images * 2 - 1).latents
@@ -124,7 +124,7 @@ def test_a_tiny_autoencoder_takes_the_place_of_the_models_own(
     assert not torch.allclose(whole.encode(images), wanted, atol=1e-2)
     # Pictures differ by it, so jobs must.
     assert small.hash != whole.hash
-    assert small.hash == load(folder, "cpu", "float32", tiny_vae=tiny).hash
+    assert small.hash == load(folder, "cpu", "float32", vae=tiny).hash
 
 
 def load_tiny(folder: Path):
@@ -133,21 +133,20 @@ def load_tiny(folder: Path):
     return AutoencoderTiny.from_pretrained(folder).eval().requires_grad_(False)
 
 
-def test_what_is_no_tiny_autoencoder_or_does_not_fit_is_refused(
+def test_what_is_no_autoencoder_or_does_not_fit_is_refused(
     folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = str(folder_of("sd"))
-    kl_vae().save_pretrained(tmp_path / "kl")
-    with pytest.raises(ModelError, match="holds a AutoencoderKL: give the folder of a tiny one"):
-        load(folder, "cpu", "float32", tiny_vae=tmp_path / "kl")
-    with pytest.raises(ModelError, match="nowhere: there is no such folder: give that of a tiny"):
-        load(folder, "cpu", "float32", tiny_vae=tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="holds a UNet2DConditionModel: give the folder of an"):
+        load(folder, "cpu", "float32", vae=Path(folder) / "unet")
+    with pytest.raises(ModelError, match="nowhere: there is no such file or folder"):
+        load(folder, "cpu", "float32", vae=tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="no config"):
-        load(folder, "cpu", "float32", tiny_vae=tmp_path / "empty")
+        load(folder, "cpu", "float32", vae=tmp_path / "empty")
     tiny_vae().save_pretrained(tmp_path / "four")  # the bundled model's latents have 16 channels
     with pytest.raises(ModelError, match="do not belong together"):
-        load("bundled", "cpu", "float32", tiny_vae=tmp_path / "four")
+        load("bundled", "cpu", "float32", vae=tmp_path / "four")
 
 
 def test_a_network_that_wants_to_see_a_picture_too_is_refused(

@@ -169,7 +169,8 @@ PLAIN: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_what_a_program_writes_is_read(spelling: str) -> None:
-    assert record_of(SPELLINGS[spelling]).params == WANTED
+    spacing = "karras" if spelling == "Fooocus" else None
+    assert record_of(SPELLINGS[spelling]).params == WANTED.but(timestep_spacing=spacing)
 
 
 @pytest.mark.parametrize("program", PLAIN)
@@ -180,16 +181,17 @@ def test_brackets_are_text_where_a_program_reads_them_in_its_own_way(program: st
 
 
 def test_what_has_no_meaning_here_is_kept_and_noted() -> None:
-    more = "Clip skip: 2, Schedule type: Karras, VAE hash: 735e4c3a44"
+    more = "Clip skip: 2, Schedule type: KL Optimal, VAE hash: 735e4c3a44"
     text = f"{PROMPT} <lora:ink:0.8>\n{LINE}, {more}\nTemplate: x"
     found, notes = record_and_notes({"parameters": text})
     kept = others_of(found)
     assert found.params.prompt == PROMPT
     assert kept["LoRA"] == "ink 0.8"
-    assert (kept["Clip skip"], kept["VAE hash"], kept["Model"]) == ("2", "735e4c3a44", "v1-5")
-    assert (kept["Schedule type"], kept["Lines after"]) == ("Karras", "Template: x")
+    assert (kept["VAE hash"], kept["Model"]) == ("735e4c3a44", "v1-5")
+    assert found.additions.clip_skip == 2
+    assert (kept["Schedule type"], kept["Lines after"]) == ("KL Optimal", "Template: x")
     said = " ".join(notes)
-    assert all(words in said for words in ("clip skip 2", "schedule Karras", "ink 0.8"))
+    assert all(words in said for words in ("schedule KL Optimal", "ink 0.8"))
     assert record_of(found.to_text()) == found
 
 
@@ -220,9 +222,31 @@ def test_a_seed_beyond_ours_is_folded_and_said() -> None:
     assert "larger than seeds are here" in notes[0]
 
 
-def test_euler_steps_as_ddim_does() -> None:
-    text = f"a frog\n{LINE.replace('Euler a', 'Euler')}"
-    assert record_of({"parameters": text}).params.sampler == "ddim"
+@pytest.mark.parametrize(
+    ("named", "sampler", "spacing"),
+    [
+        ("Euler", "euler", None),
+        ("Heun", "heun", None),
+        ("DPM++ 2M Karras", "dpmpp_2m", "karras"),
+        ("DPM++ 2M SDE Karras", "dpmpp_2m_sde", "karras"),
+        ("DPM++ SDE", "dpmpp_sde", None),
+        ("UniPC", "unipc", None),
+        ("uni_pc", "unipc", None),
+        ("dpmpp_2m_sde_gpu", "dpmpp_2m_sde", None),
+        ("dpmpp_sde_k", "dpmpp_sde", "karras"),
+        ("euler_k", "euler", "karras"),
+    ],
+)
+def test_samplers_are_known_by_their_names_elsewhere(
+    named: str, sampler: str, spacing: str | None
+) -> None:
+    found = record_of({"parameters": f"a frog\n{LINE.replace('Euler a', named)}"}).params
+    assert (found.sampler, found.timestep_spacing) == (sampler, spacing)
+
+
+def test_the_web_uis_automatic_schedules_go_by_the_sampler() -> None:
+    line = LINE.replace("Euler a", "DPM++ 2M SDE") + ", Schedule type: Automatic"
+    assert record_of({"parameters": f"a frog\n{line}"}).params.timestep_spacing == "exponential"
 
 
 # --- brackets --------------------------------------------------------------------------------

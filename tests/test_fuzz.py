@@ -40,3 +40,17 @@ def test_settings_of_every_kind_are_refused_in_one_line_or_read(tmp_path: Path) 
             refused += 1
             assert "\n" not in str(error)  # noqa: PT017 - some raise nothing
     assert 10 < refused < 40
+
+
+def test_damaged_headers_are_refused_in_one_line_or_read(tmp_path: Path) -> None:
+    reader = READERS["header"](tmp_path)
+    (tmp_path / "cases").mkdir()
+    refused = 0
+    for case in range(300):
+        path = case_file(reader, "header", 7, case, tmp_path / "cases")
+        try:
+            reader.read(path)
+        except DigressionsError as error:
+            refused += 1
+            assert "\n" not in str(error)  # noqa: PT017 - some raise nothing
+    assert 100 < refused < 300

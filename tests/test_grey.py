@@ -18,12 +18,12 @@ from digressions.diffusion.denoise import Guess, guided
 from digressions.diffusion.schedule import TableSchedule
 from digressions.errors import InputError
 from digressions.events import Estimate, Note, completed
-from digressions.frames.candidates import Scene, scene
 from digressions.frames.experiment import Experiment, Measured
 from digressions.frames.explain import explain_frame, words
 from digressions.frames.filling import fill_frames
 from digressions.frames.findings import findings, interval, moved, share_of, slope, t95
 from digressions.frames.frame_spec import FrameSpec
+from digressions.frames.scene import Scene, scene
 from digressions.frames.trials import PHOTO, Subject, noise_params, plan, prepared
 from digressions.generate.job import Job, check
 from digressions.generate.paint import painter_of, sample_batch

@@ -44,6 +44,7 @@ from digressions.mosaics.base_image import (
     make_base_image,
 )
 from digressions.mosaics.build import build, grid_over, make_mosaic, plan_of, read_start
+from digressions.mosaics.build_params import BuildParams
 from digressions.mosaics.cells import (
     band_of,
     cell_seed,
@@ -57,13 +58,7 @@ from digressions.mosaics.cells import (
 )
 from digressions.mosaics.fidelity import Gauge, Thumbnail
 from digressions.mosaics.folder import MosaicFolder, MosaicPlan
-from digressions.mosaics.mosaic_spec import (
-    CELL_SIDE,
-    BuildParams,
-    Mosaic,
-    MosaicSpec,
-    SharingParams,
-)
+from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic, MosaicSpec, SharingParams
 from digressions.mosaics.store import Store
 
 from .conftest import Ran, heed_interrupts
@@ -294,6 +289,7 @@ OTHERS: dict[str, Any] = {
     "grid": (3, 4),
     "band": 1,
     "anchor": 0.1,
+    "adapt": 0.75,
     "mirror": 0.25,
     "jitter": 0.05,
     "mix": {"newt": 1.0, "frog": 2.5},

@@ -92,7 +92,7 @@ def test_what_is_about_painting_is_in_every_command_that_paints(command: str) ->
     about_painting = {
         *("--negative", "--seed", "--steps", "--sampler", "--guidance", "--guidance-rescale"),
         *("--combine", "--strength", "--timestep-spacing", "--zero-snr"),
-        *("--model", "--device", "--dtype", "--compile", "--tiny-vae", "--openvino"),
+        *("--model", "--device", "--dtype", "--compile", "--vae", "--openvino"),
     }
     assert about_painting <= names
     cells = {"--grid", "--band", "--anchor", "--cell-prompt"}
@@ -163,7 +163,7 @@ IDLE: list[tuple[tuple[str, ...], str]] = [
             (("--region-softness", "0.2"), "--region-softness is about the edges of a --region"),
         )
     ),
-    (("paint", "a frog", "--size", "32", *LANCZOS), "--upscaler needs --enlarge"),
+    (("paint", "a frog", "--enlarge", "1", *LANCZOS), "--upscaler does nothing with --enlarge 1"),
     (("paint", "a frog", "--region", "left"), "--region says where each of several prompts counts"),
     (("paint", "a AND b", "--region", "left"), "prompts: 2, regions: 1; give one --region for"),
     (("ensemble", *TWO, "--compare", "--combine", "sum"), "--combine does nothing with --compare"),

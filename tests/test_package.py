@@ -35,7 +35,13 @@ LAYERS = [
     "files events errors geometry homography device pace interrupts",
 ]
 BESIDE = {
-    *[("worlds", "mosaics"), ("frames", "prints"), ("files", "errors"), ("geometry", "errors")],
+    *[
+        ("worlds", "mosaics"),
+        ("prints", "mosaics"),
+        ("frames", "prints"),
+        ("files", "errors"),
+        ("geometry", "errors"),
+    ],
     *[("homography", "errors"), ("device", "errors"), ("pace", "events")],
 }
 DOORS = {"__init__", "__main__"}  # open to everything

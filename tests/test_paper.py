@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from digressions.errors import InputError
 from digressions.geometry import Box, Size
+from digressions.images.rows import Rows
 from digressions.prints.paper import (
     EDGES,
     FITS,
@@ -89,12 +90,12 @@ def test_the_bleed_goes_on_with_the_picture_and_free_paper_stays_free() -> None:
     sheet = Sheet(Extent(25.4, 25.4), 20, bleed=2.54)
     picture = np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)
     box = placement(sheet, Size(20, 20)).target
-    bled = to_bleed(sheet, picture, box, None)
+    bled = to_bleed(sheet, Rows.of(picture), box, None).whole()
     assert bled.shape == (24, 24, 3)
     assert np.array_equal(bled[2:22, 2:22], picture)
     assert np.array_equal(bled[1, 2:22], picture[0])
     assert np.array_equal(bled[2:22, 23], picture[:, 18])
-    free = to_bleed(sheet, picture, box, 255)
+    free = to_bleed(sheet, Rows.of(picture), box, 255).whole()
     assert (free[:2] == 255).all()
     assert (free[:, 22:] == 255).all()
 
@@ -103,7 +104,7 @@ def test_crop_marks_point_at_the_cut_and_stay_out_of_the_bleed() -> None:
     sheet = Sheet(Extent(50.8, 76.2), 254, bleed=2, marks=True)
     inner = sheet.inner(-sheet.bleed)
     bled = np.full((*inner.size[::-1], 3), 200, np.uint8)
-    page = with_marks(sheet, bled, 255, (0, 0, 0))
+    page = with_marks(sheet, Rows.of(bled), 255, (0, 0, 0)).whole()
     assert page.shape == (*sheet.media[::-1], 3)
     assert np.array_equal(page[inner.top : inner.bottom, inner.left : inner.right], bled)
     cut = sheet.inner(0)

@@ -28,7 +28,7 @@ from digressions.events import Estimate, Event, Note, Saved
 from digressions.generate.results import finish
 from digressions.geometry import Grid, Size
 from digressions.images.image_files import cover, read_image, read_text
-from digressions.mosaics.mosaic_spec import BuildParams
+from digressions.mosaics.build_params import BuildParams
 from digressions.mosaics.photos.photo_build import build_photos, remembered_photos
 from digressions.mosaics.photos.photo_spec import PhotoMosaicSpec, photo_mosaic_of
 

@@ -151,7 +151,7 @@ def test_what_is_noted_as_idle_is_idle(models: Any) -> None:
         ({"mask": "mask"}, "`mask` needs an `image`"),
         ({"image": "image", "palette": "navy"}, "`palette` needs a `mask`"),
         ({"image": "image", "masked_content": "noise"}, "needs an `image` and a `mask`"),
-        ({"upscaler": "lanczos"}, "`upscaler` needs `enlarge`"),
+        ({"enlarge": 1, "upscaler": "lanczos"}, "`upscaler` does nothing with `enlarge` 1"),
         ({"enlarge": 2, "upscaler": "nonsense"}, "`upscaler`"),
         (
             {"image": "image", "mask": "mask", "palette": "navy", "masked_content": "noise"},

@@ -15,7 +15,8 @@ from digressions.generate.params import PaintSpec
 from digressions.generate.presets import PRESETS, notes_on_preset, value_of, with_preset
 from digressions.models.base import Model
 from digressions.mosaics.build import build
-from digressions.mosaics.mosaic_spec import BuildParams, MosaicSpec
+from digressions.mosaics.build_params import BuildParams
+from digressions.mosaics.mosaic_spec import MosaicSpec
 from digressions.worlds.world_spec import FilmSpec, ScreensaverSpec, ServeSpec, SiteSpec
 
 SPECS = (

@@ -25,8 +25,9 @@ from digressions.models.loading import load
 from digressions.models.runtime import Stopwatch
 from digressions.mosaics import production
 from digressions.mosaics.build import make_mosaic
+from digressions.mosaics.build_params import BuildParams
 from digressions.mosaics.folder import MosaicFolder, MosaicPlan
-from digressions.mosaics.mosaic_spec import BuildParams, SharingParams
+from digressions.mosaics.mosaic_spec import SharingParams
 from digressions.mosaics.production import ON_THE_WAY, CellPainter, FinishedBatch
 from digressions.mosaics.sharing import CellTask
 from digressions.mosaics.store import Store

@@ -72,7 +72,7 @@ def test_a_folder_holds_the_bank_and_the_whole_page(
     world: World, bank: Bank, tmp_path: Path
 ) -> None:
     folder = tmp_path / "deep" / "site"
-    written = site(folder).write(world, bank)
+    written = site(folder).write(bank)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     pages = {"index.html", "screensaver.html"}
     pages |= {f"page/{name}" for name in page_files() if name != "index.html"}
@@ -80,7 +80,7 @@ def test_a_folder_holds_the_bank_and_the_whole_page(
     pictures |= {"bank/sheet-1.webp"}
     maps = {f"bank/{index}.map" for index in range(70)}
     assert names == pages | pictures | maps | {"world.json", "manifest.json"}
-    counted = list(site(tmp_path / "counted").writing(world, bank))
+    counted = list(site(tmp_path / "counted").writing(bank))
     assert counted == list(range(1, len(pictures) + 1))
     assert written.quality == QUALITIES[0]
     assert written.size / 3 < site(tmp_path / "other").expected(world) < written.size * 3
@@ -99,16 +99,16 @@ def test_a_folder_holds_the_bank_and_the_whole_page(
 
 def test_maps_of_large_banks_have_two_bytes_a_cell(world: World, tmp_path: Path) -> None:
     bank = grow_bank(world, 300)
-    site(tmp_path / "site", 300).write(world, bank)
+    site(tmp_path / "site", 300).write(bank)
     leads = np.frombuffer((tmp_path / "site/bank/7.map").read_bytes(), "<u2")
     assert np.array_equal(leads, bank.next[7])
     assert json.loads((tmp_path / "site/world.json").read_text("utf-8"))["bank"]["wide"] is True
 
 
 def test_the_quality_goes_by_the_room(world: World, bank: Bank, tmp_path: Path) -> None:
-    best = site(tmp_path / "best").write(world, bank)
+    best = site(tmp_path / "best").write(bank)
     most = best.size - 20_000
-    smaller = site(tmp_path / "smaller", most=most).write(world, bank)
+    smaller = site(tmp_path / "smaller", most=most).write(bank)
     assert smaller.quality < best.quality
     assert smaller.size <= most
     assert smaller.size == sum(len(x or b"") for x in tree(tmp_path / "smaller").values())
@@ -122,7 +122,7 @@ def test_what_cannot_fit_is_refused_and_leaves_nothing(
     small = site(tmp_path / "site", most=105_000)
     assert small.expected(world) == 105_000
     with pytest.raises(InputError, match=r"reuse 70: .* do not fit in 0.105 MB"):
-        small.write(world, bank)
+        small.write(bank)
     assert not (tmp_path / "site").exists()
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
 
@@ -141,14 +141,14 @@ def test_it_goes_into_no_other_folder(world: World, bank: Bank, tmp_path: Path) 
         site(foreign)
     target = tmp_path / "site"
     target.mkdir()  # an empty one is nobody's
-    site(target).write(world, bank)
+    site(target).write(bank)
     with pytest.raises(OutputError, match=r"another job \(the reuse of its world is 70, not 9\)"):
         site(target, 9)
     with pytest.raises(OutputError, match="its title"):
         Site(target, "a fox", SMALL, 70, 20_000_000)
     (target / "CNAME").write_text("mine")
     (target / "index.html").unlink()
-    site(target).write(world, bank)  # its own is made again
+    site(target).write(bank)  # its own is made again
     assert (target / "CNAME").read_text() == "mine"
     assert (target / "index.html").exists()
 
@@ -157,7 +157,7 @@ def test_a_write_that_fails_leaves_what_was_there(
     world: World, bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "site"
-    site(target).write(world, bank)
+    site(target).write(bank)
     before = tree(target)
 
     def full(*_: object) -> bytes:
@@ -165,7 +165,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr("digressions.worlds.site.to_webp", full)
     with pytest.raises(OutputError, match="No space left"):
-        site(target).write(world, bank)
+        site(target).write(bank)
     assert tree(target) == before
 
 

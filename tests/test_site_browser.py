@@ -87,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a site & 100%") / "site"
     with a_world(work) as world:
         site = Site(folder, TITLE, world.manifest, 24, 20_000_000)
-        site.write(world, grow_bank(world, 24))
+        site.write(grow_bank(world, 24))
     shutil.rmtree(work)
     return folder
 

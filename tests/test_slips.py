@@ -53,7 +53,7 @@ def test_an_empty_prompt_is_refused(refused: Callable[..., str], command: str, t
         ("ensemble", "a frog", ""),
         ("ensemble", "a frog", "a fox", "--judge", ""),
         ("ensemble", "a frog", "a fox", "--region", "", "--region", "left"),
-        *(("paint", "a frog", f"--{name}", "") for name in ("image", "model", "tiny-vae")),
+        *(("paint", "a frog", f"--{name}", "") for name in ("image", "model", "vae")),
         *(("paint", "a frog", f"--{name}", " ") for name in ("device", "output")),
         ("paint", "a frog", "--image", "fox.png", "--mask", ""),
         ("paint", "a frog", "--image", "fox.png", "--mask", "fox.png", "--palette", ""),

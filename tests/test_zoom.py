@@ -12,18 +12,25 @@ import pytest
 from digressions.errors import InputError
 from digressions.generate.batching import Painter
 from digressions.geometry import CellPath, Grid, Size
+from digressions.images.image_files import to_array, to_tensor
 from digressions.images.upscale import Lanczos
+from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.cache import Cache
 from digressions.worlds.camera import APPEARS, View
+from digressions.worlds.droste import misfits, small_copy
 from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
 from digressions.worlds.zoom_film import (
     DRAWN,
     FRAME,
+    HIDDEN,
+    SHOWN,
     ZoomFilm,
+    best_cells,
     choose_cell,
     choose_loop,
     inner_cells,
+    scores,
 )
 
 from .painters import paint_noise
@@ -264,3 +271,42 @@ def test_a_flight_that_chooses_its_way_stays_colourful(tmp_path: Path) -> None:
     assert np.mean(contrasts[-50:]) > 0.6 * np.mean(contrasts[:10])
     assert 60 < np.mean(means[-50:]) < 210
     cache.close()
+
+
+# --- the root's copy -------------------------------------------------------------------------
+
+
+def test_the_copy_of_the_root_is_no_speck_and_is_there_when_it_can_be_read(tmp_path: Path) -> None:
+    root = np.full((64, 64, 3), 120, np.uint8)
+    root[16:48, 16:48] = (240, 60, 60)  # a thing on a ground
+    world = a_world(tmp_path, root=root)
+    film = ZoomFilm(world.looped((27, 20)), Size(96, 96), 12, 24)
+    small, box = small_copy(to_tensor(root)), GRID.box(20, CELL_SIDE)
+    tile = film.world.canvas((27,))
+    film._tiles["canvas", (27,)] = tile
+    inside = (slice(box.top, box.bottom), slice(box.left, box.right))
+    assert np.array_equal(tile[inside], to_array(small))
+    hidden = film._tile("canvas", (27,), HIDDEN * 8)
+    assert np.array_equal(film._tile("canvas", (27,), SHOWN * 8), tile)
+    assert hidden[inside].std((0, 1)).max() < 4 < tile[inside].std((0, 1)).max()
+    outside = np.ones((64, 64), bool)
+    outside[inside] = False
+    assert np.array_equal(hidden[outside], tile[outside])
+
+
+def test_the_last_two_cells_are_chosen_so_that_the_copy_is_seen_least(world: World) -> None:
+    root, chosen = world.canvas(()), choose_loop(world, 2)
+    small, inner = small_copy(to_tensor(root)), inner_cells(GRID)
+    assert chosen[0] in best_cells(root, GRID, like=root)
+    seen = misfits(to_tensor(world.canvas(chosen[:1])), small, GRID, inner)
+    assert seen[inner.index(chosen[1])] < np.median(seen)
+
+
+def test_a_flight_prefers_what_can_be_seen_from_near_and_afar() -> None:
+    """A small spot in the middle of nowhere is out of sight on the way down to its picture."""
+    grid = Grid(32, 32)
+    canvas = np.full((256, 256, 3), 150, np.uint8)
+    canvas[80:84, 80:84] = (200, 140, 100)
+    canvas[128:, 128:] = (200, 140, 100)  # the corner of something large
+    found = scores(canvas, grid)
+    assert found[16 * 32 + 16] > 1.3 * found[10 * 32 + 10]

@@ -96,9 +96,14 @@ def millions(model: nn.Module) -> float:
     return sum(p.numel() for p in model.parameters()) / 1e6
 
 
+def concepts(records: list[dict]) -> list[str]:
+    """What was taught, each thing by its first name."""
+    return sorted({record["concept"] for record in records}, key=str.lower)
+
+
 def model_card(pipeline, records: list[dict], guidance: float | None, notice: str) -> str:
     """The README of the exported folder; `guidance` is the scale that was distilled into it."""
-    names = sorted({record["concept"] for record in records}, key=str.lower)
+    names = concepts(records)
     text = CARD.format(
         size=picture_size(pipeline.unet),
         latents=pipeline.unet.config.sample_size,
@@ -202,6 +207,7 @@ def main() -> None:
     chosen = defaults_for(guidance, state.get("consistency") is not None)
     (args.out / "digressions.json").write_text(json.dumps(chosen, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
+    (args.out / "things.txt").write_text("\n".join(concepts(records)) + "\n")
     notice = (Path(__file__).parent / "NOTICE.md").read_text()
     (args.out / "README.md").write_text(model_card(pipeline, records, guidance, notice))
     if args.card is not None:

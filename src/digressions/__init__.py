@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .api import print_file as print_file
     from .api import replay as replay
     from .api import upscale as upscale
+    from .ensembles.suggestions import suggest as suggest
     from .errors import DigressionsError as DigressionsError
     from .errors import InputError as InputError
     from .events import Estimate as Estimate
@@ -40,8 +41,9 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .generate.results import finish as finish
     from .models.base import Model as Model
     from .models.loading import load as load
-    from .mosaics.mosaic_spec import BuildParams as BuildParams
+    from .mosaics.build_params import BuildParams as BuildParams
     from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
+    from .worlds.photo_film import photo_film as photo_film
     from .worlds.world import World as World
 
 __version__ = "0.1.0"
@@ -59,9 +61,11 @@ _HOMES = {
     **dict.fromkeys(("GenerationParams", "ResolvedParams"), "generate.params"),
     "Picture": "generate.pictures",
     "finish": "generate.results",
+    "suggest": "ensembles.suggestions",
     "Model": "models.base",
     "load": "models.loading",
-    "BuildParams": "mosaics.mosaic_spec",
+    "BuildParams": "mosaics.build_params",
+    "photo_film": "worlds.photo_film",
     "photo_mosaic": "mosaics.photos.photo_build",
     "World": "worlds.world",
 }

@@ -27,13 +27,15 @@ from .generate.kinds import check_model
 from .generate.params import PaintSpec, UpscaleSpec
 from .generate.results import finish, pictures_among, warn
 from .generate.signatures import takes
-from .mosaics.mosaic_spec import BuildParams, MosaicSpec
+from .mosaics.build_params import BuildParams
+from .mosaics.mosaic_spec import MosaicSpec
 from .prints.print_spec import PrintSpec
 from .worlds.world_spec import FilmSpec
 
 _REPLAYING = (
     *("generate.pictures", "generate.upscaling", "prints.printing", "mosaics.build"),
-    *("mosaics.photos.photo_build", "worlds.film", "frames.inserting", "frames.filling"),
+    *("mosaics.photos.photo_build", "worlds.film", "worlds.photo_film", "frames.inserting"),
+    "frames.filling",
 )
 """The modules that register how their kinds of files are made again."""
 
@@ -287,9 +289,10 @@ def upscale(
 
 def replay(
     source: str | Path,
-    load: Callable[[str, str | None], Model] | None = None,
+    load: Callable[..., Model] | None = None,
     *,
     model: str | None = None,
+    models: str | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     device: str | None = None,
@@ -298,9 +301,11 @@ def replay(
 
     Args:
         source: A picture, film or print that this package made.
-        load: Loads a model by its name and dtype, where one is needed; `digressions.load` if not
-            given.
+        load: Loads a model by its name and dtype, where one is needed, with what it was loaded with
+            besides (``vae=``, ...); `digressions.load` if not given.
         model: Its name, if it is not where the file says.
+        models: The folder in which it is looked for by its hash; that of the environment's
+            ``DIGRESSIONS_MODELS`` if not given.
         output: Where to; a free name beside the source if not given.
         overwrite: Whether what is at ``output`` may go, whatever made it.
         device: Where models and upscalers from files run; the best there is if not given.
@@ -312,8 +317,10 @@ def replay(
 
     return replay_file(
         Path(source),
-        load or (lambda name, dtype: load_by_name(name, device, dtype)),
+        load
+        or (lambda name, dtype, **more: load_by_name(name, device, dtype, models=models, **more)),
         model=model,
+        models=models,
         output=_output(output),
         overwrite=overwrite,
         device=device,

@@ -50,6 +50,7 @@ COMMANDS = {
     "print": ("print_command:print_picture", "Make a file for a printer, of an exact size."),
     "upscale": ("upscale_command:upscale", "Enlarge a picture."),
     "words": ("words_command:words", "List what the bundled model was taught to paint."),
+    "models": ("models_command:models", "List what is in your model folders."),
     "replay": (
         "replay_command:replay",
         "Make a picture or a film again from what its file remembers.",

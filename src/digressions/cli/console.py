@@ -26,7 +26,7 @@ from ..errors import StoppedError, in_words, verbatim
 if TYPE_CHECKING:
     from ..distributed.cluster import ClusterParams
     from ..distributed.executor import Executor
-    from ..generate.params import ModelParams
+    from ..generate.model_params import ModelParams
     from ..models.base import Model
 
 out = Console(highlight=False, soft_wrap=True)

@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
+from ..worlds.photo_world_spec import PhotoSiteSpec
 from ..worlds.world_spec import SiteSpec
 from .console import load_model, show
-from .options import FLAT, ModelOptions, OutputOptions, Prompt, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output
+from .photo_options import (
+    AlbumOptions,
+    PromptUnlessPhotos,
+    are_photos,
+    needed_prompt,
+    photo_spec,
+)
 
 
 class SiteOptions(options_of(SiteSpec, without=["prompt"])):
@@ -16,15 +24,22 @@ class SiteOptions(options_of(SiteSpec, without=["prompt"])):
 
 
 def export_site(
-    prompt: Prompt,
+    prompt: PromptUnlessPhotos = None,
     /,
     *,
     target: Annotated[Path | None, output("Folder. [default: out/PROMPT-site]")] = None,
     place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[SiteOptions, FLAT] = SiteOptions(),
+    photos: Annotated[AlbumOptions, FLAT] = AlbumOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
-    spec = SiteSpec.of(prompt=prompt, **given(options))
+    if are_photos(photos):
+        album = photo_spec(PhotoSiteSpec, prompt, given(options) | given(photos), model)
+        from ..worlds.photo_site import export_photo_site
+
+        show(export_photo_site(album, target, **given(place)))
+        return
+    spec = SiteSpec.of(prompt=needed_prompt(prompt, "export-site"), **given(options))
     chosen = ModelParams.of(**given(model))
     from ..generate.outputs import check_place
     from ..worlds.opening import read_start

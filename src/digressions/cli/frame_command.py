@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import InputError
 from ..frames.frame_spec import FrameSpec
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
 from .console import load_model, show
 from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output, path_argument
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from ..distributed.cluster import ClusterParams
-from ..errors import InputError
-from ..generate.params import GenerationParams, ModelParams
-from ..mosaics.mosaic_spec import BuildParams, MosaicSpec
+from ..generate.model_params import ModelParams
+from ..mosaics.build_params import BuildParams
+from ..mosaics.mosaic_spec import MosaicSpec
 from ..mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams
 from .console import joining, load_model, show
 from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output
-
-_PROMPT = f"{GenerationParams.model_fields['prompt'].description} None with photos."
+from .photo_options import PromptUnlessPhotos, are_photos, needed_prompt, photo_spec
 
 
 class MosaicOptions(options_of(MosaicSpec, without=["prompt"])):
@@ -35,7 +32,7 @@ class ClusterOptions(options_of(ClusterParams)):
 
 
 def mosaic(
-    prompt: Annotated[str | None, Parameter(help=_PROMPT, show_default=False)] = None,
+    prompt: PromptUnlessPhotos = None,
     /,
     *,
     target: Annotated[Path | None, output("Folder. [default: out/PROMPT or out/IMAGE]")] = None,
@@ -46,16 +43,12 @@ def mosaic(
     machines: Annotated[ClusterOptions, FLAT] = ClusterOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
-    if "tiles" in given(photos):
-        painting = [*given(machines), *given(model)]
+    if are_photos(photos):
         asked = given(options) | given(photos)
-        _of_photos(prompt, target, asked, given(making), painting, place)
+        of_photos = photo_spec(PhotoMosaicSpec, prompt, asked, machines, model)
+        _of_photos(of_photos, target, making, place)
         return
-    for name in given(photos):
-        raise InputError(f"`{name}` is about photos: name them with `tiles`, or leave it out")
-    if prompt is None:
-        raise InputError("say what to paint, as in digress mosaic 'a frog', or give `tiles`")
-    spec = MosaicSpec.of(prompt=prompt, **given(options))
+    spec = MosaicSpec.of(prompt=needed_prompt(prompt, "mosaic"), **given(options))
     build_params = BuildParams.of(**given(making))
     cluster = ClusterParams.of(**given(machines))
     chosen = ModelParams.of(**given(model))
@@ -76,22 +69,11 @@ def mosaic(
 
 
 def _of_photos(
-    prompt: str | None,
-    target: Path | None,
-    asked: dict[str, object],
-    making: dict[str, object],
-    painting: list[str],
-    place: OutputOptions,
+    spec: PhotoMosaicSpec, target: Path | None, making: BuildOptions, place: OutputOptions
 ) -> None:
     """A mosaic of photos, for which nothing is painted."""
-    if prompt is not None:
-        raise InputError("`tiles` are photos, and nothing is painted: leave the prompt out")
-    known = PhotoMosaicSpec.flat_fields()
-    for name in [*(name for name in asked if name not in known), *painting]:
-        raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
-    spec = PhotoMosaicSpec.of(**asked)
     spec.check()
-    build_params = BuildParams.of(**making)
+    build_params = BuildParams.of(**given(making))
     from ..mosaics.photos.photo_build import build_photos
 
     events = build_photos(spec, target, build_params, **given(place))

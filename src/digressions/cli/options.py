@@ -30,7 +30,8 @@ from rich.console import Console, ConsoleOptions
 from ..errors import InputError, in_words
 from ..files import output_path
 from ..generate.declare import Params
-from ..generate.params import GenerationParams, ModelParams, OutputParams
+from ..generate.model_params import ModelParams
+from ..generate.params import GenerationParams, OutputParams
 from .console import option_name
 
 GROUPS = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..generate.params import ModelParams, PaintSpec
+from ..generate.model_params import ModelParams
+from ..generate.params import PaintSpec
 from .console import load_model, show
 from .options import FLAT, ModelOptions, OutputOptions, Prompt, given, options_of, output
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
 from ..prints.print_spec import PrintSpec
 from .console import show
 from .options import FLAT, PICTURE, OutputOptions, given, options_of, output

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from ..errors import InputError
 from ..events import Note
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelAdditions, ModelParams
 from .console import load_model, show
 from .options import FLAT, OutputOptions, given, group, options_of, output, path_argument
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ..models.base import Model
 
 
-class ReplayOptions(options_of(ModelParams, only=["device", "dtype", "tiny_vae"])):
+class ReplayOptions(
+    options_of(ModelParams, only=["device", "dtype", "models", *ModelAdditions.model_fields])
+):
     """See `ModelParams`."""
 
 
@@ -63,11 +65,20 @@ def replay(
     others = ModelParams.of(**given(options))
     loaded = []
 
-    def load(name: str, dtype: str | None) -> Model:
-        loaded.append(load_model(others.but(model=name, dtype=others.dtype or dtype)))
+    def load(name: str, dtype: str | None, **additions: Any) -> Model:
+        chosen = others.given()
+        own = {key: chosen.get(key, value) for key, value in additions.items()}
+        loaded.append(load_model(others.but(**own, model=name, dtype=others.dtype or dtype)))
         return loaded[0]
 
-    events = replayed(file, load, model=model, output=target, device=others.device, **given(place))
+    events = replayed(
+        *(file, load),
+        model=model,
+        models=others.models,
+        output=target,
+        device=others.device,
+        **given(place),
+    )
     show(events)
     named = ["model"] if model is not None else []
     idle = [f"`{name}`" for name in (*named, *given(options)) if name != "device"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..generate.params import ModelParams, UpscaleSpec
+from ..generate.model_params import ModelParams
+from ..generate.params import UpscaleSpec
 from .console import show
 from .options import FLAT, PICTURE, OutputOptions, given, options_of, output
 

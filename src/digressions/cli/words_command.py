@@ -7,12 +7,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..errors import InputError, verbatim
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
 from .console import out, shown
 from .options import FLAT, given, options_of
 
 
-class WordsOptions(options_of(ModelParams, only=["model"])):
+class WordsOptions(options_of(ModelParams, only=["model", "models"])):
     """See `ModelParams`."""
 
 
@@ -24,10 +24,12 @@ def words(
     *,
     options: Annotated[WordsOptions, FLAT] = WordsOptions(),
 ) -> None:
-    name = ModelParams.of(**given(options)).model
-    from ..models.checkpoint import Checkpoint
+    params = ModelParams.of(**given(options))
+    from ..models.library import Library
+    from ..models.loading import located_model, open_checkpoint
 
-    vocabulary = Checkpoint(name).vocabulary()
+    name = located_model(params.model, Library.of(params.models))
+    vocabulary = open_checkpoint(name).vocabulary()
     if vocabulary is None:
         raise InputError(f"`model` {name} does not say what it was taught: it may know any word")
     found = vocabulary.containing(part)

@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Annotated
 
 from ..distributed.cluster import ClusterParams
-from ..generate.params import ModelParams
+from ..generate.model_params import ModelParams
+from ..worlds.photo_world_spec import PhotoFilmSpec
 from ..worlds.world_spec import FilmSpec
 from .console import joining, load_model, show
-from .options import FLAT, ModelOptions, OutputOptions, Prompt, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output
+from .photo_options import (
+    AlbumOptions,
+    PromptUnlessPhotos,
+    are_photos,
+    needed_prompt,
+    photo_spec,
+)
 
 
 class FilmOptions(options_of(FilmSpec, without=["prompt"])):
@@ -21,7 +29,7 @@ class ClusterOptions(options_of(ClusterParams)):
 
 
 def zoom(
-    prompt: Prompt,
+    prompt: PromptUnlessPhotos = None,
     /,
     *,
     target: Annotated[
@@ -30,14 +38,24 @@ def zoom(
     ] = None,
     place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[FilmOptions, FLAT] = FilmOptions(),
+    photos: Annotated[AlbumOptions, FLAT] = AlbumOptions(),
     machines: Annotated[ClusterOptions, FLAT] = ClusterOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
-    spec = FilmSpec.of(prompt=prompt, **given(options))
+    if are_photos(photos):
+        asked = given(options) | given(photos)
+        film = photo_spec(PhotoFilmSpec, prompt, asked, machines, model)
+        from ..worlds.photo_film import make_photo_film
+
+        kept = f"what is placed is kept in {film.cache.cache}: the same command goes on"
+        show(make_photo_film(film, target, **given(place)), kept=kept)
+        return
+    spec = FilmSpec.of(prompt=needed_prompt(prompt, "zoom"), **given(options))
     cluster = ClusterParams.of(**given(machines))
     chosen = ModelParams.of(**given(model))
     cluster.check()
-    from ..worlds.film import check_film, make_film
+    from ..worlds.film import make_film
+    from ..worlds.filming import check_film
     from ..worlds.opening import read_start
 
     check_film(spec, target)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 LEAST_LOG_RATIO = -60.0  # lower is as good as never, and must not become exactly inactive
@@ -58,11 +59,31 @@ class Text(Rows):
         pooled: ``(B, P)``, one vector a prompt, or ``None``.
         time_ids: ``(B, K)``, sizes that the network is told (SDXL's original size, crop and target
             size), or ``None``.
+        mask: ``(B, L)`` bool, which tokens are there: prompts of one batch may be of several
+            lengths, and a picture must not depend on the others. ``None`` for all.
     """
 
     tokens: Tensor
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
+    mask: Tensor | None = None
+
+    @classmethod
+    def cat(cls, parts: Sequence[Self]) -> Self:
+        """Rows of several; the shorter ones are filled up with tokens that are not there."""
+        lengths = {part.tokens.shape[-2] for part in parts}
+        if len(lengths) > 1 or any(part.mask is not None for part in parts):
+            parts = [part._filled(max(lengths)) for part in parts]
+        return super().cat(parts)
+
+    def _filled(self, length: int) -> Self:
+        extra = length - self.tokens.shape[-2]
+        mask = self.mask
+        if mask is None:
+            mask = torch.ones(self.tokens.shape[:-1], dtype=torch.bool, device=self.tokens.device)
+        return dataclasses.replace(
+            self, tokens=F.pad(self.tokens, (0, 0, 0, extra)), mask=F.pad(mask, (0, extra))
+        )
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-SamplerName = Literal["ddim", "euler_ancestral", "dpmpp_2m", "lcm"]
-SpacingName = Literal["leading", "trailing", "linspace"]
+SamplerName = Literal[
+    "ddim",
+    "euler",
+    "euler_ancestral",
+    "heun",
+    "dpmpp_2m",
+    "dpmpp_2m_sde",
+    "dpmpp_sde",
+    "unipc",
+    "lcm",
+]
+SpacingName = Literal["leading", "trailing", "linspace", "karras", "exponential", "simple"]
 
 A1111_SAMPLERS: dict[SamplerName, str] = {
     "ddim": "DDIM",
+    "euler": "Euler",
     "euler_ancestral": "Euler a",
+    "heun": "Heun",
     "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_sde": "DPM++ 2M SDE",
+    "dpmpp_sde": "DPM++ SDE",
+    "unipc": "UniPC",
     "lcm": "LCM",
 }
 """What A1111's web UI calls them."""

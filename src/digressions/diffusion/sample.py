@@ -1,11 +1,12 @@
 r"""Samplers: one loop, and a step function for each.
 
 `sample` walks ``x_t`` down a grid of times, asks a denoiser for ``x_0`` at each, has a sampler take
-the step, and yields: a progress bar, a preview and a test all consume that. A step function is
+the step, and yields: a progress bar, a preview and a test all consume that. A step function, of
+`steps`, is
 
     ddim(step: StepInput, history) -> (x at the next time, history)
 
-and is written for any :math:`x_t = \alpha_t x_0 + \sigma_t \epsilon`. What is special about a
+What is special about a
 sampler's grid or noise is an attribute of its `Sampler`.
 
 A grid has a column for each picture: ``times`` is ``(n + 1, B)`` float32, falling. A picture that
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -28,49 +29,18 @@ from .denoise import Denoiser, Directions
 from .names import SpacingName
 from .noise import Noise
 from .schedule import Schedule, TableSchedule
-
-
-@dataclass(frozen=True)
-class StepInput:
-    """What a step function works with.
-
-    Attributes:
-        x_t: ``(B, C, h, w)``, the noisy latents.
-        x_0: ``(B, C, h, w)``, the denoiser's guess.
-        t, s: ``(B,)`` float32, the time, and the next one: ``s < t``, or equal where a picture does
-            not take part.
-        active: ``(B,)`` bool, the pictures that take part in this step.
-        schedule: From these times to alpha and sigma.
-        noise: Where the pictures' fresh noise comes from, in the shape of ``x_t``; see `draw`.
-    """
-
-    x_t: Tensor
-    x_0: Tensor
-    t: Tensor
-    s: Tensor
-    active: Tensor
-    schedule: Schedule
-    noise: Noise
-
-    @property
-    def alpha_sigma_t(self) -> tuple[Tensor, Tensor]:
-        r""":math:`\alpha_t, \sigma_t`, each ``(B, 1, 1, 1)``."""
-        return self.schedule.alpha_sigma(self.t)
-
-    @property
-    def alpha_sigma_s(self) -> tuple[Tensor, Tensor]:
-        r""":math:`\alpha_s, \sigma_s`, each ``(B, 1, 1, 1)``."""
-        return self.schedule.alpha_sigma(self.s)
-
-    def draw(self) -> Tensor:
-        """Fresh noise for the active pictures, 0 for the others: ``(B, C, h, w)``."""
-        drawn = torch.zeros(self.x_t.shape)
-        drawn[self.active.cpu()] = self.noise.draw(self.active)
-        return drawn.to(self.x_t)
-
-
-StepFunction: TypeAlias = Callable[[StepInput, Any], tuple[Tensor, Any]]
-"""From a step and what the sampler remembers (``None`` at first) to the next of both."""
+from .steps import (
+    StepFunction,
+    StepInput,
+    ddim,
+    dpmpp_2m,
+    dpmpp_2m_sde,
+    dpmpp_sde,
+    euler_ancestral,
+    heun,
+    lcm,
+    unipc,
+)
 
 
 @dataclass(frozen=True)
@@ -96,73 +66,17 @@ class Sampler:
     starts_at_sigma: bool = False
 
 
-def ddim(step: StepInput, history: None) -> tuple[Tensor, None]:
-    r"""DDIM, deterministic (Song et al. 2021, arXiv 2010.02502, eq. 12 with :math:`\eta = 0`).
-
-    :math:`x_s = \alpha_s x_0 + \sigma_s \epsilon` with
-    :math:`\epsilon = (x_t - \alpha_t x_0) / \sigma_t`. With a flow schedule this is Euler's method.
-    """
-    (alpha_t, sigma_t), (alpha_s, sigma_s) = step.alpha_sigma_t, step.alpha_sigma_s
-    return alpha_s * step.x_0 + sigma_s * (step.x_t - alpha_t * step.x_0) / sigma_t, None
-
-
-def euler_ancestral(step: StepInput, history: None) -> tuple[Tensor, None]:
-    r"""Ancestral sampling with Euler steps (Karras et al. 2022; k-diffusion's ``euler_ancestral``).
-
-    In noise levels :math:`\bar\sigma = \sigma / \alpha` a step goes down to
-    :math:`\bar\sigma_{down} = \bar\sigma_s^2 / \bar\sigma_t` and adds fresh noise of
-    :math:`\bar\sigma_{up}^2 = \bar\sigma_s^2 - \bar\sigma_{down}^2`. With
-    :math:`k = \bar\sigma_s / \bar\sigma_t` this is
-    :math:`x_s = \alpha_s x_0 + \sigma_s (k \epsilon + \sqrt{1 - k^2}\, z)`, which also holds at
-    zero SNR, where :math:`\bar\sigma_t` is infinite.
-    """
-    (alpha_t, sigma_t), (alpha_s, sigma_s) = step.alpha_sigma_t, step.alpha_sigma_s
-    k = sigma_s * alpha_t / (alpha_s * sigma_t)
-    epsilon = (step.x_t - alpha_t * step.x_0) / sigma_t
-    fresh = step.draw()
-    mixed = k * epsilon + (1 - k**2).clamp(min=0).sqrt() * fresh
-    return alpha_s * step.x_0 + sigma_s * mixed, None
-
-
-def dpmpp_2m(
-    step: StepInput, history: tuple[Tensor, Tensor] | None
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    r"""DPM-Solver++(2M), midpoint (Lu et al. 2022, arXiv 2211.01095, algorithm 2).
-
-    :math:`x_s = \frac{\sigma_s}{\sigma_t} x_t + \alpha_s (1 - e^{-h}) D` with
-    :math:`h = \lambda_s - \lambda_t`, :math:`\lambda = \log(\alpha / \sigma)`, and :math:`D` the
-    guess extrapolated from the last two, which are the history. The first and the last step of a
-    picture are of first order.
-    """
-    if history is None:
-        history = torch.zeros_like(step.x_t), torch.full_like(step.x_t[:, :1, :1, :1], torch.nan)
-    before, h_before = history
-    (alpha_t, sigma_t), (alpha_s, sigma_s) = step.alpha_sigma_t, step.alpha_sigma_s
-    h = _log_snr(alpha_s, sigma_s) - _log_snr(alpha_t, sigma_t)
-    second = torch.isfinite(h_before) & (sigma_s > 0)
-    slope = torch.where(second, 0.5 * h / h_before, torch.zeros_like(h))
-    guess = step.x_0 + slope * (step.x_0 - before)
-    decay = sigma_s * alpha_t / (alpha_s * sigma_t)  # e^-h, also where h is infinite
-    x = sigma_s / sigma_t * step.x_t + alpha_s * (1 - decay) * guess
-    return x, (_where(step.active, step.x_0, before), _where(step.active, h, h_before))
-
-
-def lcm(step: StepInput, history: None) -> tuple[Tensor, None]:
-    r"""Multistep consistency sampling (Luo et al. 2023, arXiv 2310.04378, algorithm 3).
-
-    :math:`x_s = \alpha_s x_0 + \sigma_s z` with fresh noise. (The paper's skip term
-    :math:`c_{skip}(t)` is below :math:`10^{-5}` at every time step that a grid visits.)
-    """
-    alpha_s, sigma_s = step.alpha_sigma_s
-    if not bool(sigma_s.any()):
-        return step.x_0, None
-    return alpha_s * step.x_0 + sigma_s * step.draw(), None
-
+_RHO = 7  # of Karras et al.
 
 SAMPLERS = {
     "ddim": Sampler(ddim, may_end_at_step_0=True),
     "euler_ancestral": Sampler(euler_ancestral, starts_at_sigma=True),
+    "euler": Sampler(ddim, starts_at_sigma=True),
+    "heun": Sampler(heun, starts_at_sigma=True),
     "dpmpp_2m": Sampler(dpmpp_2m, extra_grid_step=True),
+    "dpmpp_2m_sde": Sampler(dpmpp_2m_sde, extra_grid_step=True),
+    "dpmpp_sde": Sampler(dpmpp_sde, starts_at_sigma=True),
+    "unipc": Sampler(unipc, extra_grid_step=True),
     "lcm": Sampler(lcm, distilled_steps=50),
 }
 
@@ -220,7 +134,13 @@ def sample(
         t, s = times[index], times[index + 1]
         active = t != s
         x_0, directions = _guess(denoiser, x, t, condition, active)
-        taken = StepInput(x, x_0, t, s, active, schedule, noise)
+
+        def ask(
+            x: Tensor, t: Tensor, condition: Condition = condition, active: Tensor = active
+        ) -> Tensor:
+            return _guess(denoiser, x, t, condition, active)[0]
+
+        taken = StepInput(x, x_0, t, s, active, schedule, noise, ask)
         stepped, history = sampler.step(taken, history)
         x = _where(active, stepped, x)
         step = Step(index + 1, t, s, active, x, x_0, directions)
@@ -252,6 +172,8 @@ def time_grid(
         spacing: As in Lin et al. 2023 (arXiv 2305.08891), table 2: ``trailing`` starts at the
             noisiest step and is right for few steps and zero terminal SNR; ``leading`` is what
             Stable Diffusion 1 and XL were published with; ``linspace`` includes both ends.
+            ``karras`` (Karras et al. 2022, eq. 5, with rho 7) and ``exponential`` spread the noise
+            levels between the schedule's highest and lowest, ``simple`` counts as ComfyUI does.
         offset: Added to ``leading`` times (Stable Diffusion: 1).
         to_clean: End clean; otherwise a sampler that `may_end_at_step_0` ends at time step 0.
 
@@ -266,6 +188,10 @@ def time_grid(
         times = visited[::-1][chosen]
     elif spacing == "trailing":
         times = np.round(np.arange(steps, 0, -1) * (total / steps)) - 1
+    elif spacing in ("karras", "exponential"):
+        times = schedule.time_of(_noise_levels(schedule, steps, spacing)).numpy()
+    elif spacing == "simple":
+        times = total - 1 - np.floor(np.arange(steps) * (total / steps))
     elif spacing == "leading":
         ratio = total // (steps + spare)
         times = np.arange(spare, spare + steps)[::-1] * max(ratio, 1) + offset
@@ -274,6 +200,17 @@ def time_grid(
     end = schedule.clean_time if to_clean or not sampler.may_end_at_step_0 else 0.0
     times = np.clip(times, 0, total - 1)
     return torch.tensor([*times.tolist(), end], dtype=torch.float32)
+
+
+def _noise_levels(schedule: TableSchedule, steps: int, spacing: SpacingName) -> Tensor:
+    """Noise levels sigma / alpha, ``(steps,)``, falling."""
+    alpha, sigma = schedule.alpha_sigma(torch.tensor([len(schedule) - 1.0, 0.0]))
+    high, low = (sigma / alpha.clamp(min=2**-12)).view(-1).double()
+    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
+    if spacing == "exponential":
+        return (high.log() + ramp * (low.log() - high.log())).exp()
+    root = 1 / _RHO
+    return (high**root + ramp * (low**root - high**root)) ** _RHO
 
 
 def steps_to_run(steps: int, strength: float) -> int:
@@ -315,8 +252,3 @@ def _guess(
 
 def _where(active: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(active.view(-1, 1, 1, 1), new, old)
-
-
-def _log_snr(alpha: Tensor, sigma: Tensor) -> Tensor:
-    # 2^-12 is the floor that diffusers gives a zero-SNR schedule, so that h stays finite there.
-    return alpha.clamp(min=2**-12).log() - sigma.log()

@@ -48,6 +48,14 @@ class Schedule(ABC):
         """
 
     @abstractmethod
+    def time_of(self, noise_level: Tensor) -> Tensor:
+        r"""The times of noise levels :math:`\sigma_t / \alpha_t`: the way back from `alpha_sigma`.
+
+        Args:
+            noise_level: ``(N,)``, within the schedule.
+        """
+
+    @abstractmethod
     def levels(self, count: int) -> Tensor:
         """Times spread evenly over the whole schedule, from little noise to much: ``(count,)``."""
 
@@ -111,6 +119,15 @@ class TableSchedule(Schedule):
         squared = squared.view(*squared.shape, 1, 1, 1)
         return squared.sqrt(), (1 - squared).sqrt()
 
+    def time_of(self, noise_level: Tensor) -> Tensor:
+        squared = 1 / (1 + noise_level.double() ** 2)
+        one = self.alphas_cumprod.new_ones(1)
+        table = torch.cat([one, self.alphas_cumprod]).to(noise_level.device).double()
+        above = torch.searchsorted(-table, -squared).clamp(1, len(self))
+        high, low = table[above - 1], table[above]
+        part = ((high - squared) / (high - low)).clamp(0, 1)
+        return (above - 2 + part).float()
+
     def levels(self, count: int) -> Tensor:
         return ((torch.arange(count) + 0.5) * len(self) / count).floor()
 
@@ -137,6 +154,9 @@ class FlowSchedule(Schedule):
         t = t.view(*t.shape, 1, 1, 1)
         return 1 - t, t
 
+    def time_of(self, noise_level: Tensor) -> Tensor:
+        return noise_level / (1 + noise_level)
+
     def levels(self, count: int) -> Tensor:
         return (torch.arange(count) + 0.5) / count
 
@@ -158,6 +178,9 @@ class TrigFlowSchedule(Schedule):
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
         t = t.view(*t.shape, 1, 1, 1)
         return t.cos(), t.sin()
+
+    def time_of(self, noise_level: Tensor) -> Tensor:
+        return noise_level.atan()
 
     def levels(self, count: int) -> Tensor:
         return (torch.arange(count) + 0.5) / count * (torch.pi / 2)

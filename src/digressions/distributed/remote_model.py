@@ -15,8 +15,8 @@ from torch import Tensor
 from ..errors import ModelError
 from ..generate.batching import Painter
 from ..generate.job import Job
+from ..generate.model_params import ModelParams
 from ..generate.paint import painter_of
-from ..generate.params import ModelParams
 from ..models.base import Model
 from ..models.checkpoint import BUNDLED
 from ..models.loading import load
@@ -60,8 +60,10 @@ class ModelSource:
         }
         if params.model != BUNDLED and Path(params.model).exists():
             changes["model"] = str(Path(params.model).absolute())
-        if params.tiny_vae is not None:
-            changes["tiny_vae"] = str(Path(params.tiny_vae).absolute())
+        for name in ("vae", "models"):
+            if (path := getattr(params, name)) is not None:
+                changes[name] = str(Path(path).absolute())
+        changes |= model.additions
         return cls(params.but(**changes), model.hash)
 
     def __call__(self) -> Model:
@@ -96,7 +98,9 @@ def open_executor(
         yield LocalExecutor(model)
         return
     resources = cluster.resources(0.0 if model.device.type == "cpu" else 1.0)
-    source = ModelSource.of(model, params or ModelParams(model=model.name), resources.gpus)
+    source = ModelSource.of(
+        model, params or ModelParams(model=model.name, **model.additions), resources.gpus
+    )
     with RayExecutor(
         source, address=cluster.address, workers=cluster.workers, resources=resources
     ) as executor:

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from ..diffusion.sample import Step
 from ..events import Estimate, Event, Progress, counted
+from ..generate.hires import first_job
 from ..generate.job import Job, check
 from ..generate.metadata import Record
 from ..generate.paint import batches, decode_batch, sample_batch
-from ..generate.start import Inputs, start_job
+from ..generate.start import Inputs
 from ..interrupts import Holding, interrupts_held
 from ..models.base import Model
 from ..prompts.scheduling import network_rows
@@ -77,7 +78,7 @@ def painting_records(
     """Paints records, having said what they cost. Ctrl-C waits until the caller has kept the
     pictures of a batch."""
     without = inputs._replace(regions=None)
-    jobs = [start_job(r.params, inputs if r.regions is not None else without) for r in records]
+    jobs = [first_job(r, inputs if r.regions is not None else without) for r in records]
     for job in jobs:
         check(model, job)
     cost = sum(network_rows(job.sub_prompts, job.params.combine) for job in jobs)

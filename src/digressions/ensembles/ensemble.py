@@ -19,6 +19,7 @@ from ..generate.enlarging import (
     result_size,
     with_enlargement,
 )
+from ..generate.hires import first_job, made_large, notes_on_hires, with_hires
 from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
@@ -37,7 +38,6 @@ from ..generate.start import (
     read_inputs,
     record_for,
     resolve_with,
-    start_job,
 )
 from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, to_array, write_image
@@ -124,7 +124,7 @@ def paint_ensemble(
     check_spec(spec, inputs)
     check_target(spec, target)
     first = resolve_with(model, spec.params, inputs)
-    record = record_for(model, first, inputs)
+    record = with_hires(model, record_for(model, first, inputs), inputs, spec.larger.upscaler)
     record = with_enlargement(record, spec.larger, inputs, given=_sized(spec))
     if target is not None:
         check_suffix(target, *result_size(first.size, record.enlarge, inputs))
@@ -134,12 +134,13 @@ def paint_ensemble(
     yield from notes_on(model, first)
     yield from notes_on_inputs(inputs, first.size)
     if not _is_table(spec):
-        check(model, start_job(first, inputs))  # before anything is said that is no note
+        check(model, first_job(record, inputs))  # before anything is said that is no note
     yield from notes_on_preset(spec, preset=spec.preset)
+    yield from notes_on_hires(model, record, inputs)
     yield from notes_on_enlargement(record, spec.larger, inputs)
     table, kind = None, ""
     if spec.compare:
-        steps = start_job(first, inputs).num_steps
+        steps = first_job(record, inputs).num_steps
         columns = compared(spec.ensemble, steps, inputs.regions is not None)
         table, kind = Table(columns, records), "-compare"
     elif spec.sweep is not None:
@@ -175,7 +176,7 @@ def _pictures(
     model: Model, spec: EnsembleSpec, records: list[Record], inputs: Inputs, target: Path
 ) -> Iterator[Event]:
     """Pictures that differ in their seeds, judged, chosen and written."""
-    job = start_job(records[0].params, inputs)
+    job = first_job(records[0], inputs)
     check(model, job)
     if spec.map and not side_by_side(job.sub_prompts, job.params.combine):
         raise InputError(
@@ -186,7 +187,7 @@ def _pictures(
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
     found = _candidates(model, records, inputs, upscaler)
     if not spec.judged:  # each is a file as soon as it is painted
-        yield from _written(found, upscaler, spec, target)
+        yield from _written(model, found, upscaler, spec, target)
         return
     shown: list[_Candidate] = []
     for each in found:
@@ -195,7 +196,7 @@ def _pictures(
         else:
             yield each
     shown = yield from _judged(model, shown, spec.judged)
-    yield from _written(shown[: spec.best], upscaler, spec, target)
+    yield from _written(model, shown[: spec.best], upscaler, spec, target)
 
 
 def _candidates(
@@ -231,7 +232,11 @@ def _judged(
 
 
 def _written(
-    found: Iterable[Event | _Candidate], upscaler: Upscaler, spec: EnsembleSpec, target: Path
+    model: Model,
+    found: Iterable[Event | _Candidate],
+    upscaler: Upscaler,
+    spec: EnsembleSpec,
+    target: Path,
 ) -> Iterator[Event]:
     shown: list[_Candidate] = []
     sheets: dict[str, list[np.ndarray]] = {}
@@ -243,7 +248,8 @@ def _written(
             continue
         shown.append(event)
         raw, painted, _ = event
-        picture = Picture(enlarged(raw.array, raw.record, upscaler), raw.record)
+        large = yield from made_large(model, raw.array, raw.record, upscaler)
+        picture = Picture(enlarged(large, raw.record, upscaler), raw.record)
         path = _picture_path(target, picture.params.seed if _several(spec) else None)
         arrays = {"": (path, picture.array, picture.text)}
         if spec.map and painted.spread is not None:

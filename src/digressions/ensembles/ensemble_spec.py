@@ -1,4 +1,4 @@
-"""`EnsembleSpec`: pictures of several prompts. Needs no torch."""
+"""`EnsembleSpec`: pictures of several prompts; `SuggestSpec`: which. Needs no torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Self
 
 from ..errors import PromptError
-from ..generate.declare import declared, option
+from ..generate.declare import Params, declared, option
 from ..generate.kinds import Named
 from ..generate.params import (
     LARGE,
@@ -107,6 +107,18 @@ class EnsembleSpec(PresetParams):
             return []
         concepts = [] if self.both_ways is None else concepts_in(self.both_ways, self.prompts)
         return self.judge or concepts or _towards(self.ensemble)
+
+
+class SuggestSpec(Params):
+    """Which things a thing would go well with."""
+
+    thing: Named = option(
+        ..., "Paint nothing: say which things are most like this one in their outlines."
+    )
+    among: list[Named] = option(
+        [], "Things to choose from.", default_from="all that the model says it was taught"
+    )
+    n: int = option(12, "How many to name.", group="Output", ge=1, le=9999)
 
 
 def _towards(ensemble: Ensemble) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from ..events import Event, Progress, Saved
 from ..files import slug
 from ..generate.enlarging import enlarged
+from ..generate.hires import made_large
 from ..generate.metadata import Record
 from ..generate.pictures import Picture
 from ..generate.replay import sheet_text
@@ -94,7 +95,9 @@ def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Ite
             yield event
             continue
         path, record = places[event.job]
-        picture = enlarged(finished(event.image, inputs, upscaler), record, upscaler)
+        picture = finished(event.image, inputs, upscaler)
+        picture = yield from made_large(model, picture, record, upscaler)
+        picture = enlarged(picture, record, upscaler)
         Picture(picture, record).save(path)
         small[event.job] = thumbnail(picture, side_on_sheet(len(files)))
     pictures = [small[i] for i in range(len(places))]

@@ -1,194 +1,29 @@
-"""What a model sees of an opening, upright with the room around it, and the candidates that are
-painted into it: kept as files, shown on a sheet."""
+"""The candidates that are painted into an opening: kept as files, shown on a sheet."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
-import torch
 
-from ..errors import InputError
-from ..events import Event, Preview, Progress
+from ..events import Event, Note, Preview, Progress
 from ..files import slug
-from ..generate.job import Job
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import ResolvedParams
 from ..generate.pictures import Picture
-from ..geometry import Box, Size
-from ..homography import Quad, homography, pixel_corners
-from ..images.colour import start_of_masked
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import resample, to_array, write_image
 from ..interrupts import interrupts_held
 from ..models.base import Model
-from ..prints.print_spec import PrintJob
-from .aspect import upright_size
+from ..prints.print_job import PrintJob
 from .choosing import FrameInputs
 from .find import Frame, surroundings
 from .frame_records import Opening, kept, picture_details, texts_of
-from .frame_spec import ROOM
 from .hang import hang
-
-_SMALL = 256  # pixels: a model of fewer has none to spare for the room
-_FINEST = 4096  # pixels of the longer side that a photo is looked at in, before it is averaged
-
-
-class Layout(NamedTuple):
-    """Where an opening lies on a canvas; both are whole numbers of pixels.
-
-    Attributes:
-        canvas: Multiples of the model's pixels per latent.
-        masked: What is painted: the opening, filled up to whole latents.
-        opening: At its true aspect, to half a pixel; in the middle of the masked area.
-    """
-
-    canvas: Size
-    masked: Box
-    opening: Box
-
-
-class Scene(NamedTuple):
-    """An opening in a photo, upright at its true aspect, with a border of the room around it.
-
-    Attributes:
-        pixels: ``(H, W, 3)`` float32 in 0..1, sRGB, as photographed, also in the masked area.
-        mask: ``(H, W)`` float32, 1 where to paint, 0 where to keep: whole latents. 1 everywhere
-            where nothing of the room is to be seen.
-        opening: Where the opening lies in it.
-        matrix: ``(3, 3)``, from its pixels to the photo's.
-        room: 0..1, how much of the room there is around it; see `layout`.
-    """
-
-    pixels: np.ndarray
-    mask: np.ndarray
-    opening: Box
-    matrix: np.ndarray
-    room: float
-
-    @property
-    def size(self) -> Size:
-        return Size(self.pixels.shape[1], self.pixels.shape[0])
-
-    def started(self, content: str | None, palette: np.ndarray | None) -> Scene:
-        """The scene as the painting of its masked area starts from it; see `start_of_masked`."""
-        mask = (self.mask * 255).astype(np.uint8)
-        pixels = start_of_masked(self.pixels * np.float32(255), mask, content, palette)
-        return self._replace(pixels=pixels / 255)
-
-    def job(self, params: ResolvedParams) -> Job:
-        """The job that paints the masked area; its size is the scene's.
-
-        From noise alone nothing of what was photographed there is left. Otherwise painting starts
-        from the scene's pixels.
-        """
-        return Job(
-            params.but(size=self.size),
-            image=torch.from_numpy(self.pixels).permute(2, 0, 1).contiguous(),
-            mask=torch.from_numpy(self.mask)[None],
-        )
-
-    def cut(self, canvas: np.ndarray) -> np.ndarray:
-        """The opening's part of a painted canvas ``(H, W, 3)``: ``(h, w, 3)``."""
-        box = self.opening
-        return canvas[box.top : box.bottom, box.left : box.right]
-
-
-def room_for(model: Model) -> float:
-    """How much of the room a model sees, if nobody says."""
-    return ROOM if model.size >= _SMALL else 0.0
-
-
-def layout(aspect: float, room: float, side: int, vae_scale_factor: int) -> Layout:
-    """The canvas of about ``side * side`` pixels that holds an opening best.
-
-    A mask is only as fine as the latents. So the masked area is made of whole latents, of such a
-    shape that the opening fills it as well as can be, and is as large as it can be.
-
-    Args:
-        aspect: True width / height of the opening.
-        room: 0..1: width of the border, as a share of the opening's shorter side; at least one
-            latent, and none for 0.
-        side: In pixels, the side that the model was trained at.
-        vae_scale_factor: Pixels per latent, along a side.
-
-    Raises:
-        InputError: ``room`` is out of range, or the opening is too long and thin for this model.
-    """
-    if not 0 <= room <= 1:
-        raise InputError(f"`room` {room:g} is out of range: 0 to 1")
-    factor = vae_scale_factor
-    most = (side // factor) ** 2
-    best: tuple[float, Layout] | None = None
-    for columns in range(1, most + 1):
-        for rows in range(1, most // columns + 1):
-            wide, high = columns * factor, rows * factor
-            width = min(wide, max(1, round(high * aspect)))
-            height = min(high, max(1, round(wide / aspect)))
-            border = max(1, round(room * min(width, height) / factor)) if room else 0
-            if (columns + 2 * border) * (rows + 2 * border) > most:
-                break
-            worth = (width * height) ** 2 / (wide * high)
-            if min(width, height) < factor or (best is not None and worth <= best[0]):
-                continue
-            left, top = border * factor, border * factor
-            masked = Box(left, top, left + wide, top + high)
-            left, top = left + (wide - width) // 2, top + (high - height) // 2
-            opening = Box(left, top, left + width, top + height)
-            canvas = Size(wide + 2 * border * factor, high + 2 * border * factor)
-            best = worth, Layout(canvas, masked, opening)
-    if best is None:
-        raise InputError(
-            f"an opening of aspect {aspect:.2f} with `room` {room:g} does not fit the {side} "
-            "pixels of this model: lower `room`, or take a larger `model`"
-        )
-    return best[1]
-
-
-def scene(
-    photo: np.ndarray,
-    opening: Quad,
-    aspect: float,
-    *,
-    side: int,
-    vae_scale_factor: int,
-    room: float = ROOM,
-) -> Scene:
-    """An opening as a model of a size sees it.
-
-    Args:
-        photo: ``(H, W, 3)`` uint8 sRGB. Beyond it its edge is repeated.
-        opening: In the photo.
-        aspect, room, side, vae_scale_factor: As of `layout`.
-
-    Raises:
-        InputError: As `layout`.
-    """
-    canvas, masked, place = layout(aspect, room, side, vae_scale_factor)
-    corners = pixel_corners(*place.size) + np.array([place.left, place.top])
-    matrix = homography(corners, opening.array)
-    # Finer than the photo and then averaged, so that nothing of it is skipped.
-    finer = math.ceil(max(upright_size(opening, aspect, math.inf)) / max(place.size))
-    finer = max(1, min(finer, _FINEST // max(canvas)))
-    shrink = np.array([[1 / finer, 0, (1 / finer - 1) / 2], [0, 1 / finer, (1 / finer - 1) / 2]])
-    seen = cv2.warpPerspective(
-        photo,
-        matrix @ np.vstack([shrink, [0, 0, 1]]),
-        (finer * canvas.width, finer * canvas.height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    pixels = cv2.resize(seen.astype(np.float32) / 255, canvas, interpolation=cv2.INTER_AREA)
-    mask = np.zeros(pixels.shape[:2], np.float32) if room else np.ones(pixels.shape[:2], np.float32)
-    mask[masked.top : masked.bottom, masked.left : masked.right] = 1
-    return Scene(pixels, mask, place, matrix, room)
-
+from .scene import Scene
 
 BATCH = 8  # pictures that a kill can cost
 _SHEET_ROW = 300  # pixels
@@ -242,33 +77,14 @@ class FrameTask:
         return {i: each for i, each in pixels.items() if each is not None}
 
 
-def scene_of(
-    model: Model,
-    photo: np.ndarray,
-    opening: Opening,
-    params: ResolvedParams,
-    palette: np.ndarray | None,
-) -> Scene:
-    """What a model sees of a photo, as the painting of the masked area starts from it.
-
-    Args:
-        photo: ``(H, W, 3)`` uint8.
-        opening: Where to paint.
-        params: By which.
-        palette: ``(h, w, 3)`` uint8 to paint from, or ``None``.
-
-    Raises:
-        InputError: As `layout`.
-    """
-    seen = scene(
-        photo,
-        opening.corners,
-        opening.aspect,
-        side=model.size,
-        vae_scale_factor=model.vae_scale_factor,
-        room=opening.room,
-    )
-    return seen.started(params.masked_content, palette)
+def notes_on_composing(model: Model, task: FrameTask) -> Iterator[Note]:
+    """Says that a picture is not painted in the aspect of its frame."""
+    if task.opening.compose == "auto":
+        yield Note(
+            f"frame {task.number} is {task.opening.aspect:.2f} times as wide as high, where "
+            f"{model.name} would paint a thing twice: it is painted on a square, and its ground is "
+            "carried on, or a part of it taken; `compose` stretch paints all of the frame at once"
+        )
 
 
 def paint_candidates(

@@ -25,13 +25,13 @@ from ..images.source_image import PictureLike
 from ..images.xmp import SourceType, marked
 from ..models.base import Model
 from ..pace import Pace
-from .candidates import Scene, room_for, scene
 from .chart import chart, sheet
 from .choosing import FrameInputs, notes_on_sources, read_frames
 from .experiment import RESULTS, Experiment
 from .findings import GREY, LITTLE, SEEN, Findings, Influence, Interval, causes, findings
 from .frame_records import Opening
 from .frame_spec import EXPLAIN_PICTURES, ROOM, FrameSpec
+from .scene import Scene, room_for, scene
 from .trials import LEAK, PHOTO, Plan, Subject, noise_params, plan
 
 

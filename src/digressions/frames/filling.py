@@ -18,34 +18,25 @@ from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.start import Inputs, inputs_of, record_for, resolve
+from ..generate.windows import painted_alone, window_job, windows_in
+from ..geometry import Size
 from ..images.colour import remembered_palette
 from ..images.image_files import check_suffix, write_image
 from ..images.source_image import PictureLike
 from ..models.base import Model
-from ..prints.print_spec import PrintJob
+from ..prints.print_job import PrintJob
 from ..prints.printing import notes, printed
 from ..prompts.scheduling import network_rows
 from .candidates import (
     FrameTask,
-    Scene,
     candidate_sheet,
     hung,
-    layout,
+    notes_on_composing,
     paint_candidates,
-    room_for,
-    scene_of,
 )
 from .choosing import FrameInputs, notes_on_aspect, notes_on_sources, picks, read_frames
 from .find import Frame
-from .finishing import (
-    finish,
-    finished,
-    painted_alone,
-    refine_job,
-    refine_params,
-    save_room,
-    windows,
-)
+from .finishing import finish, finished, refine_params, save_room
 from .frame_files import LATE, are_shown, candidates_text, files_of, sheet_path
 from .frame_records import (
     KIND,
@@ -57,6 +48,7 @@ from .frame_records import (
     with_details,
 )
 from .frame_spec import MAX_CANDIDATES, MAX_REFINED, FrameSpec
+from .scene import Scene, compose_for, layout, room_for, scene_of
 
 
 def fill_frames(
@@ -145,13 +137,16 @@ def _task(
     if seed + MAX_CANDIDATES > MAX_SEED:
         raise InputError(f"`seed` {spec.seed} leaves no room for the seeds of all candidates")
     frame: Frame = inputs.found[index]
-    room = room_for(model) if spec.room is None else spec.room
-    opening = Opening(
-        corners=frame.opening, aspect=frame.aspect.value, lit=bool(frame.blank), room=room
-    )
-    where = layout(opening.aspect, room, model.size, model.vae_scale_factor)
-    own = spec.params.but(prompt=prompt, seed=seed, size=where.canvas)
+    own = spec.params.but(prompt=prompt, seed=seed)
     params = resolve(model, own, mask=True, palette=inputs.palette is not None)
+    aspect = frame.aspect.value
+    compose = compose_for(model, spec, params, aspect)
+    room = room_for(model) if spec.room is None and compose == "stretch" else spec.room or 0.0
+    opening = Opening(
+        corners=frame.opening, aspect=aspect, lit=bool(frame.blank), room=room, compose=compose
+    )
+    where = layout(opening.painted_aspect, room, model.size, model.vae_scale_factor)
+    params = params.but(size=where.canvas)
     record = record_for(model, params, Inputs(inputs.photo, inputs.mask, inputs.palette))
     return FrameTask(
         index + 1,
@@ -160,7 +155,7 @@ def _task(
         with_details(record, PictureDetails(made="candidate", opening=opening)),
         spec.n or 1,
         pick,
-        refine_params(model, own, spec.refining, where.opening.size, seed),
+        refine_params(model, own, spec.refining, opening, seed),
         spec.paper.for_aspect(opening.aspect),
     )
 
@@ -175,7 +170,7 @@ def _checked(model: Model, tasks: Sequence[FrameTask], inputs: FrameInputs) -> l
         seen = scene_of(model, photo, task.opening, params, colours)
         check(model, seen.job(params))
         if task.refine is not None:
-            check(model, refine_job(model, photo[:8, :8], task.refine)[0])
+            check(model, window_job(model, photo[:8, :8], task.refine)[0])
         scenes.append(seen)
     return scenes
 
@@ -203,15 +198,16 @@ def _costs(
     yield Estimate(text, pictures=count - done, done=done)
     for task, seen in zip(tasks, scenes, strict=True):
         yield from notes_on_aspect(task.number, task.frame)
-        own = seen.opening.size
+        yield from notes_on_composing(model, task)
+        own: Size | None = None if task.opening.compose == "auto" else seen.composed_size
         if task.refine is not None:
             own = task.refine.size
-            each = windows(own, model.size, model.vae_scale_factor)
+            each = windows_in(model, own)
             yield Note(
                 f"frame {task.number}: repainted at {own.width:,} x {own.height:,} px, "
-                f"{counted(each, 'window')} a step"
+                f"{counted(each, 'window')} a step, at strength {task.refine.strength:g}"
             )
-        if task.print_job is not None:
+        if task.print_job is not None and own is not None:  # else once it is composed
             yield from notes(task.print_job, own)
 
 

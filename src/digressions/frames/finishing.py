@@ -6,51 +6,49 @@ model. What comes out is enlarged by an upscaler to the pixels that the photo an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ..diffusion.denoise import window_starts
-from ..events import Event, Note, Progress, Saved, tracked
-from ..generate.job import Job
+from ..errors import InputError
+from ..events import Event, Note, Saved, tracked
 from ..generate.metadata import Record
-from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.pictures import Picture
 from ..generate.start import resolve
-from ..geometry import Box, Size
-from ..images.image_files import to_array, to_tensor, write_image
-from ..images.upscale import Upscaler, enlarge, enlarging, load_upscaler
-from ..models.base import Model
-from ..prints.print_spec import PrintJob
-from ..prints.printing import printed, proof_path
+from ..generate.windows import repainted, strength_for, windows_in, windows_serve
+from ..geometry import Size
+from ..images.image_files import write_image
+from ..images.upscale import enlarging, load_upscaler
+from ..models.base import FEW_PIXELS, Model
+from ..prints.print_job import PrintJob
+from ..prints.printing import notes, printed, proof_path
 from .aspect import upright_size
 from .candidates import FrameTask, hung
 from .choosing import FrameInputs
 from .frame_records import Opening, RoomDetails, kept, picture_details, texts_of, with_details
-from .frame_spec import FramePrintSpec, RefineParams
+from .frame_spec import REFINED, FramePrintSpec, RefineParams
 from .inserting import save_on_wall
 
 
-def refined_size(aspect: float, scale: float, side: int) -> Size:
+def refined_size(aspect: float, scale: float, side: int, *, composed: bool = False) -> Size:
     """Of the result for a picture of an aspect, in pixels.
 
     Args:
         aspect: Width / height.
         scale: Of the longer side, in sides of the model.
         side: That the model was trained at, in pixels.
+        composed: Whether the picture may be a square with more ground; it is not made smaller.
     """
-    longest = scale * side
+    longest = side * max(scale, aspect, 1 / aspect) if composed else scale * side
     return Size(
         max(1, round(longest * min(1.0, aspect))), max(1, round(longest * min(1.0, 1 / aspect)))
     )
 
 
 def refine_params(
-    model: Model, params: GenerationParams, asked: RefineParams, picture: Size, seed: int
+    model: Model, params: GenerationParams, asked: RefineParams, opening: Opening, seed: int
 ) -> ResolvedParams | None:
     """What a picture is repainted by, or ``None`` where it is left as it is.
 
@@ -60,96 +58,29 @@ def refine_params(
     Args:
         params: Of the picture.
         asked: How to repaint it.
-        picture: Its size in pixels.
+        opening: That it is for.
         seed: Its seed.
 
     Raises:
-        InputError: The model cannot work with them.
+        InputError: The model cannot work with them, or would paint its thing once more into every
+            window.
     """
     if asked.refine is None:
         return None
-    own = params.but(
-        prompt=asked.refine, seed=seed, strength=asked.refine_strength, masked_content=None
-    )
-    size = refined_size(picture.width / picture.height, asked.refine_scale, model.size)
+    scale = asked.refine_scale or (1.0 if model.size < FEW_PIXELS else REFINED)
+    size = refined_size(opening.aspect, scale, model.size, composed=opening.compose != "stretch")
+    if not windows_serve(model, size):
+        instead = "" if opening.compose != "stretch" else ", or give `refine_scale` 1"
+        raise InputError(
+            f"`refine` would paint its thing again into each of {windows_in(model, size)} windows "
+            f"of {model.size} px, since {model.name} has no more for a picture of {size}: leave it "
+            f"out, as pictures are enlarged anyway{instead}"
+        )
+    strength = asked.refine_strength
+    if strength is None:
+        strength = strength_for(model.size, size)
+    own = params.but(prompt=asked.refine, seed=seed, strength=strength, masked_content=None)
     return resolve(model, own.but(size=size))
-
-
-def windows(size: Size, side: int, vae_scale_factor: int) -> int:
-    """How many times a step asks the network for a picture of a size.
-
-    Args:
-        size: Of the picture, in pixels.
-        side: That the model was trained at, in pixels.
-        vae_scale_factor: Pixels per latent, along a side.
-    """
-    factor = vae_scale_factor
-    canvas = _canvas(size, side, factor)
-    return math.prod(len(window_starts(s // factor, side // factor)) for s in canvas)
-
-
-def refine_job(model: Model, picture: np.ndarray, params: ResolvedParams) -> tuple[Job, Box]:
-    """The job that repaints a picture, and where the picture lies on its canvas.
-
-    The picture is padded to the model's size, mirrored as far as it reaches. What is larger is
-    painted in windows of the model's size that agree at every step.
-
-    Args:
-        picture: ``(h, w, 3)`` uint8, already of the wanted size.
-        params: See `refine_params`; the size is that of the canvas, whatever they say.
-    """
-    height, width = picture.shape[:2]
-    canvas = _canvas(Size(width, height), model.size, model.vae_scale_factor)
-    left, top = (canvas.width - width) // 2, (canvas.height - height) // 2
-    around = ((top, canvas.height - height - top), (left, canvas.width - width - left), (0, 0))
-    padded = np.pad(picture, around, mode="symmetric")
-    # An inpainting network is told that all of it is to be painted.
-    everywhere = torch.ones(1, canvas.height, canvas.width) if model.inpainting else None
-    job = Job(params.but(size=canvas), to_tensor(padded), everywhere, tiles=True)
-    return job, Box(left, top, left + width, top + height)
-
-
-def refined(
-    model: Model,
-    picture: np.ndarray,
-    params: ResolvedParams,
-    upscaler: Upscaler,
-    task: str = "repainting",
-) -> Generator[Progress, None, np.ndarray]:
-    """Repaints a picture ``(h, w, 3)`` uint8.
-
-    Args:
-        params: See `refine_params`.
-        upscaler: Enlarges it before it is painted over.
-        task: What the progress is called.
-
-    Yields:
-        Progress in steps.
-
-    Returns:
-        The picture at ``params.size``.
-    """
-    job, box = refine_job(model, enlarge(picture, *params.size, upscaler), params)
-    painted = yield from painted_alone(model, job, task)
-    return painted[box.top : box.bottom, box.left : box.right]
-
-
-def painted_alone(
-    model: Model, job: Job, task: str = "painting"
-) -> Generator[Progress, None, np.ndarray]:
-    """Paints one job. Yields progress in steps, and returns ``(H, W, 3)`` uint8."""
-    image: np.ndarray | None = None
-    for found in paint_jobs(model, [job]):
-        if isinstance(found, Painted):
-            image = to_array(found.image)
-        else:
-            yield Progress(task, found.done, found.total)
-    assert image is not None  # a job gives a picture
-    return image
-
-
-def _canvas(size: Size, side: int, factor: int) -> Size:
-    return Size(*(max(side, -(-length // factor) * factor) for length in size))
 
 
 _LONGEST = 8192  # pixels of a finished picture that is for the photo alone
@@ -188,6 +119,8 @@ def finish(
     if task.print_job is not None:
         target = folder / f"print{number}{paper.suffix}"
         own = Size(candidate.array.shape[1], candidate.array.shape[0])
+        if task.opening.compose == "auto" and task.refine is None:
+            yield from notes(task.print_job, own)
         text = texts_of(print_record(record, own, task.print_job))
         proof = proof_path(target) if paper.proof else None
         yield from printed(task.print_job, pixels, target, text, proof=proof, device=device)
@@ -218,7 +151,7 @@ def finished(
     name = record.upscaler or "lanczos"
     upscaler = load_upscaler(name, device=device)
     if details.refine is not None:
-        candidate = yield from refined(model, candidate, details.refine, upscaler, task)
+        candidate = yield from repainted(model, candidate, details.refine, upscaler, task)
     assert details.size is not None
     work = enlarging(candidate, *details.size, upscaler)
     return (yield from tracked(f"enlarging with {name}", work, details.size.height))

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from ..generate.replay import sheet_text
 from ..prints.printing import proof_path, proof_text
-from .candidates import FrameTask, Scene
+from .candidates import FrameTask
 from .finishing import picture_record, print_record, room_record
 from .frame_spec import FramePrintSpec
 from .inserting import files_on_wall
+from .scene import Scene
 
-LATE = ("pictures",)
-"""Of a contact sheet: how many candidates there are by now."""
+LATE = ("pictures", "effective_dpi")
+"""What shows only late: how many candidates a contact sheet has by now, and the pixels of a picture
+that is composed."""
 
 
 def sheet_path(folder: Path, task: FrameTask, several: bool) -> Path:

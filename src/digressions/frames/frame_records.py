@@ -19,6 +19,7 @@ from ..generate.kinds import PictureSize, Share
 from ..generate.metadata import JsonObject, Record, record_of
 from ..generate.params import ResolvedParams
 from ..homography import Quad
+from ..images import ComposeName
 from ..images.decoding import MAX_PIXELS
 from ..images.image_files import read_image, read_text
 from ..images.xmp import SourceType, marked
@@ -54,13 +55,20 @@ class Opening(Params):
         corners: In pixels of the photo.
         aspect: Its true width / height.
         lit: Whether the light on it can be seen in it, because it is blank.
-        room: How much of the room the model sees; see `candidates.layout`.
+        room: How much of the room the model sees; see `scene.layout`.
+        compose: How the picture is brought to the aspect: ``stretch`` where it is painted in it.
     """
 
     corners: OrderedCorners
     aspect: float = option(..., "Width / height.", ge=0.001, le=1000)
     lit: bool
     room: Share
+    compose: ComposeName = "stretch"
+
+    @property
+    def painted_aspect(self) -> float:
+        """Width / height of what is painted: a square where it is composed."""
+        return self.aspect if self.compose == "stretch" else 1.0
 
 
 class PictureDetails(Params):

@@ -18,18 +18,20 @@ from ..generate.params import (
     upscaler_option,
 )
 from ..homography import Quad
-from ..images import MaskAlpha
+from ..images import ComposeName, MaskAlpha
 from ..images.colour import PALETTE_STRENGTH
-from ..prints.print_spec import PrintJob, PrintSpec
+from ..prints.print_job import PrintJob
+from ..prints.print_spec import PrintSpec
 from ..prompts.slips import check_quoted, check_typed
 from ..prompts.wildcards import with_lists
 
 MAX_CANDIDATES = 999  # of a frame
 MAX_REFINED = 4.0
-ROOM = 0.25  # around an opening, as a model sees it; see `candidates.layout`
+REFINED = 2.0  # sizes of the model, if nobody says
+ROOM = 0.25  # around an opening, as a model sees it; see `scene.layout`
 EXPLAIN_PICTURES = 6  # of each kind, if not said: enough to tell a tenth of a cause from chance
 MIN_EXPLAIN_PICTURES = 3
-_NOT_EXPLAINED = ("size", "refine", "pick", "strength", "masked_content")
+_NOT_EXPLAINED = ("size", "refine", "pick", "strength", "masked_content", "compose")
 PrintedAs = Literal["pdf", "tif", "png", "jpg"]
 
 
@@ -96,13 +98,17 @@ class RefineParams(Params):
         group="Frame",
         default_from="it is left as it is",
     )
-    refine_strength: Share = option(
-        0.5, "0 to 1: how freely `refine` paints over it.", group="Frame"
+    refine_strength: Share | None = option(
+        None,
+        "0 to 1: how freely `refine` paints over it.",
+        group="Frame",
+        default_from="0.5 where the model paints it at once, less the smaller its windows are",
     )
-    refine_scale: float = option(
-        2.0,
+    refine_scale: float | None = option(
+        None,
         f"1 to {MAX_REFINED:g}: the size of the repainted picture, in sizes of the model.",
         group="Frame",
+        default_from=f"{REFINED:g}; 1 for models of few pixels, which cannot paint parts",
         ge=1,
         le=MAX_REFINED,
     )
@@ -189,6 +195,13 @@ class FrameSpec(Params):
         group="Frame",
         default_from=f"{ROOM:g}; 0 for models of few pixels",
     )
+    compose: ComposeName = option(
+        "auto",
+        "How a frame gets one thing that the model would repeat in so wide or tall a picture: "
+        "extend: painted on a square, and its ground carried on; crop: cut from the square; "
+        "stretch: painted in the frame's own aspect; auto: whatever loses less.",
+        group="Frame",
+    )
     n: int | None = option(
         None,
         "Candidates for each frame, on a contact sheet; with `explain`, pictures of each kind.",
@@ -265,6 +278,7 @@ class FrameSpec(Params):
         ]
         others = ("palette", "room", "n", "pick", "explain")
         given += [name for name in others if getattr(self, name) not in (None, False)]
+        given += ["compose"] if self.compose != "auto" else []
         printed = FramePrintSpec.flat_fields() if self.insert else {}
         for name in given:
             if not self.prompts and name in printed:

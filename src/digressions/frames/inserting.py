@@ -30,7 +30,7 @@ from .frame_spec import FramePrintSpec
 from .hang import hang
 
 if TYPE_CHECKING:
-    from ..prints.print_spec import PrintJob
+    from ..prints.print_job import PrintJob
 
 _SHOWN = 1000  # pixels of each photo in before-after.jpg
 
@@ -168,7 +168,9 @@ def _prints(inputs: FrameInputs, paper: FramePrintSpec) -> list[_Print]:
 
             number = f"-{place + 1}" if len(inputs.chosen) > 1 else ""
             path = picture.origin["path"]
-            text = print_text(job, picture, text_of(Path(path)) if path else {})
+            text = print_text(
+                job, picture.size, picture.origin, text_of(Path(path)) if path else {}
+            )
             found.append(_Print(f"print{number}{paper.suffix}", picture, job, text, paper.proof))
     return found
 

@@ -23,7 +23,7 @@ from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.start import resolve
 from ..images.colour import PALETTE_STRENGTH, from_oklab, oklab, start_of_masked
 from ..models.base import Model
-from .candidates import Scene
+from .scene import Scene
 
 PHOTO, PALETTE, AROUND = "photo", "palette", "around"
 FILLS: dict[str, tuple[int, int, int]] = {
@@ -53,7 +53,7 @@ class Trial:
         params: By which; seed and size are up to the picture.
         fill: What is in the masked area: ``photo`` as photographed, a name in `FILLS`, the
             ``palette``, or ``around``, the colours around it.
-        room: How much of the room the model sees; see `candidates.layout`. 0 is a painting
+        room: How much of the room the model sees; see `scene.layout`. 0 is a painting
             without one.
         wall: ``photo``, or a name in `WALLS`.
     """

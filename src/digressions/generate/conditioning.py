@@ -149,7 +149,7 @@ def mixed(model: Model, mix: Mix, spherical: bool, job: Job) -> Text:
         spherical: Mix by `slerp`, not linearly.
         job: Whose picture it is for.
     """
-    texts = [model.encode_text([text], *job.params.size) for text, _ in mix]
+    texts = _as_long([model.encode_text([text], *job.params.size) for text, _ in mix], model, job)
     shares = [share for _, share in mix]
 
     def join(values: Sequence[Tensor]) -> Tensor:
@@ -170,6 +170,20 @@ def mixed(model: Model, mix: Mix, spherical: bool, job: Job) -> Text:
         tokens=join([text.tokens for text in texts]),
         pooled=join(pooled) if pooled else None,
     )
+
+
+def _as_long(texts: list[Text], model: Model, job: Job) -> list[Text]:
+    """Encoded texts, the shorter ones followed by empty ones, so that they can be mixed."""
+    longest = max(text.tokens.shape[1] for text in texts)
+    if all(text.tokens.shape[1] == longest for text in texts):
+        return texts
+    empty = model.encode_text([""], *job.params.size).tokens
+    found = []
+    for text in texts:
+        missing = (longest - text.tokens.shape[1]) // empty.shape[1]
+        tokens = torch.cat([text.tokens, *[empty] * missing], dim=1)
+        found.append(dataclasses.replace(text, tokens=tokens))
+    return found
 
 
 def slerp(a: Tensor, b: Tensor, along: float) -> Tensor:

@@ -44,7 +44,7 @@ def made_alike(path: Path, text: Mapping[str, str], aside: Collection[str] = ())
     Args:
         path: Of a file.
         text: What one made by these settings remembers.
-        aside: Details of a record that show only when the work is done, and do not count.
+        aside: What of a record shows only when the work is done, and does not count.
     """
     try:
         found = text_of(path)
@@ -60,9 +60,10 @@ def _made(words: str | None, aside: Collection[str]) -> object:
         value = None if words is None else parsed(words)
     except ValueError:
         return words
+    return _without(value, aside)
+
+
+def _without(value: object, names: Collection[str]) -> object:
     if not isinstance(value, dict):
         return value
-    value = {name: each for name, each in value.items() if name not in aside}
-    if isinstance(details := value.get("details"), dict):
-        value["details"] = {name: each for name, each in details.items() if name not in aside}
-    return value
+    return {name: _without(each, names) for name, each in value.items() if name not in names}

@@ -9,17 +9,31 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..diffusion.names import SamplerName
+from ..diffusion.names import SamplerName, SpacingName
 from ..prompts.foreign_syntax import ForeignPrompt, Reader, from_plain
 
 _SAMPLERS: dict[str, SamplerName] = {
     "ddim": "ddim",
     "ddimv3": "ddim",
-    "euler": "ddim",  # Euler's step along the noise levels is DDIM's without noise
+    "euler": "euler",
+    "heun": "heun",
     "eulera": "euler_ancestral",
     "eulerancestral": "euler_ancestral",
     "dpmpp2m": "dpmpp_2m",
+    "dpmpp2msde": "dpmpp_2m_sde",
+    "dpmpp2msdegpu": "dpmpp_2m_sde",  # of ComfyUI: the same on a GPU
+    "dpmppsde": "dpmpp_sde",
+    "dpmppsdegpu": "dpmpp_sde",
+    "unipc": "unipc",
+    "unipcbh2": "unipc",
     "lcm": "lcm",
+}
+_SPACINGS: dict[str, SpacingName] = {
+    "karras": "karras",
+    "exponential": "exponential",
+    "simple": "simple",
+    "sgm_uniform": "trailing",
+    "sgm uniform": "trailing",
 }
 _USUAL = ("normal", "automatic", "uniform", "native", "")  # noise levels that are the model's own
 
@@ -37,6 +51,7 @@ class ForeignSettings:
         schedule: How its noise levels are spread, or nothing.
         start: Whether it was painted over another picture.
         networks: LoRAs and their like.
+        clip_skip: Which layer of the text encoder counted, as `loading.load` has it.
         others: What has no meaning here, and is kept.
         notes: What else a reader should know.
     """
@@ -49,6 +64,7 @@ class ForeignSettings:
     schedule: str = ""
     start: bool = False
     networks: list[str] = field(default_factory=list)
+    clip_skip: int | None = None
     others: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -65,6 +81,11 @@ def sampler_named(name: str) -> tuple[SamplerName | None, str]:
     if plain.endswith("karras") or (name.endswith("_k") and plain[:-1] in _SAMPLERS):
         spread, plain = "Karras", plain.removesuffix("karras").removesuffix("k")
     return _SAMPLERS.get(plain) or _SAMPLERS.get(plain.removeprefix("k")), spread
+
+
+def spacing_named(schedule: str) -> SpacingName | None:
+    """Our spacing of the steps that another program's spread of noise levels is, if any."""
+    return _SPACINGS.get(schedule.lower())
 
 
 def is_usual(schedule: str) -> bool:

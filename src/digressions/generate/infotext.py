@@ -19,7 +19,18 @@ from .foreign import ForeignSettings
 NEGATIVE = "Negative prompt:"
 _START = re.compile(r"Steps: *\d+ *(,|$)", re.MULTILINE)
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')  # as the web UI itself
-_USED = ("Steps", "Sampler", "CFG scale", "Seed", "Size", "Schedule type", "Negative prompt")
+_AUTOMATIC = {"DPM++ 2M": "Karras", "DPM++ SDE": "Karras", "DPM++ 2M SDE": "Exponential"}
+MOST_SKIPPED = 12  # layers: more has no text encoder of that program
+_USED = (
+    "Clip skip",
+    "Steps",
+    "Sampler",
+    "CFG scale",
+    "Seed",
+    "Size",
+    "Schedule type",
+    "Negative prompt",
+)
 _NAMES = {"steps": "Steps", "sampler": "Sampler", "guidance": "CFG scale", "seed": "Seed"}
 
 
@@ -50,9 +61,9 @@ def settings_of(text: str) -> tuple[ForeignSettings, dict[str, str]] | None:
         found.values |= {"width": width, "height": height}
     if "Hires upscale" in pairs:
         found.notes.append("it was enlarged while it was painted (hires fix), which is left out")
-    skipped = pairs.get("Clip skip", "1")
-    if skipped not in ("1", ""):
-        found.notes.append(f"it was painted with clip skip {skipped:.20}, which is not known here")
+    skipped = pairs.get("Clip skip", "")
+    if skipped.isdecimal() and 1 < int(skipped) <= MOST_SKIPPED:
+        found.clip_skip = int(skipped)
     return found, pairs
 
 
@@ -93,7 +104,7 @@ def _schedule(pairs: dict[str, str]) -> str:
     """How the noise levels were spread, where a pair says so."""
     schedule = pairs.get("Schedule type", "")
     if schedule == "Automatic":  # the web UI's choice, by sampler
-        return "Karras" if pairs.get("Sampler") == "DPM++ 2M" else ""
+        return _AUTOMATIC.get(pairs.get("Sampler", ""), "")
     return schedule
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.sample import steps_to_run
-from ..errors import InputError
+from ..errors import InputError, PromptError
 from ..images.image_files import to_tensor
 from ..models.base import Model
 from ..prompts.choices import drawn
@@ -25,7 +25,7 @@ from ..prompts.scheduling import (
     parsed,
     sub_prompts,
 )
-from ..prompts.terms import Ensemble, Plain
+from ..prompts.terms import Ensemble, LoraTag, Plain
 from .params import ResolvedParams
 
 
@@ -61,6 +61,21 @@ class Job:
     def ensemble(self) -> Ensemble:
         """The prompt, drawn and parsed. Raises `PromptError` where it cannot be read."""
         return parsed(drawn(self.params.prompt, self.params.seed))
+
+    @property
+    def loras(self) -> tuple[LoraTag, ...]:
+        """The LoRAs that the prompt names.
+
+        Raises:
+            PromptError: Several prompts do not name the same ones; or the prompt cannot be read.
+        """
+        first, *others = (term.loras for term in self.ensemble.terms)
+        if any(each != first for each in others):
+            raise PromptError(
+                "several prompts of a picture share its network: name the same LoRAs in each, or "
+                "give them with `lora`"
+            )
+        return first
 
     @property
     def negative(self) -> Plain:
@@ -147,6 +162,11 @@ def check(model: Model, job: Job) -> None:
         raise InputError("`anchor` needs an `image` to take the colours of")
     model.with_timesteps(params.timestep_spacing, params.zero_snr)
     model.times(params.sampler, params.steps)
+    if any(term.loras for term in parsed(params.negative).terms):
+        raise PromptError(
+            "a LoRA counts for the whole picture: name it in the prompt", field="negative"
+        )
+    model.use_loras(job.loras)
     model.encode_text([job.negative], *params.size)
     _check_prompts(model, job)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
@@ -18,13 +19,14 @@ from ..diffusion.names import A1111_SAMPLERS
 from ..errors import ImageError, InputError, verbatim
 from ..files import parsed
 from ..geometry import Size
-from ..images import Fit
+from ..images import ComposeName, Fit
 from ..images.xmp import SourceType, marked
 from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
-from .foreign import ForeignSettings, is_usual, sampler_named, text_of
+from .foreign import ForeignSettings, is_usual, sampler_named, spacing_named, text_of
 from .infotext import NEGATIVE, pairs_line, quoted, settings_of
-from .kinds import MAX_SEED
+from .kinds import MAX_SEED, PaintedSize, Share
+from .model_params import ModelAdditions
 from .params import Enlargement, MaskFile, ResolvedParams, SourceFile
 from .programs import settings_in
 
@@ -56,6 +58,20 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_check_json)]
 """Values that JSON gives back as they are."""
 
 
+class Hires(Params):
+    """How a picture was painted that its model cannot paint at once; see `generate.hires`.
+
+    Attributes:
+        painted: The size that was painted at once.
+        compose: How that was brought to the picture's aspect.
+        strength: Of the repainting in windows; ``None`` where it was enlarged alone.
+    """
+
+    painted: PaintedSize
+    compose: ComposeName
+    strength: Share | None = None
+
+
 class Record(Params):
     """How one file was made.
 
@@ -71,10 +87,12 @@ class Record(Params):
             or ``None``.
         regions, region_softness: Where each prompt counts (see `images.masks`), or ``None``; the
             width of the edges.
+        hires: How it was painted where its model cannot paint its size at once, or ``None``.
         enlarge, upscaler: How many times the painted picture was enlarged, and by what.
         dtype: What the networks computed in, such as ``"float16"``; empty of other programs' files.
         version: Of the program that wrote it.
         details: What only its kind knows, such as the grid of a mosaic.
+        additions: What the model was loaded with beside its own files.
     """
 
     kind: str = option(..., "What made it.")
@@ -87,11 +105,13 @@ class Record(Params):
     palette: JsonObject | None = option(None, "What the masked area was filled with.")
     regions: list[dict[str, str]] | None = option(None, "Where each prompt counts.")
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)
+    hires: Hires | None = option(None, "How it was painted larger than its model paints.")
     enlarge: Enlargement = option(1, "How many times it was enlarged.")
     upscaler: str | None = option(None, "What enlarged it.")
     dtype: str = option("", "What the networks computed in.")
     version: str = option("", "Of the program that wrote it.")
     details: JsonObject = option({}, "What only its kind knows.")
+    additions: ModelAdditions = option(ModelAdditions(), "What the model was loaded with.")
 
     @property
     def source_type(self) -> SourceType:
@@ -131,6 +151,8 @@ def a1111(record: Record) -> str:
         "Size": params.size,
         "Model hash": record.model_hash[:10],
         "Model": quoted(record.model),
+        "VAE": None if record.additions.vae is None else quoted(Path(record.additions.vae).name),
+        "Clip skip": record.additions.clip_skip,
         "Denoising strength": params.strength if started else None,
         "Hires upscaler": record.upscaler,
         "CFG rescale": params.guidance_rescale or None,
@@ -140,7 +162,8 @@ def a1111(record: Record) -> str:
         "Regions": None if record.regions is None else len(record.regions),
         "Version": f"digressions {record.version}",
     }
-    lines = [params.prompt]
+    loras = [(Path(path).stem, strength) for path, strength in record.additions.loras()]
+    lines = [" ".join([params.prompt, *(f"<lora:{name}:{much}>" for name, much in loras)])]
     if params.negative:
         lines.append(f"{NEGATIVE} {params.negative}")
     lines.append(pairs_line(pairs))
@@ -196,7 +219,10 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
     prompt, negative = found.prompts()
     networks = [*found.networks, *prompt.networks, *negative.networks]
     schedule = found.schedule or sampler_named(str(found.values["sampler"]))[1]
-    if not is_usual(schedule):
+    spacing = spacing_named(schedule)
+    if spacing is not None:
+        params = params.but(timestep_spacing=spacing)
+    elif not is_usual(schedule):
         notes.append(
             f"it was painted with the noise schedule {schedule:.40}, which is not known here: the "
             "model steps through its own noise levels"
@@ -205,11 +231,15 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
         notes.append(f"it was painted with {', '.join(networks):.200}, which is left out")
     if prompt.rewritten or negative.rewritten:
         notes.append(f"its prompt is read as {found.program:.40} reads it: {params.prompt:.200}")
-    others = found.others | ({"Schedule type": schedule} if schedule else {})
+    named = {"Schedule type": schedule} if schedule and spacing is None else {}
+    others = found.others | named
     others |= {"LoRA": ", ".join(networks)} if networks else {}
     details: dict[str, Any] = {_OTHERS: others} if others else {}
     version = pairs.get("Version", found.program)
-    record = Record(kind="picture", params=params, version=version, details=details)
+    skipped = ModelAdditions(clip_skip=found.clip_skip)
+    record = Record(
+        kind="picture", params=params, version=version, details=details, additions=skipped
+    )
     return record, [verbatim(" ".join(note.split())) for note in notes]
 
 
@@ -228,6 +258,7 @@ def _own(found: ForeignSettings, pairs: Mapping[str, str], source: str) -> Recor
         model=pairs.get("Model", ""),
         model_hash=pairs.get("Model hash", ""),
         version=pairs["Version"],
+        additions=ModelAdditions(clip_skip=found.clip_skip),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..diffusion.sample import SAMPLERS
 from ..errors import verbatim
 from ..events import Note
+from ..geometry import Size
 from ..models.base import Model
 from ..prompts.choices import variants
 from ..prompts.scheduling import OF_DIRECTIONS, is_plain, parsed
@@ -26,6 +27,11 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if unknown:
         words = verbatim(listed(unknown))
         found.append(f"{model.name} was not taught {words}: it paints what it makes of the rest")
+    if model.vocabulary is not None and model.vocabulary.lacks_comparison(*texts):
+        found.append(
+            f"{model.name} was not taught what 'looks like' means, and paints neither thing well: "
+            'ask for both alike, such as "photo of a frog AND photo of a fox"'
+        )
     for prompt in dict.fromkeys(together):
         found += notes_on_weights(parsed(prompt), params.combine)
     plain = params.combine == "mean" or all(is_plain(parsed(prompt)) for prompt in together)
@@ -46,6 +52,14 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if params.combine != "mean" and plain:
         found.append(f"`combine` {params.combine} does nothing for a single prompt: add AND")
     return [Note(text, "note") for text in found]
+
+
+def notes_on_cells(model: Model, size: Size) -> list[Note]:
+    """What a user should know about cells whose pictures are larger than a model paints at once."""
+    if model.paints_whole(size):
+        return []
+    told = f"pictures of {size} are more than {model.name} paints at once: each may show its thing "
+    return [Note(f"{told}several times, where `size` {model.size} shows it once", "note")]
 
 
 def texts_of(prompt: str, steps: int) -> list[str]:

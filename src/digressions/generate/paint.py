@@ -104,12 +104,24 @@ def painting(model: Model, jobs: Sequence[Job]) -> Generator[int, None, Tensor]:
     Returns:
         ``(B, 3, H, W)`` float32 in 0..1.
     """
+    if len({job.loras for job in jobs}) > 1:
+        return (yield from _by_loras(model, jobs))
     x = None
     for step in sample_batch(model, jobs):
         x = step.x
         yield int(step.active.sum())
     assert x is not None  # a grid has at least one step
     return decode_batch(model, jobs, x)
+
+
+def _by_loras(model: Model, jobs: Sequence[Job]) -> Generator[int, None, Tensor]:
+    """Paints jobs whose prompts name several LoRAs, those of one set at a time."""
+    images: dict[int, Tensor] = {}
+    for loras in dict.fromkeys(job.loras for job in jobs):
+        places = [place for place, job in enumerate(jobs) if job.loras == loras]
+        painted = yield from painting(model, [jobs[place] for place in places])
+        images |= zip(places, painted, strict=True)
+    return torch.stack([images[place] for place in range(len(jobs))])
 
 
 @torch.inference_mode()
@@ -126,6 +138,7 @@ def decode_batch(model: Model, jobs: Sequence[Job], x: Tensor) -> Tensor:
 def sample_batch(model: Model, jobs: Sequence[Job]) -> Iterator[Step]:
     """The sampling of one batch, step by step, in latents."""
     params = jobs[0].params
+    model.use_loras(jobs[0].loras)
     model = model.with_timesteps(params.timestep_spacing, params.zero_snr)
     grid = model.times(params.sampler, params.steps)
     times = with_late_starts(grid, [job.num_steps for job in jobs]).to(model.device)

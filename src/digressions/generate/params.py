@@ -26,7 +26,6 @@ from ..images import DEFAULT_UPSCALER, UPSCALERS, Fit, MaskAlpha
 from ..prompts.scheduling import CombineName
 from .declare import Params, declared, option
 from .kinds import (
-    DeviceName,
     Guidance,
     Named,
     NegativeText,
@@ -71,46 +70,6 @@ class MaskFile(SourceFile):
     alpha: MaskAlpha | None = None
 
 
-class ModelParams(Params):
-    """The model, and what it runs on."""
-
-    model: Named = option(
-        "bundled", "'bundled', a folder in diffusers layout, or a hub id.", group="Model"
-    )
-    device: DeviceName | None = option(
-        None, "cuda, mps or cpu.", group="Model", default_from="the best there is"
-    )
-    dtype: Literal["float32", "float16", "bfloat16"] | None = option(
-        None,
-        "The precision that the networks compute in.",
-        group="Model",
-        default_from="float16 on a GPU, bfloat16 on a CPU with units for it, else float32",
-    )
-    compile: bool = option(
-        False,
-        "Compile the networks with torch.compile: minutes at first, then a little faster; on a CPU "
-        "it pays off after some 17,000 pictures of the bundled model.",
-        group="Model",
-    )
-    tiny_vae: Named | None = option(
-        None,
-        "Folder of a tiny autoencoder (TAESD) to use: faster, less fine.",
-        group="Model",
-        default_from="the model's own",
-        form="path",
-    )
-    openvino: bool = option(
-        False,
-        "Let OpenVINO run the networks that it is faster at, on a CPU.",
-        group="Model",
-    )
-
-    def arguments(self) -> dict[str, Any]:
-        """What `models.loading.load` takes."""
-        values = self.json_object()
-        return {"name": values.pop("model")} | values
-
-
 class GenerationParams(Params):
     """Every parameter of a picture. ``None`` is up to the model, or as the help says."""
 
@@ -122,7 +81,10 @@ class GenerationParams(Params):
         None, "The same seed paints the same picture.", default_from="drawn at random"
     )
     size: PaintedSize | None = option(
-        None, "WIDTHxHEIGHT in pixels, or one number for a square.", default_from="the model"
+        None,
+        "WIDTHxHEIGHT in pixels, or one number for a square. What a model cannot paint at once is "
+        "painted small and made large.",
+        default_from="the model",
     )
     steps: Steps | None = option(
         None, "Denoising steps for the whole way from noise.", default_from="the model"
@@ -150,7 +112,8 @@ class GenerationParams(Params):
     )
     timestep_spacing: SpacingName | None = option(
         None,
-        "How the steps are spread over the noise levels.",
+        "How the steps are spread over the noise levels; karras, exponential and simple are sigmas "
+        "of k-diffusion and ComfyUI.",
         group="Sampling",
         default_from="the model; trailing where a masked area starts from noise",
     )
@@ -287,14 +250,13 @@ class EnlargeParams(Params):
         return 1 if given else min(MOST_ENLARGED, math.ceil(LARGE / max(size)))
 
     def check(self, *, sized: bool) -> None:
-        """Raises `InputError` for an upscaler where nothing is enlarged.
+        """Raises `InputError` for an upscaler where nothing is enlarged, whatever the model.
 
         Args:
             sized: As ``given`` of `times`.
         """
-        idle = self.enlarge == 1 or (self.enlarge is None and sized)
-        if "upscaler" in self.model_fields_set and idle:
-            raise InputError("`upscaler` needs `enlarge`, how many times to enlarge")
+        if "upscaler" in self.model_fields_set and self.enlarge == 1 and not sized:
+            raise InputError("`upscaler` does nothing with `enlarge` 1: give one of them")
 
 
 class PaintSpec(PresetParams):

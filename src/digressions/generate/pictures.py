@@ -28,6 +28,7 @@ from .enlarging import (
     result_size,
     with_enlargement,
 )
+from .hires import first_job, first_params, made_large, notes_on_hires, with_hires
 from .job import check
 from .kinds import MAX_SEED
 from .metadata import Record
@@ -48,7 +49,6 @@ from .start import (
     read_inputs,
     record_for,
     resolve_with,
-    start_job,
 )
 
 _BATCH, _BATCH_PIXELS = 16, 2**20  # at once, at most: pictures, and pixels of them together
@@ -143,7 +143,7 @@ def records_of(model: Model, spec: PaintSpec, inputs: Inputs) -> list[Record]:
     first = resolve_with(model, spec.params, inputs)
     if first.seed + spec.n - 1 > MAX_SEED:
         raise InputError(f"`seed` {first.seed} leaves no room for {spec.n} pictures")
-    record = record_for(model, first, inputs)
+    record = with_hires(model, record_for(model, first, inputs), inputs, spec.larger.upscaler)
     record = with_enlargement(record, spec.larger, inputs, given=spec.params.size is not None)
     return [with_seed(record, seed) for seed in range(first.seed, first.seed + spec.n)]
 
@@ -153,8 +153,9 @@ def _notes(model: Model, spec: PaintSpec, first: Record, inputs: Inputs) -> Iter
     asked = first.params.but(prompt=spec.params.prompt, negative=spec.params.negative)
     yield from notes_on(model, asked)
     yield from notes_on_inputs(inputs, asked.size)
-    check(model, start_job(asked, inputs))  # before anything is said that is no note
+    check(model, first_job(first.but(params=asked), inputs))  # before what is no note
     yield from notes_on_preset(spec, preset=spec.preset)
+    yield from notes_on_hires(model, first, inputs)
     yield from notes_on_enlargement(first, spec.larger, inputs)
 
 
@@ -165,17 +166,18 @@ def paint_records(
 
     ``finishing`` is as of `paint.paint_jobs`.
     """
-    first = start_job(records[0].params, inputs)
-    jobs = [dataclasses.replace(first, params=record.params) for record in records]
+    first = first_job(records[0], inputs)
+    jobs = [dataclasses.replace(first, params=first_params(record)) for record in records]
     for job in jobs:
         check(model, job)
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
     # Few large pictures at once: a stop loses a batch, and large ones gain little by company.
-    batch_size = max(1, min(_BATCH, _BATCH_PIXELS // records[0].params.size.pixels))
+    batch_size = max(1, min(_BATCH, _BATCH_PIXELS // first.params.size.pixels))
     for found in paint_jobs(model, jobs, batch_size=batch_size, finishing=finishing):
         if isinstance(found, Painted):
             record = records[found.job]
             picture = finished(found.image, inputs, upscaler)
+            picture = yield from made_large(model, picture, record, upscaler)
             yield Picture(enlarged(picture, record, upscaler), record)
         else:
             yield found

@@ -21,6 +21,7 @@ from ..files import parsed
 from ..images.source_image import SourceImage, in_memory, remembered_image
 from .file_texts import text_of
 from .metadata import KEY, Record, dtype_name, others_of, record_and_notes, record_of
+from .model_params import ModelAdditions
 from .outputs import chosen_output, place_beside
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ LoadRecord: TypeAlias = "Callable[[Record], Generator[Event, None, Model]]"
 Repaint: TypeAlias = "Callable[[Model, Record], Generator[Event, None, np.ndarray]]"
 
 # A print is made last. A sheet's pictures are made in any way.
-_LAST_FIRST = ("sheet", "print", "upscale", "found", "frame", "photos")
+_LAST_FIRST = ("sheet", "print", "upscale", "found", "frame", "photos", "photo_film")
 _TEXTS: dict[str, TextReplay] = {}
 _PAINTED: dict[str, Repaint] = {}
 _KINDS: dict[str, KindReplay] = {}
@@ -137,9 +138,10 @@ def picture_again(
 
 def replay_file(
     source: Path,
-    load: Callable[[str, str | None], Model],
+    load: Callable[..., Model],
     *,
     model: str | None = None,
+    models: str | None = None,
     output: Path | None = None,
     overwrite: bool = False,
     device: str | None = None,
@@ -149,8 +151,9 @@ def replay_file(
     Args:
         source: An image, film or print.
         load: Loads a model by its name and dtype (``None`` where the file does not say), where one
-            is needed.
+            is needed; what it was loaded with besides comes by name, as `loading.load` takes it.
         model: Its name, if it is not where the file says.
+        models: The folder in which it is looked for by its hash; see `library.Library.of`.
         output: Where to; a free name beside the source if not given.
         overwrite: Whether what is at ``output`` may go, whatever made it.
         device: For upscalers.
@@ -162,7 +165,7 @@ def replay_file(
     text = text_of(source)
 
     def load_for(record: Record) -> Generator[Event, None, Model]:
-        return (yield from _loaded(source, record, load, model))
+        return (yield from _loaded(source, record, load, model, models))
 
     request = ReplayRequest(source, text, output, overwrite, device, load_for)
     for key in _LAST_FIRST:
@@ -177,7 +180,12 @@ def replay_file(
     loaded = yield from load_for(record)
     yield from (Note(f"{verbatim(source)}: {note}", "note") for note in notes)
     dtype = dtype_name(loaded)
-    record = record.but(model=loaded.name, model_hash=loaded.hash, dtype=dtype)
+    record = record.but(
+        model=loaded.name,
+        model_hash=loaded.hash,
+        dtype=dtype,
+        additions=ModelAdditions(**loaded.additions),
+    )
     request = replace(request, text=record.to_text())
     yield from _KINDS[record.kind](request, loaded, record)
 
@@ -185,17 +193,18 @@ def replay_file(
 def _loaded(
     source: Path,
     record: Record,
-    load: Callable[[str, str | None], Model],
+    load: Callable[..., Model],
     model: str | None,
+    models: str | None,
 ) -> Generator[Event, None, Model]:
     """The model that painted a record, and notes on why a picture may be another now."""
-    name = model or record.model
+    name = model or _model_of(record, models)
     if not name:
         raise InputError(
             f"{verbatim(source)} was made by another program and names no model that is known "
-            "here: say which with `model`"
+            "here: say which with `model`, or where models are with `models`"
         )
-    loaded = load(name, record.dtype or None)
+    loaded = load(name, record.dtype or None, **record.additions.given())
     if reason := difference(record, loaded.hash):
         yield Note(f"{verbatim(source)} {reason}", "note")
     dtype = dtype_name(loaded)
@@ -203,6 +212,22 @@ def _loaded(
         text = f"{verbatim(source)} was painted in {record.dtype}, not {dtype}: pixels may differ"
         yield Note(text, "note")
     return loaded
+
+
+def _model_of(record: Record, models: str | None) -> str:
+    """The model that a record names; found by its hash where it is not where it was, or where
+    another program painted with it. Empty where nothing is known."""
+    others = others_of(record)
+    wanted = record.model_hash or others.get("Model hash", "")
+    gone = record.model.endswith(".safetensors") and not Path(record.model).exists()
+    if len(wanted) < 10 or (record.model and not gone):
+        return record.model
+    from ..models.library import Library
+    from ..models.listing import by_hash
+
+    library = Library.of(models)
+    found = None if library is None else by_hash(library, wanted, "checkpoint")
+    return record.model if found is None else str(found)
 
 
 def shown(source: Path) -> Iterator[Event]:
@@ -225,8 +250,12 @@ def shown(source: Path) -> Iterator[Event]:
     for name, value in record.params.json_object().items():
         if value not in (None, ""):
             yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
+    if record.hires is not None:
+        yield Note(f"painted at once: {record.hires.painted}, and made large")
     if record.enlarge > 1:
         yield Note(f"enlarged: {record.enlarge} times")
+    for name, value in record.additions.given().items():
+        yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
     for name in ("image", "mask", "palette", "regions", "upscaler"):
         if value := record.json_object()[name]:
             yield Note(verbatim(f"{name}: {value}"))

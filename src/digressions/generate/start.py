@@ -35,14 +35,8 @@ from ..prompts.scheduling import is_plain, parsed
 from .job import Job, job_of
 from .masked_area import MaskedArea
 from .metadata import Record, dtype_name
-from .params import (
-    GenerationParams,
-    MaskFile,
-    ResolvedParams,
-    SourceFile,
-    StartParams,
-    check_fit,
-)
+from .model_params import ModelAdditions
+from .params import GenerationParams, MaskFile, ResolvedParams, SourceFile, StartParams, check_fit
 
 _SOFTNESS = StartParams.model_fields["region_softness"].default
 
@@ -269,6 +263,7 @@ def record_for(
         regions=inputs.regions,
         region_softness=inputs.region_softness,
         dtype=dtype_name(model),
+        additions=ModelAdditions(**model.additions),
         version=__version__,
         **more,
     )

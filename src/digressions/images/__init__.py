@@ -11,3 +11,6 @@ Fit = Literal["cover", "contain", "pad"]
 
 MaskAlpha = Literal["transparent", "opaque"]
 """Which parts of a mask are to be painted, where its transparency says so and not its colours."""
+
+ComposeName = Literal["auto", "extend", "crop", "stretch"]
+"""How a picture that is wide or tall is made; see `images.composing`."""

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ..errors import ImageError, InputError, verbatim
 from ..events import Note
+from ..geometry import Size
 from .decoding import CLOSE, MAX_PIXELS, is_file, layers, opened, over, pictures_in, refusing
 from .pyramid import is_mosaic, read_pyramid, sum_of
 
@@ -50,6 +51,11 @@ class SourceImage(NamedTuple):
     layer: np.ndarray | None = None
     frames: int = 1
     complete: bool = True
+
+    @property
+    def size(self) -> Size:
+        """In pixels."""
+        return Size(self.pixels.shape[1], self.pixels.shape[0])
 
     @property
     def name(self) -> str:
@@ -127,9 +133,15 @@ def unchanged(found: SourceImage, origin: Mapping[str, str | None]) -> SourceIma
     Raises:
         InputError: It is not.
     """
-    if found.origin["sha256"] != origin.get("sha256"):
-        raise InputError(f"{found.name} is not the picture it was when this was made")
+    check_unchanged(found.origin, origin)
     return found
+
+
+def check_unchanged(found: Mapping[str, str], origin: Mapping[str, str | None]) -> None:
+    """Raises `InputError` where a picture is not what it was, by two of `SourceImage.origin`."""
+    if found["sha256"] != origin.get("sha256"):
+        name = verbatim(found["path"] or "the picture")
+        raise InputError(f"{name} is not the picture it was when this was made")
 
 
 def as_array(picture: PictureLike) -> np.ndarray:

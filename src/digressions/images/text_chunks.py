@@ -30,7 +30,7 @@ _LONGEST_NAME = 79  # bytes of the name of a text in a PNG
 _GIF_XMP = b"!\xff\x0bXMP DataXMP"
 _GIF_XMP_END = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
 
-MADE = ("digressions", "print", "upscale", "frame", "found", "sheet", "photos")
+MADE = (*("digressions", "print", "upscale", "frame", "found", "sheet", "photos", "photo_film"),)
 """The texts that say how we made a file. Others are for other programs, or theirs."""
 
 

@@ -20,14 +20,17 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.denoise import Combine, Denoiser, anchored, composed, denoiser, inpainted, tiled
 from ..diffusion.names import SpacingName
 from ..diffusion.schedule import Schedule
-from ..errors import InputError, verbatim
-from ..prompts.terms import Plain
+from ..errors import InputError, PromptError, verbatim
+from ..geometry import Size
+from ..prompts.terms import LoraTag, Plain
 from ..prompts.vocabulary import Vocabulary
 from .fingerprint import Fingerprint
 from .openvino_networks import Contest
 from .runtime import Stopwatch
 
 NETWORK_STAGES = ("encode", "denoise", "decode")
+FEW_PIXELS = 256  # of a side: a model of fewer has none to spare for anything but its thing
+_LARGER = 1.25  # times its own side, a model still paints one thing
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Model(ABC):
             whatever else its user counts there.
         contests: What was measured where OpenVINO was to run its networks.
         spacing: How its grid of times is spread; see `with_timesteps`.
+        additions: What it was loaded with beside its own files, by the names of `loading.load`.
     """
 
     name: str
@@ -104,6 +108,7 @@ class Model(ABC):
     clock: Stopwatch = field(default_factory=Stopwatch)
     contests: list[Contest] = field(default_factory=list)
     spacing: SpacingName = "trailing"
+    additions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -119,9 +124,35 @@ class Model(ABC):
             each.check()
 
     @property
+    def widest_aspect(self) -> float:
+        """How many times as wide as high, or as high as wide, a picture may be before its thing is
+        painted twice."""
+        return 1.15 if self.size < FEW_PIXELS else 1.5
+
+    def paints_whole(self, size: Size) -> bool:
+        """Whether a picture of a size shows one thing, painted all at once."""
+        return self.holds(size) and max(size) <= self.widest_aspect * min(size)
+
+    def holds(self, size: Size) -> bool:
+        """Whether a picture of a size, of any aspect, has no more pixels than are painted at
+        once."""
+        return size.pixels <= (_LARGER * self.size) ** 2
+
+    @property
     def seconds(self) -> float:
         """Spent inside its own networks so far."""
         return self.clock.seconds(*NETWORK_STAGES)
+
+    def use_loras(self, tags: Sequence[LoraTag]) -> None:
+        """Has its networks work with these LoRAs, beside those that it was loaded with, and with no
+        others of the kind, until the next call.
+
+        Raises:
+            ModelError: A file does not fit.
+            InputError, PromptError: There is no such file, or the model takes none.
+        """
+        if tags:
+            raise PromptError(f"{self.name} takes no LoRA: leave out {tags[0]}")
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.

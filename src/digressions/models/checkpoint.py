@@ -109,30 +109,34 @@ class Checkpoint:
             ) from error
 
     def vocabulary(self) -> Vocabulary | None:
-        """The words of its ``vocabulary.txt``; ``None`` where it has none, and may know any."""
-        path = self.folder / "vocabulary.txt"
+        """The words of its ``vocabulary.txt`` and, where it has one, the things of its
+        ``things.txt``; ``None`` where it has no vocabulary, and may know any word."""
+        captions, things = self._lines("vocabulary.txt"), self._lines("things.txt")
+        return None if captions is None else Vocabulary(captions, things or ())
+
+    def _lines(self, name: str) -> list[str] | None:
+        path = self.folder / name
         if not path.is_file():
             return None
         try:
-            return Vocabulary(path.read_text("utf-8").splitlines())
+            return path.read_text("utf-8").splitlines()
         except (OSError, ValueError) as error:
             raise ModelError(f"{verbatim(path)} cannot be read: {error}") from error
 
 
-def tiny_autoencoder(folder: Path, dtype: torch.dtype) -> Any:
-    """A tiny autoencoder (TAESD, https://github.com/madebyollin/taesd) of its own folder.
+def autoencoder_folder(folder: Path, dtype: torch.dtype) -> Any:
+    """An autoencoder of its own folder in diffusers layout, of full size or tiny (TAESD,
+    https://github.com/madebyollin/taesd).
 
     Raises:
         ModelError: There is none in it.
     """
     if not folder.is_dir():
-        raise ModelError(
-            f"`tiny_vae` {verbatim(folder)}: there is no such folder: give that of a tiny one"
-        )
+        raise ModelError(f"`vae` {verbatim(folder)}: there is no such file or folder")
     kind = _read_json(folder, "config.json").get("_class_name")
-    if kind != "AutoencoderTiny":
+    if kind not in ("AutoencoderKL", "AutoencoderTiny"):
         raise ModelError(
-            f"`tiny_vae` {verbatim(folder)} holds a {kind}: give the folder of a tiny one"
+            f"`vae` {verbatim(folder)} holds a {kind}: give the folder of an autoencoder"
         )
     return _component(folder.parent, {folder.name: ["diffusers", kind]}, folder.name, dtype)
 
@@ -155,13 +159,14 @@ def find(name: str) -> Path:
         return path
     if path.is_file():
         raise ModelError(
-            f"{verbatim(name)} is a single file: give a folder in diffusers layout "
-            "(diffusers' StableDiffusionPipeline.from_single_file(...).save_pretrained makes one)"
+            f"{verbatim(name)} is a single file, but no .safetensors: give one, or a folder in "
+            "diffusers layout (diffusers' from_single_file(...).save_pretrained makes one)"
         )
     if name.count("/") != 1 or name.startswith(("/", ".", "~")):
         raise ModelError(
-            f"unknown model {verbatim(repr(name))}: give {BUNDLED!r}, a folder in diffusers "
-            "layout, or a hub id like owner/model"
+            f"unknown model {verbatim(repr(name))}: give {BUNDLED!r}, a .safetensors file, a "
+            "folder in diffusers layout, a hub id like owner/model, or a name in the folder of "
+            "`models`"
         )
     return _fetch(name)
 
@@ -170,8 +175,8 @@ def _fetch(name: str) -> Path:
     """Only what is read here is fetched: a repository often holds the same weights many times."""
     from huggingface_hub import snapshot_download
 
-    wanted = ["model_index.json", "digressions.json", "vocabulary.txt", "scheduler/*.json"]
-    wanted += ["tokenizer*/*.json", "tokenizer*/*.txt"]
+    wanted = ["model_index.json", "digressions.json", "vocabulary.txt", "things.txt"]
+    wanted += ["scheduler/*.json", "tokenizer*/*.json", "tokenizer*/*.txt"]
     wanted += [f"{part}/*.{kind}" for part in NETWORKS for kind in ("json", "safetensors")]
     try:
         folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=list(TWINS)))

@@ -13,14 +13,15 @@ that their mean is what it was.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
 
 from ..diffusion.condition import Text
-from ..errors import ModelError, PromptError, verbatim
+from ..errors import InputError, ModelError, PromptError, verbatim
 from ..prompts.slips import check_characters
 from ..prompts.terms import Plain, Segment
 from .runtime import Stopwatch
@@ -117,12 +118,30 @@ def _block_channels(vae: Any) -> Sequence[int]:
     return getattr(config, "encoder_block_out_channels", None) or config.block_out_channels
 
 
+CLIP_WINDOW = 77
+"""Tokens that CLIP takes, marks of start and end included; what was taught with others keeps to
+them."""
+
+_BREAK = re.compile(r"\s*\bBREAK\b\s*")
+
+
+class Chunk(NamedTuple):
+    """A part of a prompt that is encoded by itself: token ids and their attention."""
+
+    ids: list[int]
+    attention: list[float]
+
+
 class TextEncoder:
     """Tokenizers and text encoders of a checkpoint on one device.
+
+    Prompts of any length are encoded in chunks of 75 tokens, as in A1111's web UI, and ``BREAK``
+    starts a new one; only those of a text encoder with another window than CLIP's have to fit.
 
     Attributes:
         sdxl: Whether the penultimate layers count, and the second encoder's projection.
         zero_empty: Whether the empty text is all zeros.
+        clip_skip: Which layer counts, 1 for the last (A1111's counting).
     """
 
     def __init__(
@@ -133,10 +152,23 @@ class TextEncoder:
         *,
         sdxl: bool,
         zero_empty: bool,
+        clip_skip: int | None = None,
     ) -> None:
-        """Takes a tokenizer for each encoder."""
+        """Takes a tokenizer for each encoder.
+
+        Raises:
+            InputError: There is no such layer.
+        """
         self.tokenizers, self.encoders, self.device = tokenizers, encoders, device
         self.sdxl, self.zero_empty = sdxl, zero_empty
+        # OpenCLIP's last layer is not even published with Stable Diffusion 2.
+        self._last = 2 if not sdxl and encoders[0].config.hidden_act == "gelu" else 1
+        self.clip_skip = clip_skip or (2 if sdxl else self._last)
+        most = min(each.config.num_hidden_layers for each in encoders) + self._last - 1
+        if not self._last <= self.clip_skip <= most:
+            raise InputError(
+                f"`clip_skip` {self.clip_skip} is out of range: {self._last} to {most} here"
+            )
         self._encoded: dict[Plain, Text] = {}
 
     def encode(self, prompts: Sequence[str | Plain]) -> Text:
@@ -155,48 +187,99 @@ class TextEncoder:
             self._encoded[prompt] = self._encode(prompt)
         return Text.cat([self._encoded[prompt] for prompt in wanted])
 
+    def forget(self) -> None:
+        """Encodes anew from now on: the encoders' weights have changed."""
+        self._encoded.clear()
+
     @torch.inference_mode()
     def _encode(self, prompt: Plain) -> Text:
+        prompt = tuple(Segment(re.sub(r"\s+", " ", text), weight) for text, weight in prompt)
         text = "".join(segment.text for segment in prompt)
         check_characters(text)
-        weighted = any(segment.attention != 1 for segment in prompt)
+        chunks = [self._chunks(tokenizer, prompt) for tokenizer in self.tokenizers]
+        count = max(map(len, chunks))
         tokens, pooled = [], None
-        for tokenizer, encoder in zip(self.tokenizers, self.encoders, strict=True):
-            found = tokenizer(
-                text,
-                padding="max_length",
-                max_length=tokenizer.model_max_length,
-                truncation=True,
-                return_offsets_mapping=weighted,
-                return_tensors="pt",
-            )
-            ids = found.input_ids
-            self._check_length(tokenizer, text, ids.shape[1])
-            output = encoder(ids.to(self.device), output_hidden_states=self.sdxl)
-            if self.sdxl:  # the penultimate layer of both, and the second one's projection
-                tokens.append(output.hidden_states[-2])
-                pooled = output[0]
-            else:
-                tokens.append(output[0])
-            if weighted:
-                attention = token_attention(prompt, found.offset_mapping[0].tolist())
-                tokens[-1] = emphasized(tokens[-1], attention)
+        for tokenizer, encoder, own in zip(self.tokenizers, self.encoders, chunks, strict=True):
+            own += [_chunk(tokenizer, [], [])] * (count - len(own))
+            rows = []
+            for ids, attention in own:
+                output = encoder(torch.tensor([ids], device=self.device), output_hidden_states=True)
+                row = self._layer(encoder, output)
+                rows.append(emphasized(row, attention) if set(attention) != {1.0} else row)
+                if len(rows) == 1 and self.sdxl:
+                    pooled = output[0]
+            tokens.append(torch.cat(rows, dim=1))
         encoded = Text(torch.cat(tokens, dim=-1), pooled)
         if text == "" and self.zero_empty:
             encoded = encoded.map(torch.zeros_like)
         return encoded
 
-    @staticmethod
-    def _check_length(tokenizer: Any, prompt: str, limit: int) -> None:
-        # The text again without the limit: the tokens past it, as words.
-        ids = tokenizer(prompt, truncation=False, verbose=False).input_ids
-        if len(ids) > limit:
-            cut = tokenizer.decode(ids[limit - 1 : -1], skip_special_tokens=True).strip()
-            shown = repr(cut if len(cut) <= 100 else f"{cut[:60]} ... {cut[-30:]}")
-            raise PromptError(
-                f"the prompt is {len(ids):,} tokens long and the text encoder takes {limit}: "
-                f"shorten it by {verbatim(shown)}, which would be cut"
+    def _layer(self, encoder: Any, output: Any) -> Tensor:
+        """What the network looks at, ``(1, L, D)``: with SDXL a layer as it is, else normalised."""
+        if self.sdxl:
+            return output.hidden_states[-self.clip_skip]
+        if self.clip_skip == self._last:
+            return output.last_hidden_state
+        inner = getattr(encoder, "text_model", encoder)
+        return inner.final_layer_norm(output.hidden_states[self._last - self.clip_skip - 1])
+
+    def _chunks(self, tokenizer: Any, prompt: Plain) -> list[Chunk]:
+        """A prompt in chunks of what the encoder takes."""
+        limit = tokenizer.model_max_length
+        room = limit - len(tokenizer("").input_ids)
+        parts = _parts(prompt) if limit == CLIP_WINDOW else [prompt]
+        chunks: list[Chunk] = []
+        for number, part in enumerate(parts, 1):
+            text = "".join(segment.text for segment in part)
+            found = tokenizer(
+                text,
+                add_special_tokens=False,
+                truncation=False,
+                return_offsets_mapping=True,
+                verbose=False,
             )
+            ids, attention = found.input_ids, token_attention(part, found.offset_mapping)
+            if limit != CLIP_WINDOW and len(ids) > room:
+                self._refuse(tokenizer, ids, room)
+            for at in range(0, len(ids), room):
+                chunks.append(_chunk(tokenizer, ids[at : at + room], attention[at : at + room]))
+            if not ids and (number < len(parts) or not chunks):
+                chunks.append(_chunk(tokenizer, [], []))
+        return chunks
+
+    @staticmethod
+    def _refuse(tokenizer: Any, ids: list[int], room: int) -> NoReturn:
+        cut = tokenizer.decode(ids[room:], skip_special_tokens=True).strip()
+        shown = repr(cut if len(cut) <= 100 else f"{cut[:60]} ... {cut[-30:]}")
+        marks = tokenizer.model_max_length - room
+        raise PromptError(
+            f"the prompt is {len(ids) + marks:,} tokens long and the text encoder takes "
+            f"{room + marks}: shorten it by {verbatim(shown)}, which would be cut"
+        )
+
+
+def _chunk(tokenizer: Any, ids: list[int], attention: list[float]) -> Chunk:
+    """A chunk between its marks, filled up to what the encoder takes."""
+    start, end = _marks(tokenizer)
+    filling = tokenizer.model_max_length - len(ids) - len(start) - len(end)
+    filled = [*start, *ids, *end, *[tokenizer.pad_token_id] * filling]
+    return Chunk(filled, [*[1.0] * len(start), *attention, *[1.0] * (len(end) + filling)])
+
+
+def _marks(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """What the tokenizer puts before and after a text."""
+    ids = tokenizer("").input_ids
+    return ids[:1], ids[1:]
+
+
+def _parts(prompt: Plain) -> list[Plain]:
+    """A prompt cut at every ``BREAK``."""
+    parts: list[list[Segment]] = [[]]
+    for text, weight in prompt:
+        first, *others = _BREAK.split(text)
+        parts[-1].append(Segment(first, weight))
+        parts += [[Segment(each, weight)] for each in others]
+    return [tuple(part) for part in parts]
 
 
 def token_attention(prompt: Plain, spans: Sequence[Sequence[int]]) -> list[float]:

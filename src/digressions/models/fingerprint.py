@@ -70,6 +70,35 @@ class Fingerprint:
         return digest.hexdigest()
 
 
+class FileFingerprint(Fingerprint):
+    """Of single files, as they were when this was made: the hash of one is its SHA-256, whose first
+    ten digits other programs show."""
+
+    def __init__(self, path: Path, *others: Path) -> None:
+        """Notes the files' sizes and times."""
+        super().__init__(path.parent, ())
+        self._files = [path, *others]
+        self._seen = self._look()
+
+    def _digest(self) -> str:
+        found = []
+        for path in self._files:
+            with path.open("rb") as file:
+                found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return found[0] if len(found) == 1 else hashlib.sha256(":".join(found).encode()).hexdigest()
+
+
+class SettingFingerprint(Fingerprint):
+    """Of what is no file and shapes pictures all the same, such as how much of a LoRA counts."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(Path(), ())
+        self._setting = setting
+
+    def _digest(self) -> str:
+        return hashlib.sha256(self._setting.encode()).hexdigest()
+
+
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()

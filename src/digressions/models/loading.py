@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -11,8 +12,11 @@ from ..device import device_for
 from ..errors import InputError
 from .base import Model
 from .checkpoint import BUNDLED, Checkpoint
+from .library import CHECKPOINTS, VAES, Library, located
+from .lora import Lora
 from .openvino_networks import check_openvino
 from .runtime import check_compiler, dtype_for
+from .single_file import SingleFile
 from .stable_diffusion import load_stable_diffusion
 
 
@@ -21,13 +25,16 @@ class Loader(Protocol):
 
     def __call__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | SingleFile,
         name: str,
         device: torch.device,
         dtype: torch.dtype,
         *,
         compile: bool,
-        tiny_vae: Path | None,
+        vae: Path | None,
+        clip_skip: int | None,
+        loras: Sequence[Lora],
+        library: Library | None,
         openvino: bool,
     ) -> Model: ...
 
@@ -45,24 +52,51 @@ FAMILIES: dict[str, Loader] = dict.fromkeys(
 """The loader of each pipeline that an index may name (``_class_name`` of ``model_index.json``)."""
 
 
+def open_checkpoint(name: str) -> Checkpoint | SingleFile:
+    """The bundled model, a folder, a hub id (which is fetched), or a .safetensors file, opened.
+
+    Raises:
+        ModelError: There is no such checkpoint.
+    """
+    path = Path(name).expanduser()
+    if name != BUNDLED and path.suffix.lower() == ".safetensors" and path.is_file():
+        return SingleFile(path)
+    return Checkpoint(name)
+
+
+def located_model(name: str, library: Library | None) -> str:
+    """The path of a model that is looked for by name; see `library.located`."""
+    return name if name == BUNDLED else located(name, CHECKPOINTS, library)
+
+
 def load(
     name: str | Path = BUNDLED,
     device: str | None = None,
     dtype: str | None = None,
     *,
     compile: bool = False,
-    tiny_vae: str | Path | None = None,
+    vae: str | Path | None = None,
+    clip_skip: int | None = None,
+    lora: Sequence[str] | None = None,
+    models: str | Path | None = None,
     openvino: bool = False,
 ) -> Model:
     """Loads a model.
 
     Args:
-        name: ``"bundled"``, a folder in diffusers layout, or a hub id such as ``"owner/model"``
-            (fetched once into the hub's cache; the only case that may use the network).
+        name: ``"bundled"``, a .safetensors file in the original layout (Stable Diffusion 1 and 2,
+            SDXL), a folder in diffusers layout, or a hub id such as ``"owner/model"`` (fetched once
+            into the hub's cache; the only case that may use the network).
         device: ``"cuda"``, ``"mps"``, ``"cpu"``, ...; ``None`` takes the first there is.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; ``None`` as `runtime.dtype_for`.
         compile: Has torch.compile work on the networks: minutes at the start, then faster.
-        tiny_vae: Folder of a tiny autoencoder to use in place of the model's own.
+        vae: File or folder of an autoencoder to use in place of the model's own, of full size or
+            tiny (TAESD).
+        clip_skip: Which layer of the text encoder counts, 1 for the last (A1111's counting);
+            ``None`` for the one that the family was trained with.
+        lora: LoRA files, each ``"FILE"`` or ``"FILE:STRENGTH"``, added up.
+        models: A folder in which names are looked for that are no paths (see `library`); ``None``
+            for the one in the environment's ``DIGRESSIONS_MODELS``, if any.
         openvino: Has OpenVINO run those networks that it is faster with, on a CPU.
 
     Raises:
@@ -71,7 +105,11 @@ def load(
         InputError: No such device or dtype, no compiler, or no CPU for OpenVINO.
         MissingExtraError: OpenVINO is not installed.
     """
-    checkpoint = Checkpoint(str(name))
+    library = Library.of(models)
+    name = located_model(str(name), library)
+    loras = [Lora.parse(each).located(library) for each in lora or ()]
+    vae = None if vae is None else located(str(vae), VAES, library)
+    checkpoint = open_checkpoint(name)
     where = device_for(device)
     kind = dtype_for(dtype, where)
     if compile and openvino:
@@ -81,12 +119,22 @@ def load(
     if openvino:
         check_openvino(where)
     # Any other pipeline may still be one with a unet; its loader says what it lacks.
-    return FAMILIES.get(checkpoint.family, load_stable_diffusion)(
+    model = FAMILIES.get(checkpoint.family, load_stable_diffusion)(
         checkpoint,
-        str(name),
+        name,
         where,
         kind,
         compile=compile,
-        tiny_vae=None if tiny_vae is None else Path(tiny_vae),
+        vae=None if vae is None else Path(vae).expanduser(),
+        clip_skip=clip_skip,
+        loras=loras,
+        library=library,
         openvino=openvino,
     )
+    added: dict[str, Any] = {
+        "vae": None if vae is None else str(Path(vae).expanduser().absolute()),
+        "clip_skip": clip_skip,
+    }
+    added["lora"] = [str(each) for each in loras] or None
+    model.additions = {name: value for name, value in added.items() if value is not None}
+    return model

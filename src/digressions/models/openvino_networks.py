@@ -80,7 +80,7 @@ def convert(
         if contest and not seconds.won:
             continue
         if name == "unet":
-            unet.forward = _as_unet(converted)
+            unet.forward = _as_unet(converted, unet.forward)
         else:
             setattr(vae, name, converted)
     return found
@@ -139,8 +139,13 @@ class Step(nn.Module):
         )[0]
 
 
-def _as_unet(converted: Converted) -> Callable[..., tuple[Tensor]]:
-    """A `Step` called as `StableDiffusion` calls its network."""
+def _as_unet(
+    converted: Converted, original: Callable[..., tuple[Tensor]]
+) -> Callable[..., tuple[Tensor]]:
+    """A `Step` called as `StableDiffusion` calls its network.
+
+    Prompts of several lengths need a mask, which was not converted: torch runs them.
+    """
 
     def forward(
         x: Tensor,
@@ -148,8 +153,19 @@ def _as_unet(converted: Converted) -> Callable[..., tuple[Tensor]]:
         encoder_hidden_states: Tensor,
         timestep_cond: Tensor | None = None,
         added_cond_kwargs: dict[str, Tensor] | None = None,
+        encoder_attention_mask: Tensor | None = None,
         return_dict: bool = False,
     ) -> tuple[Tensor]:
+        if encoder_attention_mask is not None:
+            return original(
+                x,
+                t,
+                encoder_hidden_states,
+                timestep_cond=timestep_cond,
+                added_cond_kwargs=added_cond_kwargs,
+                encoder_attention_mask=encoder_attention_mask,
+                return_dict=return_dict,
+            )
         added = added_cond_kwargs or {}
         more = [timestep_cond, added.get("text_embeds"), added.get("time_ids")]
         return (converted(x, t, encoder_hidden_states, *(v for v in more if v is not None)),)

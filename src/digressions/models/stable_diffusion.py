@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,14 +21,19 @@ from ..diffusion.names import SpacingName
 from ..diffusion.sample import SAMPLERS, time_grid
 from ..diffusion.schedule import TableSchedule
 from ..errors import InputError, ModelError, verbatim
-from ..prompts.terms import Plain
+from ..prompts.terms import LoraTag, Plain
+from .autoencoder_file import autoencoder_file, files_of
 from .base import Model
-from .checkpoint import Checkpoint, tiny_autoencoder
+from .checkpoint import Checkpoint, autoencoder_folder
 from .encoders import Autoencoder, TextEncoder
-from .fingerprint import Fingerprint
+from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint
+from .library import Library
+from .lora import Adapters, Fused, Lora
 from .openvino_networks import BATCH, convert
+from .recognise import WIDTHS, Family
 from .runtime import Stopwatch
 from .scheduler_config import check_scheduler, defaults_of, schedule_of
+from .single_file import SingleFile, shipped_configs
 
 
 @dataclass(kw_only=True)
@@ -37,6 +42,7 @@ class StableDiffusion(Model):
 
     Attributes:
         steps_offset, to_clean: How its scheduler lays out time steps (see `time_grid`).
+        adapters: LoRAs that prompts ask for.
     """
 
     schedule: TableSchedule
@@ -45,6 +51,11 @@ class StableDiffusion(Model):
     unet: Any
     autoencoder: Autoencoder
     text_encoder: TextEncoder
+    adapters: Adapters
+
+    def use_loras(self, tags: Sequence[LoraTag]) -> None:
+        if self.adapters.use(tags):
+            self.text_encoder.forget()
 
     def times(self, sampler: str, steps: int) -> Tensor:
         most = SAMPLERS[sampler].distilled_steps or len(self.schedule)
@@ -131,6 +142,7 @@ class StableDiffusion(Model):
                 encoder_hidden_states=text.tokens,
                 timestep_cond=scale,
                 added_cond_kwargs=added,
+                encoder_attention_mask=text.mask,
                 return_dict=False,
             )[0]
 
@@ -146,13 +158,16 @@ def _guidance_embedding(guidance: Tensor, width: int) -> Tensor:
 
 
 def load_stable_diffusion(
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | SingleFile,
     name: str,
     device: torch.device,
     dtype: torch.dtype,
     *,
     compile: bool = False,
-    tiny_vae: Path | None = None,
+    vae: Path | None = None,
+    clip_skip: int | None = None,
+    loras: Sequence[Lora] = (),
+    library: Library | None = None,
     openvino: bool = False,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
@@ -160,7 +175,9 @@ def load_stable_diffusion(
     Raises:
         ModelError: A part of the checkpoint is missing, of an unknown kind, or of another model.
     """
-    tiny = None if tiny_vae is None else Fingerprint(tiny_vae, ("*.safetensors",))
+    fingerprints = [checkpoint.fingerprint]
+    if vae is None:
+        checkpoint.config("vae")  # before anything large is loaded
     scheduler = checkpoint.config("scheduler", "scheduler_config.json")
     check_scheduler(scheduler, checkpoint.folder / "scheduler" / "scheduler_config.json")
     schedule = schedule_of(scheduler)
@@ -171,49 +188,71 @@ def load_stable_diffusion(
     unet = checkpoint.network("unet", dtype)
     unet = unet.to(device, memory_format=torch.preserve_format if halved else layout)
     clock = Stopwatch()
-    if tiny_vae is None:
-        half = dtype == torch.float16 and _wants_float32(checkpoint, unet)
-        network = checkpoint.network("vae", torch.float32 if half else dtype)
-    else:
-        network = tiny_autoencoder(tiny_vae, dtype)
-    vae = Autoencoder(network.to(device, memory_format=layout), device, clock)
+    network, own = _autoencoder(checkpoint, unet, vae, dtype)
+    fingerprints += own
+    autoencoder = Autoencoder(network.to(device, memory_format=layout), device, clock)
     encoders = [encoder.to(device) for encoder in checkpoint.text_encoders(dtype)]
-    _check_fit(checkpoint.folder, unet, vae.channels, encoders)
+    _check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
+    named = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
+    networks, family = {"unet": unet, **dict(named)}, _family(unet)
+    if loras:
+        Fused(networks, loras, family)
+        fingerprints += [FileFingerprint(lora.path) for lora in loras]
+        fingerprints += [SettingFingerprint(f"lora {lora.strength:g}") for lora in loras]
     if compile:
         unet.compile()
-        vae.compile()
+        autoencoder.compile()
     guidance_embedded = bool(unet.config.time_cond_proj_dim)
+    text_encoder = TextEncoder(
+        checkpoint.tokenizers(),
+        encoders,
+        device,
+        sdxl=unet.config.addition_embed_type == "text_time",
+        zero_empty=checkpoint.zero_empty,
+        clip_skip=clip_skip,
+    )
+    if clip_skip is not None:
+        fingerprints.append(SettingFingerprint(f"clip skip {clip_skip}"))
     model = StableDiffusion(
         name=name,
-        fingerprints=[checkpoint.fingerprint, *([] if tiny is None else [tiny])],
+        fingerprints=fingerprints,
         device=device,
         dtype=dtype,
         schedule=schedule,
         defaults=checkpoint.defaults()
         or defaults_of(scheduler, guidance_embedded=guidance_embedded),
         vocabulary=checkpoint.vocabulary(),
-        size=_sample_side(unet) * vae.scale_factor,
-        latent_channels=vae.channels,
-        vae_scale_factor=vae.scale_factor,
-        inpainting=unet.config.in_channels == 2 * vae.channels + 1,
+        size=_sample_side(unet) * autoencoder.scale_factor,
+        latent_channels=autoencoder.channels,
+        vae_scale_factor=autoencoder.scale_factor,
+        inpainting=unet.config.in_channels == 2 * autoencoder.channels + 1,
         guidance_embedded=guidance_embedded,
         clock=clock,
         spacing=scheduler.get("timestep_spacing", "leading"),
         steps_offset=scheduler.get("steps_offset", 0),
         to_clean=bool(scheduler.get("set_alpha_to_one", True)),
         unet=unet,
-        autoencoder=vae,
-        text_encoder=TextEncoder(
-            checkpoint.tokenizers(),
-            encoders,
-            device,
-            sdxl=unet.config.addition_embed_type == "text_time",
-            zero_empty=checkpoint.zero_empty,
-        ),
+        autoencoder=autoencoder,
+        text_encoder=text_encoder,
+        adapters=Adapters(networks, family, library, fixed=openvino),
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))
     return model
+
+
+def _autoencoder(
+    checkpoint: Checkpoint | SingleFile, unet: Any, path: Path | None, dtype: torch.dtype
+) -> tuple[Any, list[Fingerprint]]:
+    """The checkpoint's own autoencoder, or that of a file or folder, with its fingerprint."""
+    xl = unet.config.addition_embed_type == "text_time"
+    if path is None:
+        return checkpoint.network("vae", _vae_dtype(checkpoint.config("vae"), xl, dtype)), []
+    if not path.is_file():
+        return autoencoder_folder(path, dtype), [Fingerprint(path, ("*.safetensors",))]
+    config = shipped_configs("sdxl" if xl else "sd1")["vae"]
+    found = autoencoder_file(path, config, _vae_dtype(config, xl, dtype))
+    return found, [FileFingerprint(*files_of(path))]
 
 
 def _examples(model: StableDiffusion) -> dict[str, tuple[Tensor, ...]]:
@@ -252,12 +291,17 @@ def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> N
         )
 
 
-def _wants_float32(checkpoint: Checkpoint, unet: Any) -> bool:
-    """Whether the autoencoder overflows in float16: SDXL's says so, and others have it by default
-    without needing it."""
-    config = checkpoint.config("vae")
-    sdxl = unet.config.addition_embed_type == "text_time"
-    return sdxl and bool(config.get("force_upcast", True))
+def _vae_dtype(config: Mapping[str, Any], sdxl: bool, dtype: torch.dtype) -> torch.dtype:
+    """Float32 where an autoencoder overflows in float16: SDXL's says so, and others have it by
+    default without needing it."""
+    wide = sdxl and dtype == torch.float16 and bool(config.get("force_upcast", True))
+    return torch.float32 if wide else dtype
+
+
+def _family(unet: Any) -> Family | None:
+    if unet.config.addition_embed_type == "text_time":
+        return "sdxl"
+    return WIDTHS.get(unet.config.cross_attention_dim)
 
 
 def _sample_side(unet: Any) -> int:

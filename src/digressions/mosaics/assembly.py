@@ -58,8 +58,36 @@ def write_whole(
     return gauge.fidelity()
 
 
+class MosaicFiles:
+    """Where the files of a mosaic's folder are, of whatever its cells are made.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def page_path(self) -> Path:
+        """The page to look at the mosaic with."""
+        return self.path / "index.html"
+
+    @property
+    def preview_path(self) -> Path:
+        """The mosaic as it looks from afar."""
+        return preview_path(self.path)
+
+    @property
+    def _base_path(self) -> Path:
+        return self.path / "base.png"
+
+    @property
+    def _store_path(self) -> Path:
+        return store_path(self.path)
+
+
 def store_path(folder: Path) -> Path:
-    """Where the pictures of a mosaic's folder are."""
+    """The store of a mosaic's pictures in its folder."""
     return folder / _STORE
 
 

@@ -20,7 +20,7 @@ from ..errors import InputError, verbatim
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
 from ..files import slug
 from ..generate.metadata import Record
-from ..generate.notes import notes_on
+from ..generate.notes import notes_on, notes_on_cells
 from ..generate.outputs import FOLDER
 from ..generate.presets import notes_on_preset, with_preset
 from ..generate.replay import ReplayRequest, replays_kind
@@ -32,8 +32,9 @@ from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
 from ..pace import Pace
 from .base_image import base_image_of, notes_on_base_image, remembered_base_image
+from .build_params import BuildParams
 from .folder import KIND, MosaicFolder, MosaicPlan, folder_for
-from .mosaic_spec import BuildParams, Mosaic, MosaicSpec, SharingParams, mosaic_of
+from .mosaic_spec import Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
 
 BYTES_PER_PIXEL = 2.2  # store (lossless) and pyramid together, measured on the bundled model
@@ -77,6 +78,7 @@ def build(
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *plan.mosaic.prompts, *other)
+    yield from notes_on_cells(model, plan.mosaic.params.size)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
     wanted = spec.larger.upscaler if "upscaler" in spec.larger.model_fields_set else "lanczos"
     if wanted != "lanczos" and not _enlarges(plan):

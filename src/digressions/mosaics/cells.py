@@ -37,6 +37,7 @@ from ..images.image_files import from_png
 from ..models.base import Model
 from ..prompts.choices import variants
 from ..prompts.scheduling import parsed
+from .adapting import freedom_of
 from .fidelity import Banded
 from .mosaic_spec import CELL_SIDE, Mosaic
 from .store import Store
@@ -80,8 +81,7 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
 
     Args:
         images: ``(B, 3, H, W)`` float32 in 0..1.
-        band: ``(B, 3, b, b)`` in 0..1, the means to reach; also of other numbers of boxes down and
-            across.
+        band: ``(B, 3, down, across)`` in 0..1, the means to reach in so many boxes.
 
     Returns:
         Pictures whose box means agree to a quarter of a grey level. Rounding to 8 bits adds at most
@@ -91,15 +91,21 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
     log_x = images.clamp(DARKEST, 1 - DARKEST).log()
     target = band.clamp(DARKEST, 1 - DARKEST)
     log_gamma = torch.zeros_like(target)
+    left, logs = torch.arange(len(images), device=images.device), log_x  # pictures still at work
     for _ in range(SWEEPS):
-        gamma = enlarge_band(log_gamma, size).exp()
-        bent = (log_x * gamma).exp()
-        missing = _still_missing(target - band_of(bent, *boxes))
-        if not missing.any():
+        gamma = enlarge_band(log_gamma[left], size).exp()
+        bent = (logs * gamma).exp()
+        missing = target[left] - band_of(bent, *boxes)
+        wrong = _are_wrong(missing)
+        if not wrong.any():
             break
-        slope = band_of(bent * log_x * gamma, *boxes)
+        if not wrong.all():
+            working = (left, logs, gamma, bent, missing)
+            left, logs, gamma, bent, missing = (each[wrong] for each in working)
+        slope = band_of(bent * logs * gamma, *boxes)
         step = missing / slope.clamp(max=-1e-4)
-        log_gamma = (log_gamma + step.clamp(-0.7, 0.7)).clamp(-STEEPEST, STEEPEST)
+        found = log_gamma[left] + step.clamp(-0.7, 0.7)
+        log_gamma[left] = found.clamp(-STEEPEST, STEEPEST)
     bent = (log_x * enlarge_band(log_gamma, size).exp()).exp()
     bent, shifted = _reach(bent, band)
     return Corrected(bent, (bent - images).abs().mean((1, 2, 3)), shifted)
@@ -118,24 +124,26 @@ def _reach(images: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
     Each box is shifted, and clipped at black and white, until its mean is right: the mean grows
     with the shift from 0 to 1, so there is always one that fits.
     """
-    boxes, shifted = band.shape[-2:], images
+    boxes, shifted = band.shape[-2:], images.clone()
+    left = torch.arange(len(images), device=images.device)
     for _ in range(SWEEPS):
-        missing = _still_missing(band - band_of(shifted, *boxes))
-        if not missing.any():
+        part = shifted[left]
+        missing = band[left] - band_of(part, *boxes)
+        wrong = _are_wrong(missing)
+        if not wrong.any():
             break
-        blocked = _boxes(missing, images.shape).sign() * (shifted - 0.5) >= 0.5
+        left, part, missing = left[wrong], part[wrong], missing[wrong]
+        blocked = _boxes(missing, part.shape).sign() * (part - 0.5) >= 0.5
         room = 1 - band_of(blocked.float(), *boxes)
-        shifted = (shifted + _boxes(missing / room.clamp(min=0.02), images.shape)).clamp(0, 1)
+        step = _boxes(missing / room.clamp(min=0.02), part.shape)
+        shifted[left] = (part + step).clamp(0, 1)
     return shifted, (shifted - images).abs().mean((1, 2, 3))
 
 
-def _still_missing(missing: Tensor) -> Tensor:
-    """What bands lack, with nothing for the pictures that are right already.
-
-    So a picture is finished after the same number of sweeps in any batch.
-    """
-    wrong = missing.abs().amax((1, 2, 3), keepdim=True) >= TOLERANCE
-    return missing * wrong
+def _are_wrong(missing: Tensor) -> Tensor:
+    """Which pictures lack something in their bands; the others are finished, after the same number
+    of sweeps in any batch."""
+    return missing.abs().amax((1, 2, 3)) >= TOLERANCE
 
 
 def _boxes(band: Tensor, shape: torch.Size) -> Tensor:
@@ -185,12 +193,10 @@ def cells_of(
         cut.append(padded[:, box.top : box.top + patch, box.left : box.left + patch])
     scales = [side / CELL_SIDE for side in (mosaic.cell.height, mosaic.cell.width)]
     full = [math.ceil(patch * scale) for scale in scales]
-    enlarged = F.interpolate(torch.stack(cut), full, mode="bicubic", align_corners=False).clamp(
-        0, 1
-    )
+    enlarged = F.interpolate(torch.stack(cut), full, mode="bicubic", align_corners=False)
     down, right = (round(margin * scale) for scale in scales)
     places = [Place(0, 0)] * len(cells) if seeds is None else [place_of(mosaic, s) for s in seeds]
-    return _windows(enlarged, Place(right, down), places, mosaic.cell)
+    return _windows(enlarged.clamp(0, 1), Place(right, down), places, mosaic.cell)
 
 
 def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
@@ -201,8 +207,9 @@ def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
 
 def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
     """The job of one cell: its seed, and what is painted over, ``(3, h, w)`` in 0..1."""
-    params = mosaic.params.but(seed=seed, prompt=mosaic.prompt_for(seed))
-    return Job(params, image=image, anchor=mosaic.anchor, band=mosaic.band or 1)
+    strength, anchor = freedom_of(mosaic, image)
+    params = mosaic.params.but(seed=seed, prompt=mosaic.prompt_for(seed), strength=strength)
+    return Job(params, image=image, anchor=anchor, band=mosaic.band or 1)
 
 
 def is_mirrored(mosaic: Mosaic, seed: int) -> bool:

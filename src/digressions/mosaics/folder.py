@@ -20,7 +20,7 @@ from ..generate.batching import BatchSize
 from ..generate.metadata import Record
 from ..images.image_files import read_image, to_tensor, write_image
 from ..models.base import Model
-from .assembly import PARTS, preview_path, single_path, store_path, write_whole
+from .assembly import PARTS, MosaicFiles, single_path, write_whole
 from .base_image import BaseImage, check_base_image, making_base_image, toned
 from .cells import cell_seed, check_cells, exact_cells, strips
 from .deep_zoom import check_single
@@ -83,7 +83,7 @@ def folder_for(model: Model, plan: MosaicPlan, usual: Path) -> Path:
     return free_folder(usual, KIND, plan.json_object() | {"model": model.hash})
 
 
-class MosaicFolder:
+class MosaicFolder(MosaicFiles):
     """A folder with a mosaic, finished or not.
 
     It holds ``base.png``, the store of pictures, the Deep Zoom pyramid with its page, a preview and
@@ -218,27 +218,13 @@ class MosaicFolder:
         return single_path(self.path, single)
 
     @property
-    def page_path(self) -> Path:
-        """The page to look at the mosaic with."""
-        return self.path / "index.html"
-
-    @property
-    def preview_path(self) -> Path:
-        """The mosaic as it looks from afar."""
-        return preview_path(self.path)
-
-    @property
-    def _base_path(self) -> Path:
-        return self.path / "base.png"
-
-    @property
     def _exact(self) -> torch.Tensor:
         mosaic = self.plan.mosaic
         return exact_cells(self.base, mosaic, range(mosaic.grid.cells))
 
     def _store(self) -> Store:
         job = json.dumps(self._manifest["job"], sort_keys=True)
-        return Store(store_path(self.path), job)
+        return Store(self._store_path, job)
 
     def _write_page(self) -> None:
         mosaic = self.plan.mosaic

@@ -98,6 +98,12 @@ class CellParams(Params):
     anchor: Share = option(
         0.3, "0 to 1: how strongly each step is pulled to the cell's colours.", group="Cells"
     )
+    adapt: Share = option(
+        0.5,
+        "0 to 1: how much strength and anchor follow the base image: cells of fine detail keep "
+        "closer to it, flat ones are painted more freely.",
+        group="Cells",
+    )
     mirror: Share = option(
         0.5,
         "0 to 1: how many of the cells look the other way; each is painted over its mirrored cell "
@@ -199,32 +205,6 @@ class MosaicSpec(PresetParams):
         _check_upscaler(self.larger.upscaler)
 
 
-class BuildParams(Params):
-    """How a mosaic is made, which changes nothing in its pictures."""
-
-    single: Literal["jpg", "tif"] | None = option(
-        None, "Also write one big image: jpg or tif.", group="Output"
-    )
-    batch_size: int | None = option(
-        None,
-        "Pictures painted at once, by each worker with `executor` ray.",
-        group="Machines",
-        default_from=f"found by measuring; {BATCH_SIZE} for workers",
-        ge=1,
-    )
-    profile: bool = option(
-        False, "Say where the time went; not with `executor` ray.", group="Machines"
-    )
-
-    def check(self, executor: str = "local") -> None:
-        """Raises `InputError` for what would do nothing with an executor, local or ray."""
-        if self.profile and executor != "local":
-            raise InputError(
-                "`profile` times this process, but with `executor` ray the workers paint: choose "
-                "one"
-            )
-
-
 class Mosaic(Params):
     """A mosaic with nothing left open, but for its base image. The same settings and the same model
     make the same picture.
@@ -236,7 +216,7 @@ class Mosaic(Params):
         mix: Where the cells have several prompts: each and its share, which is more than 0.
             ``params.prompt`` is the first of them.
         grid: Cells across and down.
-        band, anchor, mirror, jitter: See `CellParams`.
+        band, anchor, adapt, mirror, jitter: See `CellParams`.
         enlarge, upscaler: How many times each picture is enlarged after it is painted, by what.
     """
 
@@ -244,7 +224,8 @@ class Mosaic(Params):
     grid: CellGrid
     band: Band
     anchor: Share
-    mirror: Share = 0.0  # as in every file of earlier versions
+    adapt: Share = 0.0  # as in every file of earlier versions, and what follows
+    mirror: Share = 0.0
     jitter: Jitter = 0.0
     enlarge: int = Field(ge=1, le=MAX_ENLARGE)
     upscaler: str
@@ -334,6 +315,7 @@ def mosaic_of(
         grid=grid,
         band=cells.band,
         anchor=cells.anchor,
+        adapt=cells.adapt,
         mirror=cells.mirror,
         jitter=cells.jitter,
         enlarge=enlarge,

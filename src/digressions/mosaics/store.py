@@ -30,12 +30,13 @@ _NO_STORE = "not a store of pictures, or a damaged one: choose another, or delet
 class Store:
     """Pictures of one job, keyed by cell. Any thread may use it, one at a time."""
 
-    def __init__(self, path: Path, job: str) -> None:
+    def __init__(self, path: Path, job: str, *, read_only: bool = False) -> None:
         """Opens or makes the store of a job.
 
         Args:
             path: The SQLite file.
             job: What the pictures belong to, any text; a store made for another is refused.
+            read_only: Whether nothing is written, as in a folder that cannot be.
 
         Raises:
             OutputError: The file is not a store, belongs to another job, is locked by another
@@ -45,13 +46,18 @@ class Store:
         with explained(self.path):
             # Autocommit: transactions are opened by hand, one a batch.
             self._db = sqlite3.connect(
-                path, timeout=5, isolation_level=None, check_same_thread=False
+                _read_only(path) if read_only else path,
+                timeout=5,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=read_only,
             )
             try:
-                self._db.execute("pragma journal_mode = wal")
-                self._db.execute("pragma synchronous = full")
-                self._db.executescript(_SCHEMA)
-                self._db.execute("insert or ignore into job values ('job', ?)", (job,))
+                if not read_only:
+                    self._db.execute("pragma journal_mode = wal")
+                    self._db.execute("pragma synchronous = full")
+                    self._db.executescript(_SCHEMA)
+                    self._db.execute("insert or ignore into job values ('job', ?)", (job,))
                 (found,) = self._db.execute("select value from job where key = 'job'").fetchone()
             except BaseException:
                 self._db.close()
@@ -67,17 +73,20 @@ class Store:
             OutputError: The disk is full or the store cannot be written; nothing of the batch is
                 kept, everything before it is.
         """
-        with explained(self.path):
-            self._db.execute("begin immediate")
-            try:
-                self._db.executemany(
-                    "insert or replace into pictures values (?, ?)", pictures.items()
-                )
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
+        with explained(self.path), self._transaction():
+            self._db.executemany("insert or replace into pictures values (?, ?)", pictures.items())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """What the block writes is kept whole, or nothing of it."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
 
     def done(self) -> set[int]:
         """The cells that are finished."""
@@ -107,6 +116,13 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _read_only(path: Path) -> str:
+    """The address of a database that is only read. Where nobody has it open, SQLite needs not even
+    write the file by which readers and writers know of each other."""
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Box, Size
 from ..images.decoding import MAX_PIXELS
+from ..images.rows import Rows
 from .sizes import Extent, in_millimetres, pixels
 
 MAX_SIDE = 5080.0  # mm: the longest side of a page of PDF, 14,400 points
@@ -177,32 +178,47 @@ def _middle(box: Box, aspect: Size) -> Box:
     return Box(left, top, left + width, top + height)
 
 
-def to_bleed(sheet: Sheet, placed: np.ndarray, target: Box, blank: int | None) -> np.ndarray:
+def to_bleed(sheet: Sheet, placed: Rows, target: Box, blank: int | None) -> Rows:
     """Everything up to the bleed, around what was placed.
 
     Args:
         sheet: What it lies on.
-        placed: ``(h, w, C)`` uint8, the pixels of ``target``.
+        placed: The pixels of ``target``.
         target: Where they lie.
         blank: The value of free paper, or ``None`` to go on with the picture, mirrored.
-
-    Returns:
-        ``(H, W, C)`` uint8 of the size of ``sheet.inner(-sheet.bleed)``.
     """
     whole = sheet.inner(-sheet.bleed)
-    around = (
-        (target.top - whole.top, whole.bottom - target.bottom),
-        (target.left - whole.left, whole.right - target.right),
-        (0, 0),
-    )
-    if not any(map(any, around)):
+    left, top = whole.left - target.left, whole.top - target.top
+    if whole == target:
         return placed
-    if blank is None:
-        return np.pad(placed, around, mode="symmetric")
-    return np.pad(placed, around, constant_values=blank)
+    columns = np.arange(left, left + whole.size.width)
+    inside = (columns >= 0) & (columns < placed.size.width)
+    columns = _mirrored(columns, placed.size.width)
+
+    def get(first: int, last: int) -> np.ndarray:
+        rows = np.arange(top + first, top + last)
+        seen = (rows >= 0) & (rows < placed.size.height)
+        if blank is not None and not seen.any():
+            return np.full((last - first, len(columns), placed.channels), blank, np.uint8)
+        rows = _mirrored(rows, placed.size.height)
+        wanted = rows if blank is None else rows[seen]
+        start = int(wanted.min())
+        band = placed.get(start, int(wanted.max()) + 1)
+        out = band[(rows - start).clip(0, len(band) - 1)][:, columns]
+        if blank is not None:
+            out[~seen], out[:, ~inside] = blank, blank
+        return out
+
+    return Rows(whole.size, placed.channels, get)
 
 
-def with_marks(sheet: Sheet, bled: np.ndarray, blank: int, black: tuple[int, ...]) -> np.ndarray:
+def _mirrored(places: np.ndarray, count: int) -> np.ndarray:
+    """Places along an axis of so many pixels, those beyond its ends mirrored into it."""
+    places = places % (2 * count)
+    return np.where(places < count, places, 2 * count - 1 - places)
+
+
+def with_marks(sheet: Sheet, bled: Rows, blank: int, black: tuple[int, ...]) -> Rows:
     """The whole of a file that has no lines of its own: free paper and crop marks in pixels.
 
     Args:
@@ -214,14 +230,28 @@ def with_marks(sheet: Sheet, bled: np.ndarray, blank: int, black: tuple[int, ...
     if not sheet.marks:
         return bled
     size, inner = sheet.media, sheet.inner(-sheet.bleed)
-    page = np.full((size.height, size.width, bled.shape[2]), blank, np.uint8)
-    page[inner.top : inner.bottom, inner.left : inner.right] = bled
-    width = max(1, pixels(MARK_WIDTH, sheet.dpi))
-    for line in sheet.mark_lines():
-        x0, y0, x1, y1 = (pixels(value, sheet.dpi) for value in line)
-        if x0 == x1:
-            x0, x1 = x0 - width // 2, x0 - width // 2 + width
-        else:
-            y0, y1 = y0 - width // 2, y0 - width // 2 + width
-        page[y0:y1, x0:x1] = black
-    return page
+    lines = [_mark_box(line, sheet.dpi) for line in sheet.mark_lines()]
+
+    def get(first: int, last: int) -> np.ndarray:
+        page = np.full((last - first, size.width, bled.channels), blank, np.uint8)
+        top, bottom = max(first, inner.top), min(last, inner.bottom)
+        if top < bottom:
+            band = bled.get(top - inner.top, bottom - inner.top)
+            page[top - first : bottom - first, inner.left : inner.right] = band
+        for line in lines:
+            high, low = max(0, line.top - first), max(0, line.bottom - first)
+            page[high:low, line.left : line.right] = black
+        return page
+
+    return Rows(size, bled.channels, get)
+
+
+def _mark_box(line: tuple[float, float, float, float], dpi: int) -> Box:
+    """The pixels of a crop mark."""
+    width = max(1, pixels(MARK_WIDTH, dpi))
+    x0, y0, x1, y1 = (pixels(value, dpi) for value in line)
+    if x0 == x1:
+        x0, x1 = x0 - width // 2, x0 - width // 2 + width
+    else:
+        y0, y1 = y0 - width // 2, y0 - width // 2 + width
+    return Box(x0, y0, x1, y1)

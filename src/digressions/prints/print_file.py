@@ -1,54 +1,46 @@
 """Files for a printer that know their size and their colours: PNG, TIFF, JPEG, and PDF with exact
-boxes, lossless pixels, colours by profile and crop marks."""
+boxes, lossless pixels, colours by profile and crop marks. A PDF and a TIFF are written a band of
+rows at a time, so a poster takes no more memory than a postcard."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
+import pyvips
+from pikepdf import Array, Dictionary, Name, Object, ObjectStreamMode, Pdf, Stream, String
 from PIL import Image
 
 from .. import __version__
 from ..errors import ImageError, OutputError, verbatim
-from ..files import reading_foreign, whole_file
+from ..files import reading_foreign, whole_file, workshop
 from ..geometry import Size
 from ..images.decoding import is_file
 from ..images.image_files import check_suffix
+from ..images.rows import Rows
 from ..images.text_chunks import save_options
 from ..images.xmp import texts_of_xmp, xmp_packet
 from .icc import Profile
 from .paper import MARK_WIDTH, Sheet, with_marks
 from .sizes import points
 
-_ROWS = 512  # at a time
 _SUBTRACT_LEFT = 2  # the TIFF predictor: each value less the one to the left
 
 
-def write_pdf(
-    path: Path, bled: np.ndarray, sheet: Sheet, profile: Profile, text: Mapping[str, str]
-) -> None:
+def _writing_pdf(
+    path: Path, bled: Rows, sheet: Sheet, profile: Profile, text: Mapping[str, str]
+) -> Generator[int, None, None]:
     """Writes a page with MediaBox, BleedBox and TrimBox (PDF 1.7, ISO 32000-1, 14.11.2).
 
     The boxes are exact whatever the pixels round to. Crop marks are lines on all plates. No
     conformance to PDF/X is claimed.
-
-    Args:
-        path: Where to; what is there is overwritten.
-        bled: ``(H, W, C)`` uint8 in the profile's colours: everything up to the bleed.
-        sheet: What is printed.
-        profile: The colours; a printer's is also named as what the file was made for.
-        text: Texts as of a picture file, stored as XMP.
-
-    Raises:
-        OSError: The place cannot be written.
     """
     with Pdf.new() as pdf:
         colours = _profile_stream(pdf, profile)
-        picture = _picture(pdf, bled, Array([Name.ICCBased, colours]))
         page = pdf.add_blank_page()
         for name, inset in (
             ("MediaBox", -sheet.outside),
@@ -56,6 +48,7 @@ def write_pdf(
             ("TrimBox", 0.0),
         ):
             page.obj[f"/{name}"] = _box(sheet, inset)
+        picture = pdf.make_indirect(Dictionary(ColorSpace=Array([Name.ICCBased, colours])))
         page.obj.Resources = Dictionary(
             XObject=Dictionary(Picture=picture), ColorSpace=Dictionary(All=_all_plates(pdf))
         )
@@ -65,7 +58,53 @@ def write_pdf(
         pdf.Root.Metadata = Stream(pdf, xmp_packet(text), Type=Name.Metadata, Subtype=Name.XML)
         pdf.docinfo["/Producer"] = f"digressions {__version__}"
         # Our packet stays as it is: it names no version of PDF that pikepdf could correct.
-        pdf.save(path, min_version="1.7", deterministic_id=True, fix_metadata_version=False)
+        pdf.save(
+            path,
+            min_version="1.7",
+            deterministic_id=True,
+            fix_metadata_version=False,
+            object_stream_mode=ObjectStreamMode.disable,
+        )
+    yield from _adding_picture(path, bled)
+
+
+def _adding_picture(path: Path, bled: Rows) -> Generator[int, None, None]:
+    """Puts the pixels into a page whose picture is a promise, as an incremental update (7.5.6):
+    whatever writes a PDF whole holds its streams in memory."""
+    with Pdf.open(path) as pdf:
+        promise = pdf.pages[0].obj.Resources.XObject.Picture
+        number, (colours, _) = promise.objgen[0], promise.ColorSpace[1].objgen
+        root, info = (pdf.trailer[name].objgen[0] for name in ("/Root", "/Info"))
+        ids = " ".join(f"<{bytes(each).hex()}>" for each in pdf.trailer.ID)
+        count = int(pdf.trailer.Size)
+    before = int(path.read_bytes().rpartition(b"startxref")[2].split()[0])
+    (width, height), channels = bled.size, bled.channels
+    with path.open("ab") as file:
+        picture_at = file.tell()
+        file.write(
+            f"{number} 0 obj\n<< /Type /XObject /Subtype /Image /Width {width} /Height {height} "
+            f"/BitsPerComponent 8 /ColorSpace [/ICCBased {colours} 0 R] /Filter /FlateDecode "
+            f"/DecodeParms << /Predictor {_SUBTRACT_LEFT} /Colors {channels} /BitsPerComponent 8 "
+            f"/Columns {width} >> /Length {count} 0 R >>\nstream\n".encode()
+        )
+        begun, deflate, done = file.tell(), zlib.compressobj(level=6), 0
+        for band in bled.bands():
+            rows = band.copy()
+            rows[:, 1:] -= band[:, :-1]
+            file.write(deflate.compress(rows.tobytes()))
+            done += len(rows)
+            yield done
+        file.write(deflate.flush())
+        length = file.tell() - begun
+        file.write(b"\nendstream\nendobj\n")
+        length_at = file.tell()
+        file.write(f"{count} 0 obj\n{length}\nendobj\n".encode())
+        table_at = file.tell()
+        file.write(
+            f"xref\n{number} 1\n{picture_at:010d} 00000 n \n{count} 1\n{length_at:010d} 00000 n \n"
+            f"trailer\n<< /Size {count + 1} /Root {root} 0 R /Info {info} 0 R /Prev {before} "
+            f"/ID [{ids}] >>\nstartxref\n{table_at}\n%%EOF\n".encode()
+        )
 
 
 def read_pdf_text(path: Path) -> dict[str, str]:
@@ -92,30 +131,6 @@ def _box(sheet: Sheet, inset: float) -> Array:
     start = sheet.outside + inset
     ends = (sheet.outside + side - inset for side in sheet.trim)
     return Array([round(points(value), 4) for value in (start, start, *ends)])
-
-
-def _picture(pdf: Pdf, bled: np.ndarray, colours: Object) -> Object:
-    height, width, channels = bled.shape
-    deflate = zlib.compressobj(level=6)
-    parts = []
-    for top in range(0, height, _ROWS):
-        rows = bled[top : top + _ROWS].copy()
-        rows[:, 1:] -= bled[top : top + _ROWS, :-1]
-        parts.append(deflate.compress(rows.tobytes()))
-    stream = Stream(pdf, b"".join([*parts, deflate.flush()]))
-    stream.stream_dict = Dictionary(
-        Type=Name.XObject,
-        Subtype=Name.Image,
-        Width=width,
-        Height=height,
-        BitsPerComponent=8,
-        ColorSpace=colours,
-        Filter=Name.FlateDecode,
-        DecodeParms=Dictionary(
-            Predictor=_SUBTRACT_LEFT, Colors=channels, BitsPerComponent=8, Columns=width
-        ),
-    )
-    return pdf.make_indirect(stream)
 
 
 def _drawing(sheet: Sheet) -> bytes:
@@ -155,12 +170,11 @@ def _intent(profile: Profile, colours: Object) -> Dictionary:
 
 
 _PDF = ".pdf"
-_PREDICTOR, _XMP = 317, 700  # tags of TIFF
 _KINDS = ("PNG", "TIFF", "JPEG")
 
 
 def check_printable(path: Path, size: Size, mode: str) -> None:
-    """Raises what `write_print` would raise for a path, before the work.
+    """Raises what `writing_print` would raise for a path, before the work.
 
     Args:
         path: Where to.
@@ -190,23 +204,34 @@ def check_printable(path: Path, size: Size, mode: str) -> None:
         raise OutputError(f"{verbatim(path)}: a PNG has no CMYK: use .pdf, .tif or .jpg")
 
 
-def write_print(
+class Proof(NamedTuple):
+    """How a print will look: where that goes, a PNG; ``(h, w, 3)`` uint8 sRGB; and its texts."""
+
+    path: Path
+    pixels: np.ndarray
+    text: Mapping[str, str]
+
+
+def writing_print(
     path: Path,
-    bled: np.ndarray,
+    bled: Rows,
     sheet: Sheet,
     profile: Profile,
     text: Mapping[str, str],
-    proof: tuple[Path, np.ndarray, Mapping[str, str]] | None = None,
-) -> None:
+    proof: Proof | None = None,
+) -> Generator[int, None, None]:
     """Writes a file to print, and a proof beside it: both whole, or neither.
 
     Args:
         path: ``.pdf``, ``.tif``, ``.png`` or ``.jpg`` (quality 97, colour not subsampled).
-        bled: ``(H, W, C)`` uint8 in the profile's colours: everything up to the bleed.
+        bled: In the profile's colours: everything up to the bleed.
         sheet: What is printed.
-        profile: The colours, embedded.
+        profile: The colours, embedded; a printer's is also named as what a PDF was made for.
         text: Texts that `read_text` gives back, of a PDF `read_pdf_text`.
-        proof: Where a proof goes, a PNG, its pixels ``(h, w, 3)`` uint8 sRGB, and its texts.
+        proof: What goes beside it.
+
+    Yields:
+        How many rows are written.
 
     Raises:
         OutputError: As `check_printable`, or the place cannot be written.
@@ -215,27 +240,50 @@ def write_print(
     with ExitStack() as files:
         part = files.enter_context(whole_file(path))
         if proof is not None:
-            target, pixels, words = proof
-            part_of_proof = files.enter_context(whole_file(target))
-            Image.fromarray(pixels).save(part_of_proof, "PNG", **save_options("PNG", words))
+            part_of_proof = files.enter_context(whole_file(proof.path))
+            options = save_options("PNG", proof.text)
+            Image.fromarray(proof.pixels).save(part_of_proof, "PNG", **options)
         if path.suffix.lower() == _PDF:
-            write_pdf(part, bled, sheet, profile, text)
+            yield from _writing_pdf(part, bled, sheet, profile, text)
+            return
+        page = with_marks(sheet, bled, profile.paper, profile.black)
+        kind = check_suffix(path, *page.size)
+        if kind == "TIFF":
+            work = files.enter_context(workshop(path.parent, path))
+            yield from _writing_tiff(part, work, page, sheet.dpi, profile, text)
         else:
-            page = with_marks(sheet, bled, profile.paper, profile.black)
-            kind = check_suffix(path, page.shape[1], page.shape[0])
-            _write_pixels(part, kind, page, sheet.dpi, profile, text)
+            _write_pixels(part, kind, page.whole(), sheet.dpi, profile, text)
+            yield page.size.height
+
+
+def _writing_tiff(
+    path: Path, work: Path, page: Rows, dpi: int, profile: Profile, text: Mapping[str, str]
+) -> Generator[int, None, None]:
+    """By way of a file of bare pixels, from which libvips takes what it needs."""
+    bare, done = work / "pixels", 0
+    with bare.open("wb") as file:
+        for band in page.bands():
+            file.write(np.ascontiguousarray(band).data)
+            done += len(band)
+            yield done
+    image = pyvips.Image.rawload(str(bare), *page.size, page.channels, access="sequential")
+    image = image.copy(interpretation="cmyk" if profile.mode == "CMYK" else "srgb")
+    for name, content in (("icc-profile-data", profile.content), ("xmp-data", xmp_packet(text))):
+        image.set_type(pyvips.GValue.blob_type, name, content)
+    dots = dpi / 25.4
+    # LZW is what every print shop reads.
+    options = {"compression": "lzw", "predictor": "horizontal", "resunit": "inch"}
+    try:
+        image.tiffsave(str(path), xres=dots, yres=dots, **options)
+    except pyvips.Error as error:
+        reason = " ".join(str(error).split())
+        raise OutputError(f"{verbatim(path)}: cannot be written: {reason:.200}") from error
 
 
 def _write_pixels(
     path: Path, kind: str, page: np.ndarray, dpi: int, profile: Profile, text: Mapping[str, str]
 ) -> None:
-    if kind == "TIFF":
-        # libtiff, which compresses, has no room for the EXIF block that other files take.
-        tags = {_PREDICTOR: _SUBTRACT_LEFT, _XMP: xmp_packet(text)}
-        # LZW is what every print shop reads.
-        options: dict[str, object] = {"compression": "tiff_lzw", "tiffinfo": tags}
-    else:
-        options = save_options(kind, text)
+    options = save_options(kind, text)
     if kind == "JPEG":
         options |= {"quality": 97, "subsampling": 0}
     image = Image.fromarray(page, profile.mode)

@@ -7,6 +7,7 @@ picture in a frame, `notes` and `printed` are the parts that they are made of.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,12 +21,15 @@ from ..generate.marks import kept_mark
 from ..generate.outputs import chosen_output, notes_on_texts, place_beside
 from ..generate.replay import ReplayRequest, picture_again, replays_text, sheet_text
 from ..geometry import Size
-from ..images.source_image import PictureLike, SourceImage, source_image
+from ..images.decoding import MAX_PIXELS
+from ..images.source_image import PictureLike, SourceImage, check_unchanged, source_image
 from ..images.upscale import check_upscaler
-from .icc import Profile, out_of_gamut
+from ..mosaics.stored import StoredMosaic, is_stored
 from .paper import MAX_DPI, Sheet
+from .poster import gamut_note, is_streamed, poster_notes, print_mosaic
 from .print_file import read_pdf_text
-from .print_spec import PrintJob, PrintSpec, damaged
+from .print_job import PrintJob, damaged
+from .print_spec import PrintSpec
 from .sizes import Extent, in_millimetres, nearest_frame
 
 LOW_DPI = 200  # below, a print at arm's length looks soft
@@ -63,14 +67,59 @@ def print_picture(
             the spec or the place.
     """
     check_upscaler(spec.upscaler, device)
+    if isinstance(picture, (str, Path)) and is_stored(Path(picture)):
+        with StoredMosaic(Path(picture)) as mosaic:
+            job = _finest(spec.job(_aspect(mosaic.rows.size)), spec, mosaic.rows.size)
+            usual = place_beside(picture, "", ".pdf")
+            if is_streamed(job, mosaic, output or usual):
+                yield from _of_mosaic(job, mosaic, spec, output, usual, text, overwrite, device)
+                return
     source = source_image(picture)
-    own = Size(source.pixels.shape[1], source.pixels.shape[0])
-    job = spec.job(own.width / own.height)
-    if "dpi" not in spec.model_fields_set and _is_folder(picture):
+    own = source.size
+    job = spec.job(_aspect(own))
+    if _is_folder(picture):
         job = _finest(job, spec, own)
     if isinstance(picture, (str, Path)):
         text = text_of(Path(picture)) if text is None else text
-    remembered = print_text(job, source, text or {})
+    remembered = print_text(job, own, source.origin, text or {})
+    usual = place_beside(picture, "", ".pdf")
+    output = _place(job, picture, output, usual, remembered, spec, overwrite=overwrite)
+    yield from source.notes()
+    yield from print_source(job, source, output, remembered, proof=spec.proof, device=device)
+
+
+def _of_mosaic(
+    job: PrintJob,
+    mosaic: StoredMosaic,
+    spec: PrintSpec,
+    output: Path | None,
+    usual: Path,
+    text: Mapping[str, str] | None,
+    overwrite: bool,
+    device: str | None,
+) -> Iterator[Event]:
+    """Prints a mosaic from its store."""
+    text = text_of(mosaic.path) if text is None else text
+    remembered = print_text(job, mosaic.rows.size, mosaic.origin, text)
+    output = _place(job, mosaic.path, output, usual, remembered, spec, overwrite=overwrite)
+    yield from notes(job, mosaic.rows.size)
+    yield from poster_notes(job, mosaic)
+    yield from notes_on_texts(output, remembered)
+    proof = (proof_path(output), proof_text(remembered, output)) if spec.proof else None
+    yield from print_mosaic(job, mosaic, output, remembered, proof=proof, device=device)
+
+
+def _place(
+    job: PrintJob,
+    picture: PictureLike,
+    output: Path | None,
+    usual: Path,
+    remembered: Mapping[str, str],
+    spec: PrintSpec,
+    *,
+    overwrite: bool,
+) -> Path:
+    """Where a print goes."""
 
     def plan(place: Path) -> dict[Path, dict[str, str]]:
         return print_files(place, remembered, proof=spec.proof)
@@ -80,21 +129,25 @@ def print_picture(
         if isinstance(picture, (str, Path)):
             for target in plan(output):
                 refuse_overwrite(Path(picture), target)
-    usual = place_beside(picture, "", ".pdf")
-    output = chosen_output(output, usual, plan, overwrite=overwrite)
-    yield from source.notes()
-    yield from print_source(job, source, output, remembered, proof=spec.proof, device=device)
+    return chosen_output(output, usual, plan, overwrite=overwrite)
 
 
-def print_text(job: PrintJob, source: SourceImage, text: Mapping[str, str]) -> dict[str, str]:
+def _aspect(size: Size) -> float:
+    return size.width / size.height
+
+
+def print_text(
+    job: PrintJob, own: Size, origin: Mapping[str, str], text: Mapping[str, str]
+) -> dict[str, str]:
     """What the print of a picture remembers.
 
     Args:
+        own: The picture's size.
+        origin: Its own, see `SourceImage`.
         text: What is known of how the picture was made.
     """
-    own = Size(source.pixels.shape[1], source.pixels.shape[0])
     kept = kept_mark({name: value for name, value in text.items() if name != "sheet"})
-    return kept | {"print": json.dumps({"image": source.origin} | job.remembered(own))}
+    return kept | {"print": json.dumps({"image": dict(origin)} | job.remembered(own))}
 
 
 def print_files(
@@ -120,7 +173,7 @@ def print_source(
         text: As of `print_text`.
         proof: Whether a proof goes beside it.
     """
-    yield from notes(job, Size(source.pixels.shape[1], source.pixels.shape[0]))
+    yield from notes(job, source.size)
     yield from notes_on_texts(output, text)
     place = proof_path(output) if proof else None
     yield from printed(job, source.pixels, output, text, proof=place, device=device)
@@ -138,13 +191,25 @@ def replay_print(request: ReplayRequest) -> Iterator[Event]:
     try:
         found = parsed(request.text["print"])
         origin = dict(found["image"])
-        image = yield from picture_again(request, origin)
+        path = str(origin.get("path") or "")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
     job = PrintJob.from_remembered(found)
     job.check(request.target)
-    yield Note(verbatim(f"a print of {origin['path'] or 'a picture'} on {job.sheet.trim}"))
+    yield Note(verbatim(f"a print of {path or 'a picture'} on {job.sheet.trim}"))
     yield from notes_on_texts(request.target, request.text)
+    if path and is_stored(Path(path)):
+        with StoredMosaic(Path(path)) as mosaic:
+            if is_streamed(job, mosaic, request.target):
+                check_unchanged(mosaic.origin, origin)
+                yield from print_mosaic(
+                    job, mosaic, request.target, request.text, device=request.device
+                )
+                return
+    try:
+        image = yield from picture_again(request, origin)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise damaged(error) from error
     yield from printed(job, image.pixels, request.target, request.text, device=request.device)
 
 
@@ -152,9 +217,13 @@ reads_text(".pdf")(read_pdf_text)
 
 
 def _finest(job: PrintJob, spec: PrintSpec, picture: Size) -> PrintJob:
-    """The job with as many DPI as a picture has, if these are more."""
+    """The job with as many DPI as a picture has, if these are more, unless the user says how
+    many."""
+    if "dpi" in spec.model_fields_set:
+        return job
     for _ in range(2):  # the second time from so many pixels that rounding them tells nothing
-        dpi = min(MAX_DPI, round(job.effective_dpi(picture)))
+        most = math.floor(job.sheet.dpi * math.sqrt(MAX_PIXELS / job.sheet.media.pixels))
+        dpi = min(MAX_DPI, most, round(job.effective_dpi(picture)))
         if dpi > job.sheet.dpi:
             job = spec.but(dpi=dpi).job(picture.width / picture.height)
     return job
@@ -199,7 +268,8 @@ def printed(
     task = f"enlarging with {job.upscaler_for(own)}"
     placed = yield from tracked(task, job.placing(image, device), rows)
     if job.profile is not None:
-        yield _gamut_note(placed, job.profile)
+        step = max(1, round((placed.size / 3 / _SAMPLES) ** 0.5))
+        yield gamut_note(placed[::step, ::step], job.profile)
     words = None if proof is None else (proof, proof_text(text, output))
     job.write(output, placed, own, text, words)
     yield Saved(output, details=job.remembered(own))
@@ -268,10 +338,3 @@ def _whole(number: float) -> str:
 def _percent(share: float) -> str:
     """A share of something that stays, in part: never all of it."""
     return f"{100 * share:.0f} %" if share < 0.995 else "more than 99 %"
-
-
-def _gamut_note(placed: np.ndarray, profile: Profile) -> Note:
-    step = max(1, round((placed.size / 3 / _SAMPLES) ** 0.5))
-    share = out_of_gamut(placed[::step, ::step], profile).mean()
-    words = f"{100 * share:.1f} % of the picture has colours that {profile.name} cannot print"
-    return Note(f"{words}: `proof` shows where", "warning") if share >= 0.01 else Note(words)

@@ -21,6 +21,8 @@ from its seed:
     {2$$ and $$a|b|c} with " and " between them
     __animals__       a line of the file wildcards/animals.txt (`prompts.wildcards` reads it)
 
+And ``<lora:name:0.8>`` outside brackets: the LoRA of this name counts 0.8, for the whole picture.
+
 What stands in brackets may have brackets in it. A backslash takes the meaning from what follows:
 ``\( \) \[ \] \{ \} \: \| \@ \$ \__ \\ \AND``; before anything else it is a backslash.
 
@@ -49,6 +51,7 @@ from .terms import (
     Alternate,
     Choice,
     Ensemble,
+    LoraTag,
     Option,
     Piece,
     Pieces,
@@ -64,13 +67,17 @@ PAIRS = {"(": ")", "[": "]", "{": "}"}
 DEEPEST = 50
 """How many brackets may stand in one another."""
 
+MOST_STRENGTH = 10.0
+"""How much a LoRA may count, either way."""
+
 MOST = 1000.0
 """How much a weight or an attention may be, either way: beyond it, networks only overflow."""
 
 TOKEN = re.compile(
     r"\\(?P<escaped>AND\b|__|[\\()\[\]{}:|@$])"
     r"|(?P<special>[()\[\]{}:|@]|\bAND\b)"
-    r"|(?P<plain>(?:(?!\bAND\b)[^\\()\[\]{}:|@])+|\\)"
+    r"|\s*<lora:(?P<lora>[^<>:]+)(?::(?P<strength>[^<>]*))?>"
+    r"|(?P<plain>(?:(?!\bAND\b|\s*<lora:[^<>]+>)[^\\()\[\]{}:|@])+|\\)"
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 COUNT = re.compile(r"\s*(\d{1,4})(?:-(\d{1,4}))?\$\$(?:([^$]*)\$\$)?", re.ASCII)
@@ -114,10 +121,21 @@ def _parsed(text: str) -> Ensemble:
 def _tokens(text: str) -> list[Item]:
     found = []
     for token in TOKEN.finditer(text):
+        if token["lora"]:
+            found.append(Item(str(_lora(token)), "<lora>", token.start()))
+            continue
         special = token["special"] or ""
         piece = special or token["escaped"] or token["plain"]
         found.append(Item(piece, special, token.start()))
     return found
+
+
+def _lora(token: re.Match[str]) -> LoraTag:
+    strength = (token["strength"] or "1").strip()
+    if not NUMBER.fullmatch(strength) or abs(float(strength)) > MOST_STRENGTH:
+        message = f'"{strength}" is no strength of a LoRA such as 0.8: -10 to 10'
+        raise PromptError(message, token.start())
+    return LoraTag(token["lora"].strip(), float(strength))
 
 
 def _group(tokens: list[Item], i: int, opener: Item | None, depth: int) -> tuple[list[Item], int]:
@@ -137,6 +155,9 @@ def _group(tokens: list[Item], i: int, opener: Item | None, depth: int) -> tuple
                 raise PromptError(_unopened(token, opener), token.position)
             return items, i
         else:
+            if token.mark == "<lora>" and opener is not None:
+                message = "a LoRA counts for a whole prompt: write it outside brackets"
+                raise PromptError(message, token.position)
             items.append(token)
     if opener is not None:
         raise PromptError(f'"{opener.mark}" is never closed; {_literal(opener)}', opener.position)
@@ -207,7 +228,9 @@ _READERS: dict[str, Callable[[list[Item]], Piece]] = {"(": _round, "[": _square,
 
 
 def _term(items: list[Item]) -> Term:
-    term = Term(())
+    named = [TOKEN.match(str(item.piece)) for item in items if item.mark == "<lora>"]
+    term = Term((), loras=tuple(_lora(token) for token in named if token))
+    items = [item for item in items if item.mark != "<lora>"]
     given: set[str] = set()
     for mark in (":", "@", ":"):  # either order
         end = None if mark in given else _tail(items, mark)

@@ -131,6 +131,16 @@ class Choice:
         return f"{{{count}{'|'.join(options)}}}"
 
 
+class LoraTag(NamedTuple):
+    """``<lora:name:0.8>``: a LoRA that the picture is painted with, and how much it counts."""
+
+    name: str
+    strength: float
+
+    def __str__(self) -> str:
+        return f"<lora:{self.name}:{number(self.strength)}>"
+
+
 @dataclass(frozen=True)
 class Term:
     """One prompt of an ensemble.
@@ -141,15 +151,17 @@ class Term:
         start, end: It counts from this fraction of the steps up to that one,
             ``0 <= start < end <= 1``, both rounded down to a step. So ranges that meet leave no
             step out and share none. A range narrower than a step may be empty.
+        loras: That it names.
     """
 
     pieces: Pieces
     weight: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    loras: tuple[LoraTag, ...] = ()
 
     def __str__(self) -> str:
-        parts = [_written(self.pieces, inside=False)]
+        parts = [_written(self.pieces, inside=False), *map(str, self.loras)]
         if self.weight != 1:
             parts.append(f":{number(self.weight)}")
         if (self.start, self.end) != (0, 1):

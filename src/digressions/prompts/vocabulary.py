@@ -13,6 +13,7 @@ SMALL = frozenset(
     {"a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "its", "like", "looks"}
     | {"made", "of", "on", "or", "over", "that", "the", "this", "to", "under", "with"}
 )
+_COMPARED = frozenset({"looks", "like"})
 _CLOSE = 0.8
 _SHOWN = 8
 _GAPS = frozenset("ZPC")  # white space, punctuation, control and format characters
@@ -33,12 +34,13 @@ class Vocabulary:
 
     Attributes:
         captions: They, in order.
+        things: What it can be asked for, such as "frog" and "polar bear"; may be empty.
         words: Their words, as `words_of` reads them.
     """
 
-    def __init__(self, captions: Iterable[str]) -> None:
-        """Takes captions or names."""
-        self.captions = tuple(captions)
+    def __init__(self, captions: Iterable[str], things: Iterable[str] = ()) -> None:
+        """Takes captions or names, and things where they are told apart from other words."""
+        self.captions, self.things = tuple(captions), tuple(things)
         self.words = frozenset(word for caption in self.captions for word in words_of(caption))
 
     def unknown(self, *texts: str) -> list[Unknown]:
@@ -52,6 +54,11 @@ class Vocabulary:
         """
         words = dict.fromkeys(word for text in texts for word in words_of(text))
         return [Unknown(word, self._nearest(word)) for word in words if not self._knows(word)]
+
+    def lacks_comparison(self, *texts: str) -> bool:
+        """Whether texts say that something looks like another, which no caption did."""
+        said = any(set(words_of(text)) >= _COMPARED for text in texts)
+        return said and not self.words >= _COMPARED
 
     def containing(self, part: str) -> list[str]:
         """The captions that a text is in, in any case, or all for an empty one."""

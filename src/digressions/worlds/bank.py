@@ -9,8 +9,8 @@ is bent to its cell's colours there.
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple, SupportsIndex, overload
 
 import numpy as np
 import torch
@@ -50,19 +50,48 @@ class Coverage(NamedTuple):
         )
 
 
+class Lazy(Sequence[np.ndarray]):
+    """Arrays that are made when they are asked for, and kept while they are in use. Any thread may
+    ask."""
+
+    def __init__(self, count: int, make: Callable[[int], np.ndarray], kept: int | None) -> None:
+        """
+        Args:
+            count: How many there are.
+            make: Makes one, always the same.
+            kept: How many are kept, or ``None`` for all.
+        """
+        self._count, self._make = count, functools.lru_cache(kept)(make)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> list[np.ndarray]: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> np.ndarray | list[np.ndarray]:
+        numbers = range(self._count)[index]
+        if isinstance(numbers, range):
+            return [self._make(number) for number in numbers]
+        return self._make(numbers)
+
+
 class Bank(NamedTuple):
     """Pictures and what leads from one to the next.
 
     Attributes:
-        paths: Of the pictures in the endless world; the first is the root.
-        pictures: ``(N, side, side, 3)`` uint8.
-        next: ``(N, cells)``, the picture for each cell of each picture.
+        paths: Of painted pictures in the endless world; the first is the root.
+        pictures: Of each ``(side, side, 3)`` uint8; the first is the root.
+        canvases: Their canvases, ``(canvas_side, canvas_side, 3)`` uint8.
+        next: Of each ``(cells,)``, the picture for each of its cells.
         coverage: How well they serve.
     """
 
     paths: list[CellPath]
-    pictures: np.ndarray
-    next: np.ndarray
+    pictures: Sequence[np.ndarray]
+    canvases: Sequence[np.ndarray]
+    next: Sequence[np.ndarray]
     coverage: Coverage
 
 
@@ -142,7 +171,8 @@ def _mapped(world: World, paths: list[CellPath]) -> Bank:
         errors.append(distances[np.arange(grid.cells), picked])
     error = np.concatenate(errors)
     coverage = Coverage(len(paths), float((error <= CLOSE).mean()), float(error.mean()))
-    return Bank(paths, pictures, np.stack(leads), coverage)
+    canvases = Lazy(len(paths), lambda index: world.canvas(paths[index]), 1)
+    return Bank(paths, list(pictures), canvases, leads, coverage)
 
 
 def _distances(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -155,7 +185,7 @@ class FiniteWorld(World):
     def __init__(self, world: World, bank: Bank) -> None:
         """The finite world of a bank of an endless one."""
         super().__init__(
-            world.manifest.but(reuse=len(bank.paths)),
+            world.manifest.but(reuse=len(bank.next)),
             world._plain_root,
             world._painter,
             world._upscaler,
@@ -166,7 +196,7 @@ class FiniteWorld(World):
 
     def index(self, path: CellPath) -> int:
         """Which of the bank's pictures a path leads to."""
-        return functools.reduce(lambda at, cell: int(self.bank.next[at, cell]), path, 0)
+        return functools.reduce(lambda at, cell: int(self.bank.next[at][cell]), path, 0)
 
     def _paint_over(
         self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor

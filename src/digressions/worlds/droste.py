@@ -22,6 +22,7 @@ from ..images.upscale import Upscaler
 from ..mosaics.cells import band_of, correct_band
 from ..mosaics.mosaic_spec import CELL_SIDE
 
+FADES = 2.0  # cells around a copy after which a third of its edges' colours is left
 SWEEPS = 4  # each leaves b^2 / cells of the error of the one before
 
 
@@ -56,15 +57,75 @@ def small_copy(picture: Tensor) -> Tensor:
     return (F.adaptive_avg_pool2d(picture, CELL_SIDE) * 255).round() / 255
 
 
-def best_cell(picture: Tensor, small: Tensor, grid: Grid, cells: Sequence[int]) -> int:
-    """The one of ``cells`` that looks most like a small copy: nearest in OKLab, pixel by pixel."""
-    wanted = oklab(small.permute(1, 2, 0).numpy() * 255)
-    seen = oklab(picture.permute(1, 2, 0).numpy() * 255)
-    boxes = [grid.box(cell, CELL_SIDE) for cell in cells]
-    errors = [
-        np.square(seen[box.top : box.bottom, box.left : box.right] - wanted).sum() for box in boxes
-    ]
-    return cells[int(np.argmin(errors))]
+def misfits(picture: Tensor, small: Tensor, grid: Grid, cells: Sequence[int]) -> np.ndarray:
+    """How much a small copy would be seen in each of ``cells``: its root mean square distance from
+    what is there, pixel by pixel in OKLab, and that of its edges' colours, going on, from what is
+    around the cell.
+
+    Args:
+        picture, small: As of `embed_copy`.
+
+    Returns:
+        ``(len(cells),)`` float64.
+    """
+    wanted = _lab(_continued(small, CELL_SIDE, CELL_SIDE)[0])
+    seen = _lab(picture)
+    padded = np.pad(seen, ((CELL_SIDE, CELL_SIDE), (CELL_SIDE, CELL_SIDE), (0, 0)), mode="edge")
+    side = 3 * CELL_SIDE
+    places = [grid.box(cell, CELL_SIDE) for cell in cells]
+    around = (padded[box.top : box.top + side, box.left : box.left + side] for box in places)
+    return np.array([np.sqrt(np.square(each - wanted).sum(-1).mean()) for each in around])
+
+
+def _lab(picture: Tensor) -> np.ndarray:
+    return oklab(picture.permute(1, 2, 0).numpy() * 255)
+
+
+def _continued(small: Tensor, beside: int, above: int) -> tuple[Tensor, Tensor]:
+    """A small copy whose edges go on: near it as they are, far away as their mean.
+
+    Args:
+        small: ``(3, CELL_SIDE, CELL_SIDE)``.
+        beside, above: How many pixels to go on to either side, and up and down.
+
+    Returns:
+        ``(3, CELL_SIDE + 2 * above, CELL_SIDE + 2 * beside)``, and by the same places how far they
+        are from the copy, in pixels; 0 within.
+    """
+    rows = torch.arange(CELL_SIDE + 2 * above) - above
+    columns = torch.arange(CELL_SIDE + 2 * beside) - beside
+    found = _edges_at(small, rows, columns)
+    found[:, above : above + CELL_SIDE, beside : beside + CELL_SIDE] = small
+    below, right = ((at - at.clamp(0, CELL_SIDE - 1)).float() for at in (rows, columns))
+    return found, below[:, None].hypot(right)
+
+
+def _edges_at(small: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The colours of a small copy's edges at any places, each the mean of the edge's pixels
+    weighted by the inverse square of its distance from them (Shepard 1968)."""
+    inner = torch.cartesian_prod(torch.arange(CELL_SIDE), torch.arange(CELL_SIDE))
+    edge = inner[((inner == 0) | (inner == CELL_SIDE - 1)).any(1)]
+    far = (rows[:, None, None] - edge[:, 0]) ** 2 + (columns[None, :, None] - edge[:, 1]) ** 2
+    weight = 1 / far.clamp(min=1e-3)
+    weight = weight / weight.sum(-1, keepdim=True)
+    return torch.einsum("hwe,ce->chw", weight, small[:, edge[:, 0], edge[:, 1]])
+
+
+def faded(tile: np.ndarray, small: Tensor, grid: Grid, cell: int, shown: float) -> np.ndarray:
+    """A picture in which an embedded copy is no more than shown in part.
+
+    Args:
+        tile: ``(H, W, 3)`` uint8, at any size.
+        small: ``(3, CELL_SIDE, CELL_SIDE)``, the copy.
+        shown: 0 for the colours of its edges alone, to 1 for the copy.
+    """
+    places = torch.arange(CELL_SIDE)
+    less = (1 - shown) * (_edges_at(small, places, places) - small)
+    change = torch.zeros(3, grid.rows * CELL_SIDE, grid.columns * CELL_SIDE)
+    change = replace_cell(change, less, grid, cell)[None]
+    mode = "area" if max(tile.shape[:2]) <= change.shape[-1] else "bilinear"
+    change = F.interpolate(change, (tile.shape[0], tile.shape[1]), mode=mode)[0]
+    return to_array(to_tensor(tile) + change)
 
 
 def embed_copy(
@@ -72,8 +133,9 @@ def embed_copy(
 ) -> Tensor:
     """A picture with a small copy in a cell, and the picture around it adapted.
 
-    The colours around the cell lean towards the copy's, less with distance, so that it does not
-    stand there as a speck; and with a band the rest makes up for what the copy changed in it.
+    What is around the cell takes the colours of the copy's edges, less with distance, so that the
+    copy has no border and is not seen as a speck long before it is reached; and with a band the
+    rest makes up for what the copy changed in it.
 
     Args:
         picture: ``(3, H, W)`` of ``grid``.
@@ -81,13 +143,19 @@ def embed_copy(
         band: ``(3, b, b)`` that the whole must keep, or ``None``.
     """
     box = grid.box(cell, CELL_SIDE)
-    inside = picture[:, box.top : box.bottom, box.left : box.right]
-    change = (small - inside).mean((1, 2), keepdim=True)
-    x, y = (torch.arange(side) + 0.5 for side in (picture.shape[2], picture.shape[1]))
-    beside = (box.left - x).clamp(min=0) + (x - box.right).clamp(min=0)
-    above = (box.top - y).clamp(min=0) + (y - box.bottom).clamp(min=0)
-    nearness = (-(beside[None] ** 2 + above[:, None] ** 2) / CELL_SIDE**2).exp()
-    picture = (picture + change * nearness).clamp(0, 1)
+    height, width = picture.shape[1:]
+    most = round(FADES * CELL_SIDE * 3)  # where next to nothing is left of it
+    continued, far = _continued(small, most, most)
+    near = (-((far / (FADES * CELL_SIDE)) ** 2)).exp()
+    top, left = max(0, box.top - most), max(0, box.left - most)
+    bottom, right = min(height, box.bottom + most), min(width, box.right + most)
+    seen = (
+        slice(top - box.top + most, bottom - box.top + most),
+        slice(left - box.left + most, right - box.left + most),
+    )
+    here = (slice(None), slice(top, bottom), slice(left, right))
+    picture = picture.clone()
+    picture[here] = torch.lerp(picture[here], continued[(slice(None), *seen)], near[seen])
     picture = replace_cell(picture, small, grid, cell)
     for _ in range(SWEEPS if band is not None else 0):
         assert band is not None

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from ..distributed.executor import Executor, with_notes
 from ..errors import InputError
-from ..events import Estimate, Event, Note, Saved, counted
-from ..files import check_file, check_folder, slug
+from ..events import Event, Note
 from ..generate.declare import Params
 from ..generate.kinds import PictureSize
 from ..generate.metadata import Record
-from ..generate.outputs import FOLDER, chosen_frames, chosen_output
 from ..generate.presets import notes_on_preset
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import CellPath, Size
 from ..images.source_image import SourceImage
-from ..images.video import check_video, uneven_rate, write_video
+from ..images.video import check_video, uneven_rate
 from ..models.base import Model
 from ..mosaics.base_image import remembered_base_image
 from ..mosaics.mosaic_spec import Mosaic, ToneName
-from ..pace import paced
 from .bank import FiniteWorld, growing_bank
 from .cache import Cache
+from .filming import Way, check_film, chosen_film, filmed, usual_film
+from .flight_params import MAX_FPS, MAX_FRAME_SIDE, MAX_SECONDS
 from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
-from .world_spec import (
-    MAX_FPS,
-    MAX_FRAME_SIDE,
-    MAX_SECONDS,
-    BankSize,
-    BatchParams,
-    CacheParams,
-    FilmSpec,
-)
-from .zoom_film import Needed, ZoomFilm, choose_loop
+from .world_spec import BankSize, BatchParams, CacheParams, FilmSpec
 
 KIND = "film"
 _FOUND = ("loop", "reuse")  # of a film's details: shown by its pictures
@@ -67,52 +57,10 @@ class FilmPlan:
     count: int
     max_mb: float | None = None
 
-
-def check_film(spec: FilmSpec, target: Path | None) -> None:
-    """Refuses what can be refused without a model.
-
-    Args:
-        spec: What film.
-        target: Where it is to be written, if the user says.
-
-    Raises:
-        InputError: Parameters that contradict each other, or a world that cannot exist.
-        OutputError: It cannot be written there.
-    """
-    spec.check()
-    check_file(spec.cache.cache, "cache")
-    if target is None:
-        check_folder(FOLDER)
-        target = _usual(spec)
-    largest = spec.frame_for(Size(1, 1))
-    check_video(target, largest, spec.count, spec.fps, name="frame_size")
-    if target.suffix:
-        check_file(target)
-    else:
-        check_folder(target)
-    if spec.max_mb is not None and target.suffix.lower() != ".gif":
-        raise InputError(
-            f"`max_mb` is for a GIF: leave it out, or choose `output` {target.stem}.gif"
-        )
-
-
-def _usual(spec: FilmSpec) -> Path:
-    return FOLDER / f"{slug(spec.world.params.prompt)}.mp4"
-
-
-def _chosen(
-    target: Path | None,
-    usual: Path,
-    text: Mapping[str, str],
-    *,
-    overwrite: bool = False,
-    aside: Collection[str] = (),
-) -> Path:
-    """Where a film goes, a file or a folder of frames; see `outputs.chosen_output`."""
-    rules: Any = {"overwrite": overwrite, "aside": aside}
-    if (target or usual).suffix:
-        return chosen_output(target, usual, lambda place: {place: text}, **rules)
-    return chosen_frames(target, usual, text, **rules)
+    @property
+    def way(self) -> Way:
+        """What of it is not the world's."""
+        return Way(self.levels, self.path, self.size, self.fps, self.count, self.max_mb)
 
 
 def make_film(
@@ -156,7 +104,7 @@ def make_film(
         spec.count,
         spec.max_mb,
     )
-    choose = partial(_chosen, target, _usual(spec), overwrite=overwrite)
+    choose = partial(chosen_film, target, usual_film(spec.world.title), overwrite=overwrite)
     yield from notes_on_world(model, plan.world)
     manifest_of(model, plan.world)  # raises before anything is said that is no note
     yield from notes_on_preset(spec, preset=spec.preset)
@@ -184,53 +132,12 @@ def _filming(
         yield from world.notes
         if plan.reuse is not None:
             world = FiniteWorld(world, (yield from growing_bank(world, plan.reuse)))
-        loop = choose_loop(world, plan.levels, plan.path)
-        film = ZoomFilm(world.looped(loop), plan.size, plan.fps, plan.count)
-        # A bank may have come out smaller than asked for, and would do so again.
-        reuse = plan.reuse if isinstance(film.world, FiniteWorld) else None
-        text = film_record(plan, loop, reuse).to_text()
-        target = choose(text)
-        needed = film.needed()
-        yield from _painting(film, needed)
-        most_bytes = None if plan.max_mb is None else int(plan.max_mb * 1_000_000)
-        writing = write_video(target, film, most_bytes=most_bytes, text=text)
-        size = yield from paced("filming", "film", writing, film.count, needed.work)
-        yield _closes(film)
-        fits = f"at {size} to fit {plan.max_mb:g} MB" if size != film.size else ""
-        yield Saved(target, fits, {"loop": list(loop)})
 
+        def text_for(loop: CellPath) -> dict[str, str]:
+            # A bank may have come out smaller than asked for, and would do so again.
+            return film_record(plan, loop, plan.reuse).to_text()
 
-def _painting(film: ZoomFilm, needed: Needed) -> Iterator[Event]:
-    """Says what a film costs, and paints it."""
-    cost, levels = film.cost(needed), len(film.world.manifest.loop)
-    whole = levels * film.world.manifest.cells.grid.cells
-    # Where pictures have few cells, deeper ones show as well.
-    of_whole = f" of {whole:,} in whole levels" if cost.pictures < whole else ""
-    yield Estimate(
-        f"{counted(levels, 'level')} in {film.count:,} frames of {film.size} "
-        f"({film.count / film.fps:.1f} s): {cost.pictures:,} pictures{of_whole}, "
-        f"{cost.canvases:,} of them enlarged",
-        pictures=cost.pictures - cost.done,
-        done=cost.done,
-    )
-    if cost.done:
-        rest = "; continuing with the rest" if cost.done < cost.pictures else ""
-        yield Note(f"{cost.done:,} of them are already painted{rest}")
-    pictures, canvases = len(needed.pictures), len(needed.canvases)
-    yield from paced("painting", "paint", film.painting(needed), pictures)
-    if canvases:
-        yield from paced("enlarging", "enlarge", film.enlarging(needed), canvases)
-
-
-def _closes(film: ZoomFilm) -> Note:
-    """How well the loop closes."""
-    world = film.world
-    loop = world.manifest.loop
-    return Note(
-        f"falls into {'/'.join(map(str, loop))} and closes: the root equals its cell there to "
-        f"{world.residual(loop):.2f} grey levels"
-        + (f", its picture the one above to {world.residual(loop[:-1]):.2f}" if loop[1:] else "")
-    )
+        yield from filmed(world, plan.way, text_for, choose)
 
 
 # --- what a film's file remembers ------------------------------------------------------------
@@ -310,5 +217,5 @@ def replay_film(request: ReplayRequest, model: Model, record: Record) -> Iterato
     if place.suffix.lower() != ".gif":
         plan = replace(plan, max_mb=None)
     yield Note(f"a film of {plan.count:,} frames of {plan.size}, {plan.fps} a second")
-    choose = partial(_chosen, request.output, usual, overwrite=request.overwrite)
+    choose = partial(chosen_film, request.output, usual, overwrite=request.overwrite)
     yield from _filming(model, plan, choose, CacheParams(), BatchParams())

@@ -11,7 +11,7 @@ from ..distributed.executor import Executor
 from ..distributed.remote_model import distributed_painter, part_painter
 from ..events import Note
 from ..generate.batching import Painter
-from ..generate.notes import notes_on
+from ..generate.notes import notes_on, notes_on_cells
 from ..generate.paint import painter_of
 from ..geometry import Size
 from ..images.image_files import from_png, to_png
@@ -112,6 +112,7 @@ def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     """What a user should know about parameters that will not do what they seem to."""
     prompts = *world.cells.prompts, world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
+    yield from notes_on_cells(model, world.cells.params.size)
     yield from world.notes
     mend = "`fit` pad keeps all of it"
     cell = world.cells.cell

@@ -25,7 +25,9 @@ from .bank import FiniteWorld, growing_bank
 from .cache import Cache
 from .opening import manifest_of, notes_on_world, open_world, resolve_world
 from .page import WorldInfo
-from .picture_service import PictureService
+from .photo_world import check_photo_world, resolve_photo_world
+from .photo_world_spec import PhotoScreensaverSpec, PhotoServeSpec
+from .picture_service import Opener, PictureService
 from .world import World
 from .world_spec import CacheParams, ScreensaverSpec, ServeSpec
 
@@ -105,12 +107,28 @@ def serve_world(
         MissingExtraError: The server's packages are not installed.
         InputError: As `opening.manifest_of`; or the address is taken or not of this machine.
     """
+    yield from _served(_painted(model, spec, start), spec)
+
+
+def serve_photos(spec: PhotoServeSpec) -> Iterator[Event]:
+    """Serves a world of photos until Ctrl-C; as `serve_world`, without a model.
+
+    Raises:
+        MissingExtraError: The server's packages are not installed.
+        InputError, ImageError, OutputError: As `photo_world.resolve_photo_world`.
+    """
+    yield from _served(_of_photos(spec), spec)
+
+
+def _served(
+    preparing: Generator[Event, None, _Prepared], spec: ServeSpec | PhotoServeSpec
+) -> Iterator[Event]:
     check_installed()
     from .server import listening
 
     with listening(spec.host, spec.port) as listener:
         names = [spec.host, *(spec.name or [])]
-        ready = yield from _prepared(model, spec, start, listener, spec.host, names)
+        ready = _ready((yield from preparing), listener, spec.host, names)
         yield _opened(ready.address, spec.cache)
         ready.run()
 
@@ -127,12 +145,28 @@ def show_screensaver(
         MissingExtraError, InputError: As `serve_world`.
         DigressionsError: The browser failed.
     """
+    yield from _on_screen(_painted(model, spec, start), spec)
+
+
+def show_photo_screensaver(spec: PhotoScreensaverSpec) -> Iterator[Event]:
+    """Flies through a world of photos on the whole screen; as `show_screensaver`, without a model.
+
+    Raises:
+        MissingExtraError, InputError, ImageError, OutputError: As `serve_photos`.
+        DigressionsError: The browser failed.
+    """
+    yield from _on_screen(_of_photos(spec), spec)
+
+
+def _on_screen(
+    preparing: Generator[Event, None, _Prepared], spec: ScreensaverSpec | PhotoScreensaverSpec
+) -> Iterator[Event]:
     check_installed()
     from .server import listening
 
     host = "127.0.0.1"
     with listening(host, 0) as listener:
-        ready = yield from _prepared(model, spec, start, listener, host, [host])
+        ready = _ready((yield from preparing), listener, host, [host])
         yield _opened(ready.address, spec.cache)
         with kiosk(f"{ready.address}screensaver", ready.stop):
             ready.run()
@@ -152,19 +186,34 @@ class _Ready(NamedTuple):
     stop: Callable[[], None]
 
 
-def _prepared(
-    model: Model,
-    spec: ServeSpec | ScreensaverSpec,
-    start: SourceImage | None,
-    listener: socket.socket,
-    host: str,
-    names: Collection[str],
-) -> Generator[Event, None, _Ready]:
-    """Makes a world ready to be served."""
-    import uvicorn
+class _Prepared(NamedTuple):
+    """A world that can be served: what opens it in each thread, and what its page knows of it."""
 
-    from .server import world_app
+    opener: Opener
+    info: WorldInfo
 
+
+def _of_photos(spec: PhotoServeSpec | PhotoScreensaverSpec) -> Generator[Event, None, _Prepared]:
+    """Makes a world of photos ready to be served."""
+    check_photo_world(spec.world, spec.cache)
+    world = yield from resolve_photo_world(spec.world, spec.bank.most)
+
+    @contextmanager
+    def opened() -> Iterator[World]:
+        with Cache(spec.cache.cache, spec.cache.limit) as cache:
+            yield world.open(cache)
+
+    with opened():  # errors are seen before anybody comes
+        pass
+    cells, canvas_side = world.manifest.cells, world.manifest.canvas_side
+    info = WorldInfo(spec.world.title, cells.grid.columns, *cells.cell, canvas_side)
+    return _Prepared(opened, info)
+
+
+def _painted(
+    model: Model, spec: ServeSpec | ScreensaverSpec, start: SourceImage | None
+) -> Generator[Event, None, _Prepared]:
+    """Makes a painted world ready to be served."""
     world = resolve_world(model, spec.world, start)
     manifest = manifest_of(model, world)
     yield from notes_on_world(model, world)
@@ -187,12 +236,19 @@ def _prepared(
             yield own if bank is None else FiniteWorld(own, bank)
 
     cells = world.cells
-    info = WorldInfo(
-        spec.world.params.prompt, cells.grid.columns, *cells.cell, manifest.canvas_side
-    )
+    info = WorldInfo(spec.world.title, cells.grid.columns, *cells.cell, manifest.canvas_side)
+    return _Prepared(opened, info)
+
+
+def _ready(world: _Prepared, listener: socket.socket, host: str, names: Collection[str]) -> _Ready:
+    """A server of a world."""
+    import uvicorn
+
+    from .server import world_app
+
     server = uvicorn.Server(
         uvicorn.Config(
-            lambda: world_app(PictureService(opened), info, names),
+            lambda: world_app(PictureService(world.opener), world.info, names),
             factory=True,
             log_level="warning",
             timeout_graceful_shutdown=1,

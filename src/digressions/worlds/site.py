@@ -79,10 +79,10 @@ class Site:
         count: int,
         most_bytes: int,
         *,
-        kind: SourceType = SourceType.TRAINED,
+        kind: SourceType | None = SourceType.TRAINED,
         overwrite: bool = False,
     ) -> None:
-        """``kind`` says what made its pictures; ``overwrite`` is as of `store.begun`.
+        """``kind`` says what made its pictures, if AI did; ``overwrite`` is as of `store.begun`.
 
         Raises:
         InputError: So many pictures cannot fit.
@@ -90,7 +90,7 @@ class Site:
         """
         self.folder, self.title, self.manifest = folder, title, manifest
         self.count, self.most_bytes = count, most_bytes
-        self._mark = marked({}, kind)
+        self._mark = {} if kind is None else marked({}, kind)
         self._job = job_of_site(manifest, title, count, most_bytes)
         check_folder(folder)
         begun(folder, KIND, self._description(), overwrite=overwrite)
@@ -134,16 +134,15 @@ class Site:
     def _fixed(self) -> int:
         page = sum(path.stat().st_size for path in page_files().values())
         files = self.count + math.ceil(self.count / ACROSS**2)
-        return self._maps_size() + page + files * len(self._mark[XMP])
+        return self._maps_size() + page + files * len(self._mark.get(XMP, ""))
 
     def _maps_size(self) -> int:
         return self.count * self.manifest.cells.grid.cells * _dtype(self.count).itemsize
 
-    def writing(self, world: World, bank: Bank) -> Generator[int, None, Written]:
+    def writing(self, bank: Bank) -> Generator[int, None, Written]:
         """Writes the folder, whole or not at all, in the best quality that fits.
 
         Args:
-            world: The endless one that the bank is of.
             bank: Of ``count`` pictures, or fewer.
 
         Yields:
@@ -161,7 +160,7 @@ class Site:
             self._write_page(new, bank)
             self._write_maps(new / "bank", bank)
             write_manifest(new, self._description())
-            quality = yield from self._write_pictures(new, world, bank)
+            quality = yield from self._write_pictures(new, bank)
             size = _size_of(new)
             if target.exists():
                 target.rename(work / "old")
@@ -171,9 +170,9 @@ class Site:
             new.rename(target)
         return Written(size, quality)
 
-    def write(self, world: World, bank: Bank) -> Written:
+    def write(self, bank: Bank) -> Written:
         """As `writing`, all at once."""
-        return completed(self.writing(world, bank))
+        return completed(self.writing(bank))
 
     def _description(self) -> dict[str, object]:
         return {
@@ -194,20 +193,20 @@ class Site:
         cells, canvas_side = self.manifest.cells, self.manifest.canvas_side
         info = WorldInfo(self.title, cells.grid.columns, *cells.cell, canvas_side, PER_REQUEST)
         across = ACROSS if self._has_sheets else 0
-        wide = _dtype(len(bank.paths)).itemsize > 1
+        wide = _dtype(len(bank.next)).itemsize > 1
         layout = {"across": across, "margin": MARGIN, "band": cells.band, "wide": wide}
         about = asdict(info) | {"bank": layout}
         (folder / "world.json").write_text(json.dumps(about) + "\n", "utf-8")
 
     def _write_maps(self, folder: Path, bank: Bank) -> None:
         for index, leads in enumerate(bank.next):
-            (folder / f"{index}.map").write_bytes(leads.astype(_dtype(len(bank.paths))).tobytes())
+            (folder / f"{index}.map").write_bytes(leads.astype(_dtype(len(bank.next))).tobytes())
 
-    def _write_pictures(self, folder: Path, world: World, bank: Bank) -> Generator[int, None, int]:
+    def _write_pictures(self, folder: Path, bank: Bank) -> Generator[int, None, int]:
         room = self.most_bytes - _size_of(folder)
         for quality in QUALITIES:
             left = room
-            for encoded, (name, picture) in enumerate(self._pictures(world, bank), 1):
+            for encoded, (name, picture) in enumerate(self._pictures(bank), 1):
                 webp = to_webp(picture, quality, self._mark)
                 left -= len(webp)
                 if left < 0:
@@ -220,15 +219,16 @@ class Site:
 
     def files_of(self, bank: Bank) -> int:
         """How many files of pictures a bank makes."""
-        sheets = math.ceil(len(bank.paths) / ACROSS**2) if self._has_sheets else 0
-        return len(bank.paths) + sheets
+        count = len(bank.next)
+        return count + (math.ceil(count / ACROSS**2) if self._has_sheets else 0)
 
-    def _pictures(self, world: World, bank: Bank) -> Iterator[tuple[str, np.ndarray]]:
+    def _pictures(self, bank: Bank) -> Iterator[tuple[str, np.ndarray]]:
         if self._has_sheets:
-            for first in range(0, len(bank.paths), ACROSS**2):
-                yield f"sheet-{first // ACROSS**2}.webp", _sheet(bank.pictures[first:][: ACROSS**2])
-        for index, path in enumerate(bank.paths):
-            yield f"{index}.webp", world.canvas(path)
+            for first in range(0, len(bank.next), ACROSS**2):
+                shown = bank.pictures[first : first + ACROSS**2]
+                yield f"sheet-{first // ACROSS**2}.webp", _sheet(np.stack(shown))
+        for index, canvas in enumerate(bank.canvases):
+            yield f"{index}.webp", canvas
 
 
 def _dtype(count: int) -> np.dtype:
@@ -314,12 +314,16 @@ def _exporting(
             disk=size,
         )
         bank = yield from growing_bank(endless, site.count)
-        files = site.files_of(bank)
-        written = yield from tracked("writing", site.writing(endless, bank), files)
+        yield from written(site, bank)
+
+
+def written(site: Site, bank: Bank) -> Generator[Event, None, None]:
+    """Writes a site, and says how large it became and how to look at it."""
+    came_to = yield from tracked("writing", site.writing(bank), site.files_of(bank))
     yield Saved(
         site.folder,
-        f"{written.size / 1e6:.1f} MB, pictures in quality {written.quality}. "
+        f"{came_to.size / 1e6:.1f} MB, pictures in quality {came_to.quality}. "
         f"Look at it: python3 -m http.server --directory {site.folder}, "
         "then http://localhost:8000/ and http://localhost:8000/screensaver.html",
-        {"size": written.size, "quality": written.quality, "pictures": len(bank.paths)},
+        {"size": came_to.size, "quality": came_to.quality, "pictures": len(bank.next)},
     )

@@ -327,18 +327,21 @@ class World:
 
     def _enlarge(self, picture: np.ndarray, paths: Sequence[CellPath]) -> list[np.ndarray]:
         (path,) = paths
-        canvas = resized_exactly(picture, self._canvas_size, self._upscaler)
+        canvas = self._enlarged(picture, path)
         if path == self.manifest.loop[:-1]:
             grid, cell = self.manifest.cells.grid, self.manifest.loop[-1]
             canvas = to_array(replace_cell(to_tensor(canvas), self._small, grid, cell))
         return [canvas]
 
+    def _enlarged(self, picture: np.ndarray, path: CellPath) -> np.ndarray:
+        """The canvas of the picture at a path, without the root in it."""
+        return resized_exactly(picture, self._canvas_size, self._upscaler)
+
     def _with_root(self, picture: np.ndarray, exact: Tensor) -> np.ndarray:
         """The picture that the root is embedded in; still exact in the band."""
         mosaic, cell = self.manifest.cells, self.manifest.loop[-1]
         band = band_of(exact, mosaic.band) if mosaic.band else None
-        resized = resized_exactly(picture, self._canvas_size, self._upscaler)
-        canvas = to_tensor(resized)
+        canvas = to_tensor(self._enlarged(picture, self.manifest.loop[:-1]))
         change = embed_copy(canvas, self._small, mosaic.grid, cell, band) - canvas
         width, height = mosaic.cell
         mode = "area" if max(mosaic.cell) <= canvas.shape[-1] else "bilinear"

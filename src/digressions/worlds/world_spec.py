@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from ..errors import InputError, verbatim
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import FilePath, GridText, PictureInput, PromptText
 from ..generate.params import check_fit, upscaler_option
 from ..generate.presets import PresetName, PresetParams, preset_option
-from ..geometry import CellPath, Grid, Size
+from ..geometry import CellPath, Grid
 from ..images import Fit
 from ..mosaics.cell_shape import CellAspect, check_cell_params, check_grid
 from ..mosaics.mosaic_spec import (
@@ -27,36 +26,10 @@ from ..mosaics.mosaic_spec import (
     MosaicSpec,
     ToneName,
 )
+from .flight_params import FlightParams, PageParams
 
-SECONDS_A_LEVEL = 5.0
-MAX_SECONDS, MAX_FPS = 3600, 120
-MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 4096
 MAX_BANK = 4096
 
-
-def _read_frame(value: Any) -> str:
-    text = "x".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-    size = Size.parse(text, "frame_size")
-    if not MIN_FRAME_SIDE <= min(size) <= max(size) <= MAX_FRAME_SIDE:
-        raise InputError(
-            f"`frame_size` {size} is out of range: {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} a side"
-        )
-    return text
-
-
-def _read_cells(value: Any) -> str:
-    text = "/".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-    if not re.fullmatch(r"(\d{1,6}(/\d{1,6})*)?", text, re.ASCII):
-        raise InputError(f"`into` {text!r}: give numbers of cells, like 1500/2200")
-    return text
-
-
-FrameSize = Annotated[str, BeforeValidator(_read_frame)]
-"""Of the frames of a film: ``"640x360"``, or ``"480"``, the longer side in a world's aspect. Reads
-``(640, 360)`` too."""
-
-CellsText = Annotated[str, BeforeValidator(_read_cells)]
-"""Numbers of cells on the way down, such as ``"1500/2200"``. Reads ``(1500, 2200)`` too."""
 
 BankSize = Annotated[int, Field(ge=2, le=MAX_BANK)]
 """How many pictures a finite world is made of."""
@@ -97,6 +70,11 @@ class WorldSpec(Params):
     )
     cells: CellParams
     upscaler: str = upscaler_option(group="Cells")
+
+    @property
+    def title(self) -> str:
+        """What the world is called."""
+        return self.params.prompt
 
     @property
     def cell_grid(self) -> Grid:
@@ -204,60 +182,14 @@ class BatchParams(Params):
     )
 
 
-class FilmSpec(PresetParams):
+class FilmSpec(FlightParams, PresetParams):
     """A film that falls into a world and comes out where it began."""
 
     world: WorldSpec
     bank: BankParams
     cache: CacheParams
     batch: BatchParams
-    levels: int = option(2, "Pictures to fall through in one round.", group="Film", ge=1, le=1000)
-    seconds: float | None = option(
-        None,
-        "Length of one round.",
-        group="Film",
-        default_from=f"{SECONDS_A_LEVEL:g} a level",
-        gt=0,
-        le=MAX_SECONDS,
-    )
-    fps: int = option(25, "Frames per second.", group="Film", ge=1, le=MAX_FPS)
-    frame_size: FrameSize = option(
-        "480",
-        "Size of a frame: WIDTHxHEIGHT in pixels, or one number, the longer side in the world's "
-        "aspect.",
-        group="Film",
-    )
-    into: CellsText = option(
-        "", "Numbers of the first cells to fall into, like 1500/2200.", group="Film"
-    )
-    max_mb: float | None = option(
-        None,
-        "Size limit of a GIF in megabytes; it is made smaller until it fits.",
-        group="Film",
-        default_from="no limit",
-        gt=0,
-    )
     preset: PresetName | None = preset_option()
-
-    @property
-    def first_cells(self) -> CellPath:
-        """The cells to fall into, as far as they are chosen."""
-        return tuple(map(int, self.into.split("/"))) if self.into else ()
-
-    def frame_for(self, picture: Size) -> Size:
-        """The size of a frame, in a world of such pictures."""
-        size, most = Size.parse(self.frame_size, "frame_size"), max(picture)
-        if re.search("[xX×]", self.frame_size):
-            return size
-        # Even numbers: kinds of film keep colours for two pixels together.
-        shorter = max(2, round(min(picture) * max(size) / most / 2) * 2)
-        return Size(*(max(size) if side == most else shorter for side in picture))
-
-    @property
-    def count(self) -> int:
-        """Frames in a round."""
-        seconds = SECONDS_A_LEVEL * self.levels if self.seconds is None else self.seconds
-        return max(1, round(seconds * self.fps))
 
     def check(self) -> None:
         """Raises `InputError` for a wrong world, and for cells that are not in it."""
@@ -292,22 +224,10 @@ class ScreensaverSpec(PresetParams):
     preset: PresetName | None = preset_option()
 
 
-class ServeSpec(PresetParams):
+class ServeSpec(PageParams, PresetParams):
     """A page on which one flies into a world, and who may open it."""
 
     world: WorldSpec
     bank: BankParams
     cache: CacheParams
-    host: str = option(
-        "127.0.0.1",
-        "Address to listen on; 0.0.0.0 for every machine of the network.",
-        group="Page",
-    )
-    port: int = option(8064, "0 for any that is free.", group="Page", ge=0, le=65535)
-    name: list[str] | None = option(
-        None,
-        "A host name that the page may be reached under, besides localhost.",
-        group="Page",
-        default_from="localhost alone",
-    )
     preset: PresetName | None = preset_option()

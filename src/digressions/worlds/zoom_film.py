@@ -18,13 +18,16 @@ from ..images.image_files import to_tensor
 from ..mosaics.cells import cell_seed
 from ..mosaics.mosaic_spec import CELL_SIDE
 from .camera import Camera, Layer, View, fade
-from .droste import best_cell, small_copy
+from .droste import faded, misfits, small_copy
 from .world import Form, World
 from .world_spec import check_way
 
 INNER = (0.2, 0.8)  # where in a picture a flight may go on, in parts of its side
 BEST = 0.04  # part of the cells that a flight chooses from
 DRAWN, FRAME = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
+WINDOWS = (3, 7, 15)  # cells across, in which something should be seen on the way down
+TRIED = 12  # pictures in which a place for the root's copy is looked for
+HIDDEN, SHOWN = 8.0, 24.0  # pixels on the screen at which the root's copy begins to show, and does
 READABLE = 0.62  # lightness that leaves a picture room to be darker and brighter
 
 
@@ -41,37 +44,64 @@ def inner_cells(grid: Grid) -> list[int]:
     ]
 
 
-def choose_cell(canvas: np.ndarray, grid: Grid, seed: int, like: np.ndarray | None = None) -> int:
-    """A cell to fly into, drawn at random from those that stand out and are neither dark nor
-    bright.
+def scores(canvas: np.ndarray, grid: Grid) -> np.ndarray:
+    """How well a flight into each cell of a canvas can be read, ``(cells,)``.
 
-    Only such a cell's picture is readable, and only along such cells do colours live for ever (see
-    `docs/decisions.md`).
+    What it flies into is neither dark nor bright, for only such a picture is readable, and only
+    along such cells do colours live for ever (see `docs/decisions.md`). Something is in sight all
+    the way: the colours around a cell differ as seen through a small window as well as a large one.
 
     Args:
         canvas: ``(H, W, 3)`` uint8 of ``grid``.
-        seed: Of the choice.
-        like: A picture, ``(H, W, 3)`` uint8, whose mean colour is wanted, or ``None``.
     """
     lab = oklab(canvas)
     cells = lab.reshape(grid.rows, CELL_SIDE, grid.columns, CELL_SIDE, 3).mean((1, 3))
-    padded = np.pad(cells, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    around = sliding_window_view(padded, (3, 3), axis=(0, 1)).std((-1, -2))
+    windows = [min(window, min(grid.rows, grid.columns) | 1) for window in WINDOWS]
+    contrast = np.prod([0.01 + _contrast(cells, window) for window in windows], axis=0)
     stands_out = np.linalg.norm(cells - cells.mean((0, 1)), axis=-1)
-    contrast = np.linalg.norm(around, axis=-1)
     readable = np.exp(-(((cells[..., 0] - READABLE) / 0.18) ** 2))
-    score = readable * (0.02 + stands_out + contrast)
+    found: np.ndarray = readable * (0.02 + stands_out + contrast ** (1 / len(windows)))
+    return found.reshape(-1)
+
+
+def _contrast(cells: np.ndarray, window: int) -> np.ndarray:
+    """How much colours differ in a square around each cell: ``(rows, columns)``."""
+    half = window // 2
+    padded = np.pad(cells, ((half, half), (half, half), (0, 0)), mode="edge")
+    around = sliding_window_view(padded, (window, window), axis=(0, 1)).std((-1, -2))
+    found: np.ndarray = np.linalg.norm(around, axis=-1)
+    return found
+
+
+def best_cells(canvas: np.ndarray, grid: Grid, like: np.ndarray | None = None) -> list[int]:
+    """The cells that a flight chooses from, the best first; see `scores`.
+
+    Args:
+        canvas: ``(H, W, 3)`` uint8 of ``grid``.
+        like: A picture, ``(H, W, 3)`` uint8, whose mean colour is wanted, or ``None``.
+    """
+    score = scores(canvas, grid)
     if like is not None:
-        far = np.linalg.norm(cells - oklab(like).mean((0, 1)), axis=-1)
-        score = score * np.exp(-((far / 0.1) ** 2))
-    score = score.reshape(-1)
+        means = oklab(canvas).reshape(grid.rows, CELL_SIDE, grid.columns, CELL_SIDE, 3)
+        far = np.linalg.norm(means.mean((1, 3)) - oklab(like).mean((0, 1)), axis=-1)
+        score = score * np.exp(-((far.reshape(-1) / 0.1) ** 2))
     inner = sorted(inner_cells(grid), key=lambda cell: (-score[cell], cell))
-    best = inner[: max(1, round(BEST * len(inner)))]
-    return random.Random(seed).choice(best)
+    return inner[: max(1, round(BEST * len(inner)))]
+
+
+def choose_cell(canvas: np.ndarray, grid: Grid, seed: int, like: np.ndarray | None = None) -> int:
+    """A cell to fly into, drawn at random from `best_cells`.
+
+    Args:
+        canvas, like: As of `best_cells`.
+        seed: Of the choice.
+    """
+    return random.Random(seed).choice(best_cells(canvas, grid, like))
 
 
 def choose_loop(world: World, levels: int, path: CellPath = ()) -> CellPath:
-    """A loop of ``levels`` cells: chosen one by one, the last where the root fits best.
+    """A loop of ``levels`` cells, chosen one by one. The last two are chosen together, so that the
+    root's copy is seen least: some pictures are painted to find the place.
 
     Args:
         world: To fly into.
@@ -83,16 +113,31 @@ def choose_loop(world: World, levels: int, path: CellPath = ()) -> CellPath:
     """
     grid = world.manifest.cells.grid
     check_way(path, levels, grid)
-    if len(path) == levels:
-        return path
-    root = world.canvas(())
-    for depth in range(len(path), levels - 1):
+    for depth in range(len(path), levels - 2):
         seed = cell_seed(world.manifest.cells.params.seed, *path, depth)
-        # The root's copy will have to find its colours in the last of them.
-        like = root if depth == levels - 2 else None
-        path = (*path, choose_cell(world.canvas(path), grid, seed, like))
-    small = small_copy(to_tensor(root))
-    return (*path, best_cell(to_tensor(world.canvas(path)), small, grid, inner_cells(grid)))
+        path = (*path, choose_cell(world.canvas(path), grid, seed))
+    root = world.canvas(())
+    if len(path) == levels - 2:
+        seed = cell_seed(world.manifest.cells.params.seed, *path, levels - 2)
+        best = best_cells(world.canvas(path), grid, like=root)
+        tried = sorted(random.Random(seed).sample(best, min(TRIED, len(best))))
+        world.pictures((*path, cell) for cell in tried)  # in batches
+        ways = [_last_cell(world, (*path, cell), root) for cell in tried]
+        return min(ways)[1]
+    if len(path) == levels - 1:
+        return _last_cell(world, path, root)[1]
+    return path
+
+
+def _last_cell(world: World, path: CellPath, root: np.ndarray) -> tuple[float, CellPath]:
+    """Where in a picture the root's copy is seen least, beside how much else there is to see: a
+    number, the less the better, and the whole way."""
+    grid, canvas = world.manifest.cells.grid, world.canvas(path)
+    cells, score = inner_cells(grid), scores(canvas, grid)
+    sight = np.sqrt((0.02 + score[cells]) * (0.02 + score.mean()))
+    cost = misfits(to_tensor(canvas), small_copy(to_tensor(root)), grid, cells) / sight
+    best = int(np.argmin(cost))
+    return float(cost[best]), (*path, cells[best])
 
 
 class Cost(NamedTuple):
@@ -143,6 +188,7 @@ class ZoomFilm:
             "canvas": Size(manifest.canvas_side, manifest.canvas_side),
         }
         self._tiles: dict[tuple[Form, CellPath], np.ndarray] = {}
+        self._small = small_copy(to_tensor(world.canvas(())))
 
     def view(self, index: int) -> View:
         """What frame ``index`` shows; any number, also beyond ``count``."""
@@ -225,7 +271,7 @@ class ZoomFilm:
         paths = [self.world.canonical(path) for path in self.camera.paths(view, layer)]
         self._fetch(form, paths, used)
         factor = _reduction(self._sizes[form], layer.cell)
-        tiles = [self._tiles[form, path] for path in paths]
+        tiles = [self._tile(form, path, layer.cell) for path in paths]
         if factor > 1:
             tiles = [np.asarray(Image.fromarray(tile).reduce(factor)) for tile in tiles]
         columns = layer.right - layer.left
@@ -244,6 +290,17 @@ class ZoomFilm:
             min(float(whole.height), (top + view.height * count) * high),
         )
         return np.asarray(whole.resize(self.size, Image.Resampling.BICUBIC, box), np.float32)
+
+    def _tile(self, form: Form, path: CellPath, width: float) -> np.ndarray:
+        """A tile that is ``width`` wide on the screen. In that which holds the root's copy there
+        are only the colours of the copy's edges, until it is large enough to be more than a speck.
+        """
+        tile, loop = self._tiles[form, path], self.world.manifest.loop
+        if path != loop[:-1]:
+            return tile
+        grid = self.world.manifest.cells.grid
+        shown = fade(width / grid.columns, HIDDEN, SHOWN)
+        return faded(tile, self._small, grid, loop[-1], shown) if shown < 1 else tile
 
     def _fetch(
         self,

@@ -27,8 +27,8 @@ from ...images.fitting import cut_note
 from ...images.image_files import read_image
 from ...images.source_image import PictureLike, SourceImage, remembered_image, source_image
 from ..assembly import single_path
+from ..build_params import BuildParams
 from ..folder import KIND
-from ..mosaic_spec import BuildParams
 from ..store import free_folder
 from .album import Album, album_of
 from .assignment import assigned

@@ -20,7 +20,7 @@ from ...geometry import Grid
 from ...images.image_files import cover, read_image, read_text, resample, to_tensor, write_image
 from ...images.source_image import SourceImage
 from ...images.xmp import bare_mark
-from ..assembly import PARTS, preview_path, single_path, store_path, write_whole
+from ..assembly import PARTS, MosaicFiles, single_path, write_whole
 from ..base_image import largest
 from ..cells import band_of, exact_cells, strips
 from ..deep_zoom import check_single
@@ -51,7 +51,7 @@ class Bending(NamedTuple):
         )
 
 
-class PhotoFolder:
+class PhotoFolder(MosaicFiles):
     """A folder with a mosaic of photos, finished or not; as `folder.MosaicFolder`.
 
     Attributes:
@@ -113,7 +113,7 @@ class PhotoFolder:
     def store(self) -> PhotoStore:
         """The pictures and the choice."""
         job = json.dumps(self._job, sort_keys=True)
-        return PhotoStore(store_path(self.path), job)
+        return PhotoStore(self._store_path, job)
 
     def assemble(
         self, index: PhotoIndex, album: Album, single: str | None
@@ -149,20 +149,6 @@ class PhotoFolder:
         }
         write_manifest(self.path, self._description() | results)
         return fidelity, unbent, bending
-
-    @property
-    def page_path(self) -> Path:
-        """The page to look at the mosaic with."""
-        return self.path / "index.html"
-
-    @property
-    def preview_path(self) -> Path:
-        """The mosaic as it looks from afar."""
-        return preview_path(self.path)
-
-    @property
-    def _base_path(self) -> Path:
-        return self.path / "base.png"
 
     def _text(self, album: Album | None = None) -> dict[str, str]:
         """What its files remember."""
@@ -225,11 +211,8 @@ def job_of(spec: PhotoMosaicSpec, start: SourceImage) -> dict[str, Any]:
 
 def settings(spec: PhotoMosaicSpec) -> dict[str, Any]:
     """What a mosaic of photos depends on besides its picture and its photos, in JSON's values."""
-    photos = spec.photos.json_object()
-    del photos["index"]
-    if spec.photos.forget_paths:
-        del photos["tiles"]
-    return {"grid": spec.grid, "size": spec.size.width, "band": spec.band, "photos": photos}
+    own = {"grid": spec.grid, "size": spec.size.width, "band": spec.band}
+    return own | {"photos": spec.photos.remembered}
 
 
 def fidelity_of(shown: np.ndarray, wanted: np.ndarray, band: int) -> Fidelity:

@@ -25,7 +25,7 @@ from ...files import check_folder
 from ...geometry import Box, Size
 from ..store import explained
 from .cores import on_all_cores
-from .cropping import coarse, crop_box
+from .cropping import coarse, crop_box, cut, scaled
 from .photo_files import read_small, shrunk
 from .photo_spec import Crop
 
@@ -84,6 +84,31 @@ class PhotoPreview(NamedTuple):
     def pixels(self) -> np.ndarray:
         """``(h, w, 3)`` uint8."""
         return _pixels(self.content)
+
+    def cropped(self, size: Size) -> Cropped:
+        """Its crop at a size: of the preview where that has the pixels, else of its file."""
+        small = self.pixels
+        missing = max(size.width / self.box.size.width, size.height / self.box.size.height)
+        if missing <= 1:
+            return Cropped(cut(small, self.box, size), True)
+        least = round(min(small.shape[:2]) * missing)
+        for path in self.paths:
+            try:
+                found = read_small(path, least)
+            except ImageError:
+                continue  # gone, or damaged by now
+            if found.sha256 == self.sha256:
+                old, new = (Size(each.shape[1], each.shape[0]) for each in (small, found.pixels))
+                return Cropped(cut(found.pixels, scaled(self.box, old, new), size), True)
+        return Cropped(cut(small, self.box, size), False)
+
+
+class Cropped(NamedTuple):
+    """A photo's crop at a size, ``(h, w, 3)`` uint8; and whether it is of the whole file, which may
+    be gone: then it is of the preview, enlarged."""
+
+    pixels: np.ndarray
+    whole: bool
 
 
 class _Read(NamedTuple):

@@ -34,8 +34,8 @@ PhotoGrid = Annotated[str, BeforeValidator(_read_grid)]
 """A grid as somebody asks for it, or ``"auto"``."""
 
 
-class PhotoParams(Params):
-    """Photos in the place of painted cells: which, how they are cropped, chosen and bent."""
+class AlbumParams(Params):
+    """Photos in the place of painted pictures: which, and how they are cropped."""
 
     tiles: list[Named] = option(
         [],
@@ -45,13 +45,37 @@ class PhotoParams(Params):
         default_from="cells are painted",
         form="pictures",
     )
-    cell_aspect: CellAspect = option(
-        "1:1", "Width and height of a cell, such as 3:2.", group="Photos"
-    )
     crop: Crop = option(
         "attention",
         "Where a photo is cut to the cell's aspect: around what draws attention, or at its centre.",
         group="Photos",
+    )
+    keep_similar: bool = option(
+        False, "Also use photos that look like another one.", group="Photos"
+    )
+    index: FilePath = option(
+        INDEX, "File that remembers what photos look like.", group="Photos", form="path"
+    )
+    forget_paths: bool = option(
+        False, "Leave names and places of photos out of all that is written.", group="Photos"
+    )
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """What pictures of these photos depend on, in JSON's values; where photos are only if that
+        is not to be forgotten."""
+        found = self.json_object()
+        del found["index"]
+        if self.forget_paths:
+            del found["tiles"]
+        return found
+
+
+class PhotoParams(AlbumParams):
+    """Photos in the place of painted cells: also how they are chosen and bent."""
+
+    cell_aspect: CellAspect = option(
+        "1:1", "Width and height of a cell, such as 3:2.", group="Photos"
     )
     repeat: int | None = option(
         None,
@@ -71,15 +95,6 @@ class PhotoParams(Params):
         1.0,
         "0 to 1: how far photos are bent towards their cells; 1 is exact in the band.",
         group="Photos",
-    )
-    keep_similar: bool = option(
-        False, "Also use photos that look like another one.", group="Photos"
-    )
-    index: FilePath = option(
-        INDEX, "File that remembers what photos look like.", group="Photos", form="path"
-    )
-    forget_paths: bool = option(
-        False, "Leave names and places of photos out of all that is written.", group="Photos"
     )
 
 

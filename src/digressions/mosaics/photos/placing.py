@@ -6,7 +6,7 @@ the other. A killed run goes on with the photos that were chosen at first.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -14,15 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ...errors import ImageError, InputError
+from ...errors import InputError
 from ...events import Progress
 from ...geometry import Size
 from ...images.image_files import to_png
 from ..cells import band_of, correct_band, exact_cells, to_bytes
 from ..store import Store, explained
 from .cores import on_all_cores
-from .cropping import cut, scaled, turned
-from .photo_files import read_small
+from .cropping import turned
 from .photo_index import PhotoIndex, PhotoPreview
 from .photo_spec import PhotoMosaic
 
@@ -58,16 +57,9 @@ class PhotoStore(Store):
     def choose(self, digest: str, choice: Choice) -> None:
         """Keeps a choice, whole or not at all."""
         rows = zip(range(len(choice.photos)), choice.photos, choice.turns, strict=True)
-        with explained(self.path):
-            self._db.execute("begin immediate")
-            try:
-                self._db.executemany("insert into choice values (?, ?, ?, null)", rows)
-                self._db.execute("insert into chosen_from values (?)", (digest,))
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
+        with explained(self.path), self._transaction():
+            self._db.executemany("insert into choice values (?, ?, ?, null)", rows)
+            self._db.execute("insert into chosen_from values (?)", (digest,))
 
     def choice(self) -> Choice:
         """What was chosen, cell by cell."""
@@ -75,13 +67,14 @@ class PhotoStore(Store):
             rows = self._db.execute("select photo, turn from choice order by cell").fetchall()
         return Choice([photo for photo, _ in rows], [turn for _, turn in rows])
 
-    def put_bent(self, bent: dict[int, float]) -> None:
-        """Keeps how far photos were bent, before their pictures are put."""
-        with explained(self.path):
+    def put_filled(self, pictures: Mapping[int, bytes], bent: Mapping[int, float]) -> None:
+        """Commits cells' pictures and how far their photos were bent, all or none; see `put`."""
+        with explained(self.path), self._transaction():
             self._db.executemany(
                 "update choice set bent = ? where cell = ?",
                 [(change, cell) for cell, change in bent.items()],
             )
+            self._db.executemany("insert or replace into pictures values (?, ?)", pictures.items())
 
     def bent(self) -> np.ndarray:
         """How far the photo of each cell was bent: mean absolute change of a value, 0..1."""
@@ -119,8 +112,11 @@ class Filler:
         lost: set[str] = set()
         cropped: dict[str, np.ndarray] = {}
         for photo in batch.photos:
-            if photo.sha256 not in cropped:
-                cropped[photo.sha256] = self._cropped(photo, lost)
+            if photo.sha256 in cropped:
+                continue
+            cropped[photo.sha256], found = photo.cropped(mosaic.cell)
+            if not found:
+                lost.add(photo.sha256)
         pictures = np.stack(
             [
                 turned(cropped[photo.sha256], turn)
@@ -141,25 +137,6 @@ class Filler:
             dict(zip(batch.cells, bent, strict=True)),
             lost,
         )
-
-    def _cropped(self, photo: PhotoPreview, lost: set[str]) -> np.ndarray:
-        """A photo's crop at the size of a cell: of its preview where that has the pixels, else of
-        its file."""
-        small, cell = photo.pixels, self._mosaic.cell
-        missing = max(cell.width / photo.box.size.width, cell.height / photo.box.size.height)
-        if missing <= 1:
-            return cut(small, photo.box, cell)
-        least = round(min(small.shape[:2]) * missing)
-        for path in photo.paths:
-            try:
-                found = read_small(path, least)
-            except ImageError:
-                continue  # gone, or damaged by now
-            if found.sha256 == photo.sha256:
-                old, new = (Size(each.shape[1], each.shape[0]) for each in (small, found.pixels))
-                return cut(found.pixels, scaled(photo.box, old, new), cell)
-        lost.add(photo.sha256)
-        return cut(small, photo.box, cell)
 
 
 def place_photos(
@@ -182,8 +159,7 @@ def place_photos(
     filler, lost, count = Filler(mosaic, base), set[str](), len(done)
     yield Progress("placing photos", count, mosaic.grid.cells)
     for filled in on_all_cores(filler.fill, _batches(index, choice, missing, mosaic.cell)):
-        store.put_bent(filled.bent)
-        store.put(filled.pngs)
+        store.put_filled(filled.pngs, filled.bent)
         lost |= filled.lost
         count += len(filled.pngs)
         yield Progress("placing photos", count, mosaic.grid.cells)

@@ -40,10 +40,13 @@ class Prices:
         """
         self.cells, self.photos, self.turns = len(cells), len(photos), turns
         self._cells = coordinates(mosaic, cells)
+        self._cell_squares = np.square(self._cells).sum(1)[:, None]
         self._photos = [coordinates(mosaic, turned(photos, turn)) for turn in turns]
         self._squares = [np.square(points).sum(1) for points in self._photos]
 
-    def costs(self, cells: np.ndarray, photos: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def costs(
+        self, cells: np.ndarray | slice, photos: np.ndarray | slice = slice(None)
+    ) -> np.ndarray:
         """``(len(cells), photos)`` float32, each photo in its best turn."""
         best = self._cost(0, cells, photos)
         for turn in range(1, len(self.turns)):
@@ -59,12 +62,11 @@ class Prices:
         costs = [np.square(self._cells - points[photos]).sum(1) for points in self._photos]
         return np.array(self.turns)[np.argmin(costs, 0)]
 
-    def _cost(self, turn: int, cells: np.ndarray, photos: np.ndarray | slice) -> np.ndarray:
-        here, there = self._cells[cells], self._photos[turn][photos]
-        product = here @ there.T
+    def _cost(self, turn: int, cells: np.ndarray | slice, photos: np.ndarray | slice) -> np.ndarray:
+        product = self._cells[cells] @ self._photos[turn][photos].T
         product *= -2
         product += self._squares[turn][photos]
-        product += np.square(here).sum(1)[:, None]
+        product += self._cell_squares[cells]
         return np.maximum(product, 0, out=product)
 
 

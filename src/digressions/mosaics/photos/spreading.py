@@ -42,12 +42,15 @@ def spread(prices: Prices, chosen: np.ndarray, grid: Grid, repeat: int, apart: i
     if not apart:
         return Spread(chosen, 0)
     near = _near(chosen, grid, apart)
+    kept = prices.kept(chosen)
     for _ in range(_ROUNDS):
         before = len(near)
         used = np.bincount(chosen, minlength=prices.photos)
         for cell in near:
             if chosen[cell] in _around(chosen, grid, cell, apart):
-                _move(prices, chosen, used, grid, int(cell), repeat, apart)
+                moved = _move(prices, chosen, kept, used, grid, int(cell), repeat, apart)
+                for each in moved:
+                    kept[each] = prices.costs(np.array([each]), chosen[[each]])[0, 0]
         near = _near(chosen, grid, apart)
         if len(near) in (0, before):
             break
@@ -57,14 +60,15 @@ def spread(prices: Prices, chosen: np.ndarray, grid: Grid, repeat: int, apart: i
 def _move(
     prices: Prices,
     chosen: np.ndarray,
+    kept: np.ndarray,
     used: np.ndarray,
     grid: Grid,
     cell: int,
     repeat: int,
     apart: int,
-) -> None:
+) -> list[int]:
     """The cheapest change that takes one cell's photo away from the same one nearby, if there is
-    any; changes ``chosen`` and ``used``."""
+    any; changes ``chosen`` and ``used``, and gives the cells that show another photo now."""
     own = int(chosen[cell])
     here = prices.costs(np.array([cell]))[0]
     replaced = here - here[own]
@@ -72,17 +76,21 @@ def _move(
     replaced[_around(chosen, grid, cell, apart)] = np.inf
     replaced[own] = np.inf
     photo = int(replaced.argmin())
-    other = _exchange(prices, chosen, grid, cell, here, float(replaced[photo]), apart)
+    other = _exchange(prices, chosen, kept, grid, cell, here, float(replaced[photo]), apart)
     if other is not None:
         chosen[cell], chosen[other] = chosen[other], own
-    elif np.isfinite(replaced[photo]):
-        used[own], used[photo] = used[own] - 1, used[photo] + 1
-        chosen[cell] = photo
+        return [cell, other]
+    if not np.isfinite(replaced[photo]):
+        return []
+    used[own], used[photo] = used[own] - 1, used[photo] + 1
+    chosen[cell] = photo
+    return [cell]
 
 
 def _exchange(
     prices: Prices,
     chosen: np.ndarray,
+    kept: np.ndarray,
     grid: Grid,
     cell: int,
     here: np.ndarray,
@@ -91,9 +99,8 @@ def _exchange(
 ) -> int | None:
     """The cell to exchange photos with most cheaply, for less than a limit."""
     own = int(chosen[cell])
-    everywhere = np.arange(prices.cells)
-    gained = prices.costs(everywhere, np.array([own]))[:, 0] + here[chosen] - here[own]
-    gained -= prices.kept(chosen)
+    gained = prices.costs(slice(None), np.array([own]))[:, 0] + here[chosen] - here[own]
+    gained -= kept
     gained[chosen == own] = np.inf
     tried = np.argsort(gained, kind="stable")[:_TRIED]
     for other in tried[gained[tried] < limit].tolist():

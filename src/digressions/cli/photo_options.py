@@ -1,0 +1,69 @@
+"""Commands that make of the user's photos what they otherwise paint, once `tiles` are given."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from cyclopts import Parameter
+
+from ..errors import InputError
+from ..generate.declare import Params
+from ..generate.params import GenerationParams
+from ..mosaics.photos.photo_spec import AlbumParams
+from .options import given, options_of
+
+_Spec = TypeVar("_Spec", bound=Params)
+_HELP = f"{GenerationParams.model_fields['prompt'].description} None with photos."
+PromptUnlessPhotos = Annotated[str | None, Parameter(help=_HELP, show_default=False)]
+
+
+class AlbumOptions(options_of(AlbumParams)):
+    """See `AlbumParams`."""
+
+
+def are_photos(options: object) -> bool:
+    """Whether a command is about photos.
+
+    Raises:
+        InputError: It has options about photos, and none are named.
+    """
+    asked = given(options)
+    if "tiles" in asked:
+        return True
+    for name in asked:
+        raise InputError(f"`{name}` is about photos: name them with `tiles`, or leave it out")
+    return False
+
+
+def needed_prompt(prompt: str | None, example: str) -> str:
+    """What is painted.
+
+    Raises:
+        InputError: Nobody says it.
+    """
+    if prompt is None:
+        raise InputError(f"say what to paint, as in digress {example} 'a frog', or give `tiles`")
+    return prompt
+
+
+def photo_spec(
+    kind: type[_Spec], prompt: str | None, asked: dict[str, object], *painting: object
+) -> _Spec:
+    """The spec of what is made of photos.
+
+    Args:
+        kind: Its class.
+        prompt: That was given; there must be none.
+        asked: Parameters by name.
+        painting: Groups of options that are about painting alone.
+
+    Raises:
+        InputError: Something is about painting; or is wrong.
+    """
+    if prompt is not None:
+        raise InputError("`tiles` are photos, and nothing is painted: leave the prompt out")
+    known = kind.flat_fields()
+    idle = [name for options in painting for name in given(options)]
+    for name in [*(name for name in asked if name not in known), *idle]:
+        raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
+    return kind.of(**asked)

@@ -1,0 +1,161 @@
+"""What is in the user's model folders, file by file, as far as headers tell.
+
+What was found is kept in a file of the user's cache, by path, size and time, so that a second look
+reads nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+from ..files import parsed, write_json
+from .header import Header, read_header
+from .library import Library
+from .recognise import FAMILIES, Kind, recognise
+
+_DIGITS = 10  # of a hash, as A1111 shows it
+_MOST_WORDS = 5
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file, as a row of a table.
+
+    Attributes:
+        path: Of the file.
+        name: Without its suffix.
+        kind, family, prediction: As `recognise.Contents` has them; empty where nobody says.
+        what: In words; of a file that cannot be read, why.
+        size: In bytes.
+        licence, words: Of its makers; words that it was taught to react to.
+        sha256: First ten digits, as A1111 shows them; empty where it was not computed.
+    """
+
+    path: str
+    name: str
+    kind: str
+    family: str
+    prediction: str
+    what: str
+    size: int
+    licence: str = ""
+    words: str = ""
+    sha256: str = ""
+
+
+def listing(
+    library: Library, part: str = "", *, kinds: Collection[Kind] = (), hashes: bool = False
+) -> Iterator[Listed]:
+    """Every file of a library.
+
+    Args:
+        part: Only those with this in their names, in any case.
+        kinds: Hashes are computed for these alone; of all if empty.
+        hashes: Compute the SHA-256 of those whose is not known, which reads all of them.
+    """
+    cache = _cache_file()
+    known = _remembered(cache)
+    now: dict[str, Any] = {}
+    try:
+        for path in library.files():
+            stamp = _stamp(path)
+            if stamp is None or part.lower() not in path.name.lower():
+                continue
+            before = known.get(str(path))
+            row = _row(before, stamp) or _look(path, stamp[0])
+            if hashes and not row.sha256 and (not kinds or row.kind in kinds):
+                row = Listed(**asdict(row) | {"sha256": _short_hash(path)})
+            now[str(path)] = {"stamp": stamp, "row": asdict(row)}
+            yield row
+    finally:
+        if any(known.get(path) != entry for path, entry in now.items()):
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            write_json(cache, known | now)
+
+
+def by_hash(library: Library, sha256: str, kind: Kind) -> Path | None:
+    """The file of a kind whose SHA-256 starts so; reads those whose hash is not known yet.
+
+    Args:
+        sha256: Ten digits or more.
+    """
+    for row in listing(library, kinds=(kind,), hashes=True):
+        if row.kind == kind and row.sha256 == sha256[:_DIGITS]:
+            return Path(row.path)
+    return None
+
+
+def _look(path: Path, size: int) -> Listed:
+    try:
+        header = read_header(path)
+    except ModelError as error:
+        why = str(error).removeprefix(f"{path} ")
+        return Listed(str(path), path.stem, "damaged", "", "", why, size)
+    found = recognise(header)
+    return Listed(
+        str(path),
+        path.stem,
+        found.kind,
+        FAMILIES[found.family] if found.family else "",
+        found.prediction or "",
+        found.what,
+        size,
+        header.metadata.get("modelspec.license", ""),
+        _words(header),
+    )
+
+
+def _words(header: Header) -> str:
+    """What a LoRA was taught to react to, by its makers or by the tags that it saw most."""
+    if said := header.metadata.get("modelspec.trigger_phrase", ""):
+        return said
+    try:
+        folders = parsed(header.metadata.get("ss_tag_frequency", "{}"))
+        counts: dict[str, int] = {}
+        for tags in folders.values():
+            for tag, count in tags.items():
+                counts[tag.strip()] = counts.get(tag.strip(), 0) + int(count)
+    except (AttributeError, TypeError, ValueError):
+        return ""
+    return ", ".join(sorted(counts, key=lambda tag: -counts[tag])[:_MOST_WORDS])
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _short_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+
+
+def _cache_file() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "digressions" / "models.json"
+
+
+def _remembered(cache: Path) -> dict[str, Any]:
+    """What the cache holds; nothing where it is damaged, since it is only a cache."""
+    try:
+        found = json.loads(cache.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _row(entry: Any, stamp: list[int]) -> Listed | None:
+    try:
+        return Listed(**entry["row"]) if entry["stamp"] == stamp else None
+    except (KeyError, TypeError):
+        return None

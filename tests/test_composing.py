@@ -1,0 +1,161 @@
+"""One thing on a square becomes a wide or tall picture: extended or cropped, by what loses less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.compose import openings, wall
+from digressions.errors import InputError
+from digressions.frames.frame_records import picture_details
+from digressions.frames.frame_spec import FrameSpec
+from digressions.frames.scene import compose_for
+from digressions.generate.metadata import record_of
+from digressions.generate.start import resolve
+from digressions.geometry import Size
+from digressions.images.composing import composed
+from digressions.images.image_files import read_image, read_text, write_image
+from digressions.models.base import Model
+
+from .conftest import Ran
+
+SIDE = 64
+
+
+def ball(across: float = 0.5, down: float = 0.5, radius: float = 0.25) -> np.ndarray:
+    """A red ball on a ground that goes from blue on the left to green on the right."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
+    ground = np.stack([0 * x + 40, 60 + 100 * x, 160 - 100 * x], -1)
+    inside = (x - across) ** 2 + (y - down) ** 2 < radius**2
+    return np.where(inside[..., None], (230.0, 40.0, 30.0), ground).astype(np.uint8)
+
+
+def reds(picture: np.ndarray) -> np.ndarray:
+    """Where the ball is, ``(H, W)`` bool."""
+    return picture[..., 0] > 200
+
+
+@pytest.mark.parametrize("aspect", [3.0, 1.5, 1.0, 0.7, 1 / 3])
+@pytest.mark.parametrize("compose", ["extend", "crop", "auto"])
+def test_a_composed_picture_has_the_aspect(aspect: float, compose: str) -> None:
+    height, width, _ = composed(ball(), aspect, compose).shape
+    assert min(height, width) <= SIDE <= max(height, width)
+    assert abs(width - height * aspect) <= 0.5 or abs(height - width / aspect) <= 0.5
+
+
+@pytest.mark.parametrize("aspect", [2.5, 0.4])
+def test_ground_is_carried_on_around_a_thing_in_the_middle(aspect: float) -> None:
+    made = composed(ball(), aspect, "auto")
+    assert max(made.shape) == round(SIDE * 2.5)
+    seen = reds(made)
+    assert seen.sum() == reds(ball()).sum()
+    rows, columns = np.nonzero(seen)
+    middle = (made.shape[0] - 1) / 2, (made.shape[1] - 1) / 2
+    assert np.allclose((rows.mean(), columns.mean()), middle, atol=1)
+
+
+def test_no_step_shows_where_the_ground_is_carried_on() -> None:
+    made = composed(ball(), 3.0, "extend").astype(float)
+    assert np.abs(np.diff(made, axis=1))[:, [SIDE - 1, 2 * SIDE - 1]].max() < 8
+
+
+def test_what_stands_at_the_bottom_stays_there() -> None:
+    made = composed(ball(down=0.85), 0.6, "extend")
+    assert (made[-SIDE:] == ball(down=0.85)).all()
+    assert not reds(made[:-SIDE]).any()
+
+
+def test_a_thing_that_is_cut_off_at_one_side_stays_at_it() -> None:
+    picture = ball(across=0.9)
+    assert (composed(picture, 2.0, "auto")[:, -SIDE:] == picture).all()
+
+
+def test_what_fills_the_square_is_cropped_where_most_of_it_is() -> None:
+    y, x = np.mgrid[0:SIDE, 0:SIDE]
+    checks = ((x // 4 + y // 4) % 2 * 200 + 20).astype(np.uint8)
+    plain = np.full((SIDE, SIDE), 120, np.uint8)
+    picture = np.where(y > SIDE // 3, checks, plain)[..., None].repeat(3, 2)
+    made = composed(picture, 1.6, "auto")
+    assert made.shape == (40, SIDE, 3)
+    assert (made == picture[-40:]).all()
+
+
+def test_a_frame_of_a_usual_aspect_is_painted_in_it(bundled: Model) -> None:
+    def chosen(aspect: float, **asked: object) -> str:
+        spec = FrameSpec.of(prompts=["a fox"], **asked)
+        params = resolve(bundled, spec.params.but(prompt="a fox"), mask=True)
+        return compose_for(bundled, spec, params, aspect)
+
+    assert chosen(1.1) == "stretch"
+    assert chosen(1.4) == chosen(1 / 1.4) == "auto"
+    assert chosen(1.4, compose="crop") == "crop"
+    assert chosen(1.4, compose="stretch") == "stretch"
+    assert chosen(1.4, room=0.2) == chosen(1.4, strength=0.5) == "stretch"
+    with pytest.raises(InputError, match="nothing of what the frame shows"):
+        chosen(1.4, compose="extend", strength=0.5)
+    with pytest.raises(InputError, match="nothing of the room"):
+        chosen(1.4, compose="crop", room=0.2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"find": True}, "`compose` is about painted pictures, and needs a prompt"),
+        ({"insert": "me.jpg"}, "`compose` is about painted pictures, and needs a prompt"),
+        ({"prompts": "a fox", "explain": True}, "`compose` does nothing with `explain`"),
+    ],
+)
+def test_composing_what_is_not_painted_so_is_refused(asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as refused:
+        FrameSpec.of(compose="crop", **asked).check()
+    assert words in refused.value.args[0]
+
+
+def test_what_a_model_paints_whole(bundled: Model) -> None:
+    side = bundled.size
+    assert bundled.paints_whole(Size(side, side))
+    assert not bundled.paints_whole(Size(side, 2 * side))
+    assert not bundled.paints_whole(Size(2 * side, 2 * side))
+
+
+def test_the_openings_of_the_study_are_as_wide_as_they_are_tall() -> None:
+    found = openings()
+    assert len(found) == 20
+    assert found[0] == pytest.approx(1 / found[-1])
+    for aspect in (found[0], found[-1]):
+        photo, corners = wall(aspect)
+        (left, top), _, (right, bottom), _ = corners
+        assert (right - left) / (bottom - top) == pytest.approx(aspect, rel=0.01)
+        assert right < photo.shape[1] - 1
+
+
+def test_a_wide_frame_gets_one_thing_on_its_ground_and_replays(
+    digress: Callable[..., Ran], tmp_path: Path
+) -> None:
+    """The picture is as wide as its frame; all of it follows from what its file remembers."""
+    photo, corners = wall(2.5)
+    write_image(tmp_path / "wall.png", photo)
+    asked = ("--corners", " ".join(f"{x},{y}" for x, y in corners), "--upscaler", "lanczos")
+    paper = ("--size", "10x4cm", "--dpi", 60)
+
+    def run(folder: str, *more: object) -> str:
+        ran = digress("frame", "wall.png", "a fox", *asked, "--steps", 1, *more, "-o", folder)
+        assert ran.code == 0, ran.err
+        return ran.out + ran.err
+
+    run("o", "--compose", "extend", *paper)
+    (candidate,) = (tmp_path / "o" / "candidates").iterdir()
+    assert read_image(candidate).shape[:2] == (128, 320)
+    details = picture_details(record_of(read_text(tmp_path / "o" / "picture.png")))
+    assert details.opening.compose == "extend"
+    assert digress("replay", "o/picture.png", "-o", "again.png").code == 0
+    assert (read_image(tmp_path / "again.png") == read_image(tmp_path / "o/picture.png")).all()
+    assert "painted on a square" in run("p", *paper)
+    run("p", *paper)  # whatever way it was composed in, the same settings made it
+    assert "painted on a square" not in run("q", "--compose", "stretch")
+    stretched = next((tmp_path / "q" / "candidates").iterdir())
+    assert max(read_image(stretched).shape[:2]) < 320
