@@ -266,7 +266,7 @@ EARLY: list[tuple[tuple[str, ...], str]] = [
         "--gpus-per-worker 1.5",
     ),
     (("zoom", "a frog", "-o", "x.avi"), "x.avi"),
-    (("serve", "a frog", "--grid", "4x3"), "a world's grid is square"),
+    (("serve", "a frog", "--grid", "4x3"), "--grid 4 --cell-aspect 4:3 gives all of them"),
     (("export-site", "a frog", "--reuse", "1"), "--reuse 1 is out of range"),
     ((*FILLED, "-o", "wall.png/o"), "wall.png is not a folder"),
     ((*FRAME, "a (frog"), '"(" is never closed'),

@@ -180,6 +180,7 @@ JOBS = {
     "mosaic": ("frog", "--grid", "2", "--size", "16", "--steps", "1"),
     "photos": ("--image", "fox.png", "--tiles", "album", "--grid", "2", "--size", "16"),
     "site": ("frog", "--grid", "4", "--size", "16", "--steps", "1", "--reuse", "2", *LANCZOS),
+    "photo site": ("--tiles", "album", "--grid", "4", "--size", "16"),
 }
 
 
@@ -187,10 +188,11 @@ JOBS = {
 def test_a_folder_of_another_job_is_replaced_only_when_it_may_go(
     digress: Digress, fox: Path, name: str
 ) -> None:
-    write_image("album/a.png", read_image(fox))
-    commands = {"photos": "mosaic", "site": "export-site"}
+    for name_of_photo, photo in (("a", read_image(fox)), ("b", 255 - read_image(fox)[::-1])):
+        write_image(f"album/{name_of_photo}.png", photo)
+    commands = {"photos": "mosaic", "site": "export-site", "photo site": "export-site"}
     line = (commands.get(name, name), *JOBS[name])
-    other = ("--band", "4") if name == "photos" else ("--seed", "3")
+    other = ("--band", "4") if "photo" in name else ("--seed", "3")
     assert digress(*line, "-o", "a").code == 0
     Path("a/mine.txt").write_text("mine")
     before = tree(Path("a"))

@@ -248,6 +248,11 @@ def reading_foreign(refusal: Callable[[str], DigressionsError]) -> Iterator[None
         raise refusal(" ".join(str(error).split())[:300] or type(error).__name__) from error
 
 
+def at_home(text: str | Path) -> Path:
+    """A path whose ``~`` is the user's folder, or another's: ``~nobody`` stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises RuntimeError
+
+
 def refuse_overwrite(source: Path, target: Path) -> None:
     """Makes sure that the output does not overwrite a file that it is made from.
 

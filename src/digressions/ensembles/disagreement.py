@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..diffusion.sample import Step
 from ..events import Estimate, Event, Progress, counted
-from ..generate.hires import first_job
+from ..generate.hires import first_job, holding
 from ..generate.job import Job, check
 from ..generate.metadata import Record
 from ..generate.paint import batches, decode_batch, sample_batch
@@ -86,7 +86,8 @@ def painting_records(
         f"{counted(len(jobs), 'picture')}; the network is asked {counted(cost, 'time')}",
         pictures=len(jobs),
     )
-    yield from paint_with_maps(model, jobs, finishing=interrupts_held)
+    finishing = holding(records[0], interrupts_held)
+    yield from paint_with_maps(model, jobs, finishing=finishing)
 
 
 class Spread:

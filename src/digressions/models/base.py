@@ -152,7 +152,7 @@ class Model(ABC):
             InputError, PromptError: There is no such file, or the model takes none.
         """
         if tags:
-            raise PromptError(f"{self.name} takes no LoRA: leave out {tags[0]}")
+            raise PromptError(f"{verbatim(self.name)} takes no LoRA: leave out {verbatim(tags[0])}")
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.

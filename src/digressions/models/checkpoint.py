@@ -8,14 +8,13 @@ What the parts mean is up to the family of the model.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import ModelError, verbatim
-from ..files import parsed, reading_foreign
+from ..files import at_home, parsed, reading_foreign
 from ..prompts.vocabulary import Vocabulary
 from .base import Defaults
 from .fingerprint import NETWORKS, TWINS, Fingerprint
@@ -149,7 +148,7 @@ def find(name: str) -> Path:
     """
     if name == BUNDLED:
         return _WEIGHTS
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - which leaves ~nobody as it is
+    path = at_home(name)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             _refuse_pickles(path)

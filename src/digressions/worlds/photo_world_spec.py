@@ -74,10 +74,10 @@ class PhotoWorldSpec(Params):
         """Raises `InputError` for settings that are out of range or contradict each other."""
         if not self.photos.tiles:
             raise InputError("`tiles` are missing: say where the photos are")
-        check_square(self.cell_grid)
+        check_square(self.cell_grid, any_shape=False)
         check_grid(self.cell_grid)
         if self.size.width != self.size.height:
-            raise InputError(f"`size` {self.size}: a world's picture is a square")
+            raise InputError(f"`size` {self.size}: a world's photos are squares: give one number")
         if self.side > MAX_CELL_SIDE:
             raise InputError(f"`size` {self.side} is out of range: 1 to {MAX_CELL_SIDE}")
         if self.band and self.side % self.band:

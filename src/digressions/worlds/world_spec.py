@@ -130,14 +130,19 @@ def check_way(path: CellPath, levels: int, grid: Grid) -> None:
             raise InputError(f"cell {cell} is not in a grid of {grid}")
 
 
-def check_square(grid: Grid) -> None:
-    """Raises `InputError` for a grid that cannot repeat in each of its cells."""
+def check_square(grid: Grid, *, any_shape: bool = True) -> None:
+    """Raises `InputError` for a grid that cannot repeat in each of its cells.
+
+    Args:
+        any_shape: Whether pictures may have another aspect than 1:1.
+    """
     if grid.columns != grid.rows:
         shared = math.gcd(*grid)
+        aspect = f"{grid.columns // shared}:{grid.rows // shared}"
+        mend = f"`grid` {max(grid)} `cell_aspect` {aspect} gives all of them that aspect"
         raise InputError(
             f"`grid` {grid}: a world has as many cells across as down, since each cell holds a "
-            f"picture; `grid` {max(grid)} `cell_aspect` {grid.columns // shared}:"
-            f"{grid.rows // shared} gives all of them that aspect"
+            f"picture; {mend if any_shape else 'give one number'}"
         )
     if grid.columns < 2:
         raise InputError(f"`grid` {grid}: a world's grid is 2x2 or more")
