@@ -108,7 +108,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "zoom": (
         *("zoom", "a frog", "--size", "32", "--grid", "2", *LANCZOS, "--frame-size", "32"),
         *("--levels", "1", "--fps", "9", "--seconds", "1", "--into", "3"),
-        *("--band", "0", "--anchor", "0", "-o", "x"),
+        *("--band", "0", "--anchor", "0", "--adapt", "0", "-o", "x"),
     ),
     "frame": ("frame", "../wall.png", "a frog", *LANCZOS, "-o", "x"),
 }

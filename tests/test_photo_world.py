@@ -236,7 +236,8 @@ def test_a_page_of_photos_is_served(tmp_path: Path) -> None:
         lines = iter(running.stdout.readline, "")
         address = next(line.split()[0] for line in lines if line.startswith("http://"))
         about = json.load(urllib.request.urlopen(f"{address}world.json"))
-        assert (about["title"], about["columns"], about["picture"]) == ("photos", 8, 32)
+        assert (about["title"], about["columns"]) == ("photos", 8)
+        assert (about["width"], about["height"], about["canvas"]) == (32, 32, 64)
         content = urllib.request.urlopen(f"{address}pictures/?cells=3,4").read()
         assert content.startswith(b"\x89PNG")
     finally:

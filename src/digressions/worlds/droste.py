@@ -23,6 +23,7 @@ from ..mosaics.cells import band_of, correct_band
 from ..mosaics.mosaic_spec import CELL_SIDE
 
 FADES = 2.0  # cells around a copy after which a third of its edges' colours is left
+PART = 1 / 8  # of a picture's side that this is at most, so that a grid of few cells shows more
 SWEEPS = 4  # each leaves b^2 / cells of the error of the one before
 
 
@@ -144,9 +145,10 @@ def embed_copy(
     """
     box = grid.box(cell, CELL_SIDE)
     height, width = picture.shape[1:]
-    most = round(FADES * CELL_SIDE * 3)  # where next to nothing is left of it
+    fades = min(FADES, PART * max(grid)) * CELL_SIDE
+    most = round(3 * fades)  # where next to nothing is left of it
     continued, far = _continued(small, most, most)
-    near = (-((far / (FADES * CELL_SIDE)) ** 2)).exp()
+    near = (-((far / fades) ** 2)).exp()
     top, left = max(0, box.top - most), max(0, box.left - most)
     bottom, right = min(height, box.bottom + most), min(width, box.right + most)
     seen = (
