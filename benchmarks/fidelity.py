@@ -244,7 +244,7 @@ def paint_variants(study: Study, model: Model, batch: int, mosaics: Sequence[Mos
 def place_peers(study: Study) -> list[Row]:
     """Runs other tools on the study's pictures; those not installed are left out, and said so."""
     rows = []
-    grid, side = study.base.grid, study.base.side
+    grid, side = study.base.grid, study.base.cell.width
     for name, peer in PEERS.items():
         try:
             importlib.import_module(peer.module)  # here, so that it does not count in its time

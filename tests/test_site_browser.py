@@ -157,7 +157,7 @@ def test_pictures_of_any_shape_are_exact_and_shown_in_it(
 ) -> None:
     with a_world(tmp_path, cells_with(size=shape).but(grid=Grid(N, N))) as world:
         site = Site(tmp_path / "site", TITLE, world.manifest, 24, 20_000_000)
-        site.write(world, grow_bank(world, 24))
+        site.write(grow_bank(world, 24))
     with served(tmp_path / "site") as home:
         check_exact(chromium, home, 12, shape)
         with opened(chromium, f"{home}#0.5/0.5/0.8") as page:
