@@ -46,9 +46,9 @@ def part(picture: np.ndarray, box: Box | None, grid: Grid) -> Tensor:
 
 
 def cells_in(picture: np.ndarray, mosaic: Mosaic, cells: Sequence[int]) -> np.ndarray:
-    """Cells of a whole mosaic, ``(N, side, side, 3)`` uint8."""
-    boxes = [mosaic.grid.box(cell, mosaic.side) for cell in cells]
-    return np.stack([picture[b.top : b.bottom, b.left : b.right] for b in boxes])
+    """Cells of a whole mosaic, ``(N, height, width, 3)`` uint8."""
+    rows = picture.reshape(mosaic.grid.rows, mosaic.cell.height, -1, mosaic.cell.width, 3)
+    return rows.swapaxes(1, 2).reshape(-1, *rows.shape[1::2], 3)[list(cells)]
 
 
 def fidelity(picture: np.ndarray, base: np.ndarray, mosaic: Mosaic, cells: Sequence[int]) -> float:

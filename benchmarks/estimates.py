@@ -72,15 +72,15 @@ def timed(job: str, events: Iterator[Event]) -> list[Said]:
     ]
 
 
-def mosaic(size: int) -> Iterator[Event]:
-    return dg.mosaic(dg.load(), PROMPT, grid=f"{40 * size}", seed=1, output="mosaic")
+def mosaic(size: float) -> Iterator[Event]:
+    return dg.mosaic(dg.load(), PROMPT, grid=f"{40 * size:.0f}", seed=1, output="mosaic")
 
 
-def mosaic_of_enlarged(size: int) -> Iterator[Event]:
-    return dg.mosaic(dg.load(), PROMPT, grid=f"{12 * size}", seed=1, enlarge=2, output="large")
+def mosaic_of_enlarged(size: float) -> Iterator[Event]:
+    return dg.mosaic(dg.load(), PROMPT, grid=f"{12 * size:.0f}", seed=1, enlarge=2, output="large")
 
 
-def mosaic_gone_on_with(size: int) -> Iterator[Event]:
+def mosaic_gone_on_with(size: float) -> Iterator[Event]:
     stopped = mosaic(size)
     for event in stopped:
         if isinstance(event, Progress) and event.total and event.done > event.total / 4:
@@ -89,26 +89,33 @@ def mosaic_gone_on_with(size: int) -> Iterator[Event]:
     return mosaic(size)
 
 
-def film(size: int) -> Iterator[Event]:
+def film(size: float) -> Iterator[Event]:
     return dg.film(
-        dg.load(), PROMPT, grid=32, levels=1 + size, seconds=8.0 * size, seed=1, output="a.mp4"
+        *(dg.load(), PROMPT),
+        grid=32,
+        levels=1 + round(size),
+        seconds=8.0 * size,
+        seed=1,
+        output="a.mp4",
     )
 
 
-def film_of_painted(size: int) -> Iterator[Event]:
+def film_of_painted(size: float) -> Iterator[Event]:
     dg.finish(film(size))
     return film(size)
 
 
-def explanation(size: int) -> Iterator[Event]:
+def explanation(size: float) -> Iterator[Event]:
     from digressions.frames.explain import explain_frame
     from digressions.frames.frame_spec import FrameSpec
 
-    spec = FrameSpec.of(prompts=["drawing of a fox"], explain=True, n=4 * size, seed=1)
+    spec = FrameSpec.of(
+        prompts=["drawing of a fox"], explain=True, n=max(3, round(4 * size)), seed=1
+    )
     return explain_frame(dg.load(), Image.fromarray(framed()), spec, Path("why"))
 
 
-JOBS: dict[str, Callable[[int], Iterator[Event]]] = {
+JOBS: dict[str, Callable[[float], Iterator[Event]]] = {
     "a mosaic": mosaic,
     "a mosaic of enlarged pictures": mosaic_of_enlarged,
     "a mosaic gone on with": mosaic_gone_on_with,
@@ -118,7 +125,7 @@ JOBS: dict[str, Callable[[int], Iterator[Event]]] = {
 }
 
 
-def run(job: str, size: int) -> list[Said]:
+def run(job: str, size: float) -> list[Said]:
     """One job, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -128,7 +135,9 @@ def run(job: str, size: int) -> list[Said]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", action="append", choices=JOBS, help="repeatable")
-    parser.add_argument("--size", type=int, default=1, help="of the jobs: 2 for much longer ones")
+    parser.add_argument(
+        "--size", type=float, default=1, help="of the jobs: 2 for longer ones, 0.4 for short ones"
+    )
     parser.add_argument("--out", type=Path, help="JSON")
     given = parser.parse_args()
     console = Console(highlight=False)

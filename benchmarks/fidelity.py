@@ -189,7 +189,7 @@ class Study:
 
     def tiles(self) -> Path:
         """A folder of the uncorrected pictures of the default strength, one file each."""
-        folder, grid, side = self.folder / "tiles", self.base.grid, self.base.side
+        folder, grid, side = self.folder / "tiles", self.base.grid, self.base.cell.width
         if folder.exists() and len(list(folder.glob("*.png"))) == grid.cells:
             return folder
         shutil.rmtree(folder, ignore_errors=True)
@@ -244,7 +244,7 @@ def paint_variants(study: Study, model: Model, batch: int, mosaics: Sequence[Mos
 def place_peers(study: Study) -> list[Row]:
     """Runs other tools on the study's pictures; those not installed are left out, and said so."""
     rows = []
-    grid, side = study.base.grid, study.base.side
+    grid, side = study.base.grid, study.base.cell.width
     for name, peer in PEERS.items():
         try:
             importlib.import_module(peer.module)  # here, so that it does not count in its time
@@ -334,8 +334,8 @@ def section(study: Study, own: Sequence[Row], others: Sequence[Row], images: str
     params = base.params
     used = ", ".join(f"{name} {number}" for name, number in versions(("diffusers",)).items())
     parts = [
-        f'"{params.prompt}", {base.grid} cells of {base.side} px, {params.steps} steps, guidance '
-        f"{params.guidance:g}, sampler {params.sampler}, seed {params.seed}, "
+        f'"{params.prompt}", {base.grid} cells of {base.cell.width} px, {params.steps} steps, '
+        f"guidance {params.guidance:g}, sampler {params.sampler}, seed {params.seed}, "
         f"{job['dtype']}, batches of {job['batch']}; on {job['cpu']}, threads: {job['threads']}; "
         f"{used}.",
         table(own),

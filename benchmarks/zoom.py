@@ -33,8 +33,8 @@ from digressions.images.upscale import load_upscaler
 from digressions.images.video import write_video
 from digressions.models.loading import load
 from digressions.worlds.cache import Cache
+from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
-from digressions.worlds.world_spec import Manifest
 from digressions.worlds.zoom_film import ZoomFilm, choose_loop
 from tests.painters import grow_bank, paint_noise
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from digressions.geometry import Grid
 from digressions.mosaics.cells import band_of
 from digressions.mosaics.mosaic_spec import CELL_SIDE
-from digressions.worlds.droste import FADES, embed_copy, misfits, small_copy
+from digressions.worlds.droste import FADES, PART, embed_copy, embed_in_itself, misfits, small_copy
 
 GRID = Grid(8, 8)
 SIDE = 8 * CELL_SIDE
@@ -36,8 +36,15 @@ def test_what_is_near_leans_towards_the_copy_and_what_is_far_hardly_changes() ->
     row = out[0, box.top + 4]
     assert row[box.left - 1] > 0.8
     assert (row[: box.left].diff() >= 0).all()
-    assert row[box.left - round(FADES * CELL_SIDE)] == pytest.approx(0.3 + 0.6 / 2.718, abs=0.02)
+    reach = round(min(FADES, PART * 8) * CELL_SIDE)
+    assert row[box.left - reach] == pytest.approx(0.3 + 0.6 / 2.718, abs=0.02)
     assert (out[:, -1:] - 0.3).abs().max() < 0.02
+
+
+def test_of_four_cells_a_picture_is_left_when_it_holds_itself() -> None:
+    picture = smooth(0.1, 0.9)[:, ::4, ::4]
+    out, _ = embed_in_itself(picture, Grid(2, 2), 3)
+    assert (out - picture)[:, :CELL_SIDE, :CELL_SIDE].abs().mean() < 0.01
 
 
 def test_a_copy_has_no_border() -> None:

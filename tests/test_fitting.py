@@ -145,7 +145,9 @@ def test_a_fit_that_does_nothing_is_refused(refused: Any) -> None:
     line = refused("paint", "a frog", "--image", "me.png", "--mask", "m.png", "--fit", "pad")
     assert "--fit does nothing with a --mask: the image stays whole, at its own size" in line
     line = refused("zoom", "a frog", "--grid", 2, "--image", "me.png", "--fit", "contain")
-    assert "--fit contain: a world's picture is a square, choose cover or pad" in line
+    assert "--fit contain: a world has the aspect of its image by itself" in line
+    line = refused("zoom", "a frog", "--grid", 2, "--image", "me.png", "--fit", "pad")
+    assert "--fit pad does nothing" in line
 
 
 # --- transparency and animations -------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from digressions.errors import ImageError, OutputError
+from digressions.errors import ImageError, InputError, OutputError
 from digressions.files import whole_file
 from digressions.images.image_files import focal_length, read_image, read_text
-from digressions.images.source_image import source_image
+from digressions.images.source_image import remembered_image, source_image
 from digressions.prints.sizes import PAPERS, Length, parse_paper
 
 RAMP = np.linspace(255, 0, 64)[None].repeat(8, 0)  # white at the left
@@ -36,7 +37,7 @@ def grey_tiff(path: Path, values: np.ndarray, white_is_zero: bool) -> None:
         *((np.uint8, way) for way in (False, True)),
         *((np.uint16, way) for way in (False, True)),
         *((np.float32, way) for way in (False, True)),
-        (np.uint32, False),  # the other way Pillow does not know
+        *((np.uint32, way) for way in (False, True)),
     ],
 )
 def test_a_grey_tiff_of_any_depth(tmp_path: Path, kind: Any, white_is_zero: bool) -> None:
@@ -49,6 +50,29 @@ def test_a_grey_tiff_of_any_depth(tmp_path: Path, kind: Any, white_is_zero: bool
     with Image.open(path) as image:
         assert image.tag_v2[262] == (0 if white_is_zero else 1)  # type: ignore[attr-defined]
     found = read_image(path)[..., 0].astype(float)
+    assert np.abs(found - RAMP).max() <= 1.5
+
+
+@pytest.mark.parametrize("white_is_zero", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_grey_tiff_of_32_bits_in_either_order(
+    tmp_path: Path, order: str, white_is_zero: bool
+) -> None:
+    stored = (255 - RAMP if white_is_zero else RAMP) * ((2**32 - 1) / 255)
+    pixels, (high, wide) = stored.astype(f"{order}u4").tobytes(), RAMP.shape
+    long, short, offset = 4, 3, 8
+    entries = [
+        *((256, long, wide), (257, long, high), (258, short, 32), (259, short, 1)),
+        *((262, short, 0 if white_is_zero else 1), (273, long, offset), (277, short, 1)),
+        *((278, long, high), (279, long, len(pixels)), (339, short, 1)),
+    ]
+    content = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8 + len(pixels))
+    content += pixels + struct.pack(f"{order}H", len(entries))
+    for tag, kind, value in entries:
+        form = f"{order}HHIHH" if kind == short else f"{order}HHII"
+        content += struct.pack(form, tag, kind, 1, value, *([0] * (kind == short)))
+    (tmp_path / "a.tif").write_bytes(content + bytes(4))
+    found = read_image(tmp_path / "a.tif")[..., 0].astype(float)
     assert np.abs(found - RAMP).max() <= 1.5
 
 
@@ -153,3 +177,8 @@ def test_an_encoder_that_cannot_go_on_says_it_in_words(tmp_path: Path) -> None:
     ):
         raise OSError("encoder error -2 when writing image file")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_no_system_accepts_is_no_picture() -> None:
+    with pytest.raises(InputError, match="is not there"):
+        remembered_image({"path": "1" * 5000, "sha256": ""})

@@ -350,8 +350,9 @@ def test_an_experiment_goes_on_where_it_was_and_keeps_to_itself(bundled, tmp_pat
     found = ways(bundled, steps=1)
     trials = found.trials[:4]
 
-    def opened(prompt: str = "a frog") -> Experiment:
-        return Experiment(bundled, subject(), trials, [1, 2, 3], tmp_path / "x", {"p": prompt})
+    def opened(prompt: str = "a frog", *, overwrite: bool = False) -> Experiment:
+        made = bundled, subject(), trials, [1, 2, 3], tmp_path / "x", {"p": prompt}
+        return Experiment(*made, overwrite=overwrite)
 
     assert completed(opened().run(most=5)) == 5
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "x" / "pictures").iterdir()}
@@ -363,6 +364,14 @@ def test_an_experiment_goes_on_where_it_was_and_keeps_to_itself(bundled, tmp_pat
     assert read_image(again.path(trials[0], 1)).shape == (64, 64, 3)
     with pytest.raises(InputError, match="another experiment \\(another p\\)"):
         opened("a fox")
+    (tmp_path / "x" / "mine.txt").write_text("mine")
+    other = opened("a fox", overwrite=True)
+    assert len(other.missing) == 12  # those of the frog are another experiment's
+    assert completed(other.run(most=1)) == 1
+    assert [path.name for path in (tmp_path / "x" / "pictures").iterdir()] == [
+        other.path(trials[0], 1).name
+    ]
+    assert (tmp_path / "x" / "mine.txt").read_text() == "mine"
     with pytest.raises(InputError, match="at least 3"):
         Experiment(bundled, subject(), trials, [1, 2], tmp_path / "y", {})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 
 import digressions as dg
+from digressions.ensembles.ensemble import paint_ensemble
+from digressions.ensembles.ensemble_spec import EnsembleSpec
 from digressions.events import Note
 from digressions.generate import hires, windows
 from digressions.generate.metadata import record_of
 from digressions.generate.notes import notes_on_cells
 from digressions.generate.params import PaintSpec
-from digressions.generate.pictures import Picture, paint_pictures
+from digressions.generate.pictures import Picture, paint_pictures, paint_to_files
 from digressions.geometry import Size
 from digressions.images.image_files import read_image, read_text
 from digressions.models import base
@@ -100,6 +103,34 @@ def test_large_models_repaint_in_windows_without_naming_the_thing(
     assert nearly.record.hires is None  # of an aspect that it knows
     painted(tiny, size="84x84")
     assert asked == [("", 0.3, Size(128, 128)), ("a fox", 0.41, Size(84, 84))]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_ctrl_c_does_not_wait_for_repainting(
+    tiny: Model, many_pixels: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, several: bool
+) -> None:
+    begun = []
+
+    def stopped(*_: object) -> np.ndarray:
+        begun.append(1)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(hires, "repainted", stopped)
+    asked = {"n": 2, "size": 128, "seed": 3, "steps": 1, **LANCZOS}
+    if several:
+        mixed = EnsembleSpec.of(prompts=["fox", "frog"], **asked)
+        events = paint_ensemble(tiny, mixed, tmp_path / "a.png")
+    else:
+        spec = PaintSpec.of(prompt="fox", **asked)
+        events = paint_to_files(tiny, spec, tmp_path / "a.png")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(events)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert begun == [1]
 
 
 def test_a_masked_area_is_painted_at_the_size_that_is_asked_for(

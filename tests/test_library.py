@@ -157,6 +157,15 @@ def test_what_is_wrong_is_one_line(refused: Callable[..., str], tmp_path: Path) 
     assert "cannot be read" in refused("models", "--models", "c")
 
 
+@pytest.mark.parametrize("option", ["--model", "--vae", "--lora", "--models"])
+def test_the_folder_of_a_user_who_is_not_there_is_not_found(
+    refused: Callable[..., str], tmp_path: Path, option: str
+) -> None:
+    library = () if option == "--models" else ("--models", tmp_path)
+    words = refused("paint", "a frog", *library, option, "~no-such-user/x.safetensors")
+    assert "~no-such-user/x.safetensors" in words
+
+
 def test_paint_finds_the_model_and_replay_finds_it_again(
     digress: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

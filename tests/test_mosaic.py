@@ -189,7 +189,9 @@ def test_half_of_the_cells_look_the_other_way_and_keep_their_colours() -> None:
     base, cells = smooth(grid), range(grid.cells)
     seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
     starts, exact = cells_of(base, mosaic, cells), exact_cells(base, mosaic, cells)
-    thing = torch.linspace(0, 1, mosaic.side).expand(3, mosaic.side, -1)  # brighter to the right
+    thing = torch.linspace(0, 1, mosaic.cell.width).expand(
+        3, mosaic.cell.width, -1
+    )  # brighter to the right
 
     def nothing(jobs: Sequence[Job]) -> torch.Tensor:
         return torch.stack([job.image for job in jobs if job.image is not None])
@@ -213,7 +215,7 @@ def test_half_of_the_cells_look_the_other_way_and_keep_their_colours() -> None:
 def test_things_stand_off_their_middle_and_colours_stay(jitter: float) -> None:
     grid = Grid(8, 6)
     mosaic = changed(grid=grid, jitter=jitter)
-    base, cells, side = smooth(grid), range(grid.cells), mosaic.side
+    base, cells, side = smooth(grid), range(grid.cells), mosaic.cell.width
     seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
     starts = cells_of(base, mosaic, cells, seeds)
     most = int(jitter * side)
@@ -291,6 +293,7 @@ OTHERS: dict[str, Any] = {
     "mirror": 0.25,
     "jitter": 0.05,
     "mix": {"newt": 1.0, "frog": 2.5},
+    "shape": (48, 32),
     "enlarge": 4,
     "upscaler": "realesrgan",
 }
@@ -317,7 +320,8 @@ def test_no_setting_of_the_cells_is_left_out() -> None:
         {"band": -1},
         {"grid": (257, 1)},
         {"size": 12, "band": 8},
-        {"size": (32, 40)},
+        {"size": (32, 160)},
+        {"shape": (24, 32)},
         {"enlarge": 9},
         {"upscaler": "nearest"},
     ],
@@ -336,7 +340,7 @@ def test_settings_that_cannot_be_are_refused(values: dict[str, Any]) -> None:
         ({"masked_content": "noise"}, "`masked_content`"),
         ({"band": 3}, "`band` 3"),
         ({"size": 60, "band": 8}, "`size` 60 is not a multiple of `band` 8"),
-        ({"size": "64x32"}, "a cell's picture is a square"),
+        ({"size": "16x80"}, "one side may be 4 times the other at most"),
         ({"grid": 300}, "at most 256"),
         ({"enlarge": 12}, "`enlarge` 12 is out of range: 1 to 8"),
         ({"upscaler": "nope"}, "`upscaler` 'nope'"),
@@ -374,7 +378,11 @@ def test_the_model_says_what_the_user_does_not(bundled: Model) -> None:
     defaults = bundled.defaults.values(cells=True)
     found = plan.mosaic.params.json_object()
     assert {name: found[name] for name in defaults} == defaults
-    assert (plan.mosaic.grid, plan.mosaic.side, found["prompt"]) == ((6, 6), bundled.size, "frog")
+    assert (plan.mosaic.grid, plan.mosaic.cell.width, found["prompt"]) == (
+        (6, 6),
+        bundled.size,
+        "frog",
+    )
     base = plan.base.record.params
     assert (base.prompt, base.negative, base.seed) == ("turtle", "fox", found["seed"])
     assert base.steps == bundled.defaults.steps

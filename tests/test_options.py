@@ -108,7 +108,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "zoom": (
         *("zoom", "a frog", "--size", "32", "--grid", "2", *LANCZOS, "--frame-size", "32"),
         *("--levels", "1", "--fps", "9", "--seconds", "1", "--into", "3"),
-        *("--band", "0", "--anchor", "0", "-o", "x"),
+        *("--band", "0", "--anchor", "0", "--adapt", "0", "-o", "x"),
     ),
     "frame": ("frame", "../wall.png", "a frog", *LANCZOS, "-o", "x"),
 }
@@ -266,7 +266,7 @@ EARLY: list[tuple[tuple[str, ...], str]] = [
         "--gpus-per-worker 1.5",
     ),
     (("zoom", "a frog", "-o", "x.avi"), "x.avi"),
-    (("serve", "a frog", "--grid", "4x3"), "a world's grid is square"),
+    (("serve", "a frog", "--grid", "4x3"), "--grid 4 --cell-aspect 4:3 gives all of them"),
     (("export-site", "a frog", "--reuse", "1"), "--reuse 1 is out of range"),
     ((*FILLED, "-o", "wall.png/o"), "wall.png is not a folder"),
     ((*FRAME, "a (frog"), '"(" is never closed'),

@@ -159,6 +159,67 @@ def test_a_frame_keeps_pictures_of_other_settings(digress: Digress) -> None:
     assert digress("frame", *line, "fox", "-o", "out/wall-frame", "--overwrite").code == 0
 
 
+def test_a_pick_keeps_the_pictures_of_another(digress: Digress) -> None:
+    """By the same rule as everything else: a name of our own never replaces a file."""
+    write_image("wall.png", framed())
+    line = ("frame", "wall.png", "frog", "--steps", "1", *LANCZOS)
+    assert digress(*line, "-n", "3").code == 0
+    assert digress(*line, "--pick", "1").code == 0
+    before = tree(Path("out"))
+    assert digress(*line, "--pick", "2").code == 0
+    assert before.items() < tree(Path("out")).items()
+    pictures = [read_image(f"out/wall-frame{n}/picture.png") for n in ("", "-2")]
+    assert not np.array_equal(*pictures)
+    ran = digress(*line, "--pick", "3", "-o", "out/wall-frame")
+    assert (ran.code, TAKEN in ran.err) == (2, True)
+    assert digress(*line, "--pick", "3", "-o", "out/wall-frame", "--overwrite").code == 0
+    assert not np.array_equal(read_image("out/wall-frame/picture.png"), pictures[0])
+
+
+JOBS = {
+    "mosaic": ("frog", "--grid", "2", "--size", "16", "--steps", "1"),
+    "photos": ("--image", "fox.png", "--tiles", "album", "--grid", "2", "--size", "16"),
+    "site": ("frog", "--grid", "4", "--size", "16", "--steps", "1", "--reuse", "2", *LANCZOS),
+    "photo site": ("--tiles", "album", "--grid", "4", "--size", "16"),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_folder_of_another_job_is_replaced_only_when_it_may_go(
+    digress: Digress, fox: Path, name: str
+) -> None:
+    for name_of_photo, photo in (("a", read_image(fox)), ("b", 255 - read_image(fox)[::-1])):
+        write_image(f"album/{name_of_photo}.png", photo)
+    commands = {"photos": "mosaic", "site": "export-site", "photo site": "export-site"}
+    line = (commands.get(name, name), *JOBS[name])
+    other = ("--band", "4") if "photo" in name else ("--seed", "3")
+    assert digress(*line, "-o", "a").code == 0
+    Path("a/mine.txt").write_text("mine")
+    before = tree(Path("a"))
+    ran = digress(*line, *other, "-o", "a")
+    assert ran.code == 2
+    assert "choose another -o, or give --overwrite" in ran.err
+    assert tree(Path("a")) == before
+    assert digress(*line, *other, "-o", "a", "--overwrite").code == 0
+    assert Path("a/mine.txt").read_text() == "mine"
+    assert digress(*line, *other, "-o", "fresh").code == 0
+    made, fresh = tree(Path("a")), tree(Path("fresh"))
+    assert made.keys() - {Path("a/mine.txt")} == {Path("a") / p.relative_to("fresh") for p in fresh}
+    assert digress(*line, *other, "-o", "a").code == 0  # it is this job's now
+
+
+def test_overwriting_takes_only_what_it_writes(digress: Digress) -> None:
+    Path("mine").mkdir()
+    Path("mine/cat.jpg").write_text("cat")
+    Path("mine/preview.jpg").write_text("mine")
+    line = ("mosaic", *JOBS["mosaic"], "-o", "mine")
+    ran = digress(*line)
+    assert (ran.code, "holds other files and no mosaic" in ran.err) == (2, True)
+    assert digress(*line, "--overwrite").code == 0
+    assert Path("mine/cat.jpg").read_text() == "cat"
+    assert Path("mine/preview.jpg").read_bytes() != b"mine"
+
+
 def test_a_table_is_the_file_that_was_asked_for(digress: Digress) -> None:
     assert digress("ensemble", "frog", "fox", "--sweep", "2", *QUICK, "-o", "x.png").code == 0
     assert {path.name for path in Path().iterdir()} == {"x.png", "x.webp", "x"}

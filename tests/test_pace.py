@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Generator, Iterable
 
 import pytest
 
+from digressions import pace
 from digressions.events import Estimate
 from digressions.pace import WRONG, Pace
 
@@ -13,11 +15,11 @@ from digressions.pace import WRONG, Pace
 def said(steps: Iterable[tuple[float, float]], total: float) -> list[tuple[float, float]]:
     """What a pace says of work with ``(seconds, units)`` a batch: when, and how much is left."""
     now = done = 0.0
-    pace, found = Pace(lambda: now), []
+    timer, found = Pace(lambda: now), []
     for seconds, units in steps:
         now, done = now + seconds, done + units
-        pace.note(done)
-        if (left := pace.left(total)) is not None:
+        timer.note(done)
+        if (left := timer.left(total)) is not None:
             found.append((now, left))
     return found
 
@@ -52,17 +54,35 @@ def test_a_film_that_begins_again_is_timed_again() -> None:
     assert all(left < 10 for now, left in said([*first, *again], 20) if now > 10)
 
 
+def test_frames_that_are_more_work_count_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ten frames take nine tenths of the time, as those that read many pictures do."""
+    now, seconds = 0.0, [0.9] * 10 + [0.01] * 100
+    monkeypatch.setattr(pace, "Pace", lambda: Pace(lambda: now))
+
+    def filming() -> Generator[int, None, None]:
+        nonlocal now
+        for done, each in enumerate(seconds, 1):
+            now += each
+            yield done
+
+    shares = [0.0, *itertools.accumulate(seconds)]
+    events = pace.paced("filming", "film", filming(), len(seconds), shares)
+    found = [(now, each.seconds) for each in events if isinstance(each, Estimate)]
+    assert found
+    assert all(left == pytest.approx(sum(seconds) - at) for at, left in found)
+
+
 def test_other_batches_have_another_pace() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    timer = Pace(lambda: now)
     for second in range(10):
         now = float(second)
-        pace.note(second)
-    pace.restart()
-    pace.note(9)
-    assert pace.left(100) is None
+        timer.note(second)
+    timer.restart()
+    timer.note(9)
+    assert timer.left(100) is None
     for step in range(1, 5):
         now = 9 + step
-        pace.note(9 + 10 * step)
-    (estimate,) = pace.estimate(100, "paint")
+        timer.note(9 + 10 * step)
+    (estimate,) = timer.estimate(100, "paint")
     assert estimate == Estimate("about 5 s left to paint", seconds=pytest.approx(5.1))

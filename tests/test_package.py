@@ -32,7 +32,7 @@ LAYERS = [
     "generate",
     "models",
     "images prompts diffusion",
-    "files events errors geometry homography device pace",
+    "files events errors geometry homography device pace interrupts",
 ]
 BESIDE = {
     *[

@@ -215,6 +215,17 @@ def test_a_site_is_under_its_limit_and_names_no_photo(digress: Digress) -> None:
     assert "do not fit in 0.04 MB" in ran.err
 
 
+def test_a_film_of_other_photos_stays_unless_it_may_go(digress: Digress) -> None:
+    line = ("zoom", "--tiles", "photos", *SMALL, "--frame-size", "64x48", "--seconds", "1")
+    assert digress(*line, "--fps", "4", "-o", "a.webp").code == 0
+    before = Path("a.webp").read_bytes()
+    ran = digress(*line, "--fps", "5", "-o", "a.webp")
+    assert (ran.code, "--overwrite" in ran.err, Path("a.webp").read_bytes()) == (2, True, before)
+    assert digress(*line, "--fps", "5", "-o", "a.webp", "--overwrite").code == 0
+    with Image.open("a.webp") as film_of_photos:
+        assert (film_of_photos.size, film_of_photos.n_frames) == ((64, 48), 5)
+
+
 def test_a_page_of_photos_is_served(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, "serve", "--tiles", "photos", *SMALL, "--port", "0"]
     running = subprocess.Popen(
@@ -225,7 +236,8 @@ def test_a_page_of_photos_is_served(tmp_path: Path) -> None:
         lines = iter(running.stdout.readline, "")
         address = next(line.split()[0] for line in lines if line.startswith("http://"))
         about = json.load(urllib.request.urlopen(f"{address}world.json"))
-        assert (about["title"], about["columns"], about["picture"]) == ("photos", 8, 32)
+        assert (about["title"], about["columns"]) == ("photos", 8)
+        assert (about["width"], about["height"], about["canvas"]) == (32, 32, 64)
         content = urllib.request.urlopen(f"{address}pictures/?cells=3,4").read()
         assert content.startswith(b"\x89PNG")
     finally:
@@ -240,7 +252,10 @@ def test_a_page_of_photos_is_served(tmp_path: Path) -> None:
         (["a frog", "--tiles", "photos"], "leave the prompt out"),
         (["--tiles", "photos", "--strength", "0.5"], "--strength is about painting"),
         (["--tiles", "photos", "--device", "cpu"], "--device is about painting"),
-        (["--tiles", "photos", "--grid", "8x6"], "a world's grid is square"),
+        (
+            ["--tiles", "photos", "--grid", "8x6"],
+            "as many cells across as down, since each cell holds a picture; give one number",
+        ),
         (["--tiles", "nowhere"], "there is no such file or folder"),
         (["a frog", "--crop", "centre"], "--crop is about photos"),
         ([], "give --tiles"),

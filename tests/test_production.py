@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of one colour in no time: these tests are about the order of things."""
 
     def paint(self: CellPainter, tasks: Sequence[CellTask]) -> Tensor:
-        return torch.full((len(tasks), 3, MOSAIC.side, MOSAIC.side), 0.5)
+        return torch.full((len(tasks), 3, MOSAIC.cell.width, MOSAIC.cell.width), 0.5)
 
     monkeypatch.setattr(CellPainter, "paint", paint)
 

@@ -35,7 +35,7 @@ from digressions.worlds.world_spec import ServeSpec
 from .painters import paint_noise
 from .test_world import MANIFEST
 
-INFO = WorldInfo("a frog <script>", 4, 16, 32)
+INFO = WorldInfo("a frog <script>", 4, 16, 16, 32)
 HOME = "http://localhost:8064"
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from digressions.generate.job import Job
 from digressions.geometry import Grid, Size
 from digressions.images.upscale import Lanczos
-from digressions.mosaics.mosaic_spec import CELL_SIDE
+from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic
 from digressions.worlds.cache import Cache
 from digressions.worlds.page import WorldInfo
 from digressions.worlds.picture_service import PictureService
@@ -54,13 +54,13 @@ GATE = Gate()
 
 
 @contextmanager
-def a_world(folder: Path) -> Iterator[World]:
+def a_world(folder: Path, cells: Mosaic = CELLS) -> Iterator[World]:
     """Every cell of the root has a colour of its own."""
     y, x = np.mgrid[0:N, 0:N] / N
     colours = np.stack([60 + 150 * x, 60 + 150 * y, 130 + 60 * np.sin(9 * x + 7 * y)], -1)
     root = colours.astype(np.uint8).repeat(CELL_SIDE, 0).repeat(CELL_SIDE, 1)
     with Cache(folder / "worlds.sqlite") as cache:
-        yield World(MANIFEST.but(root="colours", cells=CELLS), root, GATE, Lanczos(), cache)
+        yield World(MANIFEST.but(root="colours", cells=cells), root, GATE, Lanczos(), cache)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(folder: Path) -> Iterator[str]:
-    info = WorldInfo(TITLE, N, 32, N * CELL_SIDE)
-    app = world_app(PictureService(lambda: a_world(folder)), info)
+    with served(folder, CELLS) as home:
+        yield home
+
+
+@contextmanager
+def served(folder: Path, cells: Mosaic) -> Iterator[str]:
+    info = WorldInfo(TITLE, N, *cells.cell, N * CELL_SIDE)
+    app = world_app(PictureService(lambda: a_world(folder, cells)), info)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     with listening("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -117,13 +123,19 @@ def middle(page: Page) -> np.ndarray:
     return page.screen()[120:200, 200:280].astype(float)
 
 
-def expected(folder: Path, place: str) -> np.ndarray:
+def expected(folder: Path, place: str, kind: Mosaic = CELLS) -> np.ndarray:
     """Mean colour that the world has in the middle, whatever pictures it is made of there."""
     *cells, x, y, zoom = place.split("/")
-    with a_world(folder) as world:
+    with a_world(folder, kind) as world:
         canvas = world.canvas(tuple(map(int, cells)))
-    half = 40 / (float(zoom) * HEIGHT)
-    box = [(float(at) + sign * half) * canvas.shape[0] for sign in (-1, 1) for at in (x, y)]
+    aspect = kind.cell.width / kind.cell.height
+    across = 40 / (float(zoom) * min(WIDTH, HEIGHT * aspect))
+    half = (across, across * aspect)
+    box = [
+        (float(at) + sign * most) * canvas.shape[0]
+        for sign in (-1, 1)
+        for at, most in zip((x, y), half, strict=True)
+    ]
     seen = Image.fromarray(canvas).resize((1, 1), Image.Resampling.BOX, tuple(box))
     return np.asarray(seen)[0, 0].astype(float)
 
@@ -262,3 +274,16 @@ def test_a_page_whose_files_are_elsewhere_says_so(chromium: Any, home: str) -> N
 
 def address_now(page: Page) -> str:
     return page.js("return location.hash")
+
+
+@pytest.mark.parametrize("shape", [Size(24, 40), Size(48, 16)], ids=str)
+def test_pictures_of_any_shape_have_the_worlds_colours(
+    chromium: Any, tmp_path: Path, shape: Size
+) -> None:
+    cells = cells_with(size=shape).but(grid=Grid(N, N))
+    with served(tmp_path, cells) as home:
+        for place in ("0.4/0.6/1.5", "37/0.5/0.3/1.2"):
+            with opened(chromium, f"{home}#{place}") as page:
+                page.until(lambda page=page: settled(page) and page.js(STILL))
+                seen = middle(page)
+            assert np.abs(seen.mean((0, 1)) - expected(tmp_path, place, cells)).max() < 6

@@ -31,7 +31,7 @@ SIZE = 128  # of the bundled model's pictures, in pixels
         (["--port", "70000"], "--port 70000 is out of range"),
         (["--cache-size", "-1"], "--cache-size -1"),
         (["--reuse", "1"], "--reuse 1 is out of range"),
-        (["--grid", "4x3"], "a world's grid is square"),
+        (["--grid", "4x3"], "--grid 4 --cell-aspect 4:3 gives all of them that aspect"),
         (["--host", "no-such-host.invalid"], "--host no-such-host.invalid"),
         (["--image", "none.png"], "no such file"),
     ],

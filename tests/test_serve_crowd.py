@@ -21,7 +21,7 @@ from digressions.worlds.server import listening, world_app
 from .test_serve import Gate, a_service, opener
 
 VIEWERS, MOST = 200, 64
-INFO = WorldInfo("a crowd", 4, 16, 32)
+INFO = WorldInfo("a crowd", 4, 16, 16, 32)
 
 
 @contextmanager

@@ -146,8 +146,10 @@ def test_it_goes_into_no_other_folder(world: World, bank: Bank, tmp_path: Path) 
         site(target, 9)
     with pytest.raises(OutputError, match="its title"):
         Site(target, "a fox", SMALL, 70, 20_000_000)
+    (target / "CNAME").write_text("mine")
     (target / "index.html").unlink()
     site(target).write(bank)  # its own is made again
+    assert (target / "CNAME").read_text() == "mine"
     assert (target / "index.html").exists()
 
 
@@ -243,7 +245,7 @@ def _quick(
         (["--max-mb", "0"], "--max-mb 0"),
         (["--max-mb", "nan"], "--max-mb is nan"),
         (["--max-mb", "0.1", "--reuse", "900"], "do not fit in 0.1 MB"),
-        (["--grid", "4x3"], "a world's grid is square"),
+        (["--grid", "4x3"], "--grid 4 --cell-aspect 4:3 gives all of them that aspect"),
         (["--batch-size", "0"], "--batch-size 0"),
         (["--cache-size", "-1"], "--cache-size -1"),
         (["-o", "start.png"], "start.png is not a folder"),

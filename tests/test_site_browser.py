@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import numpy as np
 import pytest
 import torch
 
+from digressions.geometry import Grid, Size
 from digressions.mosaics.cells import DARKEST, band_of, correct_band, to_bytes
 from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.site import Site
 
 from .painters import grow_bank
 from .test_serve_browser import (
+    STILL,
     TITLE,
     N,
     a_world,
@@ -31,6 +34,7 @@ from .test_serve_browser import (
     opened,
     settled,
 )
+from .test_world import cells_with
 
 pytestmark = pytest.mark.browser
 
@@ -40,8 +44,8 @@ const [data, b] = [arguments[0], arguments[1]];
 const { bend } = await import("./page/bend.js");
 const bytes = Uint8ClampedArray.from(data.bytes);
 const powers = new Float64Array(3 * b * b);
-const bent = bend(bytes, data.side, Float64Array.from(data.band), b, powers);
-return [...bend(bytes, data.side, Float64Array.from(data.band), b, powers), ...bent];
+const bent = bend(bytes, data.side, data.side, Float64Array.from(data.band), b, powers);
+return [...bend(bytes, data.side, data.side, Float64Array.from(data.band), b, powers), ...bent];
 """
 CANVASES = """
 const { Bank } = await import("./page/bank.js");
@@ -50,9 +54,9 @@ const bank = new Bank(facts);
 const never = new AbortController().signal;
 const read = async (form, path, cells) => {
   const [image] = await bank.get(form, path, cells, never);
-  const context = new OffscreenCanvas(image.width, image.width).getContext("2d");
+  const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
   context.drawImage(image, 0, 0);
-  return [...context.getImageData(0, 0, image.width, image.width).data];
+  return [...context.getImageData(0, 0, image.width, image.height).data];
 };
 const cells = arguments[0].split("/").map(Number);
 const above = cells.slice(0, -1).join("/");
@@ -90,6 +94,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(folder: Path) -> Iterator[str]:
+    with served(folder) as home:
+        yield home
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
     """`python -m http.server`, in a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -137,12 +147,36 @@ def test_a_link_to_depth_twelve(chromium: Any, home: str) -> None:
 
 @pytest.mark.parametrize("depth", [1, 12, 60])
 def test_every_picture_is_exact_in_its_place(chromium: Any, home: str, depth: int) -> None:
+    canvas = check_exact(chromium, home, depth, Size(32, 32))
+    assert canvas.std() > 3
+
+
+@pytest.mark.parametrize("shape", [Size(24, 40), Size(48, 16)], ids=str)
+def test_pictures_of_any_shape_are_exact_and_shown_in_it(
+    chromium: Any, tmp_path: Path, shape: Size
+) -> None:
+    with a_world(tmp_path, cells_with(size=shape).but(grid=Grid(N, N))) as world:
+        site = Site(tmp_path / "site", TITLE, world.manifest, 24, 20_000_000)
+        site.write(grow_bank(world, 24))
+    with served(tmp_path / "site") as home:
+        check_exact(chromium, home, 12, shape)
+        with opened(chromium, f"{home}#0.5/0.5/0.8") as page:
+            page.until(lambda: settled(page) and page.js(STILL))
+            seen = page.screen().astype(int)
+    lit = seen[:, :, 0] > 50  # the root; the room around it is nearly black
+    wide, high = (lit.mean(0) > 0.2).sum(), (lit.mean(1) > 0.2).sum()
+    assert wide / high == pytest.approx(shape.width / shape.height, rel=0.1)
+
+
+def check_exact(chromium: Any, home: str, depth: int, shape: Size) -> torch.Tensor:
+    """Checks that a picture, and its canvas, are their cell in the browser; gives the canvas."""
     cells = [(37 * at + 90) % (N * N) for at in range(depth)]
     with opened(chromium, home):
         found = asynchronous(chromium, CANVASES, "/".join(map(str, cells)))
+    whole = Size(N * CELL_SIDE, N * CELL_SIDE)
     above, picture, canvas = (
-        torch.tensor(values).reshape(side, side, 4)[..., :3].permute(2, 0, 1)[None].float()
-        for values, side in zip(found, (N * CELL_SIDE, 32, N * CELL_SIDE), strict=True)
+        torch.tensor(values).reshape(high, wide, 4)[..., :3].permute(2, 0, 1)[None].float()
+        for values, (wide, high) in zip(found, (whole, shape, whole), strict=True)
     )
     row, column = divmod(cells[-1], N)
     rows = slice(CELL_SIDE * row, CELL_SIDE * (row + 1))
@@ -150,7 +184,7 @@ def test_every_picture_is_exact_in_its_place(chromium: Any, home: str, depth: in
     wanted = band_of(above[:, :, rows, columns], 2)
     assert (band_of(picture, 2) - wanted).abs().max() <= 1
     assert (band_of(canvas, 2) - wanted).abs().max() <= 1
-    assert canvas.std() > 3
+    return canvas
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,19 @@ def test_a_time_that_silences_the_only_prompt_is_refused(refused: Callable[..., 
         assert r"\:00" in line
 
 
+def test_an_error_is_one_line_whatever_was_typed() -> None:
+    with pytest.raises(PromptError) as error:
+        check_typed("a clock at 12:\n00")
+    assert len(str(error.value).splitlines()) == 1
+    assert len(str(DigressionsError("a\u2028b\r\nc")).splitlines()) == 1
+
+
+def test_bytes_that_are_no_characters_are_found_before_a_model_is_loaded(
+    refused: Callable[..., str],
+) -> None:
+    assert "holds bytes that are no characters, from place 3 on" in refused("paint", "a \ud800")
+
+
 def test_a_silent_prompt_of_an_ensemble_is_named(digress: Digress) -> None:
     for line in (
         ("ensemble", "a clock at 12:00", "photo of a fox"),
@@ -214,6 +227,13 @@ def test_a_path_is_printed_as_it_is(digress: Digress, name: str) -> None:
         ("zoom", "a frog", "-o", "`seed`.xyz"),
         ("frame", "`seed`.png", "--find"),
         ("replay", "`seed`.txt"),
+        ("paint", "a frog", "--model", "./`seed`"),
+        ("paint", "a frog", "--model", "`seed`.txt"),
+        ("paint", "a frog", "--model", "~`seed`"),
+        ("paint", "a frog", "--vae", "`seed`"),
+        ("paint", "a frog", "--lora", "`seed`.txt"),
+        ("paint", "a frog", "--models", "`seed`.txt"),
+        ("paint", "a frog", "--enlarge", "2", "--upscaler", "`seed`"),
         ("replay", "`seed`"),
     ],
     ids=" ".join,

@@ -30,8 +30,8 @@ from digressions.mosaics.cells import band_of
 from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic
 from digressions.worlds.cache import Cache
 from digressions.worlds.droste import resized_exactly
+from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
-from digressions.worlds.world_spec import Manifest
 
 from .jobs import plain_mosaic
 from .painters import paint_noise
@@ -204,7 +204,7 @@ def test_pictures_that_are_enlarged_besides_are_refused() -> None:
 
 @pytest.mark.parametrize("grid", [Grid(4, 3), Grid(1, 1)])
 def test_a_grid_that_cannot_repeat_is_refused(grid: Grid) -> None:
-    with pytest.raises(InputError, match="square"):
+    with pytest.raises(InputError, match=r"as many cells across as down|2x2 or more"):
         MANIFEST.but(cells=CELLS.but(grid=grid)).check()
 
 
@@ -221,7 +221,7 @@ def test_every_picture_is_its_cell_to_a_grey_level(tmp_path: Path, band: int) ->
 @pytest.mark.parametrize(("side", "other"), [(16, 32), (32, 16), (24, 64), (64, 64), (48, 32)])
 def test_both_forms_of_a_picture_agree_where_they_can(side: int, other: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    changed = resized_exactly(image, other, Lanczos())
+    changed = resized_exactly(image, Size(other, other), Lanczos())
     assert changed.shape == (other, other, 3)
     shared = int(np.gcd(side, other))
     one, two = (band_of(to_tensor(picture)[None], shared) for picture in (image, changed))
@@ -417,8 +417,8 @@ def test_a_world_starts_from_a_picture_and_warns_of_what_is_unknown(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"grid": "4x3"}, "grid 4x3: a world's grid is square"),
-        ({"grid": 1}, "grid 1x1: a world's grid is square"),
+        ({"grid": "4x3"}, "grid 4 cell_aspect 4:3 gives all of them that aspect"),
+        ({"grid": 1}, "grid 1x1: a world's grid is 2x2 or more"),
         ({"depth": 5}, "depth is not a parameter"),
         ({"image": "none.png"}, "none.png: there is no such file"),
         ({"upscaler": "magic"}, "magic"),

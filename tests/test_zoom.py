@@ -16,11 +16,13 @@ from digressions.images.image_files import to_array, to_tensor
 from digressions.images.upscale import Lanczos
 from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.cache import Cache
-from digressions.worlds.camera import APPEARS
+from digressions.worlds.camera import APPEARS, View
 from digressions.worlds.droste import misfits, small_copy
+from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
-from digressions.worlds.world_spec import Manifest
 from digressions.worlds.zoom_film import (
+    DRAWN,
+    FRAME,
     HIDDEN,
     SHOWN,
     ZoomFilm,
@@ -153,6 +155,23 @@ def test_the_cost_is_told_and_nothing_painted(film: ZoomFilm) -> None:
     assert film.world.missing(needed.pictures) == before
     list(film.painting(needed))
     assert film.cost(needed) == (pictures, pictures, cost.canvases)
+
+
+def test_the_work_of_a_frame_is_what_it_reads_and_draws(film: ZoomFilm) -> None:
+    work = film.needed().work
+    assert (work[0], len(work)) == (0, film.count + 1)
+    each, plain = np.diff(work), FRAME * film.size.pixels
+    for index in range(1, film.count):
+        views = film.view(index - 1), film.view(index)
+        before, now = ([*paths_in(film, view)] for view in views)
+        new = set(map(film.world.canonical, now)) - set(map(film.world.canonical, before))
+        assert each[index] == pytest.approx(plain + len(now) * DRAWN + len(new))
+    assert each.max() > 4 * each.min()
+
+
+def paths_in(film: ZoomFilm, view: View) -> Iterator[CellPath]:
+    for layer in film.camera.layers(view):
+        yield from film.camera.paths(view, layer)
 
 
 def test_far_fewer_pictures_are_needed_than_a_level_has(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def defaults_for(distilled: float | None, consistent: bool = False) -> dict[str,
     """
     guidance = 1.0 if distilled else 3.0
     inside = {"distilled_guidance": distilled} if distilled else {}
+    inside["squares_only"] = True  # no other shape was ever trained
     sampler, steps = ("lcm", 4) if consistent else ("ddim", 12)
     whole = {"sampler": sampler, "steps": steps, "guidance": guidance, "strength": 0.8}
     return whole | {"cell_steps": 4, "cell_guidance": guidance, "cell_strength": 0.8} | inside

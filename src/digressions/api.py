@@ -108,6 +108,7 @@ def mosaic(
     prompt: str,
     *,
     output: str | Path | None = None,
+    overwrite: bool = False,
     making: BuildParams | Mapping[str, Any] | None = None,
     executor: Executor[Model] | None = None,
     **parameters: Any,
@@ -117,6 +118,7 @@ def mosaic(
     Args:
         prompt: Of the base image and, where ``cell_prompt`` does not say otherwise, of its cells.
         output: The folder; ``out/PROMPT`` if not given, with a number where that is another's.
+        overwrite: Whether what is in ``output`` may go, whatever made it.
         making: Batch size and extra files, which change nothing in the pictures: a `BuildParams`,
             or its parameters by name.
         executor: Whose workers paint; this process if not given. See `distributed`.
@@ -127,7 +129,7 @@ def mosaic(
     check_model(model)
     spec = MosaicSpec.of(prompt=prompt, **parameters)
     how = BuildParams.of(**making) if isinstance(making, Mapping) else making
-    return build(model, spec, _output(output), how, executor=executor)
+    return build(model, spec, _output(output), how, overwrite=overwrite, executor=executor)
 
 
 @takes(FilmSpec)

@@ -30,12 +30,14 @@ class DigressionsError(Exception):
     """Base of all errors raised on purpose.
 
     Attributes:
-        message: One line; parameters are in backquotes.
+        message: One line, also where something of the user's in it is several; parameters are in
+            backquotes.
     """
 
     exit_code = 2
 
     def __init__(self, message: str) -> None:
+        message = " ".join(line.strip() for line in message.splitlines())
         super().__init__(message)
         self.message = message
 

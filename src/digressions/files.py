@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -248,6 +248,11 @@ def reading_foreign(refusal: Callable[[str], DigressionsError]) -> Iterator[None
         raise refusal(" ".join(str(error).split())[:300] or type(error).__name__) from error
 
 
+def at_home(text: str | Path) -> Path:
+    """A path whose ``~`` is the user's folder, or another's: ``~nobody`` stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises RuntimeError
+
+
 def refuse_overwrite(source: Path, target: Path) -> None:
     """Makes sure that the output does not overwrite a file that it is made from.
 
@@ -256,6 +261,22 @@ def refuse_overwrite(source: Path, target: Path) -> None:
     """
     if source.resolve() == target.resolve():
         raise InputError(f"{verbatim(source)} would be written over: choose another `output`")
+
+
+def cleared(folder: Path, names: Iterable[str]) -> None:
+    """Takes from a folder what another job has left under the names that are to be written; what
+    else is there stays. A manifest is no such name: the next one replaces it.
+
+    Raises:
+        OutputError: Something cannot be removed.
+    """
+    with writing(folder):
+        for name in names:
+            path = folder / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def parsed(text: str | bytes) -> Any:

@@ -31,6 +31,10 @@ class Size(NamedTuple):
         count = self.pixels / 1e6
         return f"{count:,.1f} Mpx" if count >= 1 else f"{count:.2g} Mpx"
 
+    def times(self, factor: int) -> Size:
+        """So many times as wide and high."""
+        return Size(self.width * factor, self.height * factor)
+
     @classmethod
     def parse(cls, text: str, name: str = "size") -> Size:
         """Reads ``"512"`` (a square) or ``"768x512"`` (width x height).
@@ -83,6 +87,10 @@ class Grid(NamedTuple):
     def size(self, side: int) -> Size:
         """The whole picture when a cell is ``side`` pixels wide and high."""
         return Size(self.columns * side, self.rows * side)
+
+    def over(self, cell: Size) -> Size:
+        """The whole picture when a cell is of some size."""
+        return Size(self.columns * cell.width, self.rows * cell.height)
 
     def row(self, row: int) -> Iterator[int]:
         """The indices of one row of cells, left to right."""

@@ -9,7 +9,7 @@ wrong is corrected.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
@@ -77,12 +77,23 @@ class Pace:
 
 
 def paced(
-    task: str, purpose: str, work: Generator[int, None, Result], total: int
+    task: str,
+    purpose: str,
+    work: Generator[int, None, Result],
+    total: int,
+    shares: Sequence[float] | None = None,
 ) -> Generator[Progress | Estimate, None, Result]:
     """As `events.tracked`, with an estimate of the time that is left once it can be told.
 
     film = yield from paced("filming", "film", filming(...), frames)
+
+    Args:
+        task, work, total: As of `events.tracked`.
+        purpose: What is left to do, such as ``"film"``.
+        shares: Where some units are more work than others: the work of so many of them, from none
+            to all.
     """
+    shares = range(total + 1) if shares is None else shares
     pace = Pace()
     with closing(work):
         while True:
@@ -92,5 +103,5 @@ def paced(
                 result: Result = end.value
                 return result
             yield Progress(task, done, total)
-            pace.note(done)
-            yield from pace.estimate(total, purpose)
+            pace.note(shares[done])
+            yield from pace.estimate(shares[total], purpose)

@@ -9,7 +9,7 @@ from ..generate.model_params import ModelParams
 from ..worlds.photo_world_spec import PhotoSiteSpec
 from ..worlds.world_spec import SiteSpec
 from .console import load_model, show
-from .options import FLAT, ModelOptions, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output
 from .photo_options import (
     AlbumOptions,
     PromptUnlessPhotos,
@@ -28,6 +28,7 @@ def export_site(
     /,
     *,
     target: Annotated[Path | None, output("Folder. [default: out/PROMPT-site]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[SiteOptions, FLAT] = SiteOptions(),
     photos: Annotated[AlbumOptions, FLAT] = AlbumOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
@@ -36,7 +37,7 @@ def export_site(
         album = photo_spec(PhotoSiteSpec, prompt, given(options) | given(photos), model)
         from ..worlds.photo_site import export_photo_site
 
-        show(export_photo_site(album, target))
+        show(export_photo_site(album, target, **given(place)))
         return
     spec = SiteSpec.of(prompt=needed_prompt(prompt, "export-site"), **given(options))
     chosen = ModelParams.of(**given(model))
@@ -47,4 +48,4 @@ def export_site(
     check_place(target)
     start = read_start(spec.world, spec.cache)
     kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
-    show(export(load_model(chosen), spec, target, start=start), kept=kept)
+    show(export(load_model(chosen), spec, target, start=start, **given(place)), kept=kept)

@@ -48,7 +48,8 @@ def frame(
         from ..frames.explain import explain_frame
 
         folder = None if target is None else target / "explain"
-        show(explain_frame(load_model(chosen), photo, spec, folder, inputs), kept=kept)
+        explaining = explain_frame(load_model(chosen), photo, spec, folder, inputs, **given(place))
+        show(explaining, kept=kept)
         return
     from ..frames.filling import fill_frames
 

@@ -11,7 +11,7 @@ from ..mosaics.build_params import BuildParams
 from ..mosaics.mosaic_spec import MosaicSpec
 from ..mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams
 from .console import joining, load_model, show
-from .options import FLAT, ModelOptions, given, options_of, output
+from .options import FLAT, ModelOptions, OutputOptions, given, options_of, output
 from .photo_options import PromptUnlessPhotos, are_photos, needed_prompt, photo_spec
 
 
@@ -36,6 +36,7 @@ def mosaic(
     /,
     *,
     target: Annotated[Path | None, output("Folder. [default: out/PROMPT or out/IMAGE]")] = None,
+    place: Annotated[OutputOptions, FLAT] = OutputOptions(),
     options: Annotated[MosaicOptions, FLAT] = MosaicOptions(),
     photos: Annotated[PhotoOptions, FLAT] = PhotoOptions(),
     making: Annotated[BuildOptions, FLAT] = BuildOptions(),
@@ -44,7 +45,8 @@ def mosaic(
 ) -> None:
     if are_photos(photos):
         asked = given(options) | given(photos)
-        _of_photos(photo_spec(PhotoMosaicSpec, prompt, asked, machines, model), target, making)
+        of_photos = photo_spec(PhotoMosaicSpec, prompt, asked, machines, model)
+        _of_photos(of_photos, target, making, place)
         return
     spec = MosaicSpec.of(prompt=needed_prompt(prompt, "mosaic"), **given(options))
     build_params = BuildParams.of(**given(making))
@@ -59,17 +61,21 @@ def mosaic(
     start = read_start(spec)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
-        events = build(loaded, spec, target, build_params, executor=executor, start=start)
+        events = build(
+            *(loaded, spec, target, build_params), executor=executor, start=start, **given(place)
+        )
         where = "" if target is None else f" in {target}"
         show(events, kept=f"finished pictures are kept{where}: the same command goes on")
 
 
-def _of_photos(spec: PhotoMosaicSpec, target: Path | None, making: BuildOptions) -> None:
+def _of_photos(
+    spec: PhotoMosaicSpec, target: Path | None, making: BuildOptions, place: OutputOptions
+) -> None:
     """A mosaic of photos, for which nothing is painted."""
     spec.check()
     build_params = BuildParams.of(**given(making))
     from ..mosaics.photos.photo_build import build_photos
 
-    events = build_photos(spec, target, build_params)
+    events = build_photos(spec, target, build_params, **given(place))
     where = "" if target is None else f" in {target}"
     show(events, kept=f"what is done is kept{where}: the same command goes on")

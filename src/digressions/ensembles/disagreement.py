@@ -7,7 +7,8 @@ latents. Where it is high the model is torn; where it is low the prompts want th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +18,12 @@ from torch import Tensor
 
 from ..diffusion.sample import Step
 from ..events import Estimate, Event, Progress, counted
-from ..generate.hires import first_job
+from ..generate.hires import first_job, holding
 from ..generate.job import Job, check
 from ..generate.metadata import Record
 from ..generate.paint import batches, decode_batch, sample_batch
 from ..generate.start import Inputs
+from ..interrupts import Holding, interrupts_held
 from ..models.base import Model
 from ..prompts.scheduling import network_rows
 
@@ -45,7 +47,11 @@ class PaintedWithMap(NamedTuple):
 
 
 def paint_with_maps(
-    model: Model, jobs: Sequence[Job], *, batch_size: int = 16
+    model: Model,
+    jobs: Sequence[Job],
+    *,
+    batch_size: int = 16,
+    finishing: Holding = nullcontext,
 ) -> Iterator[Progress | PaintedWithMap]:
     """As `generate.paint.paint_jobs`, with a map of every picture."""
     for job in jobs:
@@ -61,14 +67,16 @@ def paint_with_maps(
             yield Progress("painting", done, total)
         assert x is not None  # a grid has at least one step
         images = decode_batch(model, own, x)
-        for i, image, found in zip(batch, images, spread.maps(), strict=True):
-            yield PaintedWithMap(i, image, found)
+        with finishing():
+            for i, image, found in zip(batch, images, spread.maps(), strict=True):
+                yield PaintedWithMap(i, image, found)
 
 
-def painted_records(
+def painting_records(
     model: Model, records: Sequence[Record], inputs: Inputs
-) -> Generator[Event, None, list[PaintedWithMap]]:
-    """Paints records, having said what they cost; returns the pictures in their order."""
+) -> Iterator[Event | PaintedWithMap]:
+    """Paints records, having said what they cost. Ctrl-C waits until the caller has kept the
+    pictures of a batch."""
     without = inputs._replace(regions=None)
     jobs = [first_job(r, inputs if r.regions is not None else without) for r in records]
     for job in jobs:
@@ -78,13 +86,8 @@ def painted_records(
         f"{counted(len(jobs), 'picture')}; the network is asked {counted(cost, 'time')}",
         pictures=len(jobs),
     )
-    found: list[PaintedWithMap] = []
-    for event in paint_with_maps(model, jobs):
-        if isinstance(event, PaintedWithMap):
-            found.append(event)
-        else:
-            yield event
-    return sorted(found, key=lambda painted: painted.job)
+    finishing = holding(records[0], interrupts_held)
+    yield from paint_with_maps(model, jobs, finishing=finishing)
 
 
 class Spread:

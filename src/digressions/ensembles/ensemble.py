@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,12 +41,12 @@ from ..generate.start import (
 )
 from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, to_array, write_image
-from ..images.upscale import load_upscaler
+from ..images.upscale import Upscaler, load_upscaler
 from ..models.base import Model
 from ..prompts.scheduling import side_by_side
 from .balance import balances, check_judge, rows_for
 from .comparison import compared, swept
-from .disagreement import PaintedWithMap, overlay, painted_records
+from .disagreement import PaintedWithMap, overlay, painting_records
 from .ensemble_spec import EnsembleSpec
 from .table import Table, paint_table
 
@@ -184,15 +184,30 @@ def _pictures(
         )
     if spec.judged:
         check_judge(model, spec.judged)
-    found = yield from painted_records(model, records, inputs)
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
-    shown = [
-        _Candidate(Picture(finished(painted.image, inputs, upscaler), record), painted)
-        for record, painted in zip(records, found, strict=True)
-    ]
-    if spec.judged:
-        shown = yield from _judged(model, shown, spec.judged)
-    yield from _written(model, shown[: spec.best], spec, target)
+    found = _candidates(model, records, inputs, upscaler)
+    if not spec.judged:  # each is a file as soon as it is painted
+        yield from _written(model, found, upscaler, spec, target)
+        return
+    shown: list[_Candidate] = []
+    for each in found:
+        if isinstance(each, _Candidate):
+            shown.append(each)
+        else:
+            yield each
+    shown = yield from _judged(model, shown, spec.judged)
+    yield from _written(model, shown[: spec.best], upscaler, spec, target)
+
+
+def _candidates(
+    model: Model, records: list[Record], inputs: Inputs, upscaler: Upscaler
+) -> Iterator[Event | _Candidate]:
+    for event in painting_records(model, records, inputs):
+        if isinstance(event, PaintedWithMap):
+            picture = Picture(finished(event.image, inputs, upscaler), records[event.job])
+            yield _Candidate(picture, event)
+        else:
+            yield event
 
 
 def _judged(
@@ -217,12 +232,22 @@ def _judged(
 
 
 def _written(
-    model: Model, shown: list[_Candidate], spec: EnsembleSpec, target: Path
+    model: Model,
+    found: Iterable[Event | _Candidate],
+    upscaler: Upscaler,
+    spec: EnsembleSpec,
+    target: Path,
 ) -> Iterator[Event]:
+    shown: list[_Candidate] = []
     sheets: dict[str, list[np.ndarray]] = {}
     files: dict[str, list[Path]] = {}
-    upscaler = load_upscaler(shown[0].picture.record.upscaler or "lanczos")
-    for raw, painted, _ in shown:
+    count = min(spec.n, spec.best or spec.n)
+    for event in found:
+        if not isinstance(event, _Candidate):
+            yield event
+            continue
+        shown.append(event)
+        raw, painted, _ = event
         large = yield from made_large(model, raw.array, raw.record, upscaler)
         picture = Picture(enlarged(large, raw.record, upscaler), raw.record)
         path = _picture_path(target, picture.params.seed if _several(spec) else None)
@@ -238,7 +263,7 @@ def _written(
             )
         for kind, (place, array, text) in arrays.items():
             yield Saved(write_image(place, array, text))
-            sheets.setdefault(kind, []).append(thumbnail(array, side_on_sheet(len(shown))))
+            sheets.setdefault(kind, []).append(thumbnail(array, side_on_sheet(count)))
             files.setdefault(kind, []).append(path)
     if _several(spec):
         labels = [candidate.label for candidate in shown]

@@ -23,7 +23,7 @@ from ..images.video import FrameList, write_video
 from ..models.base import Model
 from ..prompts.choices import drawn
 from .comparison import Column
-from .disagreement import painted_records
+from .disagreement import PaintedWithMap, painting_records
 
 FRAME_SECONDS = 0.12  # of a sweep's film
 
@@ -88,15 +88,19 @@ def film_path(target: Path) -> Path:
 def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Iterator[Event]:
     """Paints every column with every seed: each picture, the sheet and, if asked, a film."""
     files = table.pictures(target)
-    found = yield from painted_records(model, list(files.values()), inputs)
     upscaler = load_upscaler(table.seeds[0].upscaler or "lanczos")
-    pictures = []
-    for (path, record), painted in zip(files.items(), found, strict=True):
-        picture = finished(painted.image, inputs, upscaler)
+    places, small = list(files.items()), dict[int, np.ndarray]()
+    for event in painting_records(model, list(files.values()), inputs):
+        if not isinstance(event, PaintedWithMap):
+            yield event
+            continue
+        path, record = places[event.job]
+        picture = finished(event.image, inputs, upscaler)
         picture = yield from made_large(model, picture, record, upscaler)
         picture = enlarged(picture, record, upscaler)
         Picture(picture, record).save(path)
-        pictures.append(thumbnail(picture, side_on_sheet(len(files))))
+        small[event.job] = thumbnail(picture, side_on_sheet(len(files)))
+    pictures = [small[i] for i in range(len(places))]
     columns = len(table.columns)
     rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
     labels = [column.label for column in table.columns]

@@ -16,6 +16,7 @@ from ..generate.params import ResolvedParams
 from ..generate.pictures import Picture
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import resample, to_array, write_image
+from ..interrupts import interrupts_held
 from ..models.base import Model
 from ..prints.print_job import PrintJob
 from .choosing import FrameInputs
@@ -102,7 +103,8 @@ def paint_candidates(
     records, paths, found = task.records, task.paths(folder), task.kept(folder)
     missing = [i for i in range(len(records)) if i not in found]
     jobs = [seen.job(records[i].params) for i in missing]
-    for event in paint_jobs(model, jobs, batch_size=BATCH) if jobs else ():
+    painting = paint_jobs(model, jobs, batch_size=BATCH, finishing=interrupts_held)
+    for event in painting if jobs else ():
         if isinstance(event, Painted):
             i = missing[event.job]
             found[i] = seen.cut(to_array(event.image))

@@ -15,15 +15,20 @@ import numpy as np
 
 from ..errors import OutputError, verbatim
 from ..events import Preview, Progress
-from ..files import parsed, write_json
+from ..files import cleared, parsed, write_json
 from ..generate.job import Job, check
 from ..generate.paint import Painted, paint_jobs
 from ..images.colour import oklab
 from ..images.image_files import read_image, to_array, write_image
 from ..images.xmp import SourceType, marked
+from ..interrupts import interrupts_held
 from ..models.base import Model
 from .frame_spec import check_enough
 from .trials import Subject, Trial
+
+RESULTS = ("explain.txt", "explain.png", "ways.png", "explain.json")
+_PARTS = ("pictures", *RESULTS)  # of the folder, beside the note that claims it
+_MEND = "choose another `output`, or give `overwrite`"
 
 
 class Measured(NamedTuple):
@@ -61,8 +66,11 @@ class Experiment:
         seeds: Sequence[int],
         folder: Path,
         about: dict[str, object],
+        *,
+        overwrite: bool = False,
     ) -> None:
-        """``about`` is what the pictures depend on besides model, trials and seeds, as JSON.
+        """``about`` is what the pictures depend on besides model, trials and seeds, as JSON;
+        ``overwrite`` says whether what another experiment has left in the folder may go.
 
         Raises:
             InputError, PromptError: Too few seeds, or a job that cannot be painted.
@@ -74,7 +82,8 @@ class Experiment:
         for trial in self.trials:
             check(model, self.job(trial, self.seeds[0]))
         self.about: dict[str, object] = json.loads(json.dumps({"model": model.hash} | about))
-        self._claimed = self._is_claimed()
+        self._overwrite = overwrite
+        self._claimed = self._is_claimed(overwrite)
 
     def job(self, trial: Trial, seed: int) -> Job:
         """The job of one picture."""
@@ -91,7 +100,7 @@ class Experiment:
             (trial, seed)
             for trial in self.trials
             for seed in self.seeds
-            if not self.path(trial, seed).exists()
+            if not (self._claimed and self.path(trial, seed).exists())
         ]
 
     @property
@@ -111,11 +120,14 @@ class Experiment:
             How many pictures were painted.
         """
         if not self._claimed:
+            if self._overwrite:
+                cleared(self.folder, _PARTS)
             write_json(self.folder / "experiment.json", self.about)
             self._claimed = True
         todo = self.missing[:most]
         jobs = [self.job(trial, seed) for trial, seed in todo]
-        for event in paint_jobs(self.model, jobs, batch_size=batch_size):
+        painting = paint_jobs(self.model, jobs, batch_size=batch_size, finishing=interrupts_held)
+        for event in painting:
             if isinstance(event, Painted):
                 path, picture = self.path(*todo[event.job]), to_array(event.image)
                 write_image(path, picture, marked({}, SourceType.COMPOSITE))
@@ -133,27 +145,34 @@ class Experiment:
         """All trials, once all is painted."""
         return {trial: measure(self.painted(trial)) for trial in self.trials}
 
-    def _is_claimed(self) -> bool:
+    def _is_claimed(self, overwrite: bool) -> bool:
         """Whether the folder holds this experiment already."""
+        try:
+            return self._holds_this()
+        except OutputError:
+            if overwrite:
+                return False
+            raise
+
+    def _holds_this(self) -> bool:
         note = self.folder / "experiment.json"
         if not note.exists():
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise OutputError(
-                    f"{verbatim(self.folder)} holds other files and no experiment: choose another "
-                    "`output`"
+                    f"{verbatim(self.folder)} holds other files and no experiment: {_MEND}"
                 )
             return False
         try:
             found = parsed(note.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise OutputError(f"{note} cannot be read: {error}") from error
+            raise OutputError(f"{verbatim(note)} cannot be read: {error}") from error
         if not isinstance(found, dict):
-            raise OutputError(f"{note} is not the note of an experiment: choose another `output`")
+            raise OutputError(f"{verbatim(note)} is not the note of an experiment: {_MEND}")
         keys = sorted({*found, *self.about})
         other = [key for key in keys if found.get(key) != self.about.get(key)]
         if other:
             raise OutputError(
                 f"{verbatim(self.folder)} holds another experiment (another {', '.join(other)}): "
-                "choose another `output`, or delete it"
+                f"{_MEND}"
             )
         return True

@@ -27,7 +27,7 @@ from ..models.base import Model
 from ..pace import Pace
 from .chart import chart, sheet
 from .choosing import FrameInputs, notes_on_sources, read_frames
-from .experiment import Experiment
+from .experiment import RESULTS, Experiment
 from .findings import GREY, LITTLE, SEEN, Findings, Influence, Interval, causes, findings
 from .frame_records import Opening
 from .frame_spec import EXPLAIN_PICTURES, ROOM, FrameSpec
@@ -215,6 +215,8 @@ def explain_frame(
     spec: FrameSpec,
     folder: Path | None = None,
     inputs: FrameInputs | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Event]:
     """Paints an experiment into a frame, and says what pulls the colours of pictures in it.
 
@@ -229,6 +231,7 @@ def explain_frame(
             ``explain.json``. It holds nothing else. ``explain`` in the usual folder of a photo, if
             not given, with a number where that holds another experiment.
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
+        overwrite: Whether another experiment's files in ``folder`` may go.
 
     Yields:
         `Estimate` before, and again once the time can be told, `Progress` in steps and a `Preview`
@@ -238,13 +241,13 @@ def explain_frame(
         InputError, PromptError, ImageError, OutputError: Something cannot be, before anything is
             painted.
     """
-    inputs = read_frames(photo, spec, folder) if inputs is None else inputs
+    inputs = inputs or read_frames(photo, spec, folder)
     if len(inputs.chosen) != 1:
         raise InputError("`explain` is about one frame", field="frame")
     if folder is None:
         ways, experiment = _in_free_folder(model, spec, inputs)
     else:
-        ways, experiment = experiment_of(model, spec, inputs, folder)
+        ways, experiment = experiment_of(model, spec, inputs, folder, overwrite=overwrite)
     yield from notes_on_sources(inputs)
     yield from _painting(ways, experiment)
     yield from _findings(ways, experiment)
@@ -258,7 +261,7 @@ def _in_free_folder(model: Model, spec: FrameSpec, inputs: FrameInputs) -> tuple
 
 
 def experiment_of(
-    model: Model, spec: FrameSpec, inputs: FrameInputs, folder: Path
+    model: Model, spec: FrameSpec, inputs: FrameInputs, folder: Path, *, overwrite: bool = False
 ) -> tuple[Plan, Experiment]:
     """The experiment for the first of the chosen frames; nothing is written yet.
 
@@ -294,8 +297,8 @@ def experiment_of(
         "trials": [trial.name for trial in ways.trials],
     }
     seeds = range(spec.seed, spec.seed + count)
-    subject = Subject(seen, colours)
-    return ways, Experiment(model, subject, ways.trials, seeds, folder, about)
+    made = model, Subject(seen, colours), ways.trials, seeds, folder, about
+    return ways, Experiment(*made, overwrite=overwrite)
 
 
 _VARIED = ("seed", "size", "strength", "masked_content")  # from picture to picture, or always alike
@@ -343,5 +346,5 @@ def _findings(plan: Plan, experiment: Experiment) -> Iterator[Event]:
             part.write_text(content + "\n", "utf-8")
     for paragraph in said:
         yield Note(paragraph)
-    for name in ("explain.txt", "explain.png", "ways.png", "explain.json"):
+    for name in RESULTS:
         yield Saved(folder / name)

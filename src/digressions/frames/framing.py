@@ -42,6 +42,6 @@ def use_frames(
         yield from save_inserted(inputs, spec.paper, folder, overwrite=overwrite)
     if spec.explain:
         place = None if folder is None else folder / "explain"
-        yield from explain_frame(model, photo, spec, place, inputs)
+        yield from explain_frame(model, photo, spec, place, inputs, overwrite=overwrite)
     elif spec.prompts:
         yield from fill_frames(model, photo, spec, folder, inputs, overwrite=overwrite)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..geometry import Size
 from ..images import ComposeName
 from ..images.composing import composed
 from ..images.upscale import Upscaler, enlarge
+from ..interrupts import Holding
 from ..models.base import Model
 from .job import Job
 from .metadata import Hires, Record
@@ -65,6 +67,13 @@ def first_params(record: Record) -> ResolvedParams:
 def first_job(record: Record, inputs: Inputs) -> Job:
     """The job of what is painted at once."""
     return start_job(first_params(record), inputs)
+
+
+def holding(record: Record, finishing: Holding) -> Holding:
+    """What the pictures of a batch are handed over in: ``finishing``, as of `paint.paint_jobs`; but
+    Ctrl-C does not wait where each is repainted yet, which takes as long as to paint it."""
+    repainted_yet = record.hires is not None and record.hires.strength is not None
+    return nullcontext if repainted_yet else finishing
 
 
 def notes_on_hires(model: Model, record: Record, inputs: Inputs) -> Iterator[Note]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from ..diffusion.noise import Noise
 from ..diffusion.sample import SAMPLERS, Step, sample, with_late_starts
 from ..events import Progress
 from ..images.masks import membrane_blend
+from ..interrupts import Holding
 from ..models.base import Model
 from .batching import MemorySparingPainter
 from .conditioning import start_images, start_of
@@ -33,7 +35,11 @@ class Painted(NamedTuple):
 
 
 def paint_jobs(
-    model: Model, jobs: Sequence[Job], *, batch_size: int = 16
+    model: Model,
+    jobs: Sequence[Job],
+    *,
+    batch_size: int = 16,
+    finishing: Holding = nullcontext,
 ) -> Iterator[Progress | Painted]:
     """Paints all jobs; yields each picture when its batch is done, and progress in steps.
 
@@ -41,6 +47,8 @@ def paint_jobs(
         model: A loaded model.
         jobs: Any mixture.
         batch_size: Pictures a batch, at most.
+        finishing: What the pictures of a batch are handed over in: with `interrupts_held`, Ctrl-C
+            waits until the caller has kept all of them.
 
     Raises:
         InputError, PromptError: A job that cannot be painted, before anything is painted.
@@ -60,7 +68,8 @@ def paint_jobs(
         except StopIteration as end:
             images = end.value
         done = finished
-        yield from (Painted(i, image) for i, image in zip(batch, images, strict=True))
+        with finishing():
+            yield from (Painted(i, image) for i, image in zip(batch, images, strict=True))
     yield Progress("painting", total, total)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..geometry import Size
 from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, write_image
 from ..images.upscale import load_upscaler
+from ..interrupts import Holding, interrupts_held
 from ..models.base import Model
 from ..prompts.choices import drawn
 from .enlarging import (
@@ -26,7 +28,7 @@ from .enlarging import (
     result_size,
     with_enlargement,
 )
-from .hires import first_job, first_params, made_large, notes_on_hires, with_hires
+from .hires import first_job, first_params, holding, made_large, notes_on_hires, with_hires
 from .job import check
 from .kinds import MAX_SEED
 from .metadata import Record
@@ -158,9 +160,12 @@ def _notes(model: Model, spec: PaintSpec, first: Record, inputs: Inputs) -> Iter
 
 
 def paint_records(
-    model: Model, records: list[Record], inputs: Inputs
+    model: Model, records: list[Record], inputs: Inputs, *, finishing: Holding = nullcontext
 ) -> Iterator[Progress | Picture]:
-    """Paints the pictures of records that differ in their seeds; enlarges them if they say so."""
+    """Paints the pictures of records that differ in their seeds; enlarges them if they say so.
+
+    ``finishing`` is as of `paint.paint_jobs`.
+    """
     first = first_job(records[0], inputs)
     jobs = [dataclasses.replace(first, params=first_params(record)) for record in records]
     for job in jobs:
@@ -168,7 +173,8 @@ def paint_records(
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
     # Few large pictures at once: a stop loses a batch, and large ones gain little by company.
     batch_size = max(1, min(_BATCH, _BATCH_PIXELS // first.params.size.pixels))
-    for found in paint_jobs(model, jobs, batch_size=batch_size):
+    finishing = holding(records[0], finishing)
+    for found in paint_jobs(model, jobs, batch_size=batch_size, finishing=finishing):
         if isinstance(found, Painted):
             record = records[found.job]
             picture = finished(found.image, inputs, upscaler)
@@ -235,7 +241,7 @@ def paint_to_files(
     usual = FOLDER / f"{slug(spec.params.prompt)}.png"
     target = chosen_output(target, usual, plan, overwrite=overwrite)
     yield from _notes(model, spec, records[0], inputs)
-    found = paint_records(model, records, inputs)
+    found = paint_records(model, records, inputs, finishing=interrupts_held)
     yield from saved(found, target, count=spec.n)
 
 

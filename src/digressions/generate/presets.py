@@ -30,14 +30,14 @@ PRESETS: dict[PresetName, dict[str, dict[str, Any]]] = {
     "gift": {
         "MosaicSpec": {"grid": "48"},
         "BuildParams": {"single": "jpg"},
-        "FilmSpec": {"frame_size": "320x320", "levels": 2, "seconds": 8.0, "fps": 20},
+        "FilmSpec": {"frame_size": "320", "levels": 2, "seconds": 8.0, "fps": 20},
         "SiteSpec": {"reuse": 256, "max_mb": 8.0},
         "PaintSpec": {"n": 4},
         "EnsembleSpec": {"n": 4},
     },
     "draft": {
         "MosaicSpec": {"grid": "24"},
-        "FilmSpec": {"grid": "24", "frame_size": "240x240", "levels": 1, "fps": 12},
+        "FilmSpec": {"grid": "24", "frame_size": "240", "levels": 1, "fps": 12},
         "ServeSpec": {"grid": "24", "reuse": 48},
         "ScreensaverSpec": {"grid": "24", "reuse": 48},
         "SiteSpec": {"grid": "24", "reuse": 48},

@@ -209,7 +209,7 @@ def _loaded(
         yield Note(f"{verbatim(source)} {reason}", "note")
     dtype = dtype_name(loaded)
     if record.dtype not in ("", dtype):
-        text = f"{source} was painted in {record.dtype}, not {dtype}: pixels may differ"
+        text = f"{verbatim(source)} was painted in {record.dtype}, not {dtype}: pixels may differ"
         yield Note(text, "note")
     return loaded
 

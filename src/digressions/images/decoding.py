@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import (
+    Image,
+    ImageCms,
+    ImageOps,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+)
 
 from ..errors import ImageError, MissingExtraError, verbatim
 
@@ -33,6 +40,10 @@ _HEAD = 64  # bytes that tell a HEIC
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis")
 _JPEG_END = b"\xff\xd9"
 _PHOTOMETRIC, _BITS, _WHITE_IS_ZERO = 262, 258, 0  # tags of TIFF, and a value
+for _order, _raw in ((b"II", "I;32S"), (b"MM", "I;32BS")):
+    # Whole numbers of 32 bits that Pillow has no entry for; `_eight_bits` sees to black and white.
+    for _way, _sign in ((0, 1), (0, 2), (1, 1)):
+        TiffImagePlugin.OPEN_INFO.setdefault((_order, _way, (_sign,), 1, (32,), ()), ("I", _raw))
 _PILLOW = threading.Lock()
 # A profile of a photo printer and a long workflow have more than the 1 MiB that Pillow takes of one
 # chunk; as much as it takes of all together.

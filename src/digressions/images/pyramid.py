@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import ImageError, verbatim
 from ..geometry import Size
+from .decoding import is_file
 
 _NAME = "mosaic"
 _PREVIEW = "preview.jpg"
@@ -34,7 +35,7 @@ class _Pyramid(NamedTuple):
 
 def is_mosaic(folder: Path) -> bool:
     """Whether a folder is that of a finished mosaic."""
-    return (folder / f"{_NAME}.dzi").is_file()
+    return is_file(folder / f"{_NAME}.dzi")
 
 
 def preview_of(folder: Path) -> Path:

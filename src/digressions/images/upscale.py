@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..device import check_device
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError, MissingExtraError, verbatim
 from ..events import completed
 from ..images import UPSCALERS
 from .image_files import resample
@@ -213,8 +213,8 @@ def check_upscaler(name: str, device: str | None = None) -> None:
         check_weights(name)
     elif name not in UPSCALERS:
         raise InputError(
-            f"`upscaler` {name!r} is not known: choose one of {', '.join(UPSCALERS)}, or a "
-            ".safetensors file"
+            f"`upscaler` {verbatim(repr(name))} is not known: choose one of "
+            f"{', '.join(UPSCALERS)}, or a .safetensors file"
         )
     elif name in _NETWORKS:
         _weights_folder()

@@ -20,7 +20,7 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.denoise import Combine, Denoiser, anchored, composed, denoiser, inpainted, tiled
 from ..diffusion.names import SpacingName
 from ..diffusion.schedule import Schedule
-from ..errors import InputError, PromptError
+from ..errors import InputError, PromptError, verbatim
 from ..geometry import Size
 from ..prompts.terms import LoraTag, Plain
 from ..prompts.vocabulary import Vocabulary
@@ -44,6 +44,7 @@ class Defaults:
         cell_steps, cell_guidance, cell_strength: For the cells of mosaics; ``None`` for the same.
         distilled_guidance: The guidance scale that a network has inside for every prompt but the
             empty one, having been distilled from a guided one; 1 for none.
+        squares_only: Whether what it paints in another shape than a square falls apart.
     """
 
     sampler: str = "ddim"
@@ -54,6 +55,7 @@ class Defaults:
     cell_guidance: float | None = None
     cell_strength: float | None = None
     distilled_guidance: float = 1.0
+    squares_only: bool = False
 
     def values(self, *, cells: bool = False) -> dict[str, Any]:
         """Sampler, steps, guidance and strength by name, for whole pictures or for cells."""
@@ -150,7 +152,7 @@ class Model(ABC):
             InputError, PromptError: There is no such file, or the model takes none.
         """
         if tags:
-            raise PromptError(f"{self.name} takes no LoRA: leave out {tags[0]}")
+            raise PromptError(f"{verbatim(self.name)} takes no LoRA: leave out {verbatim(tags[0])}")
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.
@@ -191,7 +193,9 @@ class Model(ABC):
             InputError: The network cannot work with it.
         """
         if zero_snr or spacing not in (None, self.spacing):
-            raise InputError(f"`timestep_spacing` and `zero_snr` are fixed for {self.name}")
+            raise InputError(
+                f"`timestep_spacing` and `zero_snr` are fixed for {verbatim(self.name)}"
+            )
         return self
 
     @abstractmethod

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from ..errors import ModelError
-from ..files import parsed, reading_foreign
+from ..errors import ModelError, verbatim
+from ..files import at_home, parsed, reading_foreign
 from ..prompts.vocabulary import Vocabulary
 from .base import Defaults
 from .fingerprint import NETWORKS, TWINS, Fingerprint
@@ -33,7 +33,7 @@ def check_network(config: dict[str, Any], path: Path) -> None:
         layers = "layers" in name or name.endswith("_blocks")
         for number in _whole_numbers(value):
             if abs(number) > (MOST_LAYERS if layers else _MOST):
-                raise ModelError(f"{path}: {name} is larger than any network's")
+                raise ModelError(f"{verbatim(path)}: {name} is larger than any network's")
 
 
 def _whole_numbers(value: Any) -> list[int]:
@@ -103,7 +103,9 @@ class Checkpoint:
         try:
             return Defaults(**_read_json(self.folder, path.name))
         except TypeError as error:
-            raise ModelError(f"{path} has a setting that is not known here: {error}") from error
+            raise ModelError(
+                f"{verbatim(path)} has a setting that is not known here: {error}"
+            ) from error
 
     def vocabulary(self) -> Vocabulary | None:
         """The words of its ``vocabulary.txt`` and, where it has one, the things of its
@@ -118,7 +120,7 @@ class Checkpoint:
         try:
             return path.read_text("utf-8").splitlines()
         except (OSError, ValueError) as error:
-            raise ModelError(f"{path} cannot be read: {error}") from error
+            raise ModelError(f"{verbatim(path)} cannot be read: {error}") from error
 
 
 def autoencoder_folder(folder: Path, dtype: torch.dtype) -> Any:
@@ -129,10 +131,12 @@ def autoencoder_folder(folder: Path, dtype: torch.dtype) -> Any:
         ModelError: There is none in it.
     """
     if not folder.is_dir():
-        raise ModelError(f"`vae` {folder}: there is no such file or folder")
+        raise ModelError(f"`vae` {verbatim(folder)}: there is no such file or folder")
     kind = _read_json(folder, "config.json").get("_class_name")
     if kind not in ("AutoencoderKL", "AutoencoderTiny"):
-        raise ModelError(f"`vae` {folder} holds a {kind}: give the folder of an autoencoder")
+        raise ModelError(
+            f"`vae` {verbatim(folder)} holds a {kind}: give the folder of an autoencoder"
+        )
     return _component(folder.parent, {folder.name: ["diffusers", kind]}, folder.name, dtype)
 
 
@@ -144,21 +148,24 @@ def find(name: str) -> Path:
     """
     if name == BUNDLED:
         return _WEIGHTS
-    path = Path(name).expanduser()
+    path = at_home(name)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             _refuse_pickles(path)
-            raise ModelError(f"{name} has no model_index.json: give a folder in diffusers layout")
+            raise ModelError(
+                f"{verbatim(name)} has no model_index.json: give a folder in diffusers layout"
+            )
         return path
     if path.is_file():
         raise ModelError(
-            f"{name} is a single file, but no .safetensors: give one, or a folder in diffusers "
-            "layout (diffusers' from_single_file(...).save_pretrained makes one)"
+            f"{verbatim(name)} is a single file, but no .safetensors: give one, or a folder in "
+            "diffusers layout (diffusers' from_single_file(...).save_pretrained makes one)"
         )
     if name.count("/") != 1 or name.startswith(("/", ".", "~")):
         raise ModelError(
-            f"unknown model {name!r}: give {BUNDLED!r}, a .safetensors file, a folder in diffusers "
-            "layout, a hub id like owner/model, or a name in the folder of `models`"
+            f"unknown model {verbatim(repr(name))}: give {BUNDLED!r}, a .safetensors file, a "
+            "folder in diffusers layout, a hub id like owner/model, or a name in the folder of "
+            "`models`"
         )
     return _fetch(name)
 
@@ -173,13 +180,17 @@ def _fetch(name: str) -> Path:
     try:
         folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=list(TWINS)))
     except Exception as error:  # the hub's client raises its own, its transport's and the system's
-        raise ModelError(f"model {name!r} cannot be fetched: {_why_not(error)}") from error
+        raise ModelError(
+            f"model {verbatim(repr(name))} cannot be fetched: {_why_not(error)}"
+        ) from error
     if not (folder / "model_index.json").is_file():
-        raise ModelError(f"model {name!r} has no model_index.json: it is not in diffusers layout")
+        raise ModelError(
+            f"model {verbatim(repr(name))} has no model_index.json: it is not in diffusers layout"
+        )
     if not any(folder.glob("*/*.safetensors")):
         raise ModelError(
-            f"model {name!r} has no safetensors weights in full precision on the hub; pickles are "
-            "not read, because a pickle can run code"
+            f"model {verbatim(repr(name))} has no safetensors weights in full precision on the "
+            "hub; pickles are not read, because a pickle can run code"
         )
     return folder
 
@@ -204,13 +215,15 @@ def _why_not(error: Exception) -> str:
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
     path = folder / name
     if not path.is_file():
-        raise ModelError(f"the checkpoint {folder} has no {name}: a part of it is missing")
+        raise ModelError(
+            f"the checkpoint {verbatim(folder)} has no {name}: a part of it is missing"
+        )
     try:
         value = parsed(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
+        raise ModelError(f"{verbatim(path)} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a JSON object")
+        raise ModelError(f"{verbatim(path)} is not a JSON object")
     return value
 
 
@@ -221,13 +234,19 @@ def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtyp
     entry = index.get(name)
     libraries = {"diffusers": diffusers, "transformers": transformers}
     if not isinstance(entry, list) or len(entry) != 2 or str(entry[0]) not in libraries:
-        raise ModelError(f"the checkpoint {folder} has no usable {name} in its model_index.json")
+        raise ModelError(
+            f"the checkpoint {verbatim(folder)} has no usable {name} in its model_index.json"
+        )
     part = folder / name
     if not part.is_dir():
-        raise ModelError(f"the checkpoint {folder} has no folder {name}: a part of it is missing")
+        raise ModelError(
+            f"the checkpoint {verbatim(folder)} has no folder {name}: a part of it is missing"
+        )
     kind = getattr(libraries[entry[0]], str(entry[1]), None)
     if kind is None:
-        raise ModelError(f"the {name} of {folder} is a {entry[1]}, which is not known here")
+        raise ModelError(
+            f"the {name} of {verbatim(folder)} is a {entry[1]}, which is not known here"
+        )
     options: dict[str, Any] = {"local_files_only": True}
     if dtype is not None:
         check_network(_read_json(folder, f"{name}/config.json"), part / "config.json")
@@ -236,7 +255,7 @@ def _component(folder: Path, index: dict[str, Any], name: str, dtype: torch.dtyp
             raise ModelError(f"{part} holds no weights (*.safetensors): a part of it is missing")
         options |= {"use_safetensors": True}
         options |= {"torch_dtype" if entry[0] == "diffusers" else "dtype": dtype}
-    refused = f"the {name} of {folder} cannot be loaded"
+    refused = f"the {name} of {verbatim(folder)} cannot be loaded"
     with reading_foreign(lambda why: ModelError(f"{refused}: {why}")), _quiet():
         loaded = kind.from_pretrained(part, **options)
     return loaded.eval().requires_grad_(False) if dtype is not None else loaded
@@ -246,7 +265,7 @@ def _refuse_pickles(folder: Path) -> None:
     for pattern in _PICKLES:
         for path in folder.glob(pattern):
             raise ModelError(
-                f"{path} is a pickle, which can run code when it is opened: "
+                f"{verbatim(path)} is a pickle, which can run code when it is opened: "
                 "only safetensors weights are read; convert it first"
             )
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..diffusion.condition import Text
 from ..errors import InputError, ModelError, PromptError, verbatim
+from ..prompts.slips import check_characters
 from ..prompts.terms import Plain, Segment
 from .runtime import Stopwatch
 
@@ -279,17 +280,6 @@ def _parts(prompt: Plain) -> list[Plain]:
         parts[-1].append(Segment(first, weight))
         parts += [[Segment(each, weight)] for each in others]
     return [tuple(part) for part in parts]
-
-
-def check_characters(text: str) -> None:
-    """Raises `PromptError` where a text holds what came of bytes that are no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PromptError(
-            f"the prompt {verbatim(ascii(text)):.80} holds bytes that are no characters, from "
-            f"place {error.start + 1} on: type it anew"
-        ) from None
 
 
 def token_attention(prompt: Plain, spans: Sequence[Sequence[int]]) -> list[float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, ModelError, verbatim
+from ..files import at_home
 from .header import read_header
 from .recognise import Kind, recognise
 
@@ -51,7 +52,7 @@ class Library:
             InputError: As for the folder itself.
         """
         name = given or os.environ.get(ENVIRONMENT)
-        return cls(Path(name).expanduser()) if name else None
+        return cls(at_home(name)) if name else None
 
     def files(self) -> list[Path]:
         """Every safetensors file, each once, by folder and name."""
@@ -92,7 +93,7 @@ def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
     Raises:
         InputError: As `Library.find`.
     """
-    if library is None or Path(name).expanduser().exists():
+    if library is None or at_home(name).exists():
         return name
     found = library.find(name, kinds) or library.find(Path(name).name, kinds)  # or it has moved
     return name if found is None else str(found)
@@ -145,7 +146,7 @@ def _others(root: Path) -> list[Path]:
 def _section(root: Path, section: dict[Any, Any]) -> Iterator[Path]:
     base = root / os.path.expandvars(str(section.get("base_path") or "")).strip()
     if str(section.get("base_path") or "").startswith("~"):
-        base = Path(os.path.expandvars(str(section["base_path"]))).expanduser()
+        base = at_home(os.path.expandvars(str(section["base_path"])))
     for name, places in section.items():
         if name not in _NOT_PATHS and isinstance(places, str):
             yield from (base / place.strip() for place in places.splitlines() if place.strip())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from ..files import parsed, write_json
+from ..files import at_home, parsed, write_json
 from .header import Header, read_header
 from .library import Library
 from .recognise import FAMILIES, Kind, recognise
@@ -142,7 +142,7 @@ def _short_hash(path: Path) -> str:
 
 def _cache_file() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "digressions" / "models.json"
+    return at_home(base) / "digressions" / "models.json"
 
 
 def _remembered(cache: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 
 from ..device import device_for
 from ..errors import InputError
+from ..files import at_home
 from .base import Model
 from .checkpoint import BUNDLED, Checkpoint
 from .library import CHECKPOINTS, VAES, Library, located
@@ -58,7 +59,7 @@ def open_checkpoint(name: str) -> Checkpoint | SingleFile:
     Raises:
         ModelError: There is no such checkpoint.
     """
-    path = Path(name).expanduser()
+    path = at_home(name)
     if name != BUNDLED and path.suffix.lower() == ".safetensors" and path.is_file():
         return SingleFile(path)
     return Checkpoint(name)
@@ -125,14 +126,14 @@ def load(
         where,
         kind,
         compile=compile,
-        vae=None if vae is None else Path(vae).expanduser(),
+        vae=None if vae is None else at_home(vae),
         clip_skip=clip_skip,
         loras=loras,
         library=library,
         openvino=openvino,
     )
     added: dict[str, Any] = {
-        "vae": None if vae is None else str(Path(vae).expanduser().absolute()),
+        "vae": None if vae is None else str(at_home(vae).absolute()),
         "clip_skip": clip_skip,
     }
     added["lora"] = [str(each) for each in loras] or None

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, ModelError, PromptError, verbatim
-from ..files import reading_foreign
+from ..files import at_home, reading_foreign
 from ..prompts.parse import MOST_STRENGTH
 from ..prompts.terms import LoraTag
 from .header import read_header
@@ -74,15 +74,15 @@ class Lora(NamedTuple):
     def parse(cls, text: str) -> Lora:
         """Reads ``FILE`` or ``FILE:STRENGTH``. Raises `InputError`."""
         name, colon, number = text.rpartition(":")
-        if not colon or Path(text).expanduser().is_file():
-            return cls(Path(text).expanduser(), 1.0)
+        if not colon or at_home(text).is_file():
+            return cls(at_home(text), 1.0)
         try:
             strength = float(number)
         except ValueError:
-            return cls(Path(text).expanduser(), 1.0)
+            return cls(at_home(text), 1.0)
         if not abs(strength) <= MOST_STRENGTH:
             raise InputError(f"`lora` {verbatim(text)}: {number} is out of range: -10 to 10")
-        return cls(Path(name).expanduser(), strength)
+        return cls(at_home(name), strength)
 
     def located(self, library: Library | None) -> Lora:
         """With its whole path; found by name, if need be. Raises `InputError`."""
@@ -105,7 +105,7 @@ def named_loras(tags: Sequence[LoraTag], library: Library | None) -> tuple[Lora,
     """
     found = []
     for name, strength in tags:
-        lora = Lora(Path(name).expanduser(), strength).located(library)
+        lora = Lora(at_home(name), strength).located(library)
         if not lora.path.is_file():
             raise PromptError(
                 f"there is no LoRA {verbatim(repr(name))}: name the folder that it is in with "

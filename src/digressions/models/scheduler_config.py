@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..diffusion.schedule import TableSchedule
-from ..errors import ModelError
+from ..errors import ModelError, verbatim
 from .base import Defaults
 
 _WHOLE = {"num_train_timesteps": (1, 1_000_000), "steps_offset": (0, 1_000_000)}
@@ -25,16 +25,22 @@ def check_scheduler(config: Mapping[str, Any], path: Path) -> None:
         value = config.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise ModelError(
-                f"{path}: {name} is {value!r:.80}, not a number from {least} to {most}"
+                f"{verbatim(path)}: {name} is {verbatim(repr(value)):.80}, not a number from "
+                f"{least} to {most}"
             )
     for name in _BETAS:
         if not _is_beta(value := config.get(name, 0.5)):
-            raise ModelError(f"{path}: {name} is {value!r:.80}, not a number between 0 and 1")
+            raise ModelError(
+                f"{verbatim(path)}: {name} is {verbatim(repr(value)):.80}, not a number between 0 "
+                "and 1"
+            )
     trained = config.get("trained_betas")
     if trained is not None and not (
         isinstance(trained, list) and trained and all(map(_is_beta, trained))
     ):
-        raise ModelError(f"{path}: trained_betas are not a list of numbers between 0 and 1")
+        raise ModelError(
+            f"{verbatim(path)}: trained_betas are not a list of numbers between 0 and 1"
+        )
 
 
 def _is_beta(value: object) -> bool:

@@ -20,7 +20,7 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.names import SpacingName
 from ..diffusion.sample import SAMPLERS, time_grid
 from ..diffusion.schedule import TableSchedule
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, verbatim
 from ..prompts.terms import LoraTag, Plain
 from .autoencoder_file import autoencoder_file, files_of
 from .base import Model
@@ -77,9 +77,9 @@ class StableDiffusion(Model):
             return dataclasses.replace(self, spacing=spacing, to_clean=True)
         if self.schedule.prediction == "epsilon":
             raise InputError(
-                f"`zero_snr`: {self.name} predicts the noise, which says nothing about the picture "
-                "where all is noise: it needs a model with v prediction; `timestep_spacing` "
-                "trailing is as near as this one comes"
+                f"`zero_snr`: {verbatim(self.name)} predicts the noise, which says nothing about "
+                "the picture where all is noise: it needs a model with v prediction; "
+                "`timestep_spacing` trailing is as near as this one comes"
             )
         if spacing not in (None, "trailing"):
             raise InputError(f"`zero_snr` goes with `timestep_spacing` trailing, not {spacing}")
@@ -275,16 +275,20 @@ def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> N
     taken = unet.config.in_channels
     if taken not in (channels, 2 * channels + 1):
         raise ModelError(
-            f"the unet of {folder} takes {taken} channels and its vae makes {channels}: "
+            f"the unet of {verbatim(folder)} takes {taken} channels and its vae makes {channels}: "
             "they do not belong together"
         )
     if not encoders:
-        raise ModelError(f"the checkpoint {folder} has no text encoder")
+        raise ModelError(f"the checkpoint {verbatim(folder)} has no text encoder")
     added = unet.config.addition_embed_type
     if added not in (None, "text", "text_time"):
-        raise ModelError(f"the unet of {folder} needs another condition ({added}): not supported")
+        raise ModelError(
+            f"the unet of {verbatim(folder)} needs another condition ({added}): not supported"
+        )
     if added == "text_time" and len(encoders) != 2:
-        raise ModelError(f"{folder} is an SDXL refiner or lacks a text encoder: not supported")
+        raise ModelError(
+            f"{verbatim(folder)} is an SDXL refiner or lacks a text encoder: not supported"
+        )
 
 
 def _vae_dtype(config: Mapping[str, Any], sdxl: bool, dtype: torch.dtype) -> torch.dtype:

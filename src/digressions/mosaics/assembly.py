@@ -15,6 +15,12 @@ from .deep_zoom import write_deep_zoom, write_single
 from .fidelity import Fidelity, Gauge, Thumbnail
 
 PREVIEW_SIDE = 2048
+_STORE = "pictures.sqlite"
+PARTS = (
+    *(_STORE, f"{_STORE}-wal", f"{_STORE}-shm", "base.png", "preview.jpg", "index.html", "viewer"),
+    *("mosaic.dzi", "mosaic_files", "mosaic.jpg", "mosaic.tif"),
+)
+"""What is in the folder of a mosaic, beside its manifest."""
 
 
 def write_whole(
@@ -82,7 +88,7 @@ class MosaicFiles:
 
 def store_path(folder: Path) -> Path:
     """The store of a mosaic's pictures in its folder."""
-    return folder / "pictures.sqlite"
+    return folder / _STORE
 
 
 def single_path(folder: Path, single: str) -> Path:

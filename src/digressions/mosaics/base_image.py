@@ -11,27 +11,29 @@ import numpy as np
 from ..events import Event, Note, Progress, Saved, completed
 from ..generate.declare import Params
 from ..generate.job import check, job_of
-from ..generate.kinds import DEFAULT_SEED, PaintedSize
+from ..generate.kinds import DEFAULT_SEED, PaintedSize, PictureSize
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.start import Inputs, inputs_of, record_for, resolve
-from ..geometry import Grid, Size
+from ..geometry import Size
 from ..images import Fit
 from ..images.fitting import cut_note, padded
-from ..images.image_files import check_suffix, cover, to_array, write_image
+from ..images.image_files import check_suffix, cover, resample, to_array, write_image
 from ..images.source_image import SourceImage
 from ..images.upscale import check_upscaler, enlarge, load_upscaler
 from ..models.base import Model
+from .cell_shape import shape_for
 from .mosaic_spec import ToneName
 from .tone import Crowded, crowded, with_room
 
 KIND = "base image"
 
 
-def base_params(model: Model, params: GenerationParams) -> ResolvedParams:
-    """The parameters that a base image is painted by."""
+def base_params(model: Model, params: GenerationParams, aspect: float = 1.0) -> ResolvedParams:
+    """The parameters that a base image of an aspect is painted by: in that aspect, or as a square
+    that gets ground around it, by a model of squares alone."""
     own = GenerationParams(
         prompt=params.prompt,
         negative=params.negative,
@@ -40,7 +42,8 @@ def base_params(model: Model, params: GenerationParams) -> ResolvedParams:
         timestep_spacing=params.timestep_spacing,
         zero_snr=params.zero_snr,
     )
-    return resolve(model, own)
+    wide = aspect != 1 and not model.defaults.squares_only
+    return resolve(model, own, size=shape_for(model, aspect) if wide else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +67,12 @@ class BaseImage:
         """``(H, W, 3)`` uint8 of the user's own picture, or ``None``."""
         return None if self.start is None else self.start.pixels
 
-    def notes(self, grid: Grid, to: str, mend: str) -> list[Note]:
+    def notes(self, whole: Size, to: str, mend: str) -> list[Note]:
         """What a user should know of what is not taken from the user's own picture.
 
         Args:
-            grid: Of cells over it.
-            to: What has the grid's aspect, in words.
+            whole: What has the aspect that it is brought to.
+            to: The same in words.
             mend: What would keep all of the picture, in words.
         """
         if self.start is None:
@@ -77,7 +80,7 @@ class BaseImage:
         found = self.start.notes()
         if self.record.fit == "cover":
             own = Size(self.start.pixels.shape[1], self.start.pixels.shape[0])
-            found += cut_note(self.start.name, own, grid.columns / grid.rows, to, mend)
+            found += cut_note(self.start.name, own, whole.width / whole.height, to, mend)
         return found
 
     @property
@@ -89,13 +92,12 @@ class BaseImage:
             return {"image": self.record.image.sha256, "tone": self.tone} | padded
         return {"params": self.record.params.json_object(), "tone": self.tone}
 
-    def record_at(self, size: Size) -> Record:
-        """What a file of it remembers that is enlarged to a size."""
-        return self.record.but(
-            kind=KIND,
-            upscaler=self.upscaler,
-            details={"enlarged": [size.width, size.height], "tone": self.tone},
-        )
+    def record_at(self, size: Size, whole: Size) -> Record:
+        """What a file of it remembers that is enlarged to a size; see `making_base_image`."""
+        details: dict[str, Any] = {"enlarged": [*size], "tone": self.tone}
+        if not _alike(size, whole):
+            details["whole"] = [*whole]
+        return self.record.but(kind=KIND, upscaler=self.upscaler, details=details)
 
 
 class ToneParams(Params):
@@ -105,10 +107,11 @@ class ToneParams(Params):
 
 
 class BaseDetails(Params):
-    """What a record of kind ``"base image"`` says besides: its size, once enlarged, and its
-    tone."""
+    """What a record of kind ``"base image"`` says besides: its size, once enlarged, what has its
+    aspect where that has not, and its tone."""
 
     enlarged: PaintedSize
+    whole: PictureSize | None = None
     tone: ToneName = "off"
 
 
@@ -119,6 +122,7 @@ def base_image_of(
     upscaler: str,
     fit: Fit = "cover",
     tone: ToneName = "off",
+    aspect: float = 1.0,
 ) -> BaseImage:
     """The base image that is asked for.
 
@@ -127,10 +131,12 @@ def base_image_of(
         params: Of the mosaic; see `mosaic_spec.MosaicSpec`.
         start: The user's own picture, or ``None``.
         upscaler: What enlarges it.
-        fit: How the user's own picture comes to the grid's aspect.
+        fit: How the user's own picture comes to the aspect.
         tone: Whether it is given room for cells.
+        aspect: Width / height of what it becomes.
     """
-    record = record_for(model, base_params(model, params), Inputs(image=start, fit=fit))
+    own = base_params(model, params, aspect if start is None else 1.0)
+    record = record_for(model, own, Inputs(image=start, fit=fit))
     return BaseImage(record, start, upscaler, tone)
 
 
@@ -168,12 +174,18 @@ def notes_on_base_image(
 
 
 def making_base_image(
-    model: Model, base: BaseImage, size: Size
+    model: Model, base: BaseImage, size: Size, whole: Size | None = None
 ) -> Generator[Progress, None, np.ndarray]:
     """Paints a base image, or takes the user's own, and brings it to exactly a size.
 
     What is smaller is enlarged by the upscaler; what is larger is filtered down. Its tones are left
     alone: see `toned`.
+
+    Args:
+        model: Paints it.
+        base: What it is.
+        size: Of the result, which has 8 x 8 values a cell whatever the cells' shape.
+        whole: What has the aspect of the picture; ``size`` if not given.
 
     Returns:
         ``(H, W, 3)`` uint8.
@@ -186,17 +198,27 @@ def making_base_image(
             else:
                 yield Progress("painting the base image", found.done, found.total)
         assert image is not None
+        if model.defaults.squares_only:
+            image = padded(image, whole or size)
     elif base.record.fit == "pad":
-        image = padded(image, size)
-    if image.shape[1] >= size.width and image.shape[0] >= size.height:
+        image = padded(image, whole or size)
+    if whole is not None and not _alike(size, whole):
+        own = largest(image.shape[1], image.shape[0], whole.width / whole.height)
+        image = cover(image, *own)
+        if own[0] >= size.width and own[1] >= size.height:
+            return resample(image, *size)
+    elif image.shape[1] >= size.width and image.shape[0] >= size.height:
         return cover(image, size.width, size.height)
-    image = cover(image, *largest(image.shape[1], image.shape[0], size.width / size.height))
+    else:
+        image = cover(image, *largest(image.shape[1], image.shape[0], size.width / size.height))
     return enlarge(image, size.width, size.height, load_upscaler(base.upscaler))
 
 
-def make_base_image(model: Model, base: BaseImage, size: Size) -> np.ndarray:
+def make_base_image(
+    model: Model, base: BaseImage, size: Size, whole: Size | None = None
+) -> np.ndarray:
     """As `making_base_image`, all at once."""
-    return completed(making_base_image(model, base, size))
+    return completed(making_base_image(model, base, size, whole))
 
 
 def toned(base: BaseImage, image: np.ndarray) -> tuple[np.ndarray, list[Note]]:
@@ -204,6 +226,11 @@ def toned(base: BaseImage, image: np.ndarray) -> tuple[np.ndarray, list[Note]]:
     found = crowded(image) if base.tone == "auto" else Crowded(0.0, 0.0)
     room = with_room(image, found)
     return room, [] if room is image else [Note(str(found), "note")]
+
+
+def _alike(one: Size, other: Size) -> bool:
+    """Whether two sizes have one aspect."""
+    return one.width * other.height == one.height * other.width
 
 
 def largest(width: int, height: int, aspect: float) -> tuple[int, int]:
@@ -230,11 +257,12 @@ def remembered_base_image(record: Record) -> BaseImage:
 @replays_kind(KIND)
 def replay_base_image(request: ReplayRequest, model: Model, record: Record) -> Iterator[Event]:
     """The base image of a mosaic again."""
-    size = BaseDetails.from_json_object(record.details).enlarged
+    details = BaseDetails.from_json_object(record.details)
+    size = details.enlarged
     check_suffix(request.target, *size)
     base = remembered_base_image(record)
     check_base_image(model, base)
     yield Note(f"the base image of a mosaic, {size} px")
-    image, notes = toned(base, (yield from making_base_image(model, base, size)))
+    image, notes = toned(base, (yield from making_base_image(model, base, size, details.whole)))
     yield from notes
     yield Saved(write_image(request.target, image, record.to_text()))

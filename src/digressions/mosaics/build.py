@@ -47,6 +47,7 @@ def build(
     folder: str | Path | None = None,
     options: BuildParams | None = None,
     *,
+    overwrite: bool = False,
     executor: Executor[Model] | None = None,
     start: SourceImage | None = None,
 ) -> Iterator[Event]:
@@ -60,6 +61,7 @@ def build(
         folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
             folder after ``out/PROMPT``, if not given.
         options: Batch size and extra files, which change nothing in the pictures.
+        overwrite: Whether what is in ``folder`` may go, whatever made it.
         executor: Whose workers paint; this process if not given.
         start: What ``spec.image`` is, if the caller has read it already.
 
@@ -87,12 +89,12 @@ def build(
         )
     grid = plan.mosaic.grid
     mend = "`fit` contain or pad keeps all of it"
-    yield from plan.base.notes(grid, f"a grid of {grid}", mend)
+    yield from plan.base.notes(plan.mosaic.size, f"a grid of {grid}", mend)
     plan.check(model)  # before anything is said that is no note
     yield from notes_on_preset(spec, options, preset=spec.preset)
     usual = FOLDER / slug(spec.params.prompt)
     place = folder_for(model, plan, usual) if folder is None else Path(folder)
-    yield from make_mosaic(model, plan, place, options, executor)
+    yield from make_mosaic(model, plan, place, options, executor, overwrite=overwrite)
 
 
 def _enlarges(plan: MosaicPlan) -> bool:
@@ -116,7 +118,7 @@ def read_start(spec: MosaicSpec) -> SourceImage | None:
     """
     spec.check()
     start = None if spec.image is None else source_image(spec.image)
-    grid_over(spec.grid, start, spec.fit)
+    grid_over(spec.grid, start, spec.fit, spec.params.size)
     return start
 
 
@@ -131,28 +133,40 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     Raises:
         InputError: Settings that contradict each other or do not fit the picture.
     """
-    grid = grid_over(spec.grid, start, spec.fit)
+    grid = grid_over(spec.grid, start, spec.fit, spec.params.size)
     mosaic = mosaic_of(
         model, spec.params, spec.cells, grid, prompts=spec.cell_prompt or (), larger=spec.larger
     )
     upscaler = spec.larger.upscaler
-    base = base_image_of(model, spec.params, start, upscaler, spec.fit, spec.tone)
+    aspect = mosaic.size.width / mosaic.size.height
+    base = base_image_of(model, spec.params, start, upscaler, spec.fit, spec.tone, aspect)
     return MosaicPlan(mosaic, base, spec.sharing)
 
 
-def grid_over(text: str, start: SourceImage | None, fit: Fit = "cover") -> Grid:
-    """The grid that is asked for, its cells square on the start picture where there is one.
+def grid_over(
+    text: str, start: SourceImage | None, fit: Fit = "cover", cell: Size | None = None
+) -> Grid:
+    """The grid that is asked for, over the start picture where there is one.
+
+    Args:
+        text: As typed.
+        start: The user's own picture, or ``None``.
+        fit: How that comes to the grid's aspect.
+        cell: What has the shape of a cell; a square if not given.
 
     Raises:
         InputError: It is not a grid, or the picture has fewer pixels than it has cells.
     """
+    shape = cell or Size(1, 1)
     if start is None:
-        return Grid.parse(text)
+        return Grid.parse(text, shape.height / shape.width)
     picture = Size(start.pixels.shape[1], start.pixels.shape[0])
-    grid = Grid.parse(text, picture.width / picture.height)
+    # In cells, whatever their shape, it has this size.
+    counted = Size(picture.width * shape.height, picture.height * shape.width)
+    grid = Grid.parse(text, counted.width / counted.height)
     if fit == "contain":
-        grid = Grid(*contained(picture, Size(*grid)))
-    seen = padded_size(picture, Size(*grid)) if fit == "pad" else picture
+        grid = Grid(*contained(counted, Size(*grid)))
+    seen = padded_size(picture, grid.over(shape)) if fit == "pad" else picture
     if grid.columns > seen.width or grid.rows > seen.height:
         raise InputError(
             f"`grid` {grid} does not fit {start.name}, which is {picture.width} x {picture.height} "
@@ -167,11 +181,13 @@ def make_mosaic(
     path: Path,
     options: BuildParams | None = None,
     executor: Executor[Model] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Event]:
     """As `build`, with nothing left open."""
     options = options or BuildParams()
     options.check("local" if _is_here(executor) else "ray")
-    folder = MosaicFolder(model, plan, path)
+    folder = MosaicFolder(model, plan, path, overwrite=overwrite)
     if options.single is not None:
         folder.check_single(options.single)
     with _profiling(model, options.profile):
@@ -214,7 +230,7 @@ def _painted(
     mosaic, done = folder.plan.mosaic, folder.done()
     cells, wanted = mosaic.grid.cells, len(folder.tasks(done))
     estimate = Estimate(
-        f"{cells:,} pictures of {mosaic.side * mosaic.enlarge} px, together "
+        f"{cells:,} pictures of {_px(mosaic.cell.times(mosaic.enlarge))} px, together "
         f"{mosaic.size.width:,} x {mosaic.size.height:,} px ({mosaic.size.megapixels}), about "
         f"{in_bytes(mosaic.size.pixels * BYTES_PER_PIXEL)} on disk",
         pictures=wanted,
@@ -241,6 +257,10 @@ def _painted(
             if folder.sizes.settled or time.perf_counter() - begun > SECONDS_BEFORE_ESTIMATE:
                 yield from pace.estimate(wanted, "paint")
     return totals
+
+
+def _px(size: Size) -> str:
+    return str(size if size.width != size.height else size.width)
 
 
 def _rate_text(totals: PaintTotals, executor: Executor[Model] | None) -> str:
@@ -308,4 +328,4 @@ def replay_mosaic(request: ReplayRequest, model: Model, record: Record) -> Itera
     plan = MosaicPlan(mosaic, remembered_base_image(record), sharing)
     place = request.output or folder_for(model, plan, request.usual_folder)
     yield Note(f"a mosaic of {mosaic.grid} pictures, into {verbatim(place)}")
-    yield from make_mosaic(model, plan, place)
+    yield from make_mosaic(model, plan, place, overwrite=request.overwrite)

@@ -32,6 +32,7 @@ from ..generate.batching import Painter
 from ..generate.job import Job, check
 from ..generate.kinds import MAX_SEED
 from ..generate.paint import batches
+from ..geometry import Size
 from ..images.image_files import from_png
 from ..models.base import Model
 from ..prompts.choices import variants
@@ -45,6 +46,7 @@ DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half
 STEEPEST = 7.0  # of |log gamma|
 TOLERANCE = 0.25 / 255
 SWEEPS = 24
+FADES = 0.125  # part of a painting that fades where there is ground beside it
 CHECKED = 16  # prompts that are tried before anything is painted
 
 
@@ -62,9 +64,10 @@ class Corrected(NamedTuple):
     shifted: Tensor
 
 
-def band_of(images: Tensor, b: int) -> Tensor:
-    """Means over ``b x b`` equal boxes: ``(B, 3, b, b)``. Both sides must be multiples of ``b``."""
-    height, width = images.shape[-2] // b, images.shape[-1] // b
+def band_of(images: Tensor, b: int, across: int | None = None) -> Tensor:
+    """Means over ``b x b`` equal boxes, or ``b`` down and so many across: ``(B, 3, b, across)``.
+    Both sides must be multiples of them."""
+    height, width = images.shape[-2] // b, images.shape[-1] // (across or b)
     return F.avg_pool2d(images, (height, width))
 
 
@@ -78,14 +81,13 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
 
     Args:
         images: ``(B, 3, H, W)`` float32 in 0..1.
-        band: ``(B, 3, b, b)`` in 0..1, the means to reach.
+        band: ``(B, 3, down, across)`` in 0..1, the means to reach in so many boxes.
 
     Returns:
         Pictures whose box means agree to a quarter of a grey level. Rounding to 8 bits adds at most
         half a level, and that only in a flat box.
     """
-    b = band.shape[-1]
-    size = images.shape[-2:]
+    boxes, size = band.shape[-2:], images.shape[-2:]
     log_x = images.clamp(DARKEST, 1 - DARKEST).log()
     target = band.clamp(DARKEST, 1 - DARKEST)
     log_gamma = torch.zeros_like(target)
@@ -93,15 +95,14 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
     for _ in range(SWEEPS):
         gamma = enlarge_band(log_gamma[left], size).exp()
         bent = (logs * gamma).exp()
-        missing = target[left] - band_of(bent, b)
+        missing = target[left] - band_of(bent, *boxes)
         wrong = _are_wrong(missing)
         if not wrong.any():
             break
         if not wrong.all():
-            left, logs, gamma, bent, missing = (
-                each[wrong] for each in (left, logs, gamma, bent, missing)
-            )
-        slope = band_of(bent * logs * gamma, b)
+            working = (left, logs, gamma, bent, missing)
+            left, logs, gamma, bent, missing = (each[wrong] for each in working)
+        slope = band_of(bent * logs * gamma, *boxes)
         step = missing / slope.clamp(max=-1e-4)
         found = log_gamma[left] + step.clamp(-0.7, 0.7)
         log_gamma[left] = found.clamp(-STEEPEST, STEEPEST)
@@ -112,7 +113,7 @@ def correct_band(images: Tensor, band: Tensor) -> Corrected:
 
 def enlarge_band(band: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """Smooth enlargement of ``(B, C, b, b)`` to ``size``."""
-    if band.shape[-1] == 1:
+    if band.shape[-2:] == (1, 1):
         return band.expand(*band.shape[:2], *size)
     return F.interpolate(band, tuple(size), mode="bilinear", align_corners=False)
 
@@ -123,18 +124,17 @@ def _reach(images: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
     Each box is shifted, and clipped at black and white, until its mean is right: the mean grows
     with the shift from 0 to 1, so there is always one that fits.
     """
-    b = band.shape[-1]
-    shifted = images.clone()
+    boxes, shifted = band.shape[-2:], images.clone()
     left = torch.arange(len(images), device=images.device)
     for _ in range(SWEEPS):
         part = shifted[left]
-        missing = band[left] - band_of(part, b)
+        missing = band[left] - band_of(part, *boxes)
         wrong = _are_wrong(missing)
         if not wrong.any():
             break
         left, part, missing = left[wrong], part[wrong], missing[wrong]
         blocked = _boxes(missing, part.shape).sign() * (part - 0.5) >= 0.5
-        room = 1 - band_of(blocked.float(), b)
+        room = 1 - band_of(blocked.float(), *boxes)
         step = _boxes(missing / room.clamp(min=0.02), part.shape)
         shifted[left] = (part + step).clamp(0, 1)
     return shifted, (shifted - images).abs().mean((1, 2, 3))
@@ -148,8 +148,8 @@ def _are_wrong(missing: Tensor) -> Tensor:
 
 def _boxes(band: Tensor, shape: torch.Size) -> Tensor:
     """Each value of a band filling its box of a picture."""
-    b = band.shape[-1]
-    return band.repeat_interleave(shape[-2] // b, -2).repeat_interleave(shape[-1] // b, -1)
+    down, across = (side // b for side, b in zip(shape[-2:], band.shape[-2:], strict=True))
+    return band.repeat_interleave(down, -2).repeat_interleave(across, -1)
 
 
 def to_bytes(images: Tensor) -> Tensor:
@@ -176,13 +176,13 @@ def cells_of(
 
     Args:
         base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
-        mosaic: Its grid and the side of its pictures.
+        mosaic: Its grid and the shape of its pictures.
         cells: Indices into the grid.
         seeds: Theirs, to cut each where its picture is painted (see `place_of`) rather than where
             it is shown.
 
     Returns:
-        ``(len(cells), 3, side, side)`` float32 in 0..1.
+        ``(len(cells), 3, h, w)`` of ``mosaic.cell``, float32 in 0..1.
     """
     margin = 3 + math.ceil(mosaic.jitter * CELL_SIDE)  # the bicubic kernel reaches 3
     padded = F.pad(base[None], (margin,) * 4, mode="replicate")[0]
@@ -191,15 +191,12 @@ def cells_of(
     for cell in cells:
         box = mosaic.grid.box(cell, CELL_SIDE)
         cut.append(padded[:, box.top : box.top + patch, box.left : box.left + patch])
-    scale = mosaic.side / CELL_SIDE
-    full = math.ceil(patch * scale)
-    enlarged = F.interpolate(
-        torch.stack(cut), (full, full), mode="bicubic", align_corners=False
-    ).clamp(0, 1)
-    inset = round(margin * scale)
-    if seeds is None:
-        return enlarged[..., inset : inset + mosaic.side, inset : inset + mosaic.side]
-    return _windows(enlarged, inset, [place_of(mosaic, seed) for seed in seeds], mosaic.side)
+    scales = [side / CELL_SIDE for side in (mosaic.cell.height, mosaic.cell.width)]
+    full = [math.ceil(patch * scale) for scale in scales]
+    enlarged = F.interpolate(torch.stack(cut), full, mode="bicubic", align_corners=False)
+    down, right = (round(margin * scale) for scale in scales)
+    places = [Place(0, 0)] * len(cells) if seeds is None else [place_of(mosaic, s) for s in seeds]
+    return _windows(enlarged.clamp(0, 1), Place(right, down), places, mosaic.cell)
 
 
 def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
@@ -209,7 +206,7 @@ def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
 
 
 def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
-    """The job of one cell: its seed, and the cell enlarged, ``(3, side, side)`` in 0..1."""
+    """The job of one cell: its seed, and what is painted over, ``(3, h, w)`` in 0..1."""
     strength, anchor = freedom_of(mosaic, image)
     params = mosaic.params.but(seed=seed, prompt=mosaic.prompt_for(seed), strength=strength)
     return Job(params, image=image, anchor=anchor, band=mosaic.band or 1)
@@ -229,20 +226,20 @@ class Place(NamedTuple):
 
 def place_of(mosaic: Mosaic, seed: int) -> Place:
     """Where the picture of the cell with a seed is painted."""
-    most, chance = _farthest(mosaic), random.Random(f"{seed}:place")
-    return Place(*(int(chance.random() * (2 * most + 1)) - most for _ in range(2)))
+    chance = random.Random(f"{seed}:place")
+    return Place(*(int(chance.random() * (2 * most + 1)) - most for most in _farthest(mosaic)))
 
 
-def _farthest(mosaic: Mosaic) -> int:
-    return int(mosaic.jitter * mosaic.side)
+def _farthest(mosaic: Mosaic) -> Place:
+    return Place(*(int(mosaic.jitter * side) for side in mosaic.cell))
 
 
-def _windows(images: Tensor, inset: int, places: Sequence[Place], side: int) -> Tensor:
-    """Of each picture the square of a side that lies off the inset by its place."""
-    cut = [
-        image[:, inset + down : inset + down + side, inset + right : inset + right + side]
-        for image, (right, down) in zip(images, places, strict=True)
-    ]
+def _windows(images: Tensor, inset: Place, places: Sequence[Place], size: Size) -> Tensor:
+    """Of each picture the part of a size that lies off the inset by its place."""
+    cut = []
+    for image, place in zip(images, places, strict=True):
+        top, left = inset.down + place.down, inset.right + place.right
+        cut.append(image[:, top : top + size.height, left : left + size.width])
     return torch.stack(cut)
 
 
@@ -251,7 +248,8 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
 
     A cell that is mirrored is turned before it is painted and back after, so that what it shows
     looks the other way and its colours stay where they are. A cell is painted off its place, and
-    then shown in it; what the painting lacks at two of its sides is reflected.
+    then shown in it; what the painting lacks at two of its sides is reflected. Where only the
+    middle of a cell's picture is painted (``mosaic.shape``), the cell's own colours are around it.
 
     Args:
         painter: Paints a batch.
@@ -260,22 +258,52 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
         starts: The cells enlarged, as `cells_of` gives them for the seeds.
 
     Returns:
-        ``(len(seeds), 3, side, side)`` float32 in 0..1.
+        ``(len(seeds), 3, h, w)`` float32 in 0..1.
     """
     mirrored = torch.tensor([is_mirrored(mosaic, seed) for seed in seeds])
-    jobs = [
-        cell_job(mosaic, seed, start)
-        for seed, start in zip(seeds, _turned(starts, mirrored), strict=True)
-    ]
-    painted = torch.empty_like(starts, device="cpu")
+    turned = _turned(starts, mirrored)
+    middles = _middle(turned, mosaic.params.size)
+    jobs = [cell_job(mosaic, seed, start) for seed, start in zip(seeds, middles, strict=True)]
+    painted = torch.empty_like(middles, device="cpu")
     for alike in batches(jobs, len(jobs)):  # prompts of several kinds do not share a batch
         painted[alike] = painter([jobs[index] for index in alike]).cpu()
-    painted = _turned(painted, mirrored)
+    painted = _turned(_on_ground(painted, turned.cpu()), mirrored)
     most = _farthest(mosaic)
-    if not most:
+    if not any(most):
         return painted
     back = [Place(-right, -down) for right, down in (place_of(mosaic, seed) for seed in seeds)]
-    return _windows(F.pad(painted, (most,) * 4, mode="reflect"), most, back, mosaic.side)
+    right, down = most
+    reflected = F.pad(painted, (right, right, down, down), mode="reflect")
+    return _windows(reflected, most, back, mosaic.cell)
+
+
+def _middle(images: Tensor, size: Size) -> Tensor:
+    """The middle of pictures, of a size: a view of them."""
+    top, left = (images.shape[-2] - size.height) // 2, (images.shape[-1] - size.width) // 2
+    return images[..., top : top + size.height, left : left + size.width]
+
+
+def _on_ground(painted: Tensor, ground: Tensor) -> Tensor:
+    """Paintings in the middle of larger pictures, into which their edges fade there."""
+    if painted.shape == ground.shape:
+        return painted
+    height, width = painted.shape[-2:]
+    share = torch.ones(height, width)
+    if height < ground.shape[-2]:
+        share = share * _fading(height)[:, None]
+    if width < ground.shape[-1]:
+        share = share * _fading(width)
+    whole = ground.clone()
+    middle = _middle(whole, Size(width, height))
+    middle += share * (painted - middle)
+    return whole
+
+
+def _fading(side: int) -> Tensor:
+    """1 in the middle of a side, and smoothly less towards its ends."""
+    ends = (torch.arange(side) + 0.5).minimum(side - 0.5 - torch.arange(side))
+    far = (ends / (FADES * side)).clamp(0, 1)
+    return far * far * (3 - 2 * far)
 
 
 def _turned(images: Tensor, mirrored: Tensor) -> Tensor:
@@ -296,7 +324,7 @@ def paint_over(
         exact: Their own pixels, as `exact_cells` gives them.
 
     Returns:
-        ``(len(seeds), 3, side, side)`` uint8.
+        ``(len(seeds), 3, h, w)`` uint8.
     """
     images = paint_cells(painter, mosaic, seeds, starts)
     if mosaic.band:
@@ -307,7 +335,8 @@ def paint_over(
 def check_cells(model: Model, mosaic: Mosaic) -> None:
     """Raises what painting the cells would raise, without painting."""
     mosaic.check()
-    job = cell_job(mosaic, mosaic.params.seed, torch.zeros(3, mosaic.side, mosaic.side))
+    size = mosaic.params.size
+    job = cell_job(mosaic, mosaic.params.seed, torch.zeros(3, size.height, size.width))
     texts = {str(each) for prompt in mosaic.prompts for each in variants(parsed(prompt))}
     # Of a list of thousands, the longest: a model takes so many tokens.
     for text in sorted(texts, key=len, reverse=True)[:CHECKED]:

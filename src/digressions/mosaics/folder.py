@@ -14,14 +14,13 @@ import torch
 
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
-from ..errors import OutputError, verbatim
 from ..events import Note, Preview, Progress
-from ..files import check_folder
+from ..files import check_folder, cleared
 from ..generate.batching import BatchSize
 from ..generate.metadata import Record
 from ..images.image_files import read_image, to_tensor, write_image
 from ..models.base import Model
-from .assembly import MosaicFiles, single_path, write_whole
+from .assembly import PARTS, MosaicFiles, single_path, write_whole
 from .base_image import BaseImage, check_base_image, making_base_image, toned
 from .cells import cell_seed, check_cells, exact_cells, strips
 from .deep_zoom import check_single
@@ -29,7 +28,7 @@ from .fidelity import Fidelity, Gauge
 from .mosaic_spec import BATCH_SIZE, CELL_SIDE, Mosaic, SharingParams
 from .production import PaintTotals, fill, fill_distributed
 from .sharing import CellTask, Variety, source_cells, tasks_of, variety_of
-from .store import Store, check_same_job, free_folder, read_manifest, write_manifest
+from .store import Store, begun, free_folder, write_manifest
 from .viewer_page import write_viewer
 
 KIND = "mosaic"
@@ -96,8 +95,16 @@ class MosaicFolder(MosaicFiles):
         sizes: How many pictures are painted at once in this process.
     """
 
-    def __init__(self, model: Model, plan: MosaicPlan, path: Path) -> None:
+    def __init__(
+        self, model: Model, plan: MosaicPlan, path: Path, *, overwrite: bool = False
+    ) -> None:
         """Checks all that can be checked; nothing is written before `start`.
+
+        Args:
+            model: Paints it.
+            plan: What it is.
+            path: The folder.
+            overwrite: As of `store.begun`.
 
         Raises:
             InputError: As `MosaicPlan.check`.
@@ -107,15 +114,8 @@ class MosaicFolder(MosaicFiles):
         check_folder(path)
         self.model, self.plan, self.path = model, plan, path
         self._manifest = self._description()
-        found = read_manifest(path, KIND)
-        if found is not None and found.get("format") != FORMAT:
-            raise OutputError(
-                f"{verbatim(path)} was made by another version of this program: choose another "
-                "`output`"
-            )
-        if found is not None:
-            check_same_job(path, found, self._manifest["job"])
-        self.resumed = found is not None
+        self.resumed = begun(path, KIND, self._manifest, overwrite=overwrite) is not None
+        self._overwrite = overwrite
         self.sizes = BatchSize(model.device)
 
     def start(self) -> Generator[Progress | Note | Preview, None, None]:
@@ -125,14 +125,16 @@ class MosaicFolder(MosaicFiles):
             OutputError: The folder, or the store in it, cannot be written or is another job's.
         """
         if not self.resumed:
+            if self._overwrite:
+                cleared(self.path, PARTS)
             write_manifest(self.path, self._manifest)
         self._store().close()
         if not self._base_path.exists():
-            size = self.plan.mosaic.base_size
-            made = yield from making_base_image(self.model, self.plan.base, size)
+            size, whole = self.plan.mosaic.base_size, self.plan.mosaic.size
+            made = yield from making_base_image(self.model, self.plan.base, size, whole)
             image, notes = toned(self.plan.base, made)
             yield from notes
-            write_image(self._base_path, image, self.plan.base.record_at(size).to_text())
+            write_image(self._base_path, image, self.plan.base.record_at(size, whole).to_text())
         yield Preview(read_image(self._base_path), "base image")
 
     @cached_property

@@ -4,9 +4,9 @@ Needs no torch."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..diffusion.names import SamplerName
 from ..errors import InputError
@@ -29,15 +29,14 @@ from ..geometry import Grid, Size
 from ..images import UPSCALERS, Fit
 from ..prompts.choices import drawn
 from .cell_prompts import mixed_prompts, one_of
+from .cell_shape import check_cell_params, check_grid, painted_part
 
 if TYPE_CHECKING:
     from ..models.base import Model
 
 CELL_SIDE = 8  # pixels of the base image in a cell, as in a 512 px picture of 64 x 64 cells
-MAX_CELLS = 256  # across and down
 MAX_ENLARGE = 8
 MAX_JITTER = 0.25  # of a cell; farther, most of the thing would be outside
-MAX_CELL_SIDE = 4096  # pixels of a cell's picture
 BATCH_SIZE = 32  # pictures a worker paints at once, if nobody says; machines differ
 
 
@@ -57,8 +56,8 @@ Jitter = Annotated[float, Field(ge=0, le=MAX_JITTER)]  # in cells
 
 
 class CellGenerationParams(GenerationParams):
-    """How cells are painted: all of them from one root seed, each a square of one size. Cells have
-    no masks."""
+    """How cells are painted: all of them from one root seed, each in one size. Cells have no
+    masks."""
 
     hidden = frozenset({"masked_content"})
 
@@ -211,8 +210,9 @@ class Mosaic(Params):
     make the same picture.
 
     Attributes:
-        params: Of the cells; ``size`` is that of a cell's picture, a square. The seed is the root
+        params: Of the cells; ``size`` is what is painted of a cell's picture. The seed is the root
             seed: each cell's own comes from it and the cell's place.
+        shape: Of a cell's picture where it is not all painted; see `cells.paint_cells`.
         mix: Where the cells have several prompts: each and its share, which is more than 0.
             ``params.prompt`` is the first of them.
         grid: Cells across and down.
@@ -230,20 +230,30 @@ class Mosaic(Params):
     enlarge: int = Field(ge=1, le=MAX_ENLARGE)
     upscaler: str
     mix: dict[str, Annotated[float, Field(gt=0)]] = Field({})
+    shape: PaintedSize | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_usual_shape(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """So that a mosaic of squares is the job that it was before there were shapes."""
+        found: dict[str, Any] = dump(self)
+        if self.shape is None:
+            del found["shape"]
+        return found
 
     @property
-    def side(self) -> int:
-        """A cell's picture's width and height in pixels, as it is painted."""
-        return self.params.size.width
+    def cell(self) -> Size:
+        """Of a cell's picture in pixels, not enlarged."""
+        return self.shape or self.params.size
 
     @property
     def size(self) -> Size:
         """Of the whole, in pixels."""
-        return self.grid.size(self.side * self.enlarge)
+        return self.grid.over(self.cell.times(self.enlarge))
 
     @property
     def base_size(self) -> Size:
-        """Of the base image that the cells are cut from."""
+        """Of the base image that the cells are cut from: 8 x 8 values a cell, whatever its
+        shape."""
         return self.grid.size(CELL_SIDE)
 
     @property
@@ -257,7 +267,9 @@ class Mosaic(Params):
 
     def check(self) -> None:
         """Raises `InputError` for settings that no mosaic can have."""
-        check_cell_params(self.params, self.band)
+        check_cell_params(self.params.but(size=self.cell), self.band)
+        if any(painted > side for painted, side in zip(self.params.size, self.cell, strict=True)):
+            raise InputError(f"`shape` {self.cell} does not hold the {self.params.size} painted")
         check_grid(self.grid)
         _check_upscaler(self.upscaler)
 
@@ -270,6 +282,7 @@ def mosaic_of(
     *,
     prompts: Sequence[str] = (),
     larger: CellEnlargeParams | None = None,
+    shape: Size | None = None,
 ) -> Mosaic:
     """A mosaic with the model's defaults where the user said nothing.
 
@@ -279,8 +292,14 @@ def mosaic_of(
         cells, grid: Of the mosaic.
         prompts: Of the cells, with their shares, if it is not that of the base image.
         larger: How pictures are enlarged; not at all if not given.
+        shape: Of a cell's picture; ``params.size`` or the model's own if not given.
     """
+    shape = params.size if shape is None else shape
+    if shape is not None:
+        params = params.but(size=shape)
     check_cell_params(params, cells.band)
+    if shape is not None:
+        params = params.but(size=painted_part(model, shape))
     if params.seed is None:
         params = params.but(seed=DEFAULT_SEED)
     from ..generate.start import resolve  # with torch, which a help page does not need
@@ -302,28 +321,8 @@ def mosaic_of(
         enlarge=enlarge,
         upscaler=upscaler,
         mix=mix,
+        shape=None if shape == resolved.size else shape,
     )
-
-
-def check_cell_params(params: GenerationParams, band: Band) -> None:
-    """Raises `InputError` for parameters that no cell's picture can be painted by."""
-    if params.masked_content is not None:
-        raise InputError("`masked_content` is about a masked area, and cells have none")
-    if params.size is None:
-        return
-    if params.size.width != params.size.height:
-        raise InputError(f"`size` {params.size}: a cell's picture is a square")
-    side = params.size.width
-    if side > MAX_CELL_SIDE:
-        raise InputError(f"`size` {side} of a cell's picture is out of range: 1 to {MAX_CELL_SIDE}")
-    if band and side % band:
-        raise InputError(f"`size` {side} is not a multiple of `band` {band}")
-
-
-def check_grid(grid: Grid) -> None:
-    """Raises `InputError` for a grid of more cells than a mosaic can have."""
-    if max(grid) > MAX_CELLS:
-        raise InputError(f"`grid` {grid} does not fit: at most {MAX_CELLS} cells a side")
 
 
 def _check_upscaler(name: str) -> None:

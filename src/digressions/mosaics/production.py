@@ -169,8 +169,8 @@ class CellPainter:
         return to_bytes(corrected.images), corrected.change.tolist()
 
     def _enlarged(self, images: Tensor, upscaler: Upscaler) -> Tensor:
-        side = self._mosaic.side * self._mosaic.enlarge
-        large = [enlarge(to_array(image), side, side, upscaler) for image in images]
+        size = self._mosaic.cell.times(self._mosaic.enlarge)
+        large = [enlarge(to_array(image), *size, upscaler) for image in images]
         return torch.stack([to_tensor(picture) for picture in large])
 
 

@@ -23,6 +23,7 @@ _SCHEMA = """
 create table if not exists job (key text primary key, value text not null);
 create table if not exists pictures (cell integer primary key, png blob not null);
 """
+_MEND = "choose another `output`, or give `overwrite`"
 _NO_STORE = "not a store of pictures, or a damaged one: choose another, or delete the file"
 
 
@@ -156,9 +157,7 @@ def read_manifest(folder: Path, kind: str = "mosaic") -> dict[str, object] | Non
         raise OutputError(f"{verbatim(folder)} is not a folder: choose another `output`")
     if not path.exists():
         if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError(
-                f"{verbatim(folder)} holds other files and no {kind}: choose another `output`"
-            )
+            raise OutputError(f"{verbatim(folder)} holds other files and no {kind}: {_MEND}")
         return None
     try:
         manifest: dict[str, object] = parsed(path.read_text("utf-8"))
@@ -166,9 +165,7 @@ def read_manifest(folder: Path, kind: str = "mosaic") -> dict[str, object] | Non
         raise OutputError(f"{verbatim(path)} cannot be read: {error}") from error
     ours = isinstance(manifest, dict) and "job" in manifest
     if not ours or manifest.get("kind") != f"digressions {kind}":
-        raise OutputError(
-            f"{verbatim(path)} is not the manifest of a {kind}: choose another `output`"
-        )
+        raise OutputError(f"{verbatim(path)} is not the manifest of a {kind}: {_MEND}")
     return manifest
 
 
@@ -191,6 +188,38 @@ def free_folder(usual: Path, kind: str, job: object) -> Path:
     return next(filter(serves, numbered(usual, folder=True)))
 
 
+def begun(
+    folder: Path, kind: str, description: Mapping[str, object], *, overwrite: bool = False
+) -> dict[str, object] | None:
+    """The manifest of a job that an earlier run has begun in a folder, or ``None`` where it is to
+    be begun: over other files, if at all, after `files.cleared`.
+
+    Args:
+        folder: Where the job goes.
+        kind: Of the folder.
+        description: The job's manifest, with its ``format`` and its ``job``.
+        overwrite: Whether another job's files, or somebody's of the same names, may go.
+
+    Raises:
+        OutputError: The folder belongs to another job, or holds other files.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{verbatim(folder)} is not a folder: choose another `output`")
+    try:
+        found = read_manifest(folder, kind)
+        if found is not None and found.get("format") != description["format"]:
+            raise OutputError(
+                f"{verbatim(folder)} was made by another version of this program: {_MEND}"
+            )
+        if found is not None:
+            check_same_job(folder, found, description["job"])
+    except OutputError:
+        if overwrite:
+            return None
+        raise
+    return found
+
+
 def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
     """Writes the manifest of a folder, whole or not at all.
 
@@ -204,8 +233,7 @@ def check_same_job(folder: Path, found: dict[str, object], job: object) -> None:
     """Raises `OutputError` where the manifest of a folder is of another job; says what differs."""
     if found["job"] != job:
         raise OutputError(
-            f"{verbatim(folder)} belongs to another job ({_difference(found['job'], job)}): choose "
-            "another `output`, or delete it"
+            f"{verbatim(folder)} belongs to another job ({_difference(found['job'], job)}): {_MEND}"
         )
 
 

@@ -14,7 +14,7 @@ from ..events import Event, Note, Saved, tracked
 from ..geometry import Grid, Size
 from ..images.image_files import read_image, resample
 from ..images.pyramid import preview_of
-from ..mosaics.mosaic_spec import MAX_CELLS
+from ..mosaics.cell_shape import MAX_CELLS
 from ..mosaics.stored import StoredMosaic
 from .icc import Profile, out_of_gamut
 from .print_file import Proof

@@ -54,10 +54,23 @@ def check_typed(text: str, field: str = "prompt", *, instead: str = "image") -> 
 
 
 def check_said(text: str, field: str = "prompt") -> None:
-    """Raises `PromptError` where a text has no word in it."""
+    """Raises `PromptError` where a text has no word in it, or bytes that are no characters."""
+    check_characters(text, field)
     if not words_of(text):
         seen = "empty" if not text.strip() else f"{verbatim(ascii(text[:40]))} and no word"
         raise PromptError(f"{_called(field)} is {seen}: say what to paint", field=field)
+
+
+def check_characters(text: str, field: str = "prompt") -> None:
+    """Raises `PromptError` where a text holds what came of bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(
+            f"{_called(field)} {verbatim(ascii(text)):.80} holds bytes that are no characters, "
+            f"from place {error.start + 1} on: type it anew",
+            field=field,
+        ) from None
 
 
 def _check_options(text: str, field: str) -> None:

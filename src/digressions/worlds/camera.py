@@ -15,11 +15,12 @@ from ..geometry import CellPath, Grid, Size
 APPEARS = 24.0  # pixels on the screen at which a cell's picture begins to show
 CLEAR = 56.0  # and at which nothing else shows any more
 _DIGITS = 12  # cells that a point is summed over; more would be beyond a double's precision
+SQUARE = Size(1, 1)
 _REACH = 2.0  # pixels on the screen around the view that its filter may look at
 
 
 class View(NamedTuple):
-    """What is on the screen: a box in the picture at ``path``, in parts of its side."""
+    """What is on the screen: a box in the picture at ``path``, in parts of its width and height."""
 
     path: CellPath
     left: float
@@ -53,11 +54,18 @@ class Camera:
     The scale is exponential in time, so the speed looks constant. The zoom is about the point that
     the loop contracts to. That point glides on the screen, with no speed and no acceleration at
     whole times, so that at each whole time one picture fills the screen exactly.
+
+    Attributes:
+        across, down: The largest part of a picture's width and height that a screen of its aspect
+            shows; one of them is 1.
     """
 
-    def __init__(self, grid: Grid, loop: CellPath, size: Size) -> None:
-        """A flight along ``loop``, which is not empty, on a screen of ``size``."""
+    def __init__(self, grid: Grid, loop: CellPath, size: Size, picture: Size = SQUARE) -> None:
+        """A flight along ``loop``, which is not empty, on a screen of ``size``, through pictures
+        of the aspect of ``picture``."""
         self.grid, self.loop, self.size = grid, loop, size
+        wide, high = size.width * picture.height, size.height * picture.width
+        self.across, self.down = wide / max(wide, high), high / max(wide, high)
         places = [grid.place(cell) for cell in loop]
         self._points = [
             (
@@ -87,9 +95,8 @@ class Camera:
         before = (level - 1) % len(self.loop)
         n = self.grid.columns
         scale = n**-u
-        longest = max(self.size)
         row, column = self.grid.place(self.loop[before])
-        width, height = (scale * side / longest for side in self.size)
+        width, height = scale * self.across, scale * self.down
         ease = u**3 * (10 - 15 * u + 6 * u**2)
         (x, y), (x_after, y_after) = self._points[here], self._points[after]
         # The point's place on the screen, 0..1, goes from where it is in this picture to where it
@@ -114,12 +121,15 @@ class Camera:
 
     def _layer(self, view: View, level: int, opacity: float) -> Layer:
         count, cell = self.grid.columns**level, self._cell(view, level)
-        margin = _REACH / cell
-        left, top = (max(0, math.floor(at * count - margin)) for at in (view.left, view.top))
-        right, bottom = (
-            min(count, math.ceil(at * count + margin))
-            for at in (view.left + view.width, view.top + view.height)
-        )
+        high = self.size.height / (view.height * count)
+
+        def cells(at: float, seen: float, side: float) -> tuple[int, int]:
+            margin = _REACH / side
+            last = math.ceil((at + seen) * count + margin)
+            return max(0, math.floor(at * count - margin)), min(count, last)
+
+        left, right = cells(view.left, view.width, cell)
+        top, bottom = cells(view.top, view.height, high)
         return Layer(level, left, top, right, bottom, cell, opacity)
 
     def paths(self, view: View, layer: Layer) -> Iterator[CellPath]:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Grid
+from ..geometry import Grid, Size
 from ..images.colour import oklab
 from ..images.image_files import resample, to_array, to_tensor
 from ..images.upscale import Upscaler
@@ -23,29 +23,33 @@ from ..mosaics.cells import band_of, correct_band
 from ..mosaics.mosaic_spec import CELL_SIDE
 
 FADES = 2.0  # cells around a copy after which a third of its edges' colours is left
+PART = 1 / 8  # of a picture's side that this is at most, so that a grid of few cells shows more
 SWEEPS = 4  # each leaves b^2 / cells of the error of the one before
 
 
-def resized_exactly(image: np.ndarray, side: int, upscaler: Upscaler) -> np.ndarray:
-    """A square picture at another size, equal in the finest boxes that both sizes share.
+def resized_exactly(image: np.ndarray, size: Size, upscaler: Upscaler) -> np.ndarray:
+    """A picture at another size, equal in the finest boxes that both sizes share.
 
-    Averaged to ``g x g`` values, ``g`` the greatest common divisor of the sides, both agree to one
-    grey level. Enlarged once by the upscaler, then resampled: a second time would cost 16 times as
-    much. What enlargers and filters overshoot is bent back by `correct_band`.
+    Averaged to as many values down as the greatest common divisor of the heights, and across
+    likewise, both agree to one grey level. Enlarged once by the upscaler, then resampled: a second
+    time would cost 16 times as much. What enlargers and filters overshoot is bent back by
+    `correct_band`.
 
     Args:
-        image: ``(S, S, 3)`` uint8.
-        side: Of the result, in pixels.
+        image: ``(H, W, 3)`` uint8.
+        size: Of the result, in pixels.
 
     Returns:
-        ``(side, side, 3)`` uint8.
+        ``(size.height, size.width, 3)`` uint8.
     """
-    if image.shape[0] == side:
+    height, width = image.shape[:2]
+    if (width, height) == size:
         return image
-    shared = math.gcd(side, image.shape[0])
-    enlarged = upscaler(image) if image.shape[0] < side and upscaler.name != "lanczos" else image
-    resized = to_tensor(resample(enlarged, side, side))[None]
-    band = band_of(to_tensor(image)[None], shared)
+    larger = height < size.height or width < size.width
+    enlarged = upscaler(image) if larger and upscaler.name != "lanczos" else image
+    resized = to_tensor(resample(enlarged, *size))[None]
+    shared = math.gcd(size.height, height), math.gcd(size.width, width)
+    band = band_of(to_tensor(image)[None], *shared)
     return to_array(correct_band(resized, band).images[0])
 
 
@@ -120,7 +124,7 @@ def faded(tile: np.ndarray, small: Tensor, grid: Grid, cell: int, shown: float) 
     less = (1 - shown) * (_edges_at(small, places, places) - small)
     change = torch.zeros(3, grid.rows * CELL_SIDE, grid.columns * CELL_SIDE)
     change = replace_cell(change, less, grid, cell)[None]
-    mode = "area" if tile.shape[0] <= change.shape[2] else "bilinear"
+    mode = "area" if max(tile.shape[:2]) <= change.shape[-1] else "bilinear"
     change = F.interpolate(change, (tile.shape[0], tile.shape[1]), mode=mode)[0]
     return to_array(to_tensor(tile) + change)
 
@@ -141,9 +145,10 @@ def embed_copy(
     """
     box = grid.box(cell, CELL_SIDE)
     height, width = picture.shape[1:]
-    most = round(FADES * CELL_SIDE * 3)  # where next to nothing is left of it
+    fades = min(FADES, PART * max(grid)) * CELL_SIDE
+    most = round(3 * fades)  # where next to nothing is left of it
     continued, far = _continued(small, most, most)
-    near = (-((far / (FADES * CELL_SIDE)) ** 2)).exp()
+    near = (-((far / fades) ** 2)).exp()
     top, left = max(0, box.top - most), max(0, box.left - most)
     bottom, right = min(height, box.bottom + most), min(width, box.right + most)
     seen = (

@@ -93,12 +93,13 @@ def make_film(
     """
     target = None if target is None else Path(target)
     check_film(spec, target)
+    world = resolve_world(model, spec.world, start)
     plan = FilmPlan(
-        resolve_world(model, spec.world, start),
+        world,
         spec.bank.reuse,
         spec.levels,
         spec.first_cells,
-        spec.frame_size,
+        spec.frame_for(world.cells.cell),
         spec.fps,
         spec.count,
         spec.max_mb,

@@ -17,7 +17,7 @@ from ..pace import paced
 from .photo_world_spec import PhotoFilmSpec
 from .world import World
 from .world_spec import FilmSpec
-from .zoom_film import ZoomFilm, choose_loop
+from .zoom_film import Needed, ZoomFilm, choose_loop
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def check_film(spec: FilmSpec | PhotoFilmSpec, target: Path | None) -> None:
     if target is None:
         check_folder(FOLDER)
         target = usual_film(spec.world.title)
-    check_video(target, spec.frame_size, spec.count, spec.fps, name="frame_size")
+    largest = spec.frame_for(Size(1, 1))
+    check_video(target, largest, spec.count, spec.fps, name="frame_size")
     if target.suffix:
         check_file(target)
     else:
@@ -99,19 +100,19 @@ def filmed(
     film = ZoomFilm(world.looped(loop), way.size, way.fps, way.count)
     text = text_for(loop)
     target = choose(text)
-    yield from _painting(film, verb)
+    needed = film.needed()
+    yield from _painting(film, needed, verb)
     most_bytes = None if way.max_mb is None else int(way.max_mb * 1_000_000)
     writing = write_video(target, film, most_bytes=most_bytes, text=text)
-    size = yield from paced("filming", "film", writing, film.count)
+    size = yield from paced("filming", "film", writing, film.count, needed.work)
     yield _closes(film)
     fits = f"at {size} to fit {way.max_mb:g} MB" if size != film.size else ""
     yield Saved(target, fits, {"loop": list(loop)})
 
 
-def _painting(film: ZoomFilm, verb: str) -> Iterator[Event]:
+def _painting(film: ZoomFilm, needed: Needed, verb: str) -> Iterator[Event]:
     """Says what a film costs, and paints it."""
     gerund, past = f"{verb.removesuffix('e')}ing", f"{verb.removesuffix('e')}ed"
-    needed = film.needed()
     cost, levels = film.cost(needed), len(film.world.manifest.loop)
     whole = levels * film.world.manifest.cells.grid.cells
     # Where pictures have few cells, deeper ones show as well.

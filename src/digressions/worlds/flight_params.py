@@ -6,11 +6,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 
 from ..errors import InputError
 from ..generate.declare import Params, option
-from ..generate.kinds import PictureSize
 from ..geometry import CellPath, Size
 
 SECONDS_A_LEVEL = 5.0
@@ -18,12 +17,14 @@ MAX_SECONDS, MAX_FPS = 3600, 120
 MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 4096
 
 
-def _check_frame(size: Size) -> Size:
+def _read_frame(value: Any) -> str:
+    text = "x".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    size = Size.parse(text, "frame_size")
     if not MIN_FRAME_SIDE <= min(size) <= max(size) <= MAX_FRAME_SIDE:
         raise InputError(
             f"`frame_size` {size} is out of range: {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} a side"
         )
-    return size
+    return text
 
 
 def _read_cells(value: Any) -> str:
@@ -33,8 +34,9 @@ def _read_cells(value: Any) -> str:
     return text
 
 
-FrameSize = Annotated[PictureSize, AfterValidator(_check_frame)]
-"""Of the frames of a film."""
+FrameSize = Annotated[str, BeforeValidator(_read_frame)]
+"""Of the frames of a film: ``"640x360"``, or ``"480"``, the longer side in a world's aspect. Reads
+``(640, 360)`` too."""
 
 CellsText = Annotated[str, BeforeValidator(_read_cells)]
 """Numbers of cells on the way down, such as ``"1500/2200"``. Reads ``(1500, 2200)`` too."""
@@ -54,8 +56,9 @@ class FlightParams(Params):
     )
     fps: int = option(25, "Frames per second.", group="Film", ge=1, le=MAX_FPS)
     frame_size: FrameSize = option(
-        Size(480, 480),
-        "Size of a frame: WIDTHxHEIGHT in pixels, or one number for both.",
+        "480",
+        "Size of a frame: WIDTHxHEIGHT in pixels, or one number, the longer side in the world's "
+        "aspect.",
         group="Film",
     )
     into: CellsText = option(
@@ -73,6 +76,15 @@ class FlightParams(Params):
     def first_cells(self) -> CellPath:
         """The cells to fall into, as far as they are chosen."""
         return tuple(map(int, self.into.split("/"))) if self.into else ()
+
+    def frame_for(self, picture: Size) -> Size:
+        """The size of a frame, in a world of such pictures."""
+        size, most = Size.parse(self.frame_size, "frame_size"), max(picture)
+        if re.search("[xX×]", self.frame_size):
+            return size
+        # Even numbers: kinds of film keep colours for two pixels together.
+        shorter = max(2, round(min(picture) * max(size) / most / 2) * 2)
+        return Size(*(max(size) if side == most else shorter for side in picture))
 
     @property
     def count(self) -> int:

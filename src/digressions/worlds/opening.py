@@ -13,6 +13,7 @@ from ..events import Note
 from ..generate.batching import Painter
 from ..generate.notes import notes_on, notes_on_cells
 from ..generate.paint import painter_of
+from ..geometry import Size
 from ..images.image_files import from_png, to_png
 from ..images.source_image import SourceImage, source_image
 from ..images.upscale import check_upscaler, load_upscaler
@@ -25,11 +26,13 @@ from ..mosaics.base_image import (
     notes_on_base_image,
     toned,
 )
+from ..mosaics.cell_shape import nearest_ratio, ratio, shape_for
 from ..mosaics.cells import check_cells
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic, mosaic_of
 from .cache import Cache, check_cache
+from .manifest import Manifest
 from .world import World
-from .world_spec import CacheParams, Manifest, WorldSpec
+from .world_spec import CacheParams, WorldSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +86,26 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
     """
     start = read_start(spec) if start is None else start
     prompts, deeper = spec.cell_prompt or (), spec.deeper_prompt or ()
-    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompts=prompts)
-    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit, spec.tone)
+    shape = _shape_of(model, spec, start)
+    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompts=prompts, shape=shape)
+    aspect = cells.cell.width / cells.cell.height
+    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit, spec.tone, aspect)
     notes = notes_on_base_image(base, spec.params, cell_prompts=bool(prompts))
     return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
+
+
+def _shape_of(model: Model, spec: WorldSpec, start: SourceImage | None) -> Size | None:
+    """The size of a picture, where it is no square of the model's own size."""
+    if spec.params.size is not None:
+        return spec.params.size
+    if spec.cell_aspect is not None:
+        aspect = ratio(spec.cell_aspect)
+    elif start is not None:
+        aspect = nearest_ratio(Size(start.pixels.shape[1], start.pixels.shape[0]))
+    else:
+        return None
+    shape = shape_for(model, aspect)
+    return None if shape == (model.size, model.size) else shape
 
 
 def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
@@ -96,7 +115,8 @@ def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     yield from notes_on_cells(model, world.cells.params.size)
     yield from world.notes
     mend = "`fit` pad keeps all of it"
-    yield from world.base.notes(world.cells.grid, "a world's square", mend)
+    cell = world.cells.cell
+    yield from world.base.notes(cell, f"a world of {cell} pictures", mend)
 
 
 def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:
@@ -141,12 +161,15 @@ def open_world(
         InputError: As `manifest_of`.
         ExecutorError: There are no workers.
     """
-    manifest, base = manifest_of(model, world), world.base
-    side = manifest.canvas_side
-    key = hashlib.sha256(f"{model.hash}:{side}:{manifest.root}".encode()).hexdigest()
+    manifest, base, cells = manifest_of(model, world), world.base, world.cells
+    shape = "" if cells.cell.width == cells.cell.height else f":{cells.cell}"
+    text = f"{model.hash}:{manifest.canvas_side}{shape}:{manifest.root}"
+    key = hashlib.sha256(text.encode()).hexdigest()
 
     def make(keys: list[str]) -> Mapping[str, bytes]:
-        return {key: to_png(make_base_image(model, base, world.cells.base_size)) for key in keys}
+        return {
+            key: to_png(make_base_image(model, base, cells.base_size, cells.size)) for key in keys
+        }
 
     root, notes = toned(base, from_png(cache.obtain([key], make)[key], cache.path))
     if executor is None:

@@ -18,13 +18,15 @@ class WorldInfo:
     Attributes:
         title: The prompt.
         columns: Of the grid, and as many rows.
-        picture, canvas: Width of both forms of a picture in pixels.
+        width, height: Of a picture in pixels.
+        canvas: Width and height of its other form, which has 8 x 8 values a cell.
         per_request: Pictures that one request may ask for.
     """
 
     title: str
     columns: int
-    picture: int
+    width: int
+    height: int
     canvas: int
     per_request: int = PER_REQUEST
 

@@ -79,8 +79,10 @@ def _filming(
     *,
     overwrite: bool,
 ) -> Iterator[Event]:
+    size = spec.frame_for(world.manifest.cells.cell)
+
     def text_for(loop: CellPath) -> dict[str, str]:
-        flight = {"loop": loop, "frame_size": str(spec.frame_size), "fps": spec.fps}
+        flight = {"loop": loop, "frame_size": str(size), "fps": spec.fps}
         flight |= {"count": spec.count, "max_mb": spec.max_mb}
         remembered = {"version": __version__, **world.remembered, **flight}
         return {TEXT: json.dumps(remembered), **world.mark}
@@ -90,8 +92,7 @@ def _filming(
     place = choose(text_for(spec.first_cells or (0,)), aside=_FOUND)
     if uneven := uneven_rate(place, spec.fps):
         yield Note(uneven, "note")
-    size, count = spec.frame_size, spec.count
-    way = Way(spec.levels, spec.first_cells, size, spec.fps, count, spec.max_mb)
+    way = Way(spec.levels, spec.first_cells, size, spec.fps, spec.count, spec.max_mb)
     with Cache(spec.cache.cache, spec.cache.limit) as cache:
         yield from filmed(world.open(cache), way, text_for, choose, "place")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..events import Estimate, Event, in_bytes
 from ..files import check_folder, slug
@@ -16,7 +17,9 @@ from .photo_world_spec import PhotoSiteSpec
 from .site import KIND, Site, job_of_site, written
 
 
-def export_photo_site(spec: PhotoSiteSpec, target: Path | None = None) -> Iterator[Event]:
+def export_photo_site(
+    spec: PhotoSiteSpec, target: Path | None = None, *, overwrite: bool = False
+) -> Iterator[Event]:
     """Writes a site of the user's photos; says what it takes before and after.
 
     No name and no place of a photo is in it.
@@ -25,6 +28,7 @@ def export_photo_site(spec: PhotoSiteSpec, target: Path | None = None) -> Iterat
         spec: What world, of how many photos.
         target: The folder; the first after ``out/PHOTOS-site`` that is free or this very site's,
             if not given.
+        overwrite: Whether what is in ``target`` may go, whatever made it.
 
     Raises:
         InputError, ImageError, OutputError: It cannot be made.
@@ -41,7 +45,8 @@ def export_photo_site(spec: PhotoSiteSpec, target: Path | None = None) -> Iterat
         target = free_folder(FOLDER / f"{slug(title)}-site", KIND, job)
     found = source_type(world.mark)
     kind = SourceType(found) if found else None
-    site = Site(target, title, world.manifest, count, most_bytes, kind=kind)
+    rules: Any = {"kind": kind, "overwrite": overwrite}
+    site = Site(target, title, world.manifest, count, most_bytes, **rules)
     with Cache(spec.cache.cache, spec.cache.limit) as cache:
         size = site.expected(world.open(cache))
     yield Estimate(

@@ -28,10 +28,11 @@ from ..mosaics.photos.photo_index import PhotoIndex, PhotoPreview
 from ..mosaics.sharing import covering
 from .bank import Bank, colours_of
 from .cache import Cache, check_cache
+from .manifest import Manifest
 from .photo_bank import PhotoBank, PhotoWorld
 from .photo_world_spec import PhotoWorldSpec
 from .world import World
-from .world_spec import CacheParams, Manifest
+from .world_spec import CacheParams
 
 _ASPECT = "1:1"
 

@@ -9,14 +9,8 @@ from ..errors import InputError
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import DEFAULT_SEED, GridText, PaintedSize, PictureInput, Seed
 from ..geometry import Grid, Size
-from ..mosaics.mosaic_spec import (
-    MAX_CELL_SIDE,
-    Band,
-    CellGenerationParams,
-    CellParams,
-    MosaicSpec,
-    check_grid,
-)
+from ..mosaics.cell_shape import MAX_CELL_SIDE, check_grid
+from ..mosaics.mosaic_spec import Band, CellGenerationParams, CellParams, MosaicSpec
 from ..mosaics.photos.photo_spec import AlbumParams
 from .flight_params import FlightParams, PageParams
 from .world_spec import (
@@ -80,10 +74,10 @@ class PhotoWorldSpec(Params):
         """Raises `InputError` for settings that are out of range or contradict each other."""
         if not self.photos.tiles:
             raise InputError("`tiles` are missing: say where the photos are")
-        check_square(self.cell_grid)
+        check_square(self.cell_grid, any_shape=False)
         check_grid(self.cell_grid)
         if self.size.width != self.size.height:
-            raise InputError(f"`size` {self.size}: a world's picture is a square")
+            raise InputError(f"`size` {self.size}: a world's photos are squares: give one number")
         if self.side > MAX_CELL_SIDE:
             raise InputError(f"`size` {self.side} is out of range: 1 to {MAX_CELL_SIDE}")
         if self.band and self.side % self.band:

@@ -21,7 +21,6 @@ from ..events import Event, Note
 from ..generate.presets import notes_on_preset
 from ..images.source_image import SourceImage
 from ..models.base import Model
-from ..mosaics.mosaic_spec import CELL_SIDE
 from .bank import FiniteWorld, growing_bank
 from .cache import Cache
 from .opening import manifest_of, notes_on_world, open_world, resolve_world
@@ -206,8 +205,8 @@ def _of_photos(spec: PhotoServeSpec | PhotoScreensaverSpec) -> Generator[Event, 
 
     with opened():  # errors are seen before anybody comes
         pass
-    columns = spec.world.cell_grid.columns
-    info = WorldInfo(spec.world.title, columns, spec.world.side, columns * CELL_SIDE)
+    cells, canvas_side = world.manifest.cells, world.manifest.canvas_side
+    info = WorldInfo(spec.world.title, cells.grid.columns, *cells.cell, canvas_side)
     return _Prepared(opened, info)
 
 
@@ -237,7 +236,7 @@ def _painted(
             yield own if bank is None else FiniteWorld(own, bank)
 
     cells = world.cells
-    info = WorldInfo(spec.world.title, cells.grid.columns, cells.side, manifest.canvas_side)
+    info = WorldInfo(spec.world.title, cells.grid.columns, *cells.cell, manifest.canvas_side)
     return _Prepared(opened, info)
 
 

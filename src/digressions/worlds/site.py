@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,15 +35,19 @@ from ..images.image_files import to_webp
 from ..images.source_image import SourceImage
 from ..images.xmp import XMP, SourceType, marked
 from ..models.base import Model
-from ..mosaics.store import check_same_job, free_folder, read_manifest, write_manifest
+from ..mosaics.store import begun, free_folder, write_manifest
 from .bank import Bank, growing_bank
 from .cache import Cache
+from .manifest import Manifest
 from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
 from .page import WorldInfo, page_files
 from .world import World
-from .world_spec import Manifest, SiteSpec
+from .world_spec import SiteSpec
 
 KIND = "finite world"
+FORMAT = 1  # of the folder
+PARTS = frozenset({"index.html", "screensaver.html", "page", "world.json", "bank", "manifest.json"})
+"""What is in the folder of a site."""
 QUALITIES = (95, 90, 80, 70, 60, 50)  # of WebP, the best first
 ACROSS = 8  # pictures across and down a sheet
 MARGIN = 8  # pixels around each, its own edge drawn out: a lossy file smears what lies side by side
@@ -76,8 +80,9 @@ class Site:
         most_bytes: int,
         *,
         kind: SourceType | None = SourceType.TRAINED,
+        overwrite: bool = False,
     ) -> None:
-        """``kind`` says what made its pictures, if AI did.
+        """``kind`` says what made its pictures, if AI did; ``overwrite`` is as of `store.begun`.
 
         Raises:
         InputError: So many pictures cannot fit.
@@ -88,9 +93,7 @@ class Site:
         self._mark = {} if kind is None else marked({}, kind)
         self._job = job_of_site(manifest, title, count, most_bytes)
         check_folder(folder)
-        found = read_manifest(folder, KIND)
-        if found is not None:
-            check_same_job(folder, found, self._job)
+        begun(folder, KIND, self._description(), overwrite=overwrite)
         if self._fixed() + self._pixels() * _LEAST > most_bytes:
             raise InputError(self._too_large())
 
@@ -101,12 +104,9 @@ class Site:
         Raises:
             InputError: It will not fit, not even if they turn out half as large.
         """
-        forms = {
-            self.manifest.cells.side: world.picture(()),
-            self.manifest.canvas_side: world.canvas(()),
-        }
+        forms = [world.canvas(()), *([world.picture(())] if self._has_sheets else [])]
         best, worst = (
-            self._fixed() + self.count * sum(len(to_webp(form, q)) for form in forms.values())
+            self._fixed() + self.count * sum(len(to_webp(form, q)) for form in forms)
             for q in (QUALITIES[0], QUALITIES[-1])
         )
         if worst > 2 * self.most_bytes:
@@ -120,8 +120,16 @@ class Site:
         )
 
     def _pixels(self) -> int:
-        sides = {self.manifest.cells.side, self.manifest.canvas_side}
-        return self.count * sum(side**2 for side in sides)
+        cell = self.manifest.cells.cell
+        return self.count * (
+            self.manifest.canvas_side**2 + (cell.pixels if self._has_sheets else 0)
+        )
+
+    @property
+    def _has_sheets(self) -> bool:
+        """Whether pictures are other files than their canvases."""
+        side = self.manifest.canvas_side
+        return self.manifest.cells.cell != (side, side)
 
     def _fixed(self) -> int:
         page = sum(path.stat().st_size for path in page_files().values())
@@ -154,8 +162,11 @@ class Site:
             write_manifest(new, self._description())
             quality = yield from self._write_pictures(new, bank)
             size = _size_of(new)
-            if target.exists():  # empty, or this job's from another time
+            if target.exists():
                 target.rename(work / "old")
+                for path in (work / "old").iterdir():
+                    if path.name not in PARTS:  # what somebody else has put there stays
+                        path.rename(new / path.name)
             new.rename(target)
         return Written(size, quality)
 
@@ -165,7 +176,7 @@ class Site:
 
     def _description(self) -> dict[str, object]:
         return {
-            "format": 1,
+            "format": FORMAT,
             "kind": f"digressions {KIND}",
             "version": __version__,
             "job": self._job,
@@ -180,8 +191,8 @@ class Site:
             else:
                 shutil.copyfile(path, folder / "page" / name)
         cells, canvas_side = self.manifest.cells, self.manifest.canvas_side
-        info = WorldInfo(self.title, cells.grid.columns, cells.side, canvas_side, PER_REQUEST)
-        across = 0 if cells.side == canvas_side else ACROSS
+        info = WorldInfo(self.title, cells.grid.columns, *cells.cell, canvas_side, PER_REQUEST)
+        across = ACROSS if self._has_sheets else 0
         wide = _dtype(len(bank.next)).itemsize > 1
         layout = {"across": across, "margin": MARGIN, "band": cells.band, "wide": wide}
         about = asdict(info) | {"bank": layout}
@@ -208,12 +219,11 @@ class Site:
 
     def files_of(self, bank: Bank) -> int:
         """How many files of pictures a bank makes."""
-        alone = self.manifest.cells.side == self.manifest.canvas_side
         count = len(bank.next)
-        return count + (0 if alone else math.ceil(count / ACROSS**2))
+        return count + (math.ceil(count / ACROSS**2) if self._has_sheets else 0)
 
     def _pictures(self, bank: Bank) -> Iterator[tuple[str, np.ndarray]]:
-        if self.manifest.cells.side != self.manifest.canvas_side:
+        if self._has_sheets:
             for first in range(0, len(bank.next), ACROSS**2):
                 shown = bank.pictures[first : first + ACROSS**2]
                 yield f"sheet-{first // ACROSS**2}.webp", _sheet(np.stack(shown))
@@ -230,10 +240,10 @@ def _sheet(pictures: np.ndarray) -> np.ndarray:
     """Pictures in reading order, `ACROSS` in a row; what is left of the last row is black."""
     around = ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
     padded = np.pad(pictures, around, mode="edge")
-    rows, side = math.ceil(len(pictures) / ACROSS), padded.shape[1]
-    sheet = np.zeros((rows * ACROSS, side, side, 3), np.uint8)
+    rows, (high, wide) = math.ceil(len(pictures) / ACROSS), padded.shape[1:3]
+    sheet = np.zeros((rows * ACROSS, high, wide, 3), np.uint8)
     sheet[: len(pictures)] = padded
-    return sheet.reshape(rows, ACROSS, side, side, 3).swapaxes(1, 2).reshape(rows * side, -1, 3)
+    return sheet.reshape(rows, ACROSS, high, wide, 3).swapaxes(1, 2).reshape(rows * high, -1, 3)
 
 
 def _size_of(folder: Path) -> int:
@@ -245,6 +255,7 @@ def export_site(
     spec: SiteSpec,
     target: str | Path | None = None,
     *,
+    overwrite: bool = False,
     start: SourceImage | None = None,
     executor: Executor[Model] | None = None,
 ) -> Iterator[Event]:
@@ -257,6 +268,7 @@ def export_site(
         spec: What world, of how many pictures.
         target: The folder; the first after ``out/PROMPT-site`` that is free or this very site's, if
             not given.
+        overwrite: Whether what is in ``target`` may go, whatever made it.
         start: What ``spec.world.image`` is, if the caller has read it already (see
             `opening.read_start`).
         executor: Whose workers paint; this process if not given.
@@ -273,7 +285,8 @@ def export_site(
     if target is None:
         job = job_of_site(manifest, prompt, spec.reuse, most_bytes)
         target = free_folder(FOLDER / f"{slug(prompt)}-site", KIND, job)
-    site = Site(Path(target), prompt, manifest, spec.reuse, most_bytes, kind=kind)
+    rules: Any = {"kind": kind, "overwrite": overwrite}
+    site = Site(Path(target), prompt, manifest, spec.reuse, most_bytes, **rules)
     yield from notes_on_world(model, world)
     yield from notes_on_preset(spec, preset=spec.preset)
     work = _exporting(model, world, site, spec, executor)

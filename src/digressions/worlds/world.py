@@ -9,9 +9,10 @@ A world is its `Manifest` and nothing else. The same manifest and the same model
 pictures, in whatever order and on whatever machine they are asked for, within the last bits of the
 kernels; what is kept in the cache is only kept to save time.
 
-Every picture has two forms: the picture as it was painted, ``side`` pixels wide, and its canvas of
-`CELL_SIDE` pixels a cell, that its cells are cut from. A canvas averaged over the finest boxes that
-both sizes share is its picture, and a picture averaged to the band is its cell of the parent's
+Every picture has two forms: the picture as it was painted, of ``cells.cell`` pixels, and its canvas
+of `CELL_SIDE` values a cell and side, that its cells are cut from; so a canvas is square, whatever
+the shape of the picture. A canvas averaged over the finest boxes that both sizes share is its
+picture, and a picture averaged to the band is its cell of the parent's
 canvas, each within one grey level: so nothing drifts, however deep.
 """
 
@@ -35,7 +36,7 @@ from ..errors import InputError, in_words
 from ..events import Note
 from ..generate.batching import Painter
 from ..generate.kinds import check_model
-from ..geometry import CellPath
+from ..geometry import CellPath, Size
 from ..images.image_files import from_png, to_array, to_png, to_tensor
 from ..images.source_image import PictureLike
 from ..images.upscale import Upscaler
@@ -44,7 +45,8 @@ from ..mosaics.cells import band_of, cell_seed, cells_of, exact_cells, paint_ove
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic
 from .cache import Cache
 from .droste import embed_copy, embed_in_itself, replace_cell, resized_exactly, small_copy
-from .world_spec import CacheParams, Manifest, WorldSpec, path_of
+from .manifest import Manifest
+from .world_spec import CacheParams, WorldSpec, path_of
 
 Form = Literal["picture", "canvas"]
 
@@ -173,8 +175,13 @@ class World:
         if len(loop) == 1:
             embedded, self._small = embed_in_itself(root, self.manifest.cells.grid, loop[-1])
             self._root = to_array(embedded)
-        side = self.manifest.cells.side
-        self._root_picture = resized_exactly(self._root, side, self._upscaler)
+        cell = self.manifest.cells.cell
+        self._root_picture = resized_exactly(self._root, cell, self._upscaler)
+
+    @property
+    def _canvas_size(self) -> Size:
+        side = self.manifest.canvas_side
+        return Size(side, side)
 
     def canonical(self, path: CellPath) -> CellPath:
         """The shortest path to the same picture: every round through the loop is left out."""
@@ -184,7 +191,7 @@ class World:
         return path
 
     def picture(self, path: CellPath) -> np.ndarray:
-        """One picture: ``(side, side, 3)`` uint8. Raises `InputError` as `pictures`."""
+        """One picture: ``(H, W, 3)`` uint8. Raises `InputError` as `pictures`."""
         path = path_of(path)
         return self.pictures([path])[path]
 
@@ -312,7 +319,7 @@ class World:
     def _paint_over(
         self, mosaic: Mosaic, paths: Sequence[CellPath], starts: Tensor, exact: Tensor
     ) -> Tensor:
-        """Pictures of some paths, exact in the band: ``(B, 3, side, side)`` uint8."""
+        """Pictures of some paths, exact in the band: ``(B, 3, H, W)`` uint8."""
         return paint_over(self._painter, mosaic, self._seeds(paths), starts, exact)
 
     def _seeds(self, paths: Iterable[CellPath]) -> list[int]:
@@ -328,7 +335,7 @@ class World:
 
     def _enlarged(self, picture: np.ndarray, path: CellPath) -> np.ndarray:
         """The canvas of the picture at a path, without the root in it."""
-        return resized_exactly(picture, self.manifest.canvas_side, self._upscaler)
+        return resized_exactly(picture, self._canvas_size, self._upscaler)
 
     def _with_root(self, picture: np.ndarray, exact: Tensor) -> np.ndarray:
         """The picture that the root is embedded in; still exact in the band."""
@@ -336,6 +343,7 @@ class World:
         band = band_of(exact, mosaic.band) if mosaic.band else None
         canvas = to_tensor(self._enlarged(picture, self.manifest.loop[:-1]))
         change = embed_copy(canvas, self._small, mosaic.grid, cell, band) - canvas
-        mode = "area" if mosaic.side <= canvas.shape[-1] else "bilinear"
-        change = F.interpolate(change[None], (mosaic.side, mosaic.side), mode=mode)[0]
+        width, height = mosaic.cell
+        mode = "area" if max(mosaic.cell) <= canvas.shape[-1] else "bilinear"
+        change = F.interpolate(change[None], (height, width), mode=mode)[0]
         return to_array(to_tensor(picture) + change)

@@ -1,15 +1,13 @@
-"""Specs of worlds, films, pages and sites, and the `Manifest`: what a world is, in one immutable
-value. Nothing here needs torch."""
+"""Specs of worlds, films, pages and sites. Nothing here needs torch."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
+import math
 import operator
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -20,16 +18,13 @@ from ..generate.params import check_fit, upscaler_option
 from ..generate.presets import PresetName, PresetParams, preset_option
 from ..geometry import CellPath, Grid
 from ..images import Fit
+from ..mosaics.cell_shape import CellAspect, check_cell_params, check_grid
 from ..mosaics.mosaic_spec import (
     BATCH_SIZE,
-    CELL_SIDE,
     CellGenerationParams,
     CellParams,
-    Mosaic,
     MosaicSpec,
     ToneName,
-    check_cell_params,
-    check_grid,
 )
 from .flight_params import FlightParams, PageParams
 
@@ -53,11 +48,18 @@ class WorldSpec(Params):
     fit: Fit = declared(
         MosaicSpec,
         "fit",
-        help="How an image comes to a square, which every picture of a world is. cover: cut off "
-        "what sticks out; pad: keep all of the image, with the colours of its edges around it.",
+        help="How an image of another aspect than `size` or `cell_aspect` comes to that. cover: "
+        "cut off what sticks out; pad: keep all of the image, with the colours of its edges around "
+        "it.",
     )
     tone: ToneName = declared(MosaicSpec, "tone")
     grid: GridText = option("64", "Cells across, and as many down.", group="Cells")
+    cell_aspect: CellAspect | None = option(
+        None,
+        "Width and height of a cell, such as 4:3, and so of every picture, which a cell holds.",
+        group="Cells",
+        default_from="of `size`, or else of the image; 1:1 without one",
+    )
     cell_prompt: list[PromptText] | None = declared(MosaicSpec, "cell_prompt")
     deeper_prompt: list[PromptText] | None = option(
         None,
@@ -85,8 +87,22 @@ class WorldSpec(Params):
         check_square(self.cell_grid)
         check_grid(self.cell_grid)
         check_fit(self.fit, self.image)
+        shaped = self.cell_aspect is not None or self.params.size is not None
         if self.fit == "contain":
-            raise InputError("`fit` contain: a world's picture is a square, choose cover or pad")
+            raise InputError(
+                "`fit` contain: a world has the aspect of its image by itself, without `size` and "
+                "`cell_aspect`; choose cover or pad"
+            )
+        if self.fit == "pad" and not shaped:
+            raise InputError(
+                "`fit` pad does nothing: a world has the aspect of its image; give `cell_aspect` "
+                "1:1 for a square"
+            )
+        if self.cell_aspect is not None and self.params.size is not None:
+            raise InputError(
+                f"`size` {self.params.size} has an aspect already: leave `cell_aspect` out, or "
+                "`size`"
+            )
         check_cell_params(self.params, self.cells.band)
 
 
@@ -114,10 +130,22 @@ def check_way(path: CellPath, levels: int, grid: Grid) -> None:
             raise InputError(f"cell {cell} is not in a grid of {grid}")
 
 
-def check_square(grid: Grid) -> None:
-    """Raises `InputError` for a grid that cannot repeat in each of its cells."""
-    if grid.columns != grid.rows or grid.columns < 2:
-        raise InputError(f"`grid` {grid}: a world's grid is square, 2x2 or more")
+def check_square(grid: Grid, *, any_shape: bool = True) -> None:
+    """Raises `InputError` for a grid that cannot repeat in each of its cells.
+
+    Args:
+        any_shape: Whether pictures may have another aspect than 1:1.
+    """
+    if grid.columns != grid.rows:
+        shared = math.gcd(*grid)
+        aspect = f"{grid.columns // shared}:{grid.rows // shared}"
+        mend = f"`grid` {max(grid)} `cell_aspect` {aspect} gives all of them that aspect"
+        raise InputError(
+            f"`grid` {grid}: a world has as many cells across as down, since each cell holds a "
+            f"picture; {mend if any_shape else 'give one number'}"
+        )
+    if grid.columns < 2:
+        raise InputError(f"`grid` {grid}: a world's grid is 2x2 or more")
 
 
 class CacheParams(Params):
@@ -208,64 +236,3 @@ class ServeSpec(PageParams, PresetParams):
     bank: BankParams
     cache: CacheParams
     preset: PresetName | None = preset_option()
-
-
-FORMAT = 2  # of worlds; another one means other pictures
-
-
-class Manifest(Params):
-    """What a world is.
-
-    Attributes:
-        model: SHA-256 of the model's weights.
-        root: What the root picture is: its parameters or its SHA-256, any text that tells it apart.
-        cells: How every other picture is painted. The grid is square, so that a cell has the shape
-            of a picture. Its prompt is that of depth 1.
-        deeper: Prompts of depth 2, 3, ...; after the last comes depth 1's again.
-        upscaler: Name of what enlarges a picture to its canvas.
-        reuse: Pictures that all others are made of (see `bank`); 0 for no such limit.
-        loop: Path of the cell that the root is embedded in, so that ``loop`` leads to the root
-            again; empty for none.
-    """
-
-    model: str
-    root: str
-    cells: Mosaic
-    deeper: tuple[str, ...] = ()
-    upscaler: str = "lanczos"
-    reuse: int = 0
-    loop: CellPath = ()
-
-    @property
-    def canvas_side(self) -> int:
-        """Width and height of a canvas in pixels."""
-        return self.cells.grid.columns * CELL_SIDE
-
-    def cells_at(self, depth: int) -> Mosaic:
-        """How the pictures of a depth, 1 or more, are painted."""
-        place = (depth - 1) % (len(self.deeper) + 1)
-        if place == 0:
-            return self.cells
-        params = self.cells.params.but(prompt=self.deeper[place - 1])
-        return self.cells.but(params=params, mix={})
-
-    def json_object(self) -> dict[str, Any]:
-        """As JSON has it, with the format."""
-        return super().json_object() | {"format": FORMAT}
-
-    @functools.cached_property
-    def id(self) -> str:
-        """SHA-256 of the manifest: what the pictures of this world are kept under."""
-        return hashlib.sha256(self.json_line().encode()).hexdigest()
-
-    def check(self) -> None:
-        """Raises `InputError` for settings that no world can have."""
-        self.cells.check()
-        check_square(self.cells.grid)
-        if self.cells.enlarge != 1:
-            raise InputError("a world enlarges its pictures to canvases: it takes no `enlarge`")
-        self.check_path(self.loop)
-
-    def check_path(self, path: CellPath) -> None:
-        """Raises `InputError` for a path with a cell that is not in the grid."""
-        check_way(path, len(path), self.cells.grid)

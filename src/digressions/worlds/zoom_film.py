@@ -24,6 +24,7 @@ from .world_spec import check_way
 
 INNER = (0.2, 0.8)  # where in a picture a flight may go on, in parts of its side
 BEST = 0.04  # part of the cells that a flight chooses from
+DRAWN, FRAME = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
 WINDOWS = (3, 7, 15)  # cells across, in which something should be seen on the way down
 TRIED = 12  # pictures in which a place for the root's copy is looked for
 HIDDEN, SHOWN = 8.0, 24.0  # pixels on the screen at which the root's copy begins to show, and does
@@ -154,10 +155,17 @@ class Cost(NamedTuple):
 
 
 class Needed(NamedTuple):
-    """Pictures that a film shows, and those of them whose canvas it shows."""
+    """What a film shows, and what it takes to draw it.
+
+    Attributes:
+        pictures: That it shows.
+        canvases: Those of them whose canvas it shows.
+        work: Of so many frames from the first on, in pictures that are read: the last is of all.
+    """
 
     pictures: list[CellPath]
     canvases: list[CellPath]
+    work: list[float]
 
 
 class ZoomFilm:
@@ -174,10 +182,10 @@ class ZoomFilm:
         """
         self.world, self.size, self.fps, self.count = world, size, fps, count
         manifest = world.manifest
-        self.camera = Camera(manifest.cells.grid, manifest.loop, size)
-        self._sides: dict[Form, int] = {
-            "picture": manifest.cells.side,
-            "canvas": manifest.canvas_side,
+        self.camera = Camera(manifest.cells.grid, manifest.loop, size, manifest.cells.cell)
+        self._sizes: dict[Form, Size] = {
+            "picture": manifest.cells.cell,
+            "canvas": Size(manifest.canvas_side, manifest.canvas_side),
         }
         self._tiles: dict[tuple[Form, CellPath], np.ndarray] = {}
         self._small = small_copy(to_tensor(world.canvas(())))
@@ -192,14 +200,20 @@ class ZoomFilm:
         """What is in view in any frame, by its shortest path: no picture is painted for less."""
         pictures: dict[CellPath, None] = {}
         canvases: dict[CellPath, None] = {}
+        work, held = [0.0], set[CellPath]()
         for index in range(self.count):
-            view = self.view(index)
+            view, drawn, before = self.view(index), 0, held
+            held = set()
             for layer in self.camera.layers(view):
                 paths = [self.world.canonical(path) for path in self.camera.paths(view, layer)]
                 pictures.update(dict.fromkeys(paths))
+                drawn += len(paths)
+                held.update(paths)
                 if self._sharpness(layer) > 0:
                     canvases.update(dict.fromkeys(paths))
-        return Needed(sorted(pictures, key=len), sorted(canvases, key=len))
+            read = len(held - before)
+            work.append(work[-1] + read + DRAWN * drawn + FRAME * self.size.pixels)
+        return Needed(sorted(pictures, key=len), sorted(canvases, key=len), work)
 
     def cost(self, needed: Needed) -> Cost:
         """What the film takes."""
@@ -246,7 +260,7 @@ class ZoomFilm:
 
     def _sharpness(self, layer: Layer) -> float:
         """How much of a layer is drawn from canvases: pictures do while they are not enlarged."""
-        side, canvas = self._sides["picture"], self._sides["canvas"]
+        side, canvas = self._sizes["picture"].width, self._sizes["canvas"].width
         return fade(layer.cell, side, 2 * side) if canvas > side else 0.0
 
     def _drawn(
@@ -256,11 +270,12 @@ class ZoomFilm:
         shows and nothing is rounded to pixels. ``(H, W, 3)`` float32 in 0..255."""
         paths = [self.world.canonical(path) for path in self.camera.paths(view, layer)]
         self._fetch(form, paths, used)
-        factor = _reduction(self._sides[form], layer.cell)
+        factor = _reduction(self._sizes[form], layer.cell)
         tiles = [self._tile(form, path, layer.cell) for path in paths]
         if factor > 1:
             tiles = [np.asarray(Image.fromarray(tile).reduce(factor)) for tile in tiles]
-        columns, side = layer.right - layer.left, len(tiles[0])
+        columns = layer.right - layer.left
+        high, wide = tiles[0].shape[:2]
         rows = [
             np.concatenate(tiles[start : start + columns], axis=1)
             for start in range(0, len(tiles), columns)
@@ -269,10 +284,10 @@ class ZoomFilm:
         count = self.camera.grid.columns**layer.level
         left, top = view.left * count - layer.left, view.top * count - layer.top
         box = (
-            max(0.0, left * side),
-            max(0.0, top * side),
-            min(float(whole.width), (left + view.width * count) * side),
-            min(float(whole.height), (top + view.height * count) * side),
+            max(0.0, left * wide),
+            max(0.0, top * high),
+            min(float(whole.width), (left + view.width * count) * wide),
+            min(float(whole.height), (top + view.height * count) * high),
         )
         return np.asarray(whole.resize(self.size, Image.Resampling.BICUBIC, box), np.float32)
 
@@ -303,10 +318,10 @@ class ZoomFilm:
             self._tiles[form, path] = found[path] if path in found else used[form, path]
 
 
-def _reduction(side: int, cell: float) -> int:
+def _reduction(size: Size, cell: float) -> int:
     """A whole factor, a power of two, that leaves a tile twice the pixels it has on the screen."""
     factor = 1
-    while side % (2 * factor) == 0 and side / (2 * factor) >= 2 * cell:
+    while not any(side % (2 * factor) for side in size) and size.width / (2 * factor) >= 2 * cell:
         factor *= 2
     return factor
 

@@ -50,6 +50,7 @@ def photo_mosaic(
     tiles: str | Path | Iterable[str | Path],
     *,
     output: str | Path | None = None,
+    overwrite: bool = False,
     making: BuildParams | Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> Iterator[Event]:
@@ -59,17 +60,23 @@ def photo_mosaic(
         image: The picture that the mosaic shows.
         tiles: Folders, photos, or text files with a path a line.
         output: The folder; ``out/IMAGE`` if not given, with a number where that is another's.
+        overwrite: Whether what is in ``output`` may go, whatever made it.
         making: Extra files: a `BuildParams`, or its parameters by name.
         parameters: Those of `PhotoMosaicSpec`: ``grid``, ``repeat``, ``apart``, ``bend``, ...
     """
     places = [tiles] if isinstance(tiles, (str, Path)) else list(tiles)
     spec = PhotoMosaicSpec.of(image=image, tiles=[str(place) for place in places], **parameters)
     how = BuildParams.of(**making) if isinstance(making, Mapping) else making
-    return build_photos(spec, None if output is None else output_path(output), how)
+    place = None if output is None else output_path(output)
+    return build_photos(spec, place, how, overwrite=overwrite)
 
 
 def build_photos(
-    spec: PhotoMosaicSpec, folder: str | Path | None = None, options: BuildParams | None = None
+    spec: PhotoMosaicSpec,
+    folder: str | Path | None = None,
+    options: BuildParams | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Event]:
     """Makes a mosaic of photos in a folder, or continues one that an earlier call has begun.
 
@@ -80,6 +87,7 @@ def build_photos(
         folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
             folder after ``out/IMAGE``, if not given.
         options: Extra files.
+        overwrite: Whether what is in ``folder`` may go, whatever made it.
 
     Yields:
         `Progress`, notes on the photos that are left out, the cost (`Estimate`), how good it
@@ -94,7 +102,7 @@ def build_photos(
     name = Path(start.origin["path"]).stem if start.origin["path"] else "photos"
     usual = FOLDER / slug(name)
     path = folder_for(spec, start, usual) if folder is None else Path(folder)
-    yield from _built(spec, start, path, options)
+    yield from _built(spec, start, path, options, overwrite=overwrite)
 
 
 def folder_for(spec: PhotoMosaicSpec, start: SourceImage, usual: Path) -> Path:
@@ -103,14 +111,19 @@ def folder_for(spec: PhotoMosaicSpec, start: SourceImage, usual: Path) -> Path:
 
 
 def _built(
-    spec: PhotoMosaicSpec, start: SourceImage, path: Path, options: BuildParams | None
+    spec: PhotoMosaicSpec,
+    start: SourceImage,
+    path: Path,
+    options: BuildParams | None,
+    *,
+    overwrite: bool,
 ) -> Iterator[Event]:
     options = options or BuildParams()
     for name in ("batch_size", "profile"):
         if getattr(options, name):
             raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
     paths = photo_paths(spec.photos.tiles)
-    folder = PhotoFolder(spec, start, path)
+    folder = PhotoFolder(spec, start, path, overwrite=overwrite)
     size = Size(start.pixels.shape[1], start.pixels.shape[0])
     if spec.grid != AUTO:
         spec.grid_for(size, len(paths))  # before they are read: there can only be fewer
@@ -216,7 +229,7 @@ def replay_photos(request: ReplayRequest) -> Iterator[Event]:
     """A mosaic of photos again, in another folder."""
     spec, image, digest = remembered_photos(request.text)
     place = request.output or folder_for(spec, image, request.usual_folder)
-    yield from _built(spec, image, place, None)
+    yield from _built(spec, image, place, None, overwrite=request.overwrite)
     with PhotoIndex(spec.photos.index, spec.photos.cell_aspect, spec.photos.crop) as index:
         found = index.photos(photo_paths(spec.photos.tiles))
     album = album_of(*found, keep_similar=spec.photos.keep_similar)

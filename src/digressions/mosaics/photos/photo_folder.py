@@ -14,20 +14,19 @@ import numpy as np
 import torch
 
 from ... import __version__
-from ...errors import OutputError
 from ...events import Progress
-from ...files import check_folder
+from ...files import check_folder, cleared
 from ...geometry import Grid
 from ...images.image_files import cover, read_image, read_text, resample, to_tensor, write_image
 from ...images.source_image import SourceImage
 from ...images.xmp import bare_mark
-from ..assembly import MosaicFiles, single_path, write_whole
+from ..assembly import PARTS, MosaicFiles, single_path, write_whole
 from ..base_image import largest
 from ..cells import band_of, exact_cells, strips
 from ..deep_zoom import check_single
 from ..fidelity import Fidelity, Gauge, psnr
 from ..folder import FORMAT, KIND
-from ..store import check_same_job, read_manifest, write_manifest
+from ..store import begun, write_manifest
 from ..viewer_page import PagePhotos, write_viewer
 from .album import Album
 from .cropping import turned
@@ -60,25 +59,23 @@ class PhotoFolder(MosaicFiles):
         grid: Of the mosaic, if an earlier run has begun it.
     """
 
-    def __init__(self, spec: PhotoMosaicSpec, start: SourceImage, path: Path) -> None:
-        """Checks all that can be checked; nothing is written before `start`.
+    def __init__(
+        self, spec: PhotoMosaicSpec, start: SourceImage, path: Path, *, overwrite: bool = False
+    ) -> None:
+        """Checks all that can be checked; nothing is written before `start`. ``overwrite`` is as of
+        `store.begun`.
 
         Raises:
             OutputError: The folder cannot be written, belongs to another job or holds other files.
         """
         check_folder(path)
-        self.spec, self.path, self._start = spec, path, start
+        self.spec, self.path, self._start, self._overwrite = spec, path, start, overwrite
         self._job = job_of(spec, start)
         path_of_start = start.origin["path"]
         # A mosaic of a picture that was made by AI is marked as that picture is.
         self._mark = bare_mark(read_text(path_of_start)) if path_of_start else {}
-        found: dict[str, Any] | None = read_manifest(path, KIND)
-        if found is not None and found.get("format") != FORMAT:
-            raise OutputError(
-                f"{path} was made by another version of this program: choose another `output`"
-            )
-        if found is not None:
-            check_same_job(path, found, self._job)
+        claim = {"format": FORMAT, "job": self._job}
+        found: dict[str, Any] | None = begun(path, KIND, claim, overwrite=overwrite)
         self.grid = None if found is None else Grid(int(found["columns"]), int(found["rows"]))
 
     def start(self, mosaic: PhotoMosaic, single: str | None) -> None:
@@ -92,6 +89,8 @@ class PhotoFolder(MosaicFiles):
         if single is not None:
             check_single(single_path(self.path, single), *mosaic.size)
         if self.grid is None:
+            if self._overwrite:
+                cleared(self.path, PARTS)
             write_manifest(self.path, self._description())
         self.store().close()
         if not self._base_path.exists():

@@ -3,24 +3,22 @@ left open. Needs no torch."""
 
 from __future__ import annotations
 
-import math
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from ...errors import InputError
 from ...generate.declare import Params, declared, option
 from ...generate.kinds import CellGrid, FilePath, Named, PaintedSize, PictureInput, Share
 from ...geometry import Grid, Size
-from ..mosaic_spec import CELL_SIDE, MAX_CELL_SIDE, MAX_CELLS, Band, CellParams, MosaicSpec
-from ..mosaic_spec import check_grid as check_few_cells
+from ..cell_shape import MAX_CELL_SIDE, MAX_CELLS, CellAspect
+from ..cell_shape import check_grid as check_few_cells
+from ..mosaic_spec import CELL_SIDE, Band, CellParams, MosaicSpec
 
 AUTO = "auto"
 DEFAULT_SIDE = 64
 INDEX = Path("out") / "photos.sqlite"
-_MOST_LOPSIDED = 4
 Crop = Literal["attention", "centre"]
 
 
@@ -34,26 +32,6 @@ def _read_grid(value: Any) -> str:
 
 PhotoGrid = Annotated[str, BeforeValidator(_read_grid)]
 """A grid as somebody asks for it, or ``"auto"``."""
-
-
-def _read_aspect(value: Any) -> str:
-    return ":".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-
-
-def _check_aspect(text: str) -> str:
-    found = re.fullmatch(r"\s*(\d{1,4})\s*[:xX/×]\s*(\d{1,4})\s*", text)
-    wide, high = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not 0 < max(wide, high) <= _MOST_LOPSIDED * min(wide, high):
-        raise InputError(
-            f"`cell_aspect` {text!r} is not WIDTH:HEIGHT like 3:2, with one side at most "
-            f"{_MOST_LOPSIDED} times the other"
-        )
-    shared = math.gcd(wide, high)
-    return f"{wide // shared}:{high // shared}"
-
-
-CellAspect = Annotated[str, BeforeValidator(_read_aspect), AfterValidator(_check_aspect)]
-"""Width and height of a cell in their lowest terms; reads ``"3:2"``, ``"6x4"`` and ``(3, 2)``."""
 
 
 class AlbumParams(Params):
@@ -212,7 +190,7 @@ class PhotoMosaic(Params):
     @property
     def size(self) -> Size:
         """Of the whole, in pixels."""
-        return Size(self.grid.columns * self.cell.width, self.grid.rows * self.cell.height)
+        return self.grid.over(self.cell)
 
     @property
     def base_size(self) -> Size:

@@ -2,7 +2,7 @@
 
    The same tone curves x ** gamma with a smooth exponent, solved by the same steps, so that a
    picture in its place has the colours of its cell to one grey level, however deep. Pictures are
-   RGBA bytes, square; bands are 3 planes of b x b means in 0..1. */
+   RGBA bytes; bands are 3 planes of b x b means in 0..1. */
 
 const DARKEST = 1 / 512;
 const STEEPEST = 7;
@@ -29,23 +29,23 @@ export function bandOf(bytes, stride, b, left = 0, top = 0, side = stride) {
 
 /* Bends a picture to a band. `powers`, logarithms of the exponents at the centres of the boxes, are
    where to begin (another size of the same picture has nearly the same) and what was found. */
-export function bend(bytes, side, band, b, powers = new Float64Array(3 * b * b)) {
+export function bend(bytes, width, height, band, b, powers = new Float64Array(3 * b * b)) {
   const bent = new Uint8ClampedArray(bytes.length).fill(255);
-  const lie = between(side, b);
-  const values = new Float64Array(side * side);
+  const lie = { across: between(width, b), down: between(height, b), width, height };
+  const values = new Float64Array(width * height);
   for (let c = 0; c < 3; c++) {
     const wanted = band.subarray(c * b * b, (c + 1) * b * b);
-    solve(bytes, c, side, wanted, b, powers.subarray(c * b * b, (c + 1) * b * b), lie, values);
-    reach(values, side, wanted, b);
+    solve(bytes, c, wanted, b, powers.subarray(c * b * b, (c + 1) * b * b), lie, values);
+    reach(values, width, height, wanted, b);
     for (let i = 0; i < values.length; i++) bent[4 * i + c] = 255 * values[i];
   }
   return bent;
 }
 
 /* Newton's method; leaves the picture in `values`. */
-function solve(bytes, c, side, wanted, b, powers, lie, values) {
+function solve(bytes, c, wanted, b, powers, lie, values) {
   for (let sweep = 0; ; sweep++) {
-    const { means, slopes } = curve(bytes, c, side, b, powers, lie, values);
+    const { means, slopes } = curve(bytes, c, b, powers, lie, values);
     const missing = means.map((mean, box) => tone(wanted[box]) - mean);
     if (sweep === SWEEPS || missing.every((part) => Math.abs(part) < TOLERANCE)) return;
     missing.forEach((part, box) => {
@@ -56,15 +56,16 @@ function solve(bytes, c, side, wanted, b, powers, lie, values) {
 }
 
 /* One channel bent, with the means of its boxes and their derivatives by their own powers. */
-function curve(bytes, c, side, b, powers, { lower, upper, share, halves }, values) {
+function curve(bytes, c, b, powers, { across, down, width, height }, values) {
+  const { lower, upper, share, halves } = across;
   const means = new Float64Array(b * b);
   const slopes = new Float64Array(b * b);
   const row = new Float64Array(b);
-  const box = side / b;
-  for (let y = 0; y < side; y++) {
+  const [high, count] = [height / b, (width / b) * (height / b)];
+  for (let y = 0; y < height; y++) {
     for (let j = 0; j < b; j++) {
-      const above = powers[lower[y] * b + j];
-      row[j] = above + share[y] * (powers[upper[y] * b + j] - above);
+      const above = powers[down.lower[y] * b + j];
+      row[j] = above + down.share[y] * (powers[down.upper[y] * b + j] - above);
     }
     for (const [start, end, j] of halves) {
       const [near, far] = [row[lower[start]], row[upper[start]]];
@@ -73,7 +74,7 @@ function curve(bytes, c, side, b, powers, { lower, upper, share, halves }, value
       let gamma = Math.exp(near + (far - near) * share[start]); // geometric: its logarithm is linear
       let mean = 0;
       let slope = 0;
-      for (let at = y * side + start, last = y * side + end; at < last; at++) {
+      for (let at = y * width + start, last = y * width + end; at < last; at++) {
         const power = gamma * LOGS[bytes[4 * at + c]];
         const value = Math.exp(power);
         values[at] = value;
@@ -81,9 +82,9 @@ function curve(bytes, c, side, b, powers, { lower, upper, share, halves }, value
         slope += value * power;
         gamma *= ratio;
       }
-      const into = Math.floor(y / box) * b + j;
-      means[into] += mean / (box * box);
-      slopes[into] += slope / (box * box);
+      const into = Math.floor(y / high) * b + j;
+      means[into] += mean / count;
+      slopes[into] += slope / count;
     }
   }
   return { means, slopes };
@@ -106,18 +107,18 @@ function between(side, b) {
 }
 
 /* What no tone curve reaches: each box is shifted, and clipped, until its mean is right. */
-function reach(values, side, wanted, b) {
-  const box = side / b;
-  const boxOf = (i) => Math.floor(Math.floor(i / side) / box) * b + Math.floor((i % side) / box);
+function reach(values, width, height, wanted, b) {
+  const [wide, high, count] = [width / b, height / b, (width / b) * (height / b)];
+  const boxOf = (i) => Math.floor(Math.floor(i / width) / high) * b + Math.floor((i % width) / wide);
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const means = new Float64Array(b * b);
-    for (let i = 0; i < values.length; i++) means[boxOf(i)] += values[i] / (box * box);
+    for (let i = 0; i < values.length; i++) means[boxOf(i)] += values[i] / count;
     const missing = means.map((mean, at) => wanted[at] - mean);
     if (missing.every((part) => Math.abs(part) < TOLERANCE)) return;
     const room = new Float64Array(b * b).fill(1);
     for (let i = 0; i < values.length; i++) {
       const at = boxOf(i);
-      if (Math.sign(missing[at]) * (values[i] - 0.5) >= 0.5) room[at] -= 1 / (box * box);
+      if (Math.sign(missing[at]) * (values[i] - 0.5) >= 0.5) room[at] -= 1 / count;
     }
     for (let i = 0; i < values.length; i++) {
       const at = boxOf(i);

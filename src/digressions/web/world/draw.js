@@ -32,7 +32,7 @@ export class Drawing {
     this.wishes = [];
     this.fading = false;
     const { context } = this;
-    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.setTransform(this.ratio, 0, 0, this.ratio / view.aspect, 0, 0); // squares get their shape
     context.clearRect(0, 0, view.width, view.height);
     context.imageSmoothingQuality = "high";
     const { left, top, side } = view.box(view.base);
@@ -51,9 +51,9 @@ export class Drawing {
   }
 
   put(image, x, y, part, { left, top, side }) {
-    const width = image.width;
+    const { width, height } = image;
     this.context.drawImage(
-      image, x * width, y * width, part * width, part * width,
+      image, x * width, y * height, part * width, part * height,
       left - LAP, top - LAP, side + 2 * LAP, side + 2 * LAP,
     );
   }
@@ -93,7 +93,7 @@ export class Drawing {
 
   /* The cells of a picture that are in the window, and their cells, as far as they show. */
   cells(box) {
-    const { columns, picture } = this.facts;
+    const { columns, width } = this.facts;
     const side = box.side / columns;
     const opacity = fade(side);
     if (!opacity) return;
@@ -114,11 +114,11 @@ export class Drawing {
           continue;
         }
         place.seen = this.now;
-        const enlarged = side > picture;
+        const enlarged = side > width;
         const sharp = enlarged && place.canvas && this.opacity(place.canvas) === 1;
         if (place.picture && !sharp) this.layer(place.picture, here, opacity);
         if (place.canvas && (enlarged || !place.picture)) this.layer(place.canvas, here, opacity);
-        if (!place.canvas && side > 2 * picture) this.wish(box.place, cell, "canvas", here);
+        if (!place.canvas && side > 2 * width) this.wish(box.place, cell, "canvas", here);
         inner.push({ place, ...here });
       }
     }

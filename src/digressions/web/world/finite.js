@@ -11,9 +11,9 @@ const HELD = 64e6; // bytes of decoded images that are kept, of each kind
 
 /* A map that forgets what was not used for longest. */
 class Held extends Map {
-  constructor(side) {
+  constructor(width, height) {
     super();
-    this.most = Math.max(4, Math.floor(HELD / (4 * side ** 2)));
+    this.most = Math.max(4, Math.floor(HELD / (4 * width * height)));
   }
 
   async obtain(key, make) {
@@ -25,20 +25,21 @@ class Held extends Map {
   }
 }
 
-/* The bytes of a square of an image. */
-function pixels(image, left, top, side) {
-  const context = new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, left, top, side, side, 0, 0, side, side);
-  return context.getImageData(0, 0, side, side).data;
+/* The bytes of a part of an image. */
+function pixels(image, left, top, width, height) {
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, left, top, width, height, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height).data;
 }
 
 /* The bank's files. Bytes that came once are kept, so that it works on without its server. */
 class Files {
   constructor(facts, home) {
     Object.assign(this, { facts, home, files: new Map(), maps: new Map() });
-    this.canvases = new Held(facts.canvas);
-    this.pictures = new Held(facts.picture);
-    this.sheets = new Held((facts.picture + 2 * facts.bank.margin) * facts.bank.across);
+    const { canvas, width, height, bank: { across, margin } } = facts;
+    this.canvases = new Held(canvas, canvas);
+    this.pictures = new Held(width, height);
+    this.sheets = new Held((width + 2 * margin) * across, (height + 2 * margin) * across);
   }
 
   async file(name) {
@@ -58,20 +59,21 @@ class Files {
 
   canvas(index) {
     return this.canvases.obtain(index, async () => (
-      pixels(await this.image(`${index}.webp`), 0, 0, this.facts.canvas)
+      pixels(await this.image(`${index}.webp`), 0, 0, this.facts.canvas, this.facts.canvas)
     ));
   }
 
   /* Pictures lie on sheets of `across` x `across`; or are their canvases, where across is 0. */
   picture(index) {
-    const { picture: side, bank: { across, margin } } = this.facts;
+    const { width, height, bank: { across, margin } } = this.facts;
     if (!across) return this.canvas(index);
     const sheet = Math.floor(index / across ** 2);
     const [row, column] = [Math.floor((index % across ** 2) / across), index % across];
     return this.pictures.obtain(index, async () => {
       const image = await this.sheets.obtain(sheet, () => this.image(`sheet-${sheet}.webp`));
-      const [left, top] = [column, row].map((at) => at * (side + 2 * margin) + margin);
-      return pixels(image, left, top, side);
+      const left = column * (width + 2 * margin) + margin;
+      const top = row * (height + 2 * margin) + margin;
+      return pixels(image, left, top, width, height);
     });
   }
 
@@ -88,7 +90,7 @@ class Files {
 class World {
   constructor(facts, files) {
     Object.assign(this, { facts, files });
-    this.known = new Held(facts.canvas); // path: {index, bytes} of bent canvases
+    this.known = new Held(facts.canvas, facts.canvas); // path: {index, bytes} of bent canvases
   }
 
   /* The canvas of a place and which of the bank it is: down from the nearest that is known. */
@@ -105,8 +107,8 @@ class World {
         const canvas = await this.files.canvas(index);
         const picture = await this.files.picture(index);
         const powers = this.powers();
-        this.bent(picture, this.facts.picture, above, cells[depth], powers);
-        return { index, bytes: this.bent(canvas, this.facts.canvas, above, cells[depth], powers) };
+        this.bent(picture, this.facts, above, cells[depth], powers);
+        return { index, bytes: this.bent(canvas, this.square, above, cells[depth], powers) };
       });
       await breathe();
     }
@@ -115,18 +117,24 @@ class World {
 
   async picture(above, cell) {
     const picture = await this.files.picture(await this.files.next(above.index, cell));
-    return this.bent(picture, this.facts.picture, above, cell, this.powers());
+    return this.bent(picture, this.facts, above, cell, this.powers());
   }
 
   powers() {
     return new Float64Array(3 * this.facts.bank.band ** 2);
   }
 
-  bent(bytes, side, above, cell, powers) {
+  /* The size of a canvas. */
+  get square() {
+    return { width: this.facts.canvas, height: this.facts.canvas };
+  }
+
+  bent(bytes, { width, height }, above, cell, powers) {
     const { columns, canvas, bank: { band } } = this.facts;
     if (!band) return bytes;
     const [left, top] = [CELL * (cell % columns), CELL * Math.floor(cell / columns)];
-    return bend(bytes, side, bandOf(above.bytes, canvas, band, left, top, CELL), band, powers);
+    const wanted = bandOf(above.bytes, canvas, band, left, top, CELL);
+    return bend(bytes, width, height, wanted, band, powers);
   }
 
   /* Images for an order {form, path, cells}. */
@@ -134,16 +142,16 @@ class World {
     const home = path ? path.split("/").map(Number) : [];
     if (form === "canvas") {
       const { bytes } = await this.canvas([...home, ...(cells || [])], breathe);
-      return [await image(bytes, this.facts.canvas)];
+      return [await image(bytes, this.square)];
     }
     const above = await this.canvas(home, breathe);
     const images = [];
-    for (const cell of cells) images.push(await image(await this.picture(above, cell), this.facts.picture));
+    for (const cell of cells) images.push(await image(await this.picture(above, cell), this.facts));
     return images;
   }
 }
 
-const image = (bytes, side) => createImageBitmap(new ImageData(bytes, side, side));
+const image = (bytes, { width, height }) => createImageBitmap(new ImageData(bytes, width, height));
 
 /* Some browsers give false pixels to pages that read them, unless they are allowed to. */
 function readsPixels() {

@@ -8,15 +8,16 @@ const STILL = 5; // pixels that a click may move
 /* act: {touched, home, fly, full, help}, what keys and a touch do besides moving. */
 export function listen(stage, view, motion, act) {
   const fingers = new Map();
+  const down = (event) => event.clientY * view.aspect; // as the view counts
   let moved = 0;
-  let thrown = { right: 0, down: 0, time: 0 };
+  let thrown = { right: 0, fall: 0, time: 0 };
 
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
     act.touched();
-    const lines = event.deltaMode === 1 ? 24 : event.deltaMode === 2 ? view.height : 1;
+    const lines = event.deltaMode === 1 ? 24 : event.deltaMode === 2 ? innerHeight : 1;
     const pinch = event.ctrlKey ? 6 : 1; // so do browsers report a pinch on a touchpad
-    motion.closer(-0.0025 * lines * pinch * event.deltaY, event.clientX, event.clientY);
+    motion.closer(-0.0025 * lines * pinch * event.deltaY, event.clientX, down(event));
     act.moved();
   }, { passive: false });
 
@@ -25,7 +26,7 @@ export function listen(stage, view, motion, act) {
     return {
       left: (a.left + b.left) / 2,
       top: (a.top + b.top) / 2,
-      distance: Math.max(1, Math.hypot(a.left - b.left, a.top - b.top)),
+      distance: Math.max(1, Math.hypot(a.left - b.left, (a.top - b.top) / view.aspect)),
     };
   };
 
@@ -35,8 +36,8 @@ export function listen(stage, view, motion, act) {
     motion.stop();
     stage.setPointerCapture(event.pointerId);
     if (!fingers.size) moved = 0;
-    fingers.set(event.pointerId, { left: event.clientX, top: event.clientY });
-    thrown = { right: 0, down: 0, time: event.timeStamp };
+    fingers.set(event.pointerId, { left: event.clientX, top: down(event) });
+    thrown = { right: 0, fall: 0, time: event.timeStamp };
   });
 
   stage.addEventListener("pointermove", (event) => {
@@ -44,21 +45,21 @@ export function listen(stage, view, motion, act) {
     if (!finger) return;
     const before = fingers.size === 2 ? spread() : null;
     const right = event.clientX - finger.left;
-    const down = event.clientY - finger.top;
-    [finger.left, finger.top] = [event.clientX, event.clientY];
-    moved += Math.hypot(right, down);
+    const fall = down(event) - finger.top;
+    [finger.left, finger.top] = [event.clientX, down(event)];
+    moved += Math.hypot(right, fall / view.aspect);
     if (before) {
       const after = spread();
       moved = Infinity;
       view.pan(after.left - before.left, after.top - before.top);
       view.zoom(after.distance / before.distance, after.left, after.top);
     } else if (fingers.size === 1 && moved > STILL) {
-      view.pan(right, down);
+      view.pan(right, fall);
       const seconds = Math.max(1, event.timeStamp - thrown.time) / 1000;
       const old = Math.exp(-seconds / 0.05); // a mean of the last moments
       thrown = {
         right: old * thrown.right + ((1 - old) * right) / seconds,
-        down: old * thrown.down + ((1 - old) * down) / seconds,
+        fall: old * thrown.fall + ((1 - old) * fall) / seconds,
         time: event.timeStamp,
       };
     }
@@ -67,9 +68,9 @@ export function listen(stage, view, motion, act) {
 
   const release = (event) => {
     if (!fingers.delete(event.pointerId) || fingers.size) return;
-    if (event.type === "pointerup" && moved <= STILL) enter(event.clientX, event.clientY);
+    if (event.type === "pointerup" && moved <= STILL) enter(event.clientX, down(event));
     else if (moved < Infinity && event.timeStamp - thrown.time < 60) {
-      motion.glide(-FLICK * thrown.right, -FLICK * thrown.down);
+      motion.glide(-FLICK * thrown.right, -FLICK * thrown.fall);
     }
     act.moved();
   };

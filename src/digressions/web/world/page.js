@@ -15,9 +15,9 @@ const saver = /\/screensaver(\.html)?$/.test(location.pathname);
 const GUTTER = 210; // pixels beside the picture that a label needs
 
 const facts = await (await fetch("world.json")).json();
-const source = facts.bank ? new Bank(facts) : new Server();
+const source = facts.bank ? new Bank(facts) : new Server(facts);
 const stage = $("stage");
-const view = new View(facts.columns);
+const view = new View(facts.columns, facts.width / facts.height);
 const motion = new Motion(view);
 const pilot = new Pilot(view, motion);
 const drawing = new Drawing(stage, facts);
@@ -101,18 +101,19 @@ function measure() {
   const [width, height] = [innerWidth, innerHeight];
   const edge = Math.min(28, Math.round(0.05 * Math.min(width, height)));
   root.style.setProperty("--edge", `${edge}px`);
-  let side = Math.min(width - 2 * GUTTER, height - 2 * edge);
-  let top = (height - side) / 2;
-  const beside = side > 0.6 * Math.min(width, height);
+  const { aspect } = view;
+  let side = Math.min(width - 2 * GUTTER, (height - 2 * edge) * aspect); // the picture's width
+  let top = (height - side / aspect) / 2;
+  const beside = side > 0.6 * Math.min(width, height * aspect);
   body.classList.toggle("beside", beside);
   body.classList.toggle("tall", !beside);
   root.style.setProperty("--label-width", beside ? `${(width - side) / 2 - edge - 28}px` : "");
   if (!beside) {
-    side = Math.max(80, Math.min(width, height - $("label").offsetHeight - 130));
-    top = Math.max(0, (height - 130 - $("label").offsetHeight - side) / 2);
-    root.style.setProperty("--label-top", `${top + side + 24}px`);
+    side = Math.max(80, Math.min(width, (height - $("label").offsetHeight - 130) * aspect));
+    top = Math.max(0, (height - 130 - $("label").offsetHeight - side / aspect) / 2);
+    root.style.setProperty("--label-top", `${top + side / aspect + 24}px`);
   }
-  const home = { x: 0.5, y: (height / 2 - top) / side, side };
+  const home = { x: 0.5, y: ((height / 2 - top) * aspect) / side, side };
   const wasHome = view.isHome;
   drawing.resize(width, height);
   view.resize(width, height, home);

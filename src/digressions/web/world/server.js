@@ -1,7 +1,8 @@
 /* Where pictures come from: a server that paints them. */
 
 export class Server {
-  constructor() {
+  constructor(facts) {
+    this.facts = facts;
     const token = crypto.getRandomValues(new Uint32Array(2));
     this.token = [...token].map((n) => n.toString(36)).join("").slice(0, 16);
     this.whole = `canvas/?page=${this.token}`; // the root's canvas as a file
@@ -20,9 +21,10 @@ export class Server {
       throw Object.assign(new Error(message), { seconds: Number(answer.headers.get("Retry-After")) || 2 });
     }
     const column = await createImageBitmap(await answer.blob());
-    const side = column.width;
+    const { width } = column;
+    const height = form === "canvas" ? this.facts.canvas : this.facts.height;
     const images = await Promise.all(
-      Array.from({ length: column.height / side }, (_, i) => createImageBitmap(column, 0, i * side, side, side)),
+      Array.from({ length: column.height / height }, (_, i) => createImageBitmap(column, 0, i * height, width, height)),
     );
     column.close();
     return images;

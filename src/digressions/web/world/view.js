@@ -1,13 +1,17 @@
 /* Where the window is in the world.
 
    The middle of the window is at (x, y) of the picture at `base`, whose side is 1 and shows `side`
-   pixels wide. The base changes with the depth, so no number runs out, however deep one flies. */
+   pixels wide. The base changes with the depth, so no number runs out, however deep one flies.
+
+   A picture counts as a square here, whatever its shape: heights are those of the screen times
+   `aspect`, width / height of a picture. Only what meets the screen (draw.js, input.js) knows. */
 
 import { Place, offset } from "./places.js";
 
 export class View {
-  constructor(columns) {
+  constructor(columns, aspect = 1) {
     this.columns = columns;
+    this.aspect = aspect;
     this.root = new Place(null, 0, columns);
     this.base = this.root;
     this.x = this.y = 0.5;
@@ -21,8 +25,9 @@ export class View {
   }
 
   resize(width, height, home) {
-    const scale = Math.min(width, height) / this.least;
-    [this.width, this.height, this.home] = [width, height, home];
+    const tall = height * this.aspect;
+    const scale = Math.min(width, tall) / this.least;
+    [this.width, this.height, this.home] = [width, tall, home];
     this.side *= scale;
     this.settle();
   }
