@@ -554,11 +554,12 @@ def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
 ) -> None:
     asked = []
 
-    def paint_jobs(model: Model, jobs: object, *, batch_size: int) -> list[object]:
+    def paint_jobs(model: Model, jobs: object, *, batch_size: int, **_: object) -> list[object]:
         asked.append(batch_size)
         return []
 
     monkeypatch.setattr("digressions.generate.pictures.paint_jobs", paint_jobs)
+    monkeypatch.setattr(bundled, "size", 1024)  # or they would be painted small and enlarged
     for size in (64, 512, 1024):
         assert list(dg.paint(bundled, "frog", n=20, size=size)) == []
     assert asked == [16, 4, 1]
