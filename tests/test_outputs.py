@@ -550,17 +550,19 @@ def test_a_text_chunk_bomb_is_no_picture(refused: Refused, fox: Path) -> None:
 
 
 def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
-    bundled: Model, monkeypatch: pytest.MonkeyPatch
+    bundled: Model, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A masked area is painted at the size that is asked for, also where that is large."""
     asked = []
 
-    def paint_jobs(model: Model, jobs: object, *, batch_size: int) -> list[object]:
+    def paint_jobs(model: Model, jobs: object, *, batch_size: int, **_: object) -> list[object]:
         asked.append(batch_size)
         return []
 
     monkeypatch.setattr("digressions.generate.pictures.paint_jobs", paint_jobs)
     for size in (64, 512, 1024):
-        assert list(dg.paint(bundled, "frog", n=20, size=size)) == []
+        mask = np.full(photo.shape[:2], 255, np.uint8)
+        assert not list(dg.paint(bundled, "frog", n=20, size=size, image=photo, mask=mask))
     assert asked == [16, 4, 1]
 
 
