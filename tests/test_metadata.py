@@ -166,7 +166,7 @@ def test_a_missing_parameter_is_named(name: str) -> None:
         {"strength": 1.5},
         {"guidance_rescale": 1.5},
         {"guidance": 10**400},
-        {"sampler": "heun"},
+        {"sampler": "lms"},
         {"combine": "average"},
         {"timestep_spacing": "published"},
         {"masked_content": "picture"},
@@ -279,29 +279,34 @@ def test_what_another_program_wrote_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "schedule"),
+    ("sampler", "spacing"),
     [
         ("Sampler: Euler a", None),
         ("Sampler: Euler a, Schedule type: Automatic", None),
+        ("Sampler: Euler a, Schedule type: SGM Uniform", "trailing"),
         ("Sampler: DPM++ 2M", None),
         ("Sampler: DPM++ 2M, Schedule type: Uniform", None),
-        ("Sampler: DPM++ 2M Karras", "Karras"),
-        ("Sampler: DPM++ 2M, Schedule type: Automatic", "Karras"),
-        ("Sampler: DPM++ 2M, Schedule type: Exponential", "Exponential"),
+        ("Sampler: DPM++ 2M Karras", "karras"),
+        ("Sampler: DPM++ 2M, Schedule type: Automatic", "karras"),
+        ("Sampler: DPM++ 2M, Schedule type: Exponential", "exponential"),
     ],
 )
-def test_other_noise_levels_are_not_taken_for_ours(sampler: str, schedule: str | None) -> None:
+def test_noise_schedules_of_other_programs_are_ours(sampler: str, spacing: str | None) -> None:
+    text = {"parameters": FOREIGN.replace("Sampler: Euler a, Schedule type: Automatic", sampler)}
+    params = record_of(text).params
+    assert params.timestep_spacing == spacing
+    assert params.sampler == ("dpmpp_2m" if "2M" in sampler else "euler_ancestral")
+    assert not [note for note in record_and_notes(text)[1] if "noise schedule" in note]
+
+
+def test_other_noise_levels_are_not_taken_for_ours() -> None:
+    sampler = "Sampler: DPM++ 2M, Schedule type: KL Optimal"
     text = {"parameters": FOREIGN.replace("Sampler: Euler a, Schedule type: Automatic", sampler)}
     notes = record_and_notes(text)[1]
-    assert [note for note in notes if "noise schedule" in note] == (
-        []
-        if schedule is None
-        else [
-            f"it was painted with the noise schedule {schedule}, which is not known here: the "
-            "model steps through its own noise levels"
-        ]
-    )
-    assert record_of(text).params.sampler == ("dpmpp_2m" if "2M" in sampler else "euler_ancestral")
+    assert [note for note in notes if "noise schedule" in note] == [
+        "it was painted with the noise schedule KL Optimal, which is not known here: the "
+        "model steps through its own noise levels"
+    ]
     assert record_and_notes(text | TURTLE.to_text())[1] == []
 
 
@@ -348,7 +353,7 @@ def test_our_own_form_is_enough_without_the_json(
         ("Seed: 1234, ", "", "does not say its Seed"),
         ("CFG scale: 6.5, Seed: 1234, ", "", "does not say its CFG scale, Seed"),
         ("Steps: 20, ", "", "does not say how it was made"),
-        ("Euler a", "Heun", "needs the sampler 'Heun'"),
+        ("Euler a", "LMS", "needs the sampler 'LMS'"),
         ("512x768", "512", "does not say its Size"),
         ("Seed: 1234", "Seed: 1234, Regions: 2", "regions that it does not name"),
         ("512x768", "512x768x3", "damaged"),

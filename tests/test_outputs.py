@@ -560,6 +560,7 @@ def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
         return []
 
     monkeypatch.setattr("digressions.generate.pictures.paint_jobs", paint_jobs)
+    monkeypatch.setattr(bundled, "size", 1024)  # or they would be painted small and enlarged
     for size in (64, 512, 1024):
         mask = np.full(photo.shape[:2], 255, np.uint8)
         assert not list(dg.paint(bundled, "frog", n=20, size=size, image=photo, mask=mask))

@@ -327,7 +327,7 @@ def test_cells_have_defaults_of_their_own_where_the_model_says_so() -> None:
 
 
 def test_messages_name_parameters_in_backquotes() -> None:
-    for values in ({"steps": 0}, {"size": "frog"}, {"sampler": "heun"}, {"prompt": 3}):
+    for values in ({"steps": 0}, {"size": "frog"}, {"sampler": "lms"}, {"prompt": 3}):
         error = refused(**values)
         (name,) = values
         assert re.match(rf"`{name}` ", error.message)

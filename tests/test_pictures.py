@@ -450,10 +450,14 @@ def test_other_weights_and_other_programs_are_noted(
     again, said = replayed(other, bundled, model="bundled")
     assert ["another program" in note for note in said] == [True]
     assert np.array_equal(read_image(again), read_image(path))
-    karras = {"parameters": re.sub("Sampler: [^,]+", "Sampler: DPM++ 2M Karras", foreign)}
+    karras = {
+        "parameters": re.sub(
+            "Sampler: [^,]+", "Sampler: DPM++ 2M, Schedule type: KL Optimal", foreign
+        )
+    }
     write_image(other, read_image(path), karras)
     _, said = replayed(other, bundled, model="bundled")
-    assert ["noise schedule Karras" in note for note in said] == [False, True]
+    assert ["noise schedule KL Optimal" in note for note in said] == [False, True]
 
 
 def test_a_picture_too_large_for_its_file_is_refused_before_it_is_painted(

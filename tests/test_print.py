@@ -381,11 +381,11 @@ def test_a_print_of_another_picture_or_profile_is_not_replayed(
     for damaged in ("{", "[]", '{"image": {}}', json.dumps({"image": 3})):
         with pytest.raises(InputError, match=r"is not there|damaged"):
             list(replay_print(ReplayRequest(Path("a.png"), {"print": damaged}, tmp_path / "b.jpg")))
-    saved(tmp_path, lab(), printer.name)
-    with pytest.raises(InputError, match="nothing is printed by"):
-        list(replay_print(ReplayRequest(Path("a.png"), texts, tmp_path / "b.jpg")))
     write_image(picture, photo[::-1])
     with pytest.raises(InputError, match="is not the picture it was"):
+        list(replay_print(ReplayRequest(Path("a.png"), texts, tmp_path / "b.jpg")))
+    saved(tmp_path, lab(), printer.name)
+    with pytest.raises(InputError, match="nothing is printed by"):
         list(replay_print(ReplayRequest(Path("a.png"), texts, tmp_path / "b.jpg")))
     assert not (tmp_path / "b.jpg").exists()
 

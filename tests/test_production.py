@@ -156,9 +156,9 @@ def test_it_waits_for_who_takes_its_pictures(folder: MosaicFolder, quick: None) 
     """Nobody who stops to take them has the network run on, and their time is not counted."""
     work = folder.paint(batch_size=1)
     next(work)
-    time.sleep(0.3)
+    time.sleep(2)
     assert next(work).painted == 2
-    assert completed(work).seconds < 0.3
+    assert completed(work).seconds < 2
     assert stored(folder) == set(range(9))
 
 

@@ -20,6 +20,7 @@ from dataset import check_size, load
 from devices import has_fast_bf16
 from diffusers import AutoencoderTiny
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 
 def make_slim(old: AutoencoderTiny, channels: int) -> AutoencoderTiny:
@@ -40,6 +41,17 @@ def latent_error(slim: AutoencoderTiny, old: AutoencoderTiny, x: Tensor) -> floa
     the mean square, over the old latents' deviation."""
     z, known = slim.encoder(x * 2 - 1), old.encoder(x * 2 - 1)
     return ((z - known).square().mean().sqrt() / known.std()).item()
+
+
+@torch.no_grad()
+def arithmetic(vae: AutoencoderTiny, size: int) -> tuple[float, float]:
+    """GFLOP of the encoder and of the decoder for a picture of `size` a side."""
+    needed, x = [], torch.zeros(1, 3, size, size)
+    for half in (vae.encoder, vae.decoder):
+        with FlopCounterMode(display=False) as counter:
+            x = half(x)
+        needed.append(counter.get_total_flops() / 1e9)
+    return needed[0], needed[1]
 
 
 def train(
@@ -124,6 +136,9 @@ def main() -> None:
     old = AutoencoderTiny.from_pretrained(args.start).eval().requires_grad_(False)
     old = old.to(memory_format=torch.channels_last)
     slim = make_slim(old, args.channels).to(memory_format=torch.channels_last)
+    for name, vae in (("old", old), ("slim", slim)):
+        encoding, decoding = arithmetic(vae, args.size)
+        print(f"{name}: {encoding:.2f} GFLOP to encode, {decoding:.2f} to decode", flush=True)
     train(slim, old, drawings, weights, args)
     report(slim, drawings, weights, args)
     slim.save_pretrained(args.out)
