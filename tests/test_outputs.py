@@ -550,9 +550,8 @@ def test_a_text_chunk_bomb_is_no_picture(refused: Refused, fox: Path) -> None:
 
 
 def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
-    bundled: Model, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    bundled: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A masked area is painted at the size that is asked for, also where that is large."""
     asked = []
 
     def paint_jobs(model: Model, jobs: object, *, batch_size: int, **_: object) -> list[object]:
@@ -562,8 +561,7 @@ def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
     monkeypatch.setattr("digressions.generate.pictures.paint_jobs", paint_jobs)
     monkeypatch.setattr(bundled, "size", 1024)  # or they would be painted small and enlarged
     for size in (64, 512, 1024):
-        mask = np.full(photo.shape[:2], 255, np.uint8)
-        assert not list(dg.paint(bundled, "frog", n=20, size=size, image=photo, mask=mask))
+        assert list(dg.paint(bundled, "frog", n=20, size=size)) == []
     assert asked == [16, 4, 1]
 
 
