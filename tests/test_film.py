@@ -64,7 +64,7 @@ def texts(events: list[Event]) -> list[str]:
 
 
 def test_a_film_says_what_it_costs_how_far_it_is_and_how_it_closes(bundled: Model) -> None:
-    events = made(bundled, "film.gif", into=(5,), cell_prompt=["bee"])
+    events = made(bundled, "film.gif", into=(6,), cell_prompt=["bee"])
     note, estimate, *between, closes, saved = events
     assert isinstance(note, Note)
     assert note.text.startswith("the prompt paints nothing")
@@ -78,12 +78,12 @@ def test_a_film_says_what_it_costs_how_far_it_is_and_how_it_closes(bundled: Mode
         steps = [event for event in progress if event.task == task]
         assert steps[-1].done == steps[-1].total
     assert isinstance(closes, Note)
-    residuals = re.match(r"falls into 5/\d+ and closes: .* to (\S+) grey .* to (\S+)$", closes.text)
+    residuals = re.match(r"falls into 6/\d+ and closes: .* to (\S+) grey .* to (\S+)$", closes.text)
     assert residuals
     assert all(float(value) <= 1 for value in residuals.groups())
     assert isinstance(saved, Saved)
     assert (saved.path, saved.text) == (Path("film.gif"), "")
-    assert saved.details["loop"][0] == 5
+    assert saved.details["loop"][0] == 6
     with Image.open("film.gif") as film:
         assert (film.n_frames, film.size, film.info["loop"]) == (12, (64, 64), 0)
 

@@ -133,6 +133,19 @@ def test_ctrl_c_does_not_wait_for_repainting(
     assert begun == [1]
 
 
+def test_a_stop_loses_few_paintings_that_are_still_to_be_repainted(
+    tiny: Model, many_pixels: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "digressions.generate.pictures.paint_jobs",
+        lambda *_, batch_size, **__: asked.append(batch_size) or [],
+    )
+    for size in (128, 512, 1024):
+        assert not list(dg.paint(tiny, "fox", n=20, size=size, **LANCZOS))
+    assert asked == [16, 4, 1]
+
+
 def test_a_masked_area_is_painted_at_the_size_that_is_asked_for(
     bundled: Model, photo: np.ndarray
 ) -> None:

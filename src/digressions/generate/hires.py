@@ -69,11 +69,15 @@ def first_job(record: Record, inputs: Inputs) -> Job:
     return start_job(first_params(record), inputs)
 
 
+def is_repainted(record: Record) -> bool:
+    """Whether a picture is repainted in windows after it was painted small."""
+    return record.hires is not None and record.hires.strength is not None
+
+
 def holding(record: Record, finishing: Holding) -> Holding:
     """What the pictures of a batch are handed over in: ``finishing``, as of `paint.paint_jobs`; but
-    Ctrl-C does not wait where each is repainted yet, which takes as long as to paint it."""
-    repainted_yet = record.hires is not None and record.hires.strength is not None
-    return nullcontext if repainted_yet else finishing
+    Ctrl-C does not wait for repainting, which takes longer than what it would keep."""
+    return nullcontext if is_repainted(record) else finishing
 
 
 def notes_on_hires(model: Model, record: Record, inputs: Inputs) -> Iterator[Note]:

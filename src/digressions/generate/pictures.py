@@ -28,7 +28,15 @@ from .enlarging import (
     result_size,
     with_enlargement,
 )
-from .hires import first_job, first_params, holding, made_large, notes_on_hires, with_hires
+from .hires import (
+    first_job,
+    first_params,
+    holding,
+    is_repainted,
+    made_large,
+    notes_on_hires,
+    with_hires,
+)
 from .job import check
 from .kinds import MAX_SEED
 from .metadata import Record
@@ -172,7 +180,8 @@ def paint_records(
         check(model, job)
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
     # Few large pictures at once: a stop loses a batch, and large ones gain little by company.
-    batch_size = max(1, min(_BATCH, _BATCH_PIXELS // first.params.size.pixels))
+    size = records[0].params.size if is_repainted(records[0]) else first.params.size
+    batch_size = max(1, min(_BATCH, _BATCH_PIXELS // size.pixels))
     finishing = holding(records[0], finishing)
     for found in paint_jobs(model, jobs, batch_size=batch_size, finishing=finishing):
         if isinstance(found, Painted):
