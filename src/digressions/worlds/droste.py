@@ -165,6 +165,19 @@ def embed_copy(
     return picture
 
 
+def left_over(picture: Tensor, small: Tensor, grid: Grid, cell: int, values: int) -> float:
+    """By how much a picture could not make up for a copy in a cell: the largest difference in the
+    band, in grey levels. Around a dark copy everything may be as bright as it gets.
+
+    Args:
+        picture, small, grid, cell: As of `embed_copy`.
+        values: Of the band, per side.
+    """
+    band = band_of(picture[None], values)[0]
+    embedded = embed_copy(picture, small, grid, cell, band)
+    return float((band_of(embedded[None], values)[0] - band).abs().max()) * 255
+
+
 def embed_in_itself(picture: Tensor, grid: Grid, cell: int) -> tuple[Tensor, Tensor]:
     """A picture that holds its own small copy in a cell, which holds one in turn: a fixed point.
 

@@ -18,7 +18,7 @@ from ..images.image_files import to_tensor
 from ..mosaics.cells import cell_seed
 from ..mosaics.mosaic_spec import CELL_SIDE
 from .camera import Camera, Layer, View, fade
-from .droste import faded, misfits, small_copy
+from .droste import faded, left_over, misfits, small_copy
 from .world import Form, World
 from .world_spec import check_way
 
@@ -27,6 +27,7 @@ BEST = 0.04  # part of the cells that a flight chooses from
 DRAWN, FRAME = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
 WINDOWS = (3, 7, 15)  # cells across, in which something should be seen on the way down
 TRIED = 12  # pictures in which a place for the root's copy is looked for
+PLACES = 8  # that are tried out
 HIDDEN, SHOWN = 8.0, 24.0  # pixels on the screen at which the root's copy begins to show, and does
 READABLE = 0.62  # lightness that leaves a picture room to be darker and brighter
 
@@ -122,22 +123,37 @@ def choose_loop(world: World, levels: int, path: CellPath = ()) -> CellPath:
         best = best_cells(world.canvas(path), grid, like=root)
         tried = sorted(random.Random(seed).sample(best, min(TRIED, len(best))))
         world.pictures((*path, cell) for cell in tried)  # in batches
-        ways = [_last_cell(world, (*path, cell), root) for cell in tried]
-        return min(ways)[1]
+        ways = [way for cell in tried for way in _last_cells(world, (*path, cell), root)]
+        return _closing(world, ways, root)
     if len(path) == levels - 1:
-        return _last_cell(world, path, root)[1]
+        return _closing(world, _last_cells(world, path, root), root)
     return path
 
 
-def _last_cell(world: World, path: CellPath, root: np.ndarray) -> tuple[float, CellPath]:
+def _last_cells(world: World, path: CellPath, root: np.ndarray) -> list[tuple[float, CellPath]]:
     """Where in a picture the root's copy is seen least, beside how much else there is to see: a
-    number, the less the better, and the whole way."""
+    number, the less the better, and the whole way, for some of its cells."""
     grid, canvas = world.manifest.cells.grid, world.canvas(path)
     cells, score = inner_cells(grid), scores(canvas, grid)
     sight = np.sqrt((0.02 + score[cells]) * (0.02 + score.mean()))
     cost = misfits(to_tensor(canvas), small_copy(to_tensor(root)), grid, cells) / sight
-    best = int(np.argmin(cost))
-    return float(cost[best]), (*path, cells[best])
+    return [(float(cost[i]), (*path, cells[i])) for i in np.argsort(cost, kind="stable")[:PLACES]]
+
+
+def _closing(world: World, ways: list[tuple[float, CellPath]], root: np.ndarray) -> CellPath:
+    """The first of some ways, by their numbers, whose last picture makes up for the root's copy; or
+    of the first few the one that comes nearest to that."""
+    mosaic, small = world.manifest.cells, small_copy(to_tensor(root))
+    first = [way for _, way in sorted(ways)[:PLACES]]
+    if not mosaic.band:
+        return first[0]
+    off: dict[CellPath, float] = {}
+    for way in first:
+        canvas = to_tensor(world.canvas(way[:-1]))
+        off[way] = left_over(canvas, small, mosaic.grid, way[-1], mosaic.band)
+        if off[way] <= 0.5:
+            break
+    return min(off, key=off.__getitem__)
 
 
 class Cost(NamedTuple):
