@@ -104,4 +104,4 @@ if __name__ == "__main__":
         sheet.save(HERE / "images" / "photo-mosaic.jpg", quality=85, optimize=True)
     if "demo" in wanted:
         demo(OUT / "turtle").save(HERE / "images" / "demo.jpg", quality=88, optimize=True)
-        shutil.copyfile(OUT / "turtle.webp", HERE / "images" / "turtle.gif")
+        shutil.copyfile(OUT / "turtle.webp", HERE / "images" / "turtle.webp")
