@@ -69,6 +69,20 @@ def test_the_bundled_model_finds_round_things_like_a_frog_and_no_giraffe(bundled
     assert found[0].likeness > found[2].likeness + 0.1
 
 
+@pytest.mark.parametrize(
+    ("thing", "prompt"),
+    [
+        ("pea pod", "photo of a pea pod"),
+        ("umbrella on ground", "photo of a umbrella on ground"),
+        ("map of Japan", "photo of a map of Japan"),
+        ("cartoon of a glass of milk", "cartoon of a glass of milk"),
+    ],
+)
+def test_a_name_stays_whole(bundled: Model, thing: str, prompt: str) -> None:
+    (found,) = dg.suggest(bundled, "frog", among=[thing])
+    assert found.prompt == prompt
+
+
 def test_what_is_suggested_does_not_depend_on_the_batch(bundled: Model) -> None:
     prompts = ["photo of a frog", "photo of a fox", "photo of a cat"]
     together = completed(mean_pictures(bundled, prompts))

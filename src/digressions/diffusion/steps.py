@@ -136,7 +136,7 @@ def lcm(step: StepInput, history: None) -> tuple[Tensor, None]:
 
 def heun(step: StepInput, history: None) -> tuple[Tensor, None]:
     r"""Heun's method (Karras et al. 2022, algorithm 1 without churn): two guesses a step, one in
-    the last."""
+    the last, and in the first where the schedule leaves no signal at all."""
     (alpha_t, sigma_t), (alpha_s, sigma_s) = _floored(step.alpha_sigma_t), step.alpha_sigma_s
     epsilon = (step.x_t - alpha_t * step.x_0) / sigma_t
     there = alpha_s * step.x_0 + sigma_s * epsilon
@@ -144,7 +144,9 @@ def heun(step: StepInput, history: None) -> tuple[Tensor, None]:
         return there, None
     second = (there - alpha_s * step.ask(there, step.s)) / sigma_s
     mean = (epsilon + second) / 2
-    return alpha_s / alpha_t * step.x_t + mean * (sigma_s - alpha_s * sigma_t / alpha_t), None
+    two = alpha_s / alpha_t * step.x_t + mean * (sigma_s - alpha_s * sigma_t / alpha_t)
+    # From noise alone the way is so long that the guesses' difference is all that would be left.
+    return torch.where(step.alpha_sigma_t[0] < alpha_t, there, two), None
 
 
 def dpmpp_sde(step: StepInput, history: None) -> tuple[Tensor, None]:

@@ -15,8 +15,9 @@ from ..prompts.vocabulary import listed
 from .ensemble_spec import SuggestSpec
 from .outlines import likeness, mean_pictures, outlines, rows_for
 
-_STYLE = re.compile(r"(.*\bof (?:an? |the )?)(.+)", re.IGNORECASE | re.DOTALL)
-_ARTICLE = re.compile(r"(?:an?|the) ", re.IGNORECASE)
+_KINDS = "photo|photograph|picture|image|painting|drawing|sketch|cartoon|icon|illustration|render"
+_STYLE = re.compile(rf"((?:.*\b)?(?:{_KINDS}) of (?:an? |the )?)(.+)", re.IGNORECASE | re.DOTALL)
+_ARTICLE = re.compile(r"\A(?:an?|the) ", re.IGNORECASE)
 _PLAIN = "photo of a "
 
 
@@ -103,4 +104,4 @@ def _prompts(model: Model, spec: SuggestSpec) -> dict[str, str]:
 def _parts(text: str) -> tuple[str, str]:
     """How a prompt begins, and the thing in it."""
     match = _STYLE.fullmatch(text.strip())
-    return (match[1], match[2]) if match else (_PLAIN, _ARTICLE.sub("", text.strip(), count=1))
+    return (match[1], match[2]) if match else (_PLAIN, _ARTICLE.sub("", text.strip()))
