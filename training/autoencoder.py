@@ -63,6 +63,40 @@ def training_pictures(
     return torch.cat([colour_field(fields, g, side), composite(drawings[index], g, side)])
 
 
+class Progress:
+    """How far training an autoencoder has come, all restarts together; goes on from the checkpoint
+    in a folder if there is one."""
+
+    def __init__(self, vae: AutoencoderTiny, optimizer, g: torch.Generator, args):
+        self.path, self.vae, self.optimizer = args.out / "checkpoint.pt", vae, optimizer
+        self.step, self.minutes = 0, 0.0
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            vae.load_state_dict(state["vae"])
+            optimizer.load_state_dict(state["optimizer"])
+            self.step, self.minutes = state["step"], state["minutes"]
+            g.manual_seed(args.seed + self.step)
+        self._clock, self._saved = Minutes(self.minutes), self.minutes
+        self._first = self.step, self.minutes
+
+    def rate(self, batch: int) -> float:
+        """Pictures a second since the start or restart."""
+        step, minutes = self._first
+        return (self.step - step) * batch / (60 * (self.minutes - minutes) + 1e-9)
+
+    def tick(self) -> None:
+        """Call after every step; writes a checkpoint now and then."""
+        self.step, self.minutes = self.step + 1, self._clock.tick()
+        if self.minutes - self._saved > 2:
+            self.save()
+            self._saved = self.minutes
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        state = {"vae": self.vae.state_dict(), "optimizer": self.optimizer.state_dict()}
+        write(self.path, {**state, "step": self.step, "minutes": self.minutes})
+
+
 def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None:
     """Optimise `vae` in place for `args.minutes`, all restarts together; go on from the checkpoint
     in `args.out` if there is one."""
@@ -71,22 +105,10 @@ def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None
     optimizer = torch.optim.AdamW(
         trained.parameters(), lr=args.lr, weight_decay=1e-4, betas=(0.9, 0.99)
     )
-    checkpoint, step, elapsed = args.out / "checkpoint.pt", 0, 0.0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        vae.load_state_dict(state["vae"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, elapsed = state["step"], state["minutes"]
-        g.manual_seed(args.seed + step)
-    clock, first, saved = Minutes(elapsed), (step, elapsed), elapsed
-
-    def save() -> None:
-        state = {"vae": vae.state_dict(), "optimizer": optimizer.state_dict()}
-        write(checkpoint, {**state, "step": step, "minutes": elapsed})
-
-    while elapsed < args.minutes:
+    progress = Progress(vae, optimizer, g, args)
+    while progress.minutes < args.minutes:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(elapsed, args.minutes, step, args.lr)
+            group["lr"] = learning_rate(progress.minutes, args.minutes, progress.step, args.lr)
         x = training_pictures(drawings, weights, args.batch, g, args.size)
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
@@ -98,20 +120,16 @@ def train(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> None
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         optimizer.step()
-        if step % 100 == 0:
+        if progress.step % 100 == 0:
             k = args.batch // 4
-            rate = (step - first[0]) * args.batch / (60 * (elapsed - first[1]) + 1e-9)
             print(
-                f"{step} {elapsed:.1f} min loss {loss.item():.4f} "
+                f"{progress.step} {progress.minutes:.1f} min loss {loss.item():.4f} "
                 f"dB composites {psnr(y[k:], x[k:]):.1f} fields {psnr(y[:k], x[:k]):.1f} "
-                f"latent std {z.std().item():.2f} {rate:.0f} pictures/s",
+                f"latent std {z.std().item():.2f} {progress.rate(args.batch):.0f} pictures/s",
                 flush=True,
             )
-        step, elapsed = step + 1, clock.tick()
-        if elapsed - saved > 2:
-            save()
-            saved = elapsed
-    save()
+        progress.tick()
+    progress.save()
 
 
 @torch.no_grad()
@@ -148,32 +166,43 @@ def report(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> Non
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the autoencoder")
-    parser.add_argument("--resume", type=Path, help="folder of an autoencoder to go on from")
-    parser.add_argument(
-        "--decoder-only",
-        action="store_true",
-        help="leave the encoder, and so a denoiser's latents, as they are",
-    )
-    parser.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
-    parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--channels", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--lr", type=float, default=7e-4)
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+def parser(description: str, minutes: float, batch: int, lr: float) -> argparse.ArgumentParser:
+    """The command line that everything which trains an autoencoder shares, with its defaults."""
+    shared = argparse.ArgumentParser(description=description)
+    shared.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
+    shared.add_argument("--out", type=Path, required=True, help="folder for the autoencoder")
+    shared.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
+    shared.add_argument("--minutes", type=float, default=minutes)
+    shared.add_argument("--batch", type=int, default=batch)
+    shared.add_argument("--lr", type=float, default=lr)
+    shared.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
+    shared.add_argument("--threads", type=int, default=2)
+    shared.add_argument("--seed", type=int, default=0)
+    return shared
+
+
+def prepared(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
+    """Everything made ready for a run: the drawings, and how often each is shown."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     pictures, records, _ = load(args.data)
     check_size(args.size, pictures)
-    drawings = torch.from_numpy(pictures)
     weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
+    return torch.from_numpy(pictures), weights
+
+
+def main() -> None:
+    known = parser(__doc__.splitlines()[0], minutes=20, batch=12, lr=7e-4)
+    known.add_argument("--resume", type=Path, help="folder of an autoencoder to go on from")
+    known.add_argument(
+        "--decoder-only",
+        action="store_true",
+        help="leave the encoder, and so a denoiser's latents, as they are",
+    )
+    known.add_argument("--channels", type=int, default=64)
+    args = known.parse_args()
+    drawings, weights = prepared(args)
     if args.resume:
         vae = AutoencoderTiny.from_pretrained(args.resume)
     else:

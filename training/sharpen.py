@@ -12,17 +12,21 @@ The encoder stays as it is, so a denoiser's latents stay what they are. The sche
 kept across restarts.
 """
 
-import argparse
 import copy
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from autoencoder import rebuilt, reconstruction_loss, report, training_pictures
+from autoencoder import (
+    parser,
+    prepared,
+    rebuilt,
+    reconstruction_loss,
+    report,
+    training_pictures,
+)
 from checkpoints import Minutes, write
-from compose import SIZE, composite
-from dataset import check_size, load
-from devices import has_fast_bf16
+from compose import composite
 from diffusers import AutoencoderTiny
 from measures import gradient_energy
 from torch import Tensor, nn
@@ -181,28 +185,13 @@ def sharpness(vae: AutoencoderTiny, drawings: Tensor, weights: Tensor, args) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
-    parser.add_argument("--start", type=Path, required=True, help="folder of autoencoder.py")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the autoencoder")
-    parser.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=2e-4)
-    parser.add_argument(
+    known = parser(__doc__.splitlines()[0], minutes=40, batch=16, lr=2e-4)
+    known.add_argument("--start", type=Path, required=True, help="folder of autoencoder.py")
+    known.add_argument(
         "--sharp", type=float, default=0.75, help="how much the critic pulls, beside closeness"
     )
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
-    pictures, records, _ = load(args.data)
-    check_size(args.size, pictures)
-    drawings = torch.from_numpy(pictures)
-    weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
+    args = known.parse_args()
+    drawings, weights = prepared(args)
     vae = AutoencoderTiny.from_pretrained(args.start).to(memory_format=torch.channels_last)
     vae.encoder.requires_grad_(False)
     real, before = sharpness(vae, drawings, weights, args)

@@ -8,16 +8,20 @@ pictures themselves from the old one's latents, a little noise on them, as it do
 restarts.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from autoencoder import learning_rate, psnr, reconstruction_loss, report, training_pictures
-from checkpoints import Minutes, write
-from compose import SIZE
-from dataset import check_size, load
-from devices import has_fast_bf16
+from autoencoder import (
+    Progress,
+    learning_rate,
+    parser,
+    prepared,
+    psnr,
+    reconstruction_loss,
+    report,
+    training_pictures,
+)
 from diffusers import AutoencoderTiny
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -63,22 +67,10 @@ def train(
     optimizer = torch.optim.AdamW(
         slim.parameters(), lr=args.lr, weight_decay=1e-4, betas=(0.9, 0.99)
     )
-    checkpoint, step, elapsed = args.out / "checkpoint.pt", 0, 0.0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        slim.load_state_dict(state["vae"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, elapsed = state["step"], state["minutes"]
-        g.manual_seed(args.seed + step)
-    clock, first, saved = Minutes(elapsed), (step, elapsed), elapsed
-
-    def save() -> None:
-        state = {"vae": slim.state_dict(), "optimizer": optimizer.state_dict()}
-        write(checkpoint, {**state, "step": step, "minutes": elapsed})
-
-    while elapsed < args.minutes:
+    progress = Progress(slim, optimizer, g, args)
+    while progress.minutes < args.minutes:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(elapsed, args.minutes, step, args.lr)
+            group["lr"] = learning_rate(progress.minutes, args.minutes, progress.step, args.lr)
         x = training_pictures(drawings, weights, args.batch, g, args.size)
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
@@ -94,45 +86,26 @@ def train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(slim.parameters(), 1.0)
         optimizer.step()
-        if step % 100 == 0:
+        if progress.step % 100 == 0:
             k = args.batch // 4
             off = [latent_error(slim, old, part) for part in (x[k:], x[:k])]
-            rate = (step - first[0]) * args.batch / (60 * (elapsed - first[1]) + 1e-9)
             print(
-                f"{step} {elapsed:.1f} min loss {loss.item():.4f} "
+                f"{progress.step} {progress.minutes:.1f} min loss {loss.item():.4f} "
                 f"latents off by {off[0]:.3f}, of fields {off[1]:.3f} "
                 f"dB composites {psnr(y[k:], x[k:]):.1f} fields {psnr(y[:k], x[:k]):.1f} "
-                f"{rate:.0f} pictures/s",
+                f"{progress.rate(args.batch):.0f} pictures/s",
                 flush=True,
             )
-        step, elapsed = step + 1, clock.tick()
-        if elapsed - saved > 2:
-            save()
-            saved = elapsed
-    save()
+        progress.tick()
+    progress.save()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="dataset file of data.py")
-    parser.add_argument("--start", type=Path, required=True, help="folder of the old autoencoder")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the new autoencoder")
-    parser.add_argument("--size", type=int, default=SIZE, help="of the pictures, in pixels")
-    parser.add_argument("--minutes", type=float, default=45)
-    parser.add_argument("--channels", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=has_fast_bf16())
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
-    pictures, records, _ = load(args.data)
-    check_size(args.size, pictures)
-    drawings = torch.from_numpy(pictures)
-    weights = torch.tensor([record["weight"] for record in records], dtype=torch.float)
+    known = parser(__doc__.splitlines()[0], minutes=45, batch=16, lr=1e-3)
+    known.add_argument("--start", type=Path, required=True, help="folder of the old autoencoder")
+    known.add_argument("--channels", type=int, default=32)
+    args = known.parse_args()
+    drawings, weights = prepared(args)
     old = AutoencoderTiny.from_pretrained(args.start).eval().requires_grad_(False)
     old = old.to(memory_format=torch.channels_last)
     slim = make_slim(old, args.channels).to(memory_format=torch.channels_last)
