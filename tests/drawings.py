@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 TRAINING = Path(__file__).parents[1] / "training"
+AUTOENCODER = TRAINING.parent / "src" / "digressions" / "weights" / "vae"
 MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusion")
 MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
 MODULES += ("artsets", "pipeline", "concepts", "recogniser", "sharpen", "latents", "checkpoints")
 MODULES += ("subset", "grow", "gpu", "dataset", "blind", "slim", "trials")
+MODULES += ("starts_and_masks",)
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +56,34 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = json.dumps([])
     np.savez(path, pictures=np.stack(pictures), records=json.dumps(records), vocabulary=words)
     return path
+
+
+@pytest.fixture(scope="module")
+def recogniser(training, dataset, tmp_path_factory):
+    """A folder with a recogniser that has learnt the three shapes."""
+    out = tmp_path_factory.mktemp("recogniser")
+    words = f"recogniser.py --data {dataset} --vae {AUTOENCODER} --out {out} --size 64 --no-bf16"
+    words += " --steps 160 --batch 16 --cache 512 --renew 4 --lr 0.004"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(training.recogniser, "WIDTHS", (32, 64))
+        training.recogniser.run(training.recogniser.parser().parse_args(words.split()[1:]))
+        yield out
+
+
+def student_of(kind, training, dataset, folder, *more):
+    """A distiller of a kind, of an untrained teacher, which is exported first."""
+    _, records, vocabulary = training.dataset.load(dataset)
+    shared = f"--data {dataset} --vae {AUTOENCODER} --out {folder} --size 64 --no-bf16"
+    args = training.diffusion.parser("").parse_args([*shared.split(), "--widths", "64", "64"])
+    trainer = training.diffusion.Trainer(None, records, vocabulary, args)
+    trainer.save(folder / "checkpoint.pt")
+    words = f"export.py --data {dataset} --vae {AUTOENCODER} --out {folder / 'model'}"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(
+            sys, "argv", [*words.split(), "--checkpoint", str(folder / "checkpoint.pt")]
+        )
+        training.export.main()
+    chosen = [*shared.split(), "--start", str(folder / "model"), *more]
+    vae = training.sharpen.AutoencoderTiny.from_pretrained(AUTOENCODER)
+    vae = vae.eval().requires_grad_(False)
+    return kind(vae, records, vocabulary, training.distil.arguments().parse_args(chosen))

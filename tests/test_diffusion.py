@@ -335,6 +335,24 @@ def test_inpainting_gives_the_unmasked_part_back_and_shows_it_as_noisy_as_the_re
     assert torch.equal(seen[1][..., 2:], x_t[..., 2:])
 
 
+@pytest.mark.parametrize("time", [1.0, 0.4])
+def test_a_network_that_was_taught_so_is_shown_clean_surroundings_from_the_start(time) -> None:
+    image, mask = noise(1), torch.zeros(2, 1, 4, 5)
+    mask[..., 2:] = 1
+    kept = condition(inpaint=Inpaint(image, noise(2), mask, torch.ones(2)))
+    seen = []
+
+    def watched(x_t: Tensor, t: Tensor, condition: Condition) -> Guess:
+        seen.append(x_t)
+        return Guess(noise(3))
+
+    x_t = noise(4)
+    inside = inpainted(watched, FlowSchedule(), clean_surroundings=True)
+    found = inside(x_t, torch.full((2,), time), kept).x_0
+    assert torch.equal(seen[0], torch.where(mask == 0, image, x_t))
+    assert torch.equal(found, torch.where(mask == 0, image, noise(3)))
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
 def test_an_anchor_moves_the_mean_towards_the_parents(weight: float) -> None:
     guess, band = noise(0, 2, 3, 8, 8), noise(1, 2, 3, 1, 1)

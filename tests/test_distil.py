@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from tests.drawings import TRAINING, dataset, training
+from tests.drawings import AUTOENCODER, dataset, recogniser, student_of, training
 
 pytest.importorskip("pyvips")
-__all__ = ["dataset", "training"]
-AUTOENCODER = TRAINING.parent / "src" / "digressions" / "weights" / "vae"
+__all__ = ["dataset", "recogniser", "training"]
 
 
 @pytest.mark.parametrize(("steps", "substeps"), [(1, 1), (2, 3), (4, 2)])
@@ -94,18 +92,6 @@ def test_the_last_step_of_a_consistency_student_is_the_teachers_alone(training):
     torch.testing.assert_close(learnt, teacher(x_t, t), atol=1e-3, rtol=1e-3)
 
 
-@pytest.fixture(scope="module")
-def recogniser(training, dataset, tmp_path_factory):
-    """A folder with a recogniser that has learnt the three shapes."""
-    out = tmp_path_factory.mktemp("recogniser")
-    words = f"recogniser.py --data {dataset} --vae {AUTOENCODER} --out {out} --size 64 --no-bf16"
-    words += " --steps 160 --batch 16 --cache 512 --renew 4 --lr 0.004"
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(training.recogniser, "WIDTHS", (32, 64))
-        training.recogniser.run(training.recogniser.parser().parse_args(words.split()[1:]))
-        yield out
-
-
 def latents_of(training, dataset, n):
     """Latents of fresh composites and what they show."""
     pictures, records, vocabulary = training.dataset.load(dataset)
@@ -142,29 +128,10 @@ def test_disturbed_latents_are_near_what_they_were(training):
     assert off.std((1, 2, 3)).amax() < 1.2 * training.recogniser.NOISE
 
 
-def student_of(training, dataset, folder, *more):
-    """A distiller of an untrained teacher, which it exports first."""
-    _, records, vocabulary = training.dataset.load(dataset)
-    shared = f"--data {dataset} --vae {AUTOENCODER} --out {folder} --size 64 --no-bf16"
-    args = training.diffusion.parser("").parse_args([*shared.split(), "--widths", "64", "64"])
-    trainer = training.diffusion.Trainer(None, records, vocabulary, args)
-    trainer.save(folder / "checkpoint.pt")
-    words = f"export.py --data {dataset} --vae {AUTOENCODER} --out {folder / 'model'}"
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(
-            sys, "argv", [*words.split(), "--checkpoint", str(folder / "checkpoint.pt")]
-        )
-        training.export.main()
-    chosen = [*shared.split(), "--start", str(folder / "model"), *more]
-    return training.distil.Distiller(
-        None, records, vocabulary, training.distil.arguments().parse_args(chosen)
-    )
-
-
 def test_what_cannot_be_recognised_costs_more(training, dataset, recogniser, tmp_path):
     """And only where there is a caption of one thing: nobody asked for anything else."""
     words = ("--recogniser", str(recogniser), "--recognition", "1")
-    student = student_of(training, dataset, tmp_path, *words)
+    student = student_of(training.distil.Distiller, training, dataset, tmp_path, *words)
     latents, shown = latents_of(training, dataset, 64)
     t = torch.full((len(latents),), 999)  # all noise: what is seen is all the student's own
     x_t = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))

@@ -47,6 +47,8 @@ def learning_rate(elapsed: float, total: float, step: int, peak: float) -> float
 class Trainer:
     """The models, their optimiser and moving averages, and how far they have come."""
 
+    clean_surroundings = False  # of masked areas: whether the network is shown them without noise
+
     def __init__(self, vae, records: list[dict], vocabulary: list[str], args):
         self.vae, self.records, self.args = vae, records, args
         if args.start:
@@ -78,11 +80,8 @@ class Trainer:
 
     def train_step(self, batch: Batch) -> Tensor:
         """One optimiser step; the loss, on the device."""
-        z, device = batch.latents, self.args.device
-        t = sent(sample_times(len(z), self.args.size, self.g), device)
-        alpha_bar = self.alphas_cumprod[t].view(-1, 1, 1, 1)
-        noise = torch.randn(z.shape, generator=self.noise, device=device)
-        x_t, v = noisy_and_velocity(z, noise, alpha_bar)
+        device = self.args.device
+        x_t, v, t = self.noisy(batch)
         if self.channels_last:
             x_t = x_t.contiguous(memory_format=torch.channels_last)
         with arithmetic(device, self.args.bf16):
@@ -97,6 +96,14 @@ class Trainer:
         self.update_average()
         self.step += 1
         return loss.detach()
+
+    def noisy(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network is shown: noisy latents, their velocities, and the times."""
+        z, device = batch.latents, self.args.device
+        t = sent(sample_times(len(z), self.args.size, self.g), device)
+        alpha_bar = self.alphas_cumprod[t].view(-1, 1, 1, 1)
+        noise = torch.randn(z.shape, generator=self.noise, device=device)
+        return *noisy_and_velocity(z, noise, alpha_bar), t
 
     def target(self, x_t: Tensor, v: Tensor, t: Tensor, batch: Batch) -> Tensor:
         """What the network should say (B, 16, h, w): here the velocity of the data."""
@@ -138,6 +145,7 @@ class Trainer:
             "size": self.args.size,
             "guidance": vars(self.args).get("guidance"),
             "consistency": vars(self.args).get("consistency"),
+            "clean_surroundings": self.clean_surroundings,
         }
         write(path, state)
 

@@ -162,10 +162,13 @@ class Distiller(Trainer):
         if not self.args.recogniser:
             return loss
         clean = self.levels.signal(t) * x_t - self.levels.spread(t) * predicted
+        return loss + self.args.recognition * self.unlikely(clean, batch).mean()
+
+    def unlikely(self, clean: Tensor, batch: Batch) -> Tensor:
+        """How unlikely the recogniser finds what was asked for (B,); 0 if not one thing was."""
         says = self.recogniser(disturbed(clean, self.noise))
-        unlikely = -says.gather(1, self.things[batch.drawing].unsqueeze(1)).squeeze(1)
-        asked = batch.told & batch.alone
-        return loss + self.args.recognition * (unlikely * asked).mean()
+        surprise = -says.gather(1, self.things[batch.drawing].unsqueeze(1)).squeeze(1)
+        return surprise * (batch.told & batch.alone)
 
     def sheet(self) -> Image.Image:
         """Pictures without guidance, in as few steps as are taught, by the sampler that suits."""
@@ -200,13 +203,18 @@ class Distiller(Trainer):
         """What the teacher says with classifier-free guidance of `args.guidance`."""
         if self.args.guidance == 1:
             return self.says(self.teacher, ids)
-        twice = self.says(self.teacher, torch.cat([ids, self.untold.expand_as(ids)]))
+        both = self.with_and_without(ids)
 
         def velocity(x: Tensor, times: Tensor) -> Tensor:
-            asked, empty = twice(x.repeat(2, 1, 1, 1), times.repeat(2)).chunk(2)
+            asked, empty = both(x, times)
             return empty + self.args.guidance * (asked - empty)
 
         return velocity
+
+    def with_and_without(self, ids: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """What the teacher says with captions, and with none."""
+        twice = self.says(self.teacher, torch.cat([ids, self.untold.expand_as(ids)]))
+        return lambda x, times: twice(x.repeat(2, 1, 1, 1), times.repeat(2)).chunk(2)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -233,8 +241,8 @@ def arguments() -> argparse.ArgumentParser:
     return known
 
 
-def main() -> None:
-    known = arguments()
+def checked(known: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments of a command line, or its error where they do not go together."""
     args = known.parse_args()
     if args.start is None:
         known.error("--start: the exported folder of the teacher is needed")
@@ -243,7 +251,11 @@ def main() -> None:
     for name in ("few_steps", "substeps", "consistency"):
         if (value := getattr(args, name)) is not None and not 1 <= value <= 1000:
             known.error(f"--{name.replace('_', '-')} {value}: 1 to 1000")
-    run(Distiller, args)
+    return args
+
+
+def main() -> None:
+    run(Distiller, checked(arguments()))
 
 
 if __name__ == "__main__":

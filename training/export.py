@@ -121,7 +121,9 @@ def model_card(pipeline, records: list[dict], guidance: float | None, notice: st
     return text + notice.replace("# Where", "## Where", 1)
 
 
-def defaults_for(distilled: float | None, consistent: bool = False) -> dict[str, object]:
+def defaults_for(
+    distilled: float | None, consistent: bool = False, clean_surroundings: bool = False
+) -> dict[str, object]:
     """How the model is best used, for `digressions.json`; the guidance distilled into it.
 
     Guidance on top of what was distilled makes colours louder, not shapes better. Consistency
@@ -130,6 +132,8 @@ def defaults_for(distilled: float | None, consistent: bool = False) -> dict[str,
     guidance = 1.0 if distilled else 3.0
     inside = {"distilled_guidance": distilled} if distilled else {}
     inside["squares_only"] = True  # no other shape was ever trained
+    if clean_surroundings:
+        inside["clean_surroundings"] = True
     sampler, steps = ("lcm", 4) if consistent else ("ddim", 12)
     whole = {"sampler": sampler, "steps": steps, "guidance": guidance, "strength": 0.8}
     return whole | {"cell_steps": 4, "cell_guidance": guidance, "cell_strength": 0.8} | inside
@@ -204,7 +208,8 @@ def main() -> None:
     compute_in_float32(args.out / "text_encoder" / "config.json")
     forget_paths(args.out)
     guidance = distilled_guidance(state, args.start)
-    chosen = defaults_for(guidance, state.get("consistency") is not None)
+    consistent = state.get("consistency") is not None
+    chosen = defaults_for(guidance, consistent, state.get("clean_surroundings", False))
     (args.out / "digressions.json").write_text(json.dumps(chosen, indent=1) + "\n")
     (args.out / "vocabulary.txt").write_text("\n".join(taught(records)) + "\n")
     (args.out / "things.txt").write_text("\n".join(concepts(records)) + "\n")

@@ -187,7 +187,7 @@ def _all_guesses(
     return c, u
 
 
-def inpainted(inner: Denoiser, schedule: Schedule) -> Denoiser:
+def inpainted(inner: Denoiser, schedule: Schedule, clean_surroundings: bool = False) -> Denoiser:
     r"""Inpainting with any network: the unmasked part is given, not guessed.
 
     Where the mask is 0 the network is shown the image latents with the noise of the start,
@@ -195,15 +195,21 @@ def inpainted(inner: Denoiser, schedule: Schedule) -> Denoiser:
     first step the network sees ``x_t`` as it is, because a painting at full strength starts from
     pure noise everywhere.) This equals blending the image latents into :math:`x_t` after every
     step, as in Lugmayr et al. 2022 (RePaint, arXiv 2201.09865) without resampling.
+
+    With ``clean_surroundings`` the network is shown :math:`z` itself there, from the first step on:
+    for one that was taught to paint on from what has no noise.
     """
 
     def denoise(x_t: Tensor, t: Tensor, condition: Condition) -> Guess:
         inpaint = condition.inpaint
         if inpaint is None:
             return inner(x_t, t, condition)
-        at_start = (t >= inpaint.start).view(-1, 1, 1, 1)
-        given = schedule.noised(inpaint.image_latents, inpaint.noise, t)
-        seen = torch.where(at_start, x_t, torch.lerp(given, x_t, inpaint.mask))
+        if clean_surroundings:
+            seen = torch.lerp(inpaint.image_latents, x_t, inpaint.mask)
+        else:
+            at_start = (t >= inpaint.start).view(-1, 1, 1, 1)
+            given = schedule.noised(inpaint.image_latents, inpaint.noise, t)
+            seen = torch.where(at_start, x_t, torch.lerp(given, x_t, inpaint.mask))
         guess = inner(seen, t, dataclasses.replace(condition, inpaint=None))
         return guess._replace(x_0=torch.lerp(inpaint.image_latents, guess.x_0, inpaint.mask))
 

@@ -45,6 +45,8 @@ class Defaults:
         distilled_guidance: The guidance scale that a network has inside for every prompt but the
             empty one, having been distilled from a guided one; 1 for none.
         squares_only: Whether what it paints in another shape than a square falls apart.
+        clean_surroundings: Whether it was taught to paint a masked area from surroundings without
+            noise; see `denoise.inpainted`.
     """
 
     sampler: str = "ddim"
@@ -56,6 +58,7 @@ class Defaults:
     cell_strength: float | None = None
     distilled_guidance: float = 1.0
     squares_only: bool = False
+    clean_surroundings: bool = False
 
     def values(self, *, cells: bool = False) -> dict[str, Any]:
         """Sampler, steps, guidance and strength by name, for whole pictures or for cells."""
@@ -164,7 +167,8 @@ class Model(ABC):
         alone = denoiser(self.network, self.schedule)
         if tiles:
             alone = tiled(alone, self.size // self.vae_scale_factor)
-        return anchored(inpainted(composed(alone, combine, self.schedule), self.schedule))
+        clean = self.defaults.clean_surroundings
+        return anchored(inpainted(composed(alone, combine, self.schedule), self.schedule, clean))
 
     def init_noise_sigma(self, sampler: str, t: Tensor) -> Tensor:
         r"""What pure noise is multiplied with to start from it, ``(B, 1, 1, 1)``.
