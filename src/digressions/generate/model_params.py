@@ -35,6 +35,15 @@ class ModelAdditions(Params):
         form="path",
     )
 
+    text_encoder: list[Named] | None = option(
+        None,
+        "A file of a text encoder (CLIP), for a .safetensors model without one; twice for the two "
+        "of SDXL.",
+        group="Model",
+        default_from="the model's own",
+        form="path",
+    )
+
     def given(self) -> dict[str, Any]:
         """What is not up to the model, by the names of `models.loading.load`."""
         return {name: value for name, value in self.json_object().items() if value is not None}

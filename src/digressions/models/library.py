@@ -6,24 +6,34 @@ does. A ComfyUI folder may name others in its ``extra_model_paths.yaml``. Needs 
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import InputError, ModelError, verbatim
 from ..files import at_home
 from .header import read_header
-from .recognise import Kind, recognise
+from .recognise import BELONGS, Contents, Kind, recognise
 
 ENVIRONMENT = "DIGRESSIONS_MODELS"
 CHECKPOINTS: tuple[Kind, ...] = ("checkpoint",)
 VAES: tuple[Kind, ...] = ("vae", "checkpoint")
 LORAS: tuple[Kind, ...] = ("lora",)
 EMBEDDINGS: tuple[Kind, ...] = ("embedding",)
+UPSCALERS: tuple[Kind, ...] = ("upscaler",)
+TEXT_ENCODERS: tuple[Kind, ...] = ("text encoder", "checkpoint")
 _EXTRA = "extra_model_paths.yaml"
 _INSIDE = ("models", "Models", "embeddings")  # of a program's folder; the rest is not models
 _NOT_PATHS = ("base_path", "is_default")
+_CALLED: dict[Kind, str] = {"checkpoint": "model", "lora": "LoRA", "vae": "autoencoder (VAE)"}
+_CLOSE = 0.5  # by difflib's ratio
+_FOLDERS_SHOWN = 3
+
+
+Named: TypeAlias = Mapping[tuple[Kind, str], Path]
+"""What names in prompts stand for, by kind and name, whatever there is in model folders."""
 
 
 class Library:
@@ -69,7 +79,7 @@ class Library:
         Raises:
             InputError: There are several.
         """
-        wanted = name.lower().removesuffix(".safetensors").replace("\\", "/")
+        wanted = _plain(name)
         files = {path: path.with_suffix("").as_posix().lower() for path in self.files()}
         whole = [path for path, at in files.items() if f"/{at}".endswith(f"/{wanted}")]
         begun = [path for path, at in files.items() if at.rpartition("/")[2].startswith(wanted)]
@@ -85,6 +95,61 @@ class Library:
                 return found[0]
         return None
 
+    def other(self, name: str) -> tuple[Path, Contents] | None:
+        """The first file of a name, whatever it is."""
+        for path in self.files():
+            if f"/{path.with_suffix('').as_posix().lower()}".endswith(f"/{_plain(name)}"):
+                try:
+                    return path, recognise(read_header(path))
+                except ModelError:
+                    return None
+        return None
+
+    def near(self, name: str, kinds: Collection[Kind]) -> list[str]:
+        """Up to three names of files of some kinds that are spelled nearly like one, or have it in
+        them."""
+        files = {path.stem.lower(): path for path in self.files()}
+        wanted = _plain(name).rpartition("/")[2]
+        close = difflib.get_close_matches(wanted, files, n=9, cutoff=_CLOSE)
+        close += [stem for stem in files if wanted in stem and stem not in close]
+        return [files[stem].stem for stem in close if _is(files[stem], kinds)][:3]
+
+    def __str__(self) -> str:
+        """Its folders, for a message."""
+        shown = ", ".join(str(folder) for folder in self.folders[:_FOLDERS_SHOWN])
+        more = len(self.folders) - _FOLDERS_SHOWN
+        return verbatim(shown if more <= 0 else f"{shown} and {more} more")
+
+
+def why_not_found(name: str, kinds: Collection[Kind], library: Library | None) -> str:
+    """A name of which there is no file of some kinds, for "there is no LoRA ...": in quotes, with
+    where it was looked for, and what may have been meant."""
+    shown = verbatim(repr(name))
+    if library is None:
+        return f"{shown}: name the folder that it is in with `models`"
+    if (found := library.other(name)) is not None and found[1].kind not in kinds:
+        path, contents = found
+        place = f": {BELONGS[contents.kind]}" if contents.kind in BELONGS else ""
+        return f"{shown}: {verbatim(path)} is {contents.what}{place}"
+    near = library.near(name, kinds)
+    meant = f": did you mean {verbatim(' or '.join(map(repr, near)))}?" if near else ""
+    return f"{shown} in {library}{meant}"
+
+
+def check_found(field: str, name: str, kinds: Collection[Kind], library: Library | None) -> None:
+    """Raises `ModelError` where what `located` gave back for a parameter is no file or folder."""
+    if not at_home(name).exists():
+        kind = next(iter(kinds))
+        where = why_not_found(name, kinds, library)
+        raise ModelError(
+            f"`{field}` {verbatim(name)}: there is no such file, and no {called(kind)} {where}"
+        )
+
+
+def called(kind: Kind) -> str:
+    """What a message calls a kind of file."""
+    return _CALLED.get(kind, kind)
+
 
 def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
     """The path of a file that is looked for by name; the name itself where it is a path already, or
@@ -97,6 +162,16 @@ def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
         return name
     found = library.find(name, kinds) or library.find(Path(name).name, kinds)  # or it has moved
     return name if found is None else str(found)
+
+
+def files_of_kind(named: Named | None, kind: Kind) -> dict[str, Path]:
+    """The files of a kind, by name."""
+    return {name: path for (each, name), path in (named or {}).items() if each == kind}
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared."""
+    return name.lower().removesuffix(".safetensors").replace("\\", "/").lstrip("./")
 
 
 def _is(path: Path, kinds: Collection[Kind]) -> bool:

@@ -21,14 +21,18 @@ from ..diffusion.names import SpacingName
 from ..diffusion.sample import SAMPLERS, time_grid
 from ..diffusion.schedule import TableSchedule
 from ..errors import InputError, ModelError, verbatim
+from ..prompts.choices import stretches
+from ..prompts.scheduling import parsed
 from ..prompts.terms import LoraTag, Plain
+from .adapters import Adapters
 from .autoencoder_file import autoencoder_file, files_of
 from .base import Model
 from .checkpoint import Checkpoint, autoencoder_folder
+from .embeddings import Embeddings
 from .encoders import Autoencoder, TextEncoder
-from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint
-from .library import Library
-from .lora import Adapters, Fused, Lora
+from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint, Source
+from .library import Library, Named, files_of_kind
+from .lora import Fused, Lora
 from .openvino_networks import BATCH, convert
 from .recognise import WIDTHS, Family
 from .runtime import Stopwatch
@@ -56,6 +60,20 @@ class StableDiffusion(Model):
     def use_loras(self, tags: Sequence[LoraTag]) -> None:
         if self.adapters.use(tags):
             self.text_encoder.forget()
+
+    def named_sources(self, *prompts: str) -> list[Source]:
+        ensembles = [parsed(prompt) for prompt in prompts]
+        tags = [tag for each in ensembles for term in each.terms for tag in term.loras]
+        texts = [text for each in ensembles for text in stretches(each)]
+        return self.adapters.sources(tags) + self.text_encoder.embeddings.sources(texts)
+
+    def notes_on_words(self, *texts: str) -> list[str]:
+        return self.text_encoder.embeddings.notes(texts)
+
+    def check_unchanged(self) -> None:
+        super().check_unchanged()
+        self.adapters.check_unchanged()
+        self.text_encoder.embeddings.check_unchanged()
 
     def times(self, sampler: str, steps: int) -> Tensor:
         most = SAMPLERS[sampler].distilled_steps or len(self.schedule)
@@ -167,7 +185,9 @@ def load_stable_diffusion(
     vae: Path | None = None,
     clip_skip: int | None = None,
     loras: Sequence[Lora] = (),
+    text_encoders: Sequence[Path] = (),
     library: Library | None = None,
+    named: Named | None = None,
     openvino: bool = False,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
@@ -176,6 +196,10 @@ def load_stable_diffusion(
         ModelError: A part of the checkpoint is missing, of an unknown kind, or of another model.
     """
     fingerprints = [checkpoint.fingerprint]
+    sources = [Source("lora", str(lora.path), FileFingerprint(lora.path)) for lora in loras]
+    if isinstance(checkpoint, SingleFile):
+        sources.insert(0, Source("checkpoint", name, checkpoint.fingerprint))
+        fingerprints += [FileFingerprint(path) for path in text_encoders]
     if vae is None:
         checkpoint.config("vae")  # before anything large is loaded
     scheduler = checkpoint.config("scheduler", "scheduler_config.json")
@@ -193,15 +217,16 @@ def load_stable_diffusion(
     autoencoder = Autoencoder(network.to(device, memory_format=layout), device, clock)
     encoders = [encoder.to(device) for encoder in checkpoint.text_encoders(dtype)]
     _check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
-    named = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
-    networks, family = {"unet": unet, **dict(named)}, _family(unet)
+    pairs = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
+    networks, family = {"unet": unet, **dict(pairs)}, _family(unet)
     if loras:
         Fused(networks, loras, family)
-        fingerprints += [FileFingerprint(lora.path) for lora in loras]
+        fingerprints += [source.fingerprint for source in sources if source.kind == "lora"]
         fingerprints += [SettingFingerprint(f"lora {lora.strength:g}") for lora in loras]
     if compile:
         unet.compile()
         autoencoder.compile()
+    widths = [int(encoder.config.hidden_size) for encoder in encoders]
     guidance_embedded = bool(unet.config.time_cond_proj_dim)
     text_encoder = TextEncoder(
         checkpoint.tokenizers(),
@@ -210,6 +235,7 @@ def load_stable_diffusion(
         sdxl=unet.config.addition_embed_type == "text_time",
         zero_empty=checkpoint.zero_empty,
         clip_skip=clip_skip,
+        embeddings=Embeddings(widths, library, files_of_kind(named, "embedding")),
     )
     if clip_skip is not None:
         fingerprints.append(SettingFingerprint(f"clip skip {clip_skip}"))
@@ -234,7 +260,10 @@ def load_stable_diffusion(
         unet=unet,
         autoencoder=autoencoder,
         text_encoder=text_encoder,
-        adapters=Adapters(networks, family, library, fixed=openvino),
+        adapters=Adapters(
+            networks, family, library, named=files_of_kind(named, "lora"), fixed=openvino
+        ),
+        sources=sources,
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))
