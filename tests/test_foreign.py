@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin
 
 from digressions.errors import ImageError
-from digressions.generate.metadata import Record, a1111, others_of, record_and_notes, record_of
+from digressions.generate.metadata import Record, a1111
+from digressions.generate.record_reading import others_of, record_and_notes, record_of
 from digressions.images.image_files import read_text
 from digressions.images.text_chunks import user_comment
 from digressions.prompts.foreign_syntax import from_a1111, from_comfyui, from_plain

@@ -13,7 +13,6 @@ from PIL import Image
 
 from digressions.errors import DigressionsError, ImageError, InputError, OutputError, PromptError
 from digressions.events import Event, Note, Progress, Saved
-from digressions.generate.metadata import record_of
 from digressions.generate.notes import notes_on
 from digressions.generate.params import (
     EnlargeParams,
@@ -23,6 +22,7 @@ from digressions.generate.params import (
     StartParams,
 )
 from digressions.generate.pictures import Picture, paint_pictures, paint_to_files, sheet_labels
+from digressions.generate.record_reading import record_of
 from digressions.generate.replay import replay_file, shown
 from digressions.generate.start import read_inputs, resolve, start_job
 from digressions.geometry import Size

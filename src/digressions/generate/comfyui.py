@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from ..prompts.foreign_syntax import from_comfyui
+from ..prompts.foreign_syntax import from_comfyui, lora_named
 from .foreign import ForeignSettings, text_of
 
 Node: TypeAlias = dict[str, Any]
@@ -88,7 +88,10 @@ def settings_of_graph(graph: Graph) -> ForeignSettings | None:
         values={name: value for name, value in values.items() if value is not None},
         schedule=schedule,
         start=started,
-        networks=[text_of(node["inputs"]["lora_name"]) for node in _with(graph, "lora_name")],
+        loras=[
+            lora_named(node["inputs"]["lora_name"], node["inputs"].get("strength_model"))
+            for node in _with(graph, "lora_name")
+        ],
         others={
             "model": ", ".join(
                 text_of(n["inputs"]["ckpt_name"]) for n in _with(graph, "ckpt_name")

@@ -54,6 +54,22 @@ class ModelAdditions(Params):
         return [(path, strength) if colon else (strength, "1") for path, colon, strength in pairs]
 
 
+class RememberedFile(Params):
+    """A single file that a picture was painted with, as the picture remembers it.
+
+    Attributes:
+        kind: ``"checkpoint"``, ``"lora"`` or ``"embedding"``.
+        name: As it was asked for: a path, or the name in a prompt.
+        sha256: Of the file, or how it begins; empty where another program does not say.
+        content_sha256: Of a LoRA, without its header (see `fingerprint.content_hash`).
+    """
+
+    kind: str
+    name: str
+    sha256: str = ""
+    content_sha256: str = ""
+
+
 class ModelParams(ModelAdditions):
     """The model, and what it runs on."""
 

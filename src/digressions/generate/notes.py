@@ -27,6 +27,8 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if unknown:
         words = verbatim(listed(unknown))
         found.append(f"{model.name} was not taught {words}: it paints what it makes of the rest")
+    negatives = texts_of(params.negative, params.steps) if params.negative else []
+    found += model.notes_on_words(*texts, *negatives)
     if model.vocabulary is not None and model.vocabulary.lacks_comparison(*texts):
         found.append(
             f"{model.name} was not taught what 'looks like' means, and paints neither thing well: "

@@ -69,21 +69,22 @@ class Library:
         seen: set[Path] = set()
         return [path for folder in self.folders for path in _walk(folder, seen)]
 
-    def find(self, name: str, kinds: Collection[Kind]) -> Path | None:
+    def find(self, name: str, kinds: Collection[Kind], *, whole: bool = False) -> Path | None:
         """The file of a name: with or without its suffix and folder, or its unique beginning.
 
         Args:
             name: In any case.
             kinds: That it may be of.
+            whole: Whether a beginning is not enough.
 
         Raises:
             InputError: There are several.
         """
         wanted = _plain(name)
         files = {path: path.with_suffix("").as_posix().lower() for path in self.files()}
-        whole = [path for path, at in files.items() if f"/{at}".endswith(f"/{wanted}")]
+        named = [path for path, at in files.items() if f"/{at}".endswith(f"/{wanted}")]
         begun = [path for path, at in files.items() if at.rpartition("/")[2].startswith(wanted)]
-        for candidates in (whole, begun):
+        for candidates in (named,) if whole else (named, begun):
             found = [path for path in candidates if _is(path, kinds)]
             if len(found) > 1:
                 names = ", ".join(str(path) for path in found[:3])

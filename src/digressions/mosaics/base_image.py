@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..events import Event, Note, Progress, Saved, completed
 from ..generate.declare import Params
+from ..generate.found_files import files_of
 from ..generate.job import check, job_of
 from ..generate.kinds import DEFAULT_SEED, PaintedSize, PictureSize
 from ..generate.metadata import Record
@@ -123,6 +124,7 @@ def base_image_of(
     fit: Fit = "cover",
     tone: ToneName = "off",
     aspect: float = 1.0,
+    prompts: Sequence[str] = (),
 ) -> BaseImage:
     """The base image that is asked for.
 
@@ -134,9 +136,11 @@ def base_image_of(
         fit: How the user's own picture comes to the aspect.
         tone: Whether it is given room for cells.
         aspect: Width / height of what it becomes.
+        prompts: Of all that is made of it.
     """
     own = base_params(model, params, aspect if start is None else 1.0)
     record = record_for(model, own, Inputs(image=start, fit=fit))
+    record = record.but(files=files_of(model, own.prompt, own.negative, *prompts))
     return BaseImage(record, start, upscaler, tone)
 
 
