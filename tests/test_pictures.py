@@ -24,7 +24,8 @@ from digressions.generate.params import (
 from digressions.generate.pictures import Picture, paint_pictures, paint_to_files, sheet_labels
 from digressions.generate.record_reading import record_of
 from digressions.generate.replay import replay_file, shown
-from digressions.generate.start import read_inputs, resolve, start_job
+from digressions.generate.resolving import resolve
+from digressions.generate.start import read_inputs, start_job
 from digressions.geometry import Size
 from digressions.images.contact_sheet import side_on_sheet
 from digressions.images.image_files import read_image, read_text, write_image

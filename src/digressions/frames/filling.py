@@ -17,7 +17,8 @@ from ..generate.notes import notes_on
 from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
 from ..generate.replay import ReplayRequest, replays_kind
-from ..generate.start import Inputs, inputs_of, record_for, resolve
+from ..generate.resolving import resolve
+from ..generate.start import Inputs, inputs_of, record_for
 from ..generate.windows import painted_alone, window_job, windows_in
 from ..geometry import Size
 from ..images.colour import remembered_palette

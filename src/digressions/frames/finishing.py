@@ -16,7 +16,7 @@ from ..events import Event, Note, Saved, tracked
 from ..generate.metadata import Record
 from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.pictures import Picture
-from ..generate.start import resolve
+from ..generate.resolving import resolve
 from ..generate.windows import repainted, strength_for, windows_in, windows_serve
 from ..geometry import Size
 from ..images.image_files import write_image

@@ -24,7 +24,6 @@ MOST_SKIPPED = 12  # layers: more has no text encoder of that program
 _HASHES = {"lora": "Lora hashes", "embedding": "TI hashes"}
 _HASH = re.compile(r"[0-9a-fA-F]{8,64}")
 _USED = (
-    *_HASHES.values(),
     "Clip skip",
     "Steps",
     "Sampler",
@@ -69,6 +68,7 @@ def settings_of(text: str) -> tuple[ForeignSettings, dict[str, str]] | None:
             name, _, hashed = each.rpartition(":")
             if name.strip() and _HASH.fullmatch(hashed.strip()):
                 found.hashes[kind, name.strip()] = hashed.strip().lower()
+                others.pop(key, None)
     skipped = pairs.get("Clip skip", "")
     if skipped.isdecimal() and 1 < int(skipped) <= MOST_SKIPPED:
         found.clip_skip = int(skipped)

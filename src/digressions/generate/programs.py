@@ -181,9 +181,8 @@ def _triggers(text: str) -> str:
 def _sha256_in(lora: Any) -> str:
     """The SHA-256 in a LoRA's description, where that is the hash that it has."""
     about = lora.get("model", lora.get("lora")) if isinstance(lora, dict) else None
-    algorithm, _, hashed = text_of(about.get("hash") if isinstance(about, dict) else "").partition(
-        ":"
-    )
+    said = text_of(about.get("hash")) if isinstance(about, dict) else ""
+    algorithm, _, hashed = said.partition(":")
     return hashed if algorithm == "sha256" else ""
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from ..errors import ImageError, InputError, verbatim
 from ..files import parsed
 from ..geometry import Size
-from ..prompts.foreign_syntax import ForeignPrompt, embeddings_named, with_loras
-from ..prompts.scheduling import parsed as parsed_prompt
+from ..prompts.foreign_syntax import ForeignPrompt, embeddings_named, loras_in, with_loras
 from ..prompts.terms import LoraTag
 from .foreign import ForeignSettings, is_usual, sampler_named, spacing_named, text_of
 from .infotext import settings_of
@@ -136,7 +135,6 @@ def _own(found: ForeignSettings, pairs: Mapping[str, str], source: str) -> Recor
         "zero_snr": pairs.get("Zero SNR") == "True",
     }
     params = _params(found, {}, source).but(**own)
-    tags = [tag for term in parsed_prompt(params.prompt).terms for tag in term.loras]
     return Record(
         kind="picture",
         params=params,
@@ -144,7 +142,7 @@ def _own(found: ForeignSettings, pairs: Mapping[str, str], source: str) -> Recor
         model_hash=pairs.get("Model hash", ""),
         version=pairs["Version"],
         additions=ModelAdditions(clip_skip=found.clip_skip),
-        files=_files_of(found, params, tags),
+        files=_files_of(found, params, loras_in(params.prompt)),
     )
 
 

@@ -72,7 +72,7 @@ class Adapters:
             PromptError, InputError: As `named_loras`; or the networks take none any more.
             ModelError: As `Fused`.
         """
-        loras = named_loras(tags, self._library, self._named)
+        loras = self.found(tags)
         if loras == self.active:
             return False
         if self._fixed:
@@ -87,9 +87,13 @@ class Adapters:
             self.active = loras
         return True
 
+    def found(self, tags: Sequence[LoraTag]) -> tuple[Lora, ...]:
+        """The files that these name. Raises as `named_loras`."""
+        return named_loras(tags, self._library, self._named)
+
     def sources(self, tags: Sequence[LoraTag]) -> list[Source]:
         """The files that these name, each once. Raises as `named_loras`."""
-        loras = named_loras(tags, self._library, self._named)
+        loras = self.found(tags)
         pairs = zip(tags, loras, strict=True)
         found = {
             lora.path: Source("lora", tag.name, self._fingerprint(lora.path)) for tag, lora in pairs

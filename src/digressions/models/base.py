@@ -24,6 +24,7 @@ from ..errors import InputError, PromptError, verbatim
 from ..geometry import Size
 from ..prompts.terms import LoraTag, Plain
 from ..prompts.vocabulary import Vocabulary
+from .few_steps import MadeFor
 from .fingerprint import Fingerprint, Source, UsedFile
 from .openvino_networks import Contest
 from .runtime import Stopwatch
@@ -196,6 +197,15 @@ class Model(ABC):
         """
         if tags:
             raise PromptError(f"{verbatim(self.name)} takes no LoRA: leave out {verbatim(tags[0])}")
+
+    def made_for(self, prompt: str) -> MadeFor | None:
+        """The settings of a LoRA that pictures of a prompt are painted with and that was distilled
+        for few steps, if there is one: they count where the user says nothing.
+
+        Raises:
+            InputError, PromptError: As `named_sources`.
+        """
+        return None
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.

@@ -20,12 +20,11 @@ from ..errors import ModelError, PromptError, verbatim
 from .chunks import Finder, Vectors
 from .fingerprint import FileFingerprint, Source
 from .header import read_header
-from .library import EMBEDDINGS, Library, why_not_found
+from .library import EMBEDDINGS, PICKLES, Library, why_not_found
 from .recognise import recognise
 from .tensors import read_tensors
 
 _EXPLICIT = re.compile(r"\bembedding:\s*(?P<name>[^\s,;:()\[\]{}|<>]+)", re.IGNORECASE)
-_SUFFIXES = (".safetensors", ".pt", ".bin")
 _PAIR = ("clip_l", "clip_g")  # of SDXL, in the order of its text encoders
 
 
@@ -139,7 +138,7 @@ class Embeddings:
         typed = token["name"]
         for name in (typed, typed.rstrip(".!?'\"")):
             plain = name.lower().replace("\\", "/")
-            for suffix in _SUFFIXES:
+            for suffix in (".safetensors", *PICKLES):
                 plain = plain.removesuffix(suffix)
             looked = [self._look(path) for path in self._paths(plain)]
             for each in looked:

@@ -25,8 +25,15 @@ EMBEDDINGS: tuple[Kind, ...] = ("embedding",)
 UPSCALERS: tuple[Kind, ...] = ("upscaler",)
 TEXT_ENCODERS: tuple[Kind, ...] = ("text encoder", "checkpoint")
 _EXTRA = "extra_model_paths.yaml"
-_INSIDE = ("models", "Models", "embeddings")  # of a program's folder; the rest is not models
+_INSIDE = (
+    "models",
+    "Models",
+    "Data/Models",
+    "embeddings",
+)  # of a program's folder; the rest is not models
 _NOT_PATHS = ("base_path", "is_default")
+_SUFFIX = ".safetensors"
+PICKLES = (".ckpt", ".pth", ".pt", ".bin")
 _CALLED: dict[Kind, str] = {"checkpoint": "model", "lora": "LoRA", "vae": "autoencoder (VAE)"}
 _CLOSE = 0.5  # by difflib's ratio
 _FOLDERS_SHOWN = 3
@@ -67,7 +74,14 @@ class Library:
     def files(self) -> list[Path]:
         """Every safetensors file, each once, by folder and name."""
         seen: set[Path] = set()
-        return [path for folder in self.folders for path in _walk(folder, seen)]
+        return [path for folder in self.folders for path in _walk(folder, seen, (_SUFFIX,))]
+
+    def pickle(self, name: str) -> Path | None:
+        """The first pickle of a name, which is not read."""
+        seen: set[Path] = set()
+        found = (path for folder in self.folders for path in _walk(folder, seen, PICKLES))
+        wanted = _plain(name)
+        return next((path for path in found if path.stem.lower() == wanted), None)
 
     def find(self, name: str, kinds: Collection[Kind], *, whole: bool = False) -> Path | None:
         """The file of a name: with or without its suffix and folder, or its unique beginning.
@@ -132,6 +146,11 @@ def why_not_found(name: str, kinds: Collection[Kind], library: Library | None) -
         path, contents = found
         place = f": {BELONGS[contents.kind]}" if contents.kind in BELONGS else ""
         return f"{shown}: {verbatim(path)} is {contents.what}{place}"
+    if (pickle := library.pickle(name)) is not None:
+        return (
+            f"{shown}: {verbatim(pickle)} is a pickle, which can run code when it is opened: get "
+            "the same as .safetensors"
+        )
     near = library.near(name, kinds)
     meant = f": did you mean {verbatim(' or '.join(map(repr, near)))}?" if near else ""
     return f"{shown} in {library}{meant}"
@@ -172,7 +191,10 @@ def files_of_kind(named: Named | None, kind: Kind) -> dict[str, Path]:
 
 def _plain(name: str) -> str:
     """A name as it is compared."""
-    return name.lower().removesuffix(".safetensors").replace("\\", "/").lstrip("./")
+    plain = name.lower().replace("\\", "/").lstrip("./")
+    for suffix in (_SUFFIX, *PICKLES):
+        plain = plain.removesuffix(suffix)
+    return plain
 
 
 def _is(path: Path, kinds: Collection[Kind]) -> bool:
@@ -182,7 +204,7 @@ def _is(path: Path, kinds: Collection[Kind]) -> bool:
         return False
 
 
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, seen: set[Path], suffixes: Collection[str]) -> Iterator[Path]:
     """The files below a folder, through links too, but each folder once."""
     real = folder.resolve()
     if real in seen:
@@ -196,8 +218,8 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(entry, seen)
-        elif entry.suffix.lower() == ".safetensors":
+            yield from _walk(entry, seen, suffixes)
+        elif entry.suffix.lower() in suffixes:
             yield entry
 
 

@@ -30,6 +30,7 @@ from .base import Model
 from .checkpoint import Checkpoint, autoencoder_folder
 from .embeddings import Embeddings
 from .encoders import Autoencoder, TextEncoder
+from .few_steps import MadeFor, made_for
 from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint, Source
 from .library import Library, Named, files_of_kind
 from .lora import Fused, Lora
@@ -47,6 +48,7 @@ class StableDiffusion(Model):
     Attributes:
         steps_offset, to_clean: How its scheduler lays out time steps (see `time_grid`).
         adapters: LoRAs that prompts ask for.
+        loras: That it was loaded with.
     """
 
     schedule: TableSchedule
@@ -56,6 +58,7 @@ class StableDiffusion(Model):
     autoencoder: Autoencoder
     text_encoder: TextEncoder
     adapters: Adapters
+    loras: Sequence[Lora] = ()
 
     def use_loras(self, tags: Sequence[LoraTag]) -> None:
         if self.adapters.use(tags):
@@ -66,6 +69,10 @@ class StableDiffusion(Model):
         tags = [tag for each in ensembles for term in each.terms for tag in term.loras]
         texts = [text for each in ensembles for text in stretches(each)]
         return self.adapters.sources(tags) + self.text_encoder.embeddings.sources(texts)
+
+    def made_for(self, prompt: str) -> MadeFor | None:
+        tags = [tag for term in parsed(prompt).terms for tag in term.loras]
+        return made_for([*self.loras, *self.adapters.found(tags)])
 
     def notes_on_words(self, *texts: str) -> list[str]:
         return self.text_encoder.embeddings.notes(texts)
@@ -264,6 +271,7 @@ def load_stable_diffusion(
             networks, family, library, named=files_of_kind(named, "lora"), fixed=openvino
         ),
         sources=sources,
+        loras=loras,
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))

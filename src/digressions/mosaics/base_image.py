@@ -17,7 +17,8 @@ from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.replay import ReplayRequest, replays_kind
-from ..generate.start import Inputs, inputs_of, record_for, resolve
+from ..generate.resolving import resolve
+from ..generate.start import Inputs, inputs_of, record_for
 from ..geometry import Size
 from ..images import Fit
 from ..images.fitting import cut_note, padded

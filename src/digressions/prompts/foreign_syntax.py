@@ -93,6 +93,11 @@ def _without_networks(text: str) -> tuple[str, tuple[LoraTag, ...], tuple[str, .
     return _NETWORK.sub("", text).strip(), loras, others
 
 
+def loras_in(text: str) -> tuple[LoraTag, ...]:
+    """The LoRAs that a prompt of another program names."""
+    return _without_networks(text)[1]
+
+
 def lora_named(name: str, strength: object = None) -> LoraTag:
     """A LoRA as another program names it, by our name of its file.
 
