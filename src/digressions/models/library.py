@@ -25,12 +25,8 @@ EMBEDDINGS: tuple[Kind, ...] = ("embedding",)
 UPSCALERS: tuple[Kind, ...] = ("upscaler",)
 TEXT_ENCODERS: tuple[Kind, ...] = ("text encoder", "checkpoint")
 _EXTRA = "extra_model_paths.yaml"
-_INSIDE = (
-    "models",
-    "Models",
-    "Data/Models",
-    "embeddings",
-)  # of a program's folder; the rest is not models
+# Of a program's folder; the rest is not models.
+_INSIDE = ("models", "Models", "Data/Models", "embeddings")
 _NOT_PATHS = ("base_path", "is_default")
 _SUFFIX = ".safetensors"
 PICKLES = (".ckpt", ".pth", ".pt", ".bin")
