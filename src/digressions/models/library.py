@@ -116,14 +116,15 @@ class Library:
                     return None
         return None
 
-    def near(self, name: str, kinds: Collection[Kind]) -> list[str]:
-        """Up to three names of files of some kinds that are spelled nearly like one, or have it in
-        them."""
+    def meant(self, name: str, kinds: Collection[Kind] | None = None) -> str:
+        """Up to three names of files of some kinds, or of any, that are spelled nearly like one or
+        have it in them, as the end of a message; empty where there are none."""
         files = {path.stem.lower(): path for path in self.files()}
         wanted = _plain(name).rpartition("/")[2]
         close = difflib.get_close_matches(wanted, files, n=9, cutoff=_CLOSE)
         close += [stem for stem in files if wanted in stem and stem not in close]
-        return [files[stem].stem for stem in close if _is(files[stem], kinds)][:3]
+        names = [files[s].stem for s in close if kinds is None or _is(files[s], kinds)][:3]
+        return f": did you mean {verbatim(' or '.join(map(repr, names)))}?" if names else ""
 
     def __str__(self) -> str:
         """Its folders, for a message."""
@@ -147,9 +148,7 @@ def why_not_found(name: str, kinds: Collection[Kind], library: Library | None) -
             f"{shown}: {verbatim(pickle)} is a pickle, which can run code when it is opened: get "
             "the same as .safetensors"
         )
-    near = library.near(name, kinds)
-    meant = f": did you mean {verbatim(' or '.join(map(repr, near)))}?" if near else ""
-    return f"{shown} in {library}{meant}"
+    return f"{shown} in {library}{library.meant(name, kinds)}"
 
 
 def check_found(field: str, name: str, kinds: Collection[Kind], library: Library | None) -> None:
