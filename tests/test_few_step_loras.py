@@ -93,10 +93,10 @@ def test_they_count_unless_the_user_says_otherwise(digress: Callable[..., Any], 
     found = params_of("own.png")
     assert (found["steps"], found["sampler"], found["guidance"]) == (3, "ddim", 2)
     assert found["timestep_spacing"] == "karras"
-    mosaic = ("mosaic", "a frog", "--lora", "lcm-lora", "--grid", 2, *common, "-o", "m")
+    mosaic = ("mosaic", "a frog", "--lora", "lcm-lora", "--grid", 2, *common, "-o", "mo")
     ran = digress(*mosaic)
     assert ran.code == 0, ran.err
-    cells = json.loads(Path("m/manifest.json").read_text())["job"]["mosaic"]["params"]
+    cells = json.loads(Path("mo/manifest.json").read_text())["job"]["mosaic"]["params"]
     assert (cells["steps"], cells["sampler"], cells["guidance"]) == (4, "lcm", 1)
     assert cells["timestep_spacing"] is None
     assert "timestep-spacing does nothing" not in ran.err

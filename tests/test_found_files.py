@@ -92,8 +92,7 @@ def test_the_content_of_a_lora_has_one_hash_whatever_its_description(tmp_path: P
     assert before == hashlib.sha256(whole[start:]).hexdigest()
 
 
-@pytest.mark.parametrize("way", ["prompt", "option"])
-@pytest.mark.parametrize("left", ["nothing", "another file"])
+@pytest.mark.parametrize(("way", "left"), [("prompt", "another file"), ("option", "nothing")])
 def test_replay_finds_a_lora_by_its_hash(digress: Digress, root: Path, way: str, left: str) -> None:
     given = ("a frog <lora:ink:0.8>",) if way == "prompt" else ("a frog", "--lora", "ink:0.8")
     assert digress("paint", *given, *COMMON, "-o", "a.png").code == 0
@@ -212,12 +211,11 @@ def test_an_embedding_that_nobody_has_is_left_out_or_stays_a_word(
 
 def test_a_mosaic_goes_on_only_with_the_same_lora(digress: Digress, root: Path) -> None:
     given = ("mosaic", "a frog <lora:ink:0.8>", "--model", "dream", "--grid", 2, "--steps", 1)
-    given += ("--size", SIDE, "--seed", 1, "-o", "m")
+    given += ("--size", SIDE, "--seed", 1, "-o", "mo")
     assert digress(*given).code == 0
-    job = json.loads(Path("m/manifest.json").read_text())["job"]
+    job = json.loads(Path("mo/manifest.json").read_text())["job"]
     ink = root / "loras/ink.safetensors"
     assert job["lora ink"] == hashlib.sha256(ink.read_bytes()).hexdigest()
-    assert digress(*given).code == 0
     lora(ink, 9)
     ran = digress(*given)
     assert ran.code == 2

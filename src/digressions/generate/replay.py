@@ -263,9 +263,10 @@ def shown(source: Path) -> Iterator[Event]:
     if record.enlarge > 1:
         yield Note(f"enlarged: {record.enlarge} times")
     for name, value in record.additions.given().items():
-        yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
+        words = ", ".join(value) if isinstance(value, list) else value
+        yield Note(verbatim(f"{name.replace('_', ' ')}: {words}"))
     for each in record.files:
-        if each.kind != "checkpoint":
+        if each.kind != "checkpoint":  # whose hash is told already
             known = each.content_sha256 or each.sha256
             yield Note(verbatim(f"{each.kind}: {each.name} ({known[:12] or 'no hash'})"))
     for name in ("image", "mask", "palette", "regions", "upscaler"):

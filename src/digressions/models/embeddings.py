@@ -116,8 +116,11 @@ class Embeddings:
             PromptError: As `places`.
         """
         places = [place for text in texts for place in self.places(text)]
-        used = dict.fromkeys((place.name, place.embedding.path) for place in places)
-        said = [f"{verbatim(repr(name))} is the embedding {verbatim(path)}" for name, path in used]
+        used = {place.embedding.path: place.name for place in reversed(places)}
+        said = [
+            f"{verbatim(repr(used[path]))} is the embedding {verbatim(path)}"
+            for path in dict.fromkeys(place.embedding.path for place in places)
+        ]
         lowered = "\n".join(texts).lower()
         for name in self._candidates(lowered):
             looked = [self._look(path) for path in self._paths(name)]

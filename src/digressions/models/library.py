@@ -135,35 +135,37 @@ class Library:
 
 def why_not_found(name: str, kinds: Collection[Kind], library: Library | None) -> str:
     """A name of which there is no file of some kinds, for "there is no LoRA ...": in quotes, with
-    where it was looked for, and what may have been meant."""
+    what it is instead, or where it was looked for and what may have been meant."""
     shown = verbatim(repr(name))
     if library is None:
         return f"{shown}: name the folder that it is in with `models`"
-    if (found := library.other(name)) is not None and found[1].kind not in kinds:
-        path, contents = found
-        place = f": {BELONGS[contents.kind]}" if contents.kind in BELONGS else ""
-        return f"{shown}: {verbatim(path)} is {contents.what}{place}"
-    if (pickle := library.pickle(name)) is not None:
-        return (
-            f"{shown}: {verbatim(pickle)} is a pickle, which can run code when it is opened: get "
-            "the same as .safetensors"
-        )
+    if instead := _instead(name, kinds, library):
+        return f"{shown}: {instead}"
     return f"{shown} in {library}{library.meant(name, kinds)}"
 
 
 def check_found(field: str, name: str, kinds: Collection[Kind], library: Library | None) -> None:
     """Raises `ModelError` where what `located` gave back for a parameter is no file or folder."""
-    if not at_home(name).exists():
-        kind = next(iter(kinds))
-        where = why_not_found(name, kinds, library)
-        raise ModelError(
-            f"`{field}` {verbatim(name)}: there is no such file, and no {called(kind)} {where}"
+    if at_home(name).exists():
+        return
+    instead = "" if library is None else _instead(name, kinds, library)
+    called = _CALLED.get(next(iter(kinds)), next(iter(kinds)))
+    why = f"there is no such file, and no {called} {why_not_found(name, kinds, library)}"
+    raise ModelError(f"`{field}` {verbatim(name)}: {instead or why}")
+
+
+def _instead(name: str, kinds: Collection[Kind], library: Library) -> str:
+    """What a file of a name is that is of other kinds, or a pickle; empty where there is none."""
+    if (found := library.other(name)) is not None and found[1].kind not in kinds:
+        path, contents = found
+        place = f": {BELONGS[contents.kind]}" if contents.kind in BELONGS else ""
+        return f"{verbatim(path)} is {contents.what}{place}"
+    if (pickle := library.pickle(name)) is not None:
+        return (
+            f"{verbatim(pickle)} is a pickle, which can run code when it is opened: get the same "
+            "as .safetensors"
         )
-
-
-def called(kind: Kind) -> str:
-    """What a message calls a kind of file."""
-    return _CALLED.get(kind, kind)
+    return ""
 
 
 def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
@@ -242,4 +244,5 @@ def _section(root: Path, section: dict[Any, Any]) -> Iterator[Path]:
         base = at_home(os.path.expandvars(str(section["base_path"])))
     for name, places in section.items():
         if name not in _NOT_PATHS and isinstance(places, str):
-            yield from (base / place.strip() for place in places.splitlines() if place.strip())
+            for place in filter(None, map(str.strip, places.splitlines())):
+                yield Path(os.path.normpath(base / place))
