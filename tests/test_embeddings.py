@@ -239,6 +239,7 @@ def test_a_picture_remembers_its_embeddings(
 
     from PIL import Image, ImageChops
 
+    (tmp_path / "m/models/checkpoints").mkdir(parents=True)
     save_single(tmp_path / "m/models/checkpoints/dream.safetensors", parts(configs, "sd1"))
     path = put(tmp_path / "m/models/embeddings/bad.safetensors", emb_params=drawn(32)[0])
     common = ("--models", "m", "--model", "dream", "--steps", 1, "--size", SIDE, "--seed", 1)

@@ -64,10 +64,9 @@ class ModelSource:
         if params.model != BUNDLED and Path(params.model).exists():
             changes["model"] = str(Path(params.model).absolute())
         # What prompts name is looked for there as well; a folder that is missing is an error.
-        models = params.models or os.environ.get(ENVIRONMENT)
-        if models:
-            changes["models"] = str(at_home(models).absolute())
-        changes |= model.additions  # with whole paths
+        paths = {"vae": params.vae, "models": params.models or os.environ.get(ENVIRONMENT)}
+        changes |= {name: str(at_home(path).absolute()) for name, path in paths.items() if path}
+        changes |= model.additions
         return cls(params.but(**changes), model.hash)
 
     def __call__(self) -> Model:
