@@ -252,13 +252,13 @@ def test_a_picture_remembers_its_embeddings(
     assert f'TI hashes: "bad: {sha256[:12]}"' in text["parameters"]
     (found,) = [f for f in json.loads(text["digressions"])["files"] if f["kind"] == "embedding"]
     assert (found["name"], found["sha256"]) == ("bad", sha256)
-    path.rename(tmp_path / "m/other.safetensors")
+    path.rename(tmp_path / "m/models/other.safetensors")
     put(path, emb_params=drawn(32, seed=8)[0])
     ran = digress("replay", "a.png", "-o", "b.png", "--models", "m")
     assert ran.code == 0, ran.err
     assert not ImageChops.difference(Image.open("a.png"), Image.open("b.png")).getbbox()
     path.unlink()
-    (tmp_path / "m/other.safetensors").unlink()
+    (tmp_path / "m/models/other.safetensors").unlink()
     ran = digress("replay", "a.png", "-o", "c.png", "--models", "m")
     assert ran.code == 0
     assert "'bad' stays a word" in ran.err

@@ -162,11 +162,16 @@ def test_other_programs_name_loras_in_their_own_ways() -> None:
     graph = json.loads(json.dumps(GRAPH))
     inputs = {"lora_name": "style\\ink.safetensors", "strength_model": 0.7, "strength_clip": 1}
     graph["20"] = {"class_type": "LoraLoader", "inputs": inputs | {"model": ["4", 0]}}
+    row = {"on": True, "lora": "grain.safetensors", "strength": 0.5}
+    several = {"lora_1": row, "lora_2": row | {"on": False, "lora": "off.safetensors"}}
+    graph["21"] = {"class_type": "Power Lora Loader (rgthree)", "inputs": several}
+    graph["22"] = {"class_type": "LoraLoader", "inputs": {"lora_name": "None"}}
     graph["7"]["inputs"]["text"] = "blur, (embedding:bad.pt:1.2)"
     found = record_of({"prompt": json.dumps(graph)})
-    assert found.params.prompt.endswith(" <lora:style/ink:0.7>")
+    assert found.params.prompt.endswith(" <lora:style/ink:0.7> <lora:grain:0.5>")
     assert [(each.kind, each.name) for each in found.files] == [
         ("lora", "style/ink"),
+        ("lora", "grain"),
         ("embedding", "bad"),
     ]
     about = {"name": "ink", "hash": f"sha256:{'ab' * 32}", "type": "lora"}

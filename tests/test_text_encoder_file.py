@@ -147,7 +147,7 @@ def test_what_is_missing_is_said(networks: Callable[[str], dict[str, Any]], tmp_
     assert "is a text encoder" in refused(put(tmp_path / "t5.safetensors", t5))
     wide = put(tmp_path / "wide.safetensors", {"token_embedding.weight": torch.zeros(9, 7)})
     assert "holds a text encoder 7 wide: give" in refused(wide)
-    assert "there is no such file" in refused(tmp_path / "nowhere.safetensors")
+    assert "there is no such file or folder" in refused(tmp_path / "nowhere.safetensors")
     folder = save_folder(tmp_path / "sd", networks("sd1"))
     assert "is for a .safetensors model" in refused(first, model=folder)
 

@@ -148,6 +148,8 @@ def check_found(field: str, name: str, kinds: Collection[Kind], library: Library
     """Raises `ModelError` where what `located` gave back for a parameter is no file or folder."""
     if at_home(name).exists():
         return
+    if at_home(name).is_absolute():
+        raise ModelError(f"`{field}` {verbatim(name)}: there is no such file or folder")
     instead = "" if library is None else _instead(name, kinds, library)
     called = _CALLED.get(next(iter(kinds)), next(iter(kinds)))
     why = f"there is no such file, and no {called} {why_not_found(name, kinds, library)}"
