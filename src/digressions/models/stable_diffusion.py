@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,7 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.names import SpacingName
 from ..diffusion.sample import SAMPLERS, time_grid
 from ..diffusion.schedule import TableSchedule
-from ..errors import InputError, ModelError, verbatim
+from ..errors import InputError, verbatim
 from ..prompts.choices import stretches
 from ..prompts.scheduling import parsed
 from ..prompts.terms import LoraTag, Plain
@@ -35,10 +35,10 @@ from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint, Sourc
 from .library import Library, Named, files_of_kind
 from .lora import Fused, Lora
 from .openvino_networks import BATCH, convert
-from .recognise import WIDTHS, Family
 from .runtime import Stopwatch
 from .scheduler_config import check_scheduler, defaults_of, schedule_of
 from .single_file import SingleFile, shipped_configs
+from .unet_config import check_fit, family_of, sample_side, vae_dtype
 
 
 @dataclass(kw_only=True)
@@ -223,9 +223,9 @@ def load_stable_diffusion(
     fingerprints += own
     autoencoder = Autoencoder(network.to(device, memory_format=layout), device, clock)
     encoders = [encoder.to(device) for encoder in checkpoint.text_encoders(dtype)]
-    _check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
+    check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
     pairs = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
-    networks, family = {"unet": unet, **dict(pairs)}, _family(unet)
+    networks, family = {"unet": unet, **dict(pairs)}, family_of(unet)
     if loras:
         Fused(networks, loras, family)
         fingerprints += [source.fingerprint for source in sources if source.kind == "lora"]
@@ -255,7 +255,7 @@ def load_stable_diffusion(
         defaults=checkpoint.defaults()
         or defaults_of(scheduler, guidance_embedded=guidance_embedded),
         vocabulary=checkpoint.vocabulary(),
-        size=_sample_side(unet) * autoencoder.scale_factor,
+        size=sample_side(unet) * autoencoder.scale_factor,
         latent_channels=autoencoder.channels,
         vae_scale_factor=autoencoder.scale_factor,
         inpainting=unet.config.in_channels == 2 * autoencoder.channels + 1,
@@ -284,11 +284,11 @@ def _autoencoder(
     """The checkpoint's own autoencoder, or that of a file or folder, with its fingerprint."""
     xl = unet.config.addition_embed_type == "text_time"
     if path is None:
-        return checkpoint.network("vae", _vae_dtype(checkpoint.config("vae"), xl, dtype)), []
+        return checkpoint.network("vae", vae_dtype(checkpoint.config("vae"), xl, dtype)), []
     if not path.is_file():
         return autoencoder_folder(path, dtype), [Fingerprint(path, ("*.safetensors",))]
     config = shipped_configs("sdxl" if xl else "sd1")["vae"]
-    found = autoencoder_file(path, config, _vae_dtype(config, xl, dtype))
+    found = autoencoder_file(path, config, vae_dtype(config, xl, dtype))
     return found, [FileFingerprint(*files_of(path))]
 
 
@@ -306,41 +306,3 @@ def _examples(model: StableDiffusion) -> dict[str, tuple[Tensor, ...]]:
         inputs += [text.pooled, text.time_ids]
     images = torch.zeros(BATCH, 3, model.size, model.size, dtype=model.autoencoder.dtype)
     return {"unet": tuple(inputs), "encoder": (images,), "decoder": (latents.to(images),)}
-
-
-def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> None:
-    taken = unet.config.in_channels
-    if taken not in (channels, 2 * channels + 1):
-        raise ModelError(
-            f"the unet of {verbatim(folder)} takes {taken} channels and its vae makes {channels}: "
-            "they do not belong together"
-        )
-    if not encoders:
-        raise ModelError(f"the checkpoint {verbatim(folder)} has no text encoder")
-    added = unet.config.addition_embed_type
-    if added not in (None, "text", "text_time"):
-        raise ModelError(
-            f"the unet of {verbatim(folder)} needs another condition ({added}): not supported"
-        )
-    if added == "text_time" and len(encoders) != 2:
-        raise ModelError(
-            f"{verbatim(folder)} is an SDXL refiner or lacks a text encoder: not supported"
-        )
-
-
-def _vae_dtype(config: Mapping[str, Any], sdxl: bool, dtype: torch.dtype) -> torch.dtype:
-    """Float32 where an autoencoder overflows in float16: SDXL's says so, and others have it by
-    default without needing it."""
-    wide = sdxl and dtype == torch.float16 and bool(config.get("force_upcast", True))
-    return torch.float32 if wide else dtype
-
-
-def _family(unet: Any) -> Family | None:
-    if unet.config.addition_embed_type == "text_time":
-        return "sdxl"
-    return WIDTHS.get(unet.config.cross_attention_dim)
-
-
-def _sample_side(unet: Any) -> int:
-    side = unet.config.sample_size or 64
-    return int(max(side) if isinstance(side, (list, tuple)) else side)
