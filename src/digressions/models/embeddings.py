@@ -92,7 +92,7 @@ class Embeddings:
         Raises:
             PromptError: It names one as ``embedding:name`` that is not there, or does not fit.
         """
-        found = [self._explicit(text, token) for token in _EXPLICIT.finditer(text)]
+        found = [self._explicit(token) for token in _EXPLICIT.finditer(text)]
         words, pattern = self._words(text)
         for token in pattern.finditer(text) if pattern else ():
             if not any(each.start < token.end() and token.start() < each.end for each in found):
@@ -136,7 +136,7 @@ class Embeddings:
         for each in self._sources.values():
             each.check()
 
-    def _explicit(self, text: str, token: re.Match[str]) -> Place:
+    def _explicit(self, token: re.Match[str]) -> Place:
         """The embedding that ``embedding:name`` names; its name may end a sentence."""
         typed = token["name"]
         for name in (typed, typed.rstrip(".!?'\"")):
@@ -150,10 +150,9 @@ class Embeddings:
                     return Place(token.start(), end, name, each)
             for each in looked:
                 if isinstance(each, Misfit):
-                    message = f"the embedding {verbatim(each.path)} {each.why}"
-                    raise PromptError(message, token.start(), text)
+                    raise PromptError(f"the embedding {verbatim(each.path)} {each.why}")
         reason = why_not_found(typed, EMBEDDINGS, self._library)
-        raise PromptError(f"there is no embedding {reason}", token.start(), text)
+        raise PromptError(f"there is no embedding {reason}")
 
     def _words(self, text: str) -> tuple[dict[str, Embedding], re.Pattern[str] | None]:
         """The embeddings whose names stand in a text as words, and what finds them there."""
