@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Saved, counted
+from ..generate.found_files import used_files
 from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
@@ -149,6 +150,10 @@ def _task(
     where = layout(opening.painted_aspect, room, model.size, model.vae_scale_factor)
     params = params.but(size=where.canvas)
     record = record_for(model, params, Inputs(inputs.photo, inputs.mask, inputs.palette))
+    refine = refine_params(model, own, spec.refining, opening, seed)
+    if refine is not None:
+        prompts = params.prompt, params.negative, refine.prompt, refine.negative
+        record = record.but(files=used_files(model, *prompts))
     return FrameTask(
         index + 1,
         frame,
@@ -156,7 +161,7 @@ def _task(
         with_details(record, PictureDetails(made="candidate", opening=opening)),
         spec.n or 1,
         pick,
-        refine_params(model, own, spec.refining, opening, seed),
+        refine,
         spec.paper.for_aspect(opening.aspect),
     )
 

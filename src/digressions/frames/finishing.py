@@ -53,7 +53,7 @@ def refine_params(
     """What a picture is repainted by, or ``None`` where it is left as it is.
 
     Everything but prompt, strength and size is as of the picture itself, as the user asked for it:
-    nothing is masked here, so what suits a masked area (see `start.resolve`) does not count.
+    nothing is masked here, so what suits a masked area (see `resolving.resolve`) does not count.
 
     Args:
         params: Of the picture.

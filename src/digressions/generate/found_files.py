@@ -73,7 +73,7 @@ def found_files(record: Record, models: str | None) -> FoundFiles:
     return found
 
 
-def files_of(model: Model, *prompts: str) -> list[RememberedFile]:
+def used_files(model: Model, *prompts: str) -> list[RememberedFile]:
     """What pictures of prompts, negative ones too, remember of the single files that they are
     painted with.
 
@@ -86,7 +86,7 @@ def files_of(model: Model, *prompts: str) -> list[RememberedFile]:
 def files_now(model: Model, record: Record) -> list[RememberedFile]:
     """The files of a record once it is loaded: those of other prompts than its own as it has
     them."""
-    own = files_of(model, record.params.prompt, record.params.negative)
+    own = used_files(model, record.params.prompt, record.params.negative)
     known = {(each.kind, each.name) for each in own}
     options = dict(record.additions.loras())
     others = [each for each in record.files if each.kind in ("lora", "embedding")]

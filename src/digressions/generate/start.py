@@ -31,7 +31,7 @@ from ..images.source_image import SourceImage, remembered_image, source_image
 from ..images.upscale import Upscaler
 from ..models.base import Model
 from ..prompts.scheduling import is_plain, parsed
-from .found_files import files_of
+from .found_files import used_files
 from .job import Job, job_of
 from .masked_area import MaskedArea
 from .metadata import Record, dtype_name
@@ -219,7 +219,7 @@ def record_for(
         region_softness=inputs.region_softness,
         dtype=dtype_name(model),
         additions=ModelAdditions(**model.additions),
-        files=files_of(model, params.prompt, params.negative),
+        files=used_files(model, params.prompt, params.negative),
         version=__version__,
         **more,
     )

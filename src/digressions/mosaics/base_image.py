@@ -10,7 +10,7 @@ import numpy as np
 
 from ..events import Event, Note, Progress, Saved, completed
 from ..generate.declare import Params
-from ..generate.found_files import files_of
+from ..generate.found_files import used_files
 from ..generate.job import check, job_of
 from ..generate.kinds import DEFAULT_SEED, PaintedSize, PictureSize
 from ..generate.metadata import Record
@@ -141,7 +141,7 @@ def base_image_of(
     """
     own = base_params(model, params, aspect if start is None else 1.0)
     record = record_for(model, own, Inputs(image=start, fit=fit))
-    record = record.but(files=files_of(model, own.prompt, own.negative, *prompts))
+    record = record.but(files=used_files(model, own.prompt, own.negative, *prompts))
     return BaseImage(record, start, upscaler, tone)
 
 
