@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..distributed.executor import Executor
     from ..generate.model_params import ModelParams
     from ..models.base import Model
-    from ..models.library import Named
+    from ..models.library import NamedFiles
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -147,7 +147,7 @@ def status(text: str) -> Iterator[None]:
         yield
 
 
-def load_model(params: ModelParams, named: Named | None = None) -> Model:
+def load_model(params: ModelParams, named: NamedFiles | None = None) -> Model:
     """The model that the user asks for, with a word on the terminal while it loads; ``named`` is as
     of `loading.load`."""
     from ..models.loading import load

@@ -42,7 +42,7 @@ class Misfit(NamedTuple):
     why: str
 
 
-class Place(NamedTuple):
+class NamedEmbedding(NamedTuple):
     """Where a text names an embedding, and which."""
 
     start: int
@@ -86,7 +86,7 @@ class Embeddings:
 
         return found
 
-    def places(self, text: str) -> list[Place]:
+    def places(self, text: str) -> list[NamedEmbedding]:
         """Where a text names embeddings, from first to last.
 
         Raises:
@@ -97,7 +97,7 @@ class Embeddings:
         for token in pattern.finditer(text) if pattern else ():
             if not any(each.start < token.end() and token.start() < each.end for each in found):
                 embedding = words[token[0].lower()]
-                found.append(Place(token.start(), token.end(), token[0], embedding))
+                found.append(NamedEmbedding(token.start(), token.end(), token[0], embedding))
         return sorted(found)
 
     def sources(self, texts: Iterable[str]) -> list[Source]:
@@ -136,7 +136,7 @@ class Embeddings:
         for each in self._sources.values():
             each.check()
 
-    def _explicit(self, token: re.Match[str]) -> Place:
+    def _explicit(self, token: re.Match[str]) -> NamedEmbedding:
         """The embedding that ``embedding:name`` names; its name may end a sentence."""
         typed = token["name"]
         for name in (typed, typed.rstrip(".!?'\"")):
@@ -147,7 +147,7 @@ class Embeddings:
             for each in looked:
                 if isinstance(each, Embedding):
                     end = token.start("name") + len(name)
-                    return Place(token.start(), end, name, each)
+                    return NamedEmbedding(token.start(), end, name, each)
             for each in looked:
                 if isinstance(each, Misfit):
                     raise PromptError(f"the embedding {verbatim(each.path)} {each.why}")

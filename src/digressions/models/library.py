@@ -35,7 +35,7 @@ _CLOSE = 0.5  # by difflib's ratio
 _FOLDERS_SHOWN = 3
 
 
-Named: TypeAlias = Mapping[tuple[Kind, str], Path]
+NamedFiles: TypeAlias = Mapping[tuple[Kind, str], Path]
 """What names in prompts stand for, by kind and name, whatever there is in model folders."""
 
 
@@ -183,7 +183,7 @@ def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
     return name if found is None else str(found)
 
 
-def files_of_kind(named: Named | None, kind: Kind) -> dict[str, Path]:
+def files_of_kind(named: NamedFiles | None, kind: Kind) -> dict[str, Path]:
     """The files of a kind, by name."""
     return {name: path for (each, name), path in (named or {}).items() if each == kind}
 

@@ -13,7 +13,7 @@ from ..errors import InputError, verbatim
 from ..files import at_home
 from .base import Model
 from .checkpoint import BUNDLED, Checkpoint, may_be_hub_id
-from .library import CHECKPOINTS, TEXT_ENCODERS, VAES, Library, Named, check_found, located
+from .library import CHECKPOINTS, TEXT_ENCODERS, VAES, Library, NamedFiles, check_found, located
 from .lora import Lora
 from .openvino_networks import check_openvino
 from .recognise import Kind
@@ -38,7 +38,7 @@ class Loader(Protocol):
         loras: Sequence[Lora],
         text_encoders: Sequence[Path],
         library: Library | None,
-        named: Named | None,
+        named: NamedFiles | None,
         openvino: bool,
     ) -> Model: ...
 
@@ -103,7 +103,7 @@ def load(
     lora: Sequence[str] | None = None,
     text_encoder: Sequence[str | Path] | None = None,
     models: str | Path | None = None,
-    named: Named | None = None,
+    named: NamedFiles | None = None,
     openvino: bool = False,
 ) -> Model:
     """Loads a model.

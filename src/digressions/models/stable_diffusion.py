@@ -32,7 +32,7 @@ from .embeddings import Embeddings
 from .encoders import Autoencoder, TextEncoder
 from .few_steps import MadeFor, made_for
 from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint, Source
-from .library import Library, Named, files_of_kind
+from .library import Library, NamedFiles, files_of_kind
 from .lora import Fused, Lora
 from .openvino_networks import BATCH, convert
 from .runtime import Stopwatch
@@ -194,7 +194,7 @@ def load_stable_diffusion(
     loras: Sequence[Lora] = (),
     text_encoders: Sequence[Path] = (),
     library: Library | None = None,
-    named: Named | None = None,
+    named: NamedFiles | None = None,
     openvino: bool = False,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
