@@ -63,6 +63,7 @@ class Adapters:
         self._named, self._fixed = named or {}, fixed
         self._fused: Fused | None = None
         self._fingerprints: dict[Path, FileFingerprint] = {}
+        self._paths: dict[str, Path] = {}
         self.active: tuple[Lora, ...] = ()
 
     def use(self, tags: Sequence[LoraTag]) -> bool:
@@ -88,8 +89,11 @@ class Adapters:
         return True
 
     def found(self, tags: Sequence[LoraTag]) -> tuple[Lora, ...]:
-        """The files that these name. Raises as `named_loras`."""
-        return named_loras(tags, self._library, self._named)
+        """The files that these name, each looked for once. Raises as `named_loras`."""
+        new = [tag for tag in tags if tag.name not in self._paths]
+        for tag, lora in zip(new, named_loras(new, self._library, self._named), strict=True):
+            self._paths[tag.name] = lora.path
+        return tuple(Lora(self._paths[name], strength) for name, strength in tags)
 
     def sources(self, tags: Sequence[LoraTag]) -> list[Source]:
         """The files that these name, each once. Raises as `named_loras`."""
