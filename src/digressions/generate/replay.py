@@ -153,8 +153,8 @@ def replay_file(
     Args:
         source: An image, film or print.
         load: Loads a model by its name and dtype (``None`` where the file does not say), where one
-            is needed; what it was loaded with besides comes by name, as `loading.load` takes it, and
-            so does ``named``, where names in prompts stand for files that were found by their hash.
+            is needed; what it was loaded with besides comes by name, as `loading.load` takes it. So
+            does ``named``, where names in prompts stand for files that were found by their hash.
         model: Its name, if it is not where the file says.
         models: The folder in which it is looked for by its hash; see `library.Library.of`.
         output: Where to; a free name beside the source if not given.
