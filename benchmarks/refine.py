@@ -13,7 +13,7 @@ import numpy as np
 
 from digressions.events import completed
 from digressions.generate.params import GenerationParams
-from digressions.generate.start import resolve
+from digressions.generate.resolving import resolve
 from digressions.generate.windows import (
     REPAINTED,
     painted_alone,

@@ -54,7 +54,7 @@ def _pictures(folder: Path) -> dict[str, bytes]:
 
 
 def _read_picture(path: Path) -> None:
-    from digressions.generate.metadata import record_of
+    from digressions.generate.record_reading import record_of
     from digressions.images.colour import read_palette
     from digressions.images.image_files import focal_length, read_image, read_text
     from digressions.images.mask_files import source_mask

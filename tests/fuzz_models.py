@@ -14,8 +14,11 @@ from .fuzz_damage import Reader, damaged, damaged_json
 def _header(path: Path) -> None:
     from digressions.models.header import read_header
     from digressions.models.recognise import recognise
+    from digressions.models.text_encoder_file import encoders_in
 
-    recognise(read_header(path))
+    header = read_header(path)
+    recognise(header)
+    encoders_in(header)
 
 
 def _file(shapes: dict[str, tuple[int, ...]], metadata: dict[str, str]) -> bytes:
@@ -57,6 +60,11 @@ _SEEDS = {
         {"ss_base_model_version": "sd_v1"},
     ),
     "embedding.safetensors": _file({"clip_g": (2, 8), "clip_l": (2, 8)}, {}),
+    "one.safetensors": _file({"<ink>": (2, 768)}, {}),
+    "clip.safetensors": _file(
+        {"text_model.embeddings.token_embedding.weight": (4, 8), "token_embedding.weight": (4, 8)},
+        {},
+    ),
 }
 
 MODELS: dict[str, Callable[[Path], Reader]] = {

@@ -89,7 +89,8 @@ def _check_foreign(text: str) -> None:
 
 def _check_file(text: str, folder: Path) -> None:
     """A file gives back what it was given, or says that it cannot hold it."""
-    from digressions.generate.metadata import KEY, record_and_notes
+    from digressions.generate.metadata import KEY
+    from digressions.generate.record_reading import record_and_notes
     from digressions.images.image_files import read_text, write_image
 
     made = record(params=record().params.but(prompt=text))

@@ -119,7 +119,8 @@ def _replay(place: Path, text: dict[str, str], model: Model | None) -> None:
 
 
 def _settings_reader(folder: Path) -> Callable[[Path], None]:
-    from digressions.generate.metadata import KEY, record_of
+    from digressions.generate.metadata import KEY
+    from digressions.generate.record_reading import record_of
     from digressions.models.loading import load
 
     model = unpainting(load("bundled", "cpu", "float32"))

@@ -10,10 +10,10 @@ import pytest
 from digressions.ensembles.ensemble_spec import EnsembleSpec
 from digressions.errors import DigressionsError, PromptError
 from digressions.frames.frame_spec import FrameSpec
-from digressions.generate.metadata import record_of
 from digressions.generate.notes import notes_on
 from digressions.generate.params import GenerationParams, PaintSpec
 from digressions.generate.pictures import Picture, paint_pictures
+from digressions.generate.record_reading import record_of
 from digressions.models.base import Model
 from digressions.prompts.choices import drawn, variants
 from digressions.prompts.foreign_syntax import from_a1111, from_comfyui, from_plain

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import digressions
-from digressions.generate.metadata import record_of
+from digressions.generate.record_reading import record_of
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Defaults, Model
 from digressions.prompts.vocabulary import Vocabulary

@@ -14,8 +14,8 @@ from digressions.errors import InputError
 from digressions.frames.frame_records import picture_details
 from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.scene import compose_for
-from digressions.generate.metadata import record_of
-from digressions.generate.start import resolve
+from digressions.generate.record_reading import record_of
+from digressions.generate.resolving import resolve
 from digressions.geometry import Size
 from digressions.images.composing import composed
 from digressions.images.image_files import read_image, read_text, write_image

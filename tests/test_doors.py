@@ -16,8 +16,8 @@ from digressions.cli.console import option_name
 from digressions.ensembles.ensemble_spec import EnsembleSpec
 from digressions.frames.frame_spec import FrameSpec
 from digressions.generate.declare import Params
-from digressions.generate.metadata import record_of
 from digressions.generate.params import PaintSpec, UpscaleSpec
+from digressions.generate.record_reading import record_of
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
 from digressions.mosaics.build_params import BuildParams

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from digressions.models.base import Model
-from digressions.models.encoders import emphasized, token_attention
+from digressions.models.chunks import token_attention
+from digressions.models.encoders import emphasized
 from digressions.models.stable_diffusion import StableDiffusion
 from digressions.prompts.parse import parse
 from digressions.prompts.terms import Plain, Segment

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.generate.metadata import Record, record_of
+from digressions.generate.metadata import Record
+from digressions.generate.record_reading import record_of
 from digressions.images.image_files import read_image, read_text
 from digressions.models.base import Defaults, Model
 

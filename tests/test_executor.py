@@ -548,6 +548,16 @@ def test_all_workers_get_one_dtype(
     assert source.params.compile
 
 
+def test_workers_look_for_what_prompts_name_in_the_same_folder(
+    bundled: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ModelSource.of(bundled, ModelParams(models="here"), 0).params.models == str(
+        Path("here").absolute()
+    )
+    monkeypatch.setenv("DIGRESSIONS_MODELS", "there")
+    assert ModelSource.of(bundled, ModelParams(), 0).params.models == str(Path("there").absolute())
+
+
 def ray_processes() -> set[int]:
     """Of this machine, those of any cluster."""
     found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)

@@ -28,8 +28,8 @@ from digressions.frames.frame_records import picture_details
 from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.hang import coverage
 from digressions.frames.scene import Scene, layout, scene
-from digressions.generate.metadata import record_of
 from digressions.generate.params import ResolvedParams
+from digressions.generate.record_reading import record_of
 from digressions.generate.windows import painted_alone, strength_for, window_job, windows_in
 from digressions.geometry import Size
 from digressions.homography import Quad, project

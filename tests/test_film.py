@@ -13,7 +13,8 @@ from PIL import Image
 from digressions.distributed.executor import LocalExecutor
 from digressions.errors import ImageError, InputError
 from digressions.events import Estimate, Event, Note, Progress, Saved
-from digressions.generate.metadata import Record, record_of
+from digressions.generate.metadata import Record
+from digressions.generate.record_reading import record_of
 from digressions.generate.replay import replay_file
 from digressions.images.image_files import read_image, read_text
 from digressions.models.base import Model

@@ -15,7 +15,7 @@ from PIL import Image
 
 import digressions as dg
 from digressions.errors import InputError
-from digressions.generate.metadata import record_of
+from digressions.generate.record_reading import record_of
 from digressions.geometry import Box, Size
 from digressions.images.fitting import contained, cut, cut_note, fitted, padded
 from digressions.images.image_files import read_image, read_text, write_image

@@ -16,10 +16,10 @@ from digressions.ensembles.ensemble import paint_ensemble
 from digressions.ensembles.ensemble_spec import EnsembleSpec
 from digressions.events import Note
 from digressions.generate import hires, windows
-from digressions.generate.metadata import record_of
 from digressions.generate.notes import notes_on_cells
 from digressions.generate.params import PaintSpec
 from digressions.generate.pictures import Picture, paint_pictures, paint_to_files
+from digressions.generate.record_reading import record_of
 from digressions.geometry import Size
 from digressions.images.image_files import read_image, read_text
 from digressions.models import base

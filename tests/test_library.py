@@ -206,4 +206,6 @@ def test_replay_finds_a_model_by_its_hash(
     Image.new("RGB", (SIDE, SIDE)).save("theirs.png", pnginfo=text)
     ran = digress("replay", "theirs.png", "-o", "ours.png", "--models", "models")
     assert ran.code == 0, ran.err
-    assert Image.open("ours.png").text["digressions"].count("after.safetensors") == 1
+    record = json.loads(Image.open("ours.png").text["digressions"])
+    assert Path(record["model"]).name == "after.safetensors"
+    assert record["files"][0]["sha256"].startswith(short)

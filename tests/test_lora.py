@@ -18,6 +18,7 @@ from digressions.errors import InputError, ModelError, PromptError
 from digressions.generate.job import check
 from digressions.generate.paint import painter_of, sample_batch
 from digressions.models import single_file
+from digressions.models.library import Library
 from digressions.models.loading import load
 from digressions.models.lora import Fused, Lora
 from digressions.prompts.parse import parse
@@ -294,6 +295,15 @@ def test_a_lora_in_the_prompt_is_that_of_the_option(inked: Path) -> None:
     assert torch.equal(found, wanted)
     assert torch.equal(latents(model), plain)  # taken out again, bit for bit
     assert not torch.allclose(plain, wanted, atol=1e-2)
+
+
+def test_a_name_is_looked_for_once(inked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mosaic asks for its LoRAs at every cell, and a folder of models is large."""
+    model = load(inked / "sd", "cpu", "float32", models=inked)
+    tags = [LoraTag("ink", 0.8)]
+    (first,) = model.adapters.found(tags)
+    monkeypatch.setattr(Library, "files", lambda self: pytest.fail("looked again"))
+    assert model.adapters.found(tags) == (first,)
 
 
 def test_pictures_of_one_batch_may_name_several_loras(inked: Path) -> None:

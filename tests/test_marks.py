@@ -15,7 +15,7 @@ from PIL import Image
 import digressions as dg
 from digressions.events import completed
 from digressions.generate.marks import kept_mark, made_by
-from digressions.generate.metadata import record_of
+from digressions.generate.record_reading import record_of
 from digressions.images.image_files import read_text, write_image
 from digressions.images.video import FrameList, read_video_text, write_video
 from digressions.images.xmp import XMP, SourceType, marked, source_type, texts_of_xmp, xmp_packet

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digressions.errors import ImageError
-from digressions.generate.metadata import KEY, Record, a1111, record_and_notes, record_of
+from digressions.generate.metadata import KEY, Record, a1111
 from digressions.generate.params import ResolvedParams
+from digressions.generate.record_reading import record_and_notes, record_of
 
 from .jobs import resolved
 

@@ -29,9 +29,10 @@ from digressions.errors import InputError, OutputError
 from digressions.events import Estimate, Note, Preview, Progress, Saved, completed
 from digressions.generate.job import Job
 from digressions.generate.kinds import MAX_SEED
-from digressions.generate.metadata import Record, record_of
+from digressions.generate.metadata import Record
 from digressions.generate.paint import painter_of
 from digressions.generate.params import GenerationParams, ResolvedParams
+from digressions.generate.record_reading import record_of
 from digressions.generate.replay import replay_file
 from digressions.geometry import Grid
 from digressions.images.image_files import read_image, read_text, to_tensor, write_image

@@ -13,7 +13,6 @@ from PIL import Image
 
 from digressions.errors import DigressionsError, ImageError, InputError, OutputError, PromptError
 from digressions.events import Event, Note, Progress, Saved
-from digressions.generate.metadata import record_of
 from digressions.generate.notes import notes_on
 from digressions.generate.params import (
     EnlargeParams,
@@ -23,8 +22,10 @@ from digressions.generate.params import (
     StartParams,
 )
 from digressions.generate.pictures import Picture, paint_pictures, paint_to_files, sheet_labels
+from digressions.generate.record_reading import record_of
 from digressions.generate.replay import replay_file, shown
-from digressions.generate.start import read_inputs, resolve, start_job
+from digressions.generate.resolving import resolve
+from digressions.generate.start import read_inputs, start_job
 from digressions.geometry import Size
 from digressions.images.contact_sheet import side_on_sheet
 from digressions.images.image_files import read_image, read_text, write_image

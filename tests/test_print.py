@@ -17,8 +17,9 @@ from PIL import Image, ImageCms
 
 from digressions.errors import ImageError, InputError, OutputError
 from digressions.events import Note, Progress, Saved
-from digressions.generate.metadata import Record, record_of
+from digressions.generate.metadata import Record
 from digressions.generate.params import ResolvedParams
+from digressions.generate.record_reading import record_of
 from digressions.generate.replay import ReplayRequest
 from digressions.geometry import Size
 from digressions.images.image_files import read_image, read_text, write_image

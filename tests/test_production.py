@@ -313,7 +313,7 @@ def test_shared_pictures_are_exact_in_every_place(
 
 
 def test_another_sharing_is_another_job(alone: MosaicFolder, bundled: Model) -> None:
-    with pytest.raises(OutputError, match="its reuse is not given, not 3"):
+    with pytest.raises(OutputError, match="it has no reuse, and here it is 3"):
         MosaicFolder(bundled, a_plan(bundled, reuse=3), alone.path)
 
 

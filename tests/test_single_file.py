@@ -216,7 +216,10 @@ def test_a_network_alone_says_what_it_lacks(
     no_text = {k: v for k, v in original(made).items() if not k.startswith("cond_stage")}
     wide = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
     save_file(no_text | {wide: torch.zeros(32, 768)}, tmp_path / "no-text.safetensors")
-    with pytest.raises(ModelError, match="without a text encoder"):
+    with pytest.raises(
+        ModelError,
+        match=r"lacks a text encoder 32 wide \(clip_l\): name the file with text_encoder",
+    ):
         load(tmp_path / "no-text.safetensors", "cpu")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from digressions.events import Event, Note, completed
-from digressions.generate.metadata import record_of
+from digressions.generate.record_reading import record_of
 from digressions.generate.replay import replay_file
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model

@@ -302,7 +302,8 @@ def replay(
     Args:
         source: A picture, film or print that this package made.
         load: Loads a model by its name and dtype, where one is needed, with what it was loaded with
-            besides (``vae=``, ...); `digressions.load` if not given.
+            besides (``vae=``, ...) and ``named=``, where a LoRA of a prompt is another file by now;
+            `digressions.load` if not given.
         model: Its name, if it is not where the file says.
         models: The folder in which it is looked for by its hash; that of the environment's
             ``DIGRESSIONS_MODELS`` if not given.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..distributed.executor import Executor
     from ..generate.model_params import ModelParams
     from ..models.base import Model
+    from ..models.library import NamedFiles
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -146,12 +147,13 @@ def status(text: str) -> Iterator[None]:
         yield
 
 
-def load_model(params: ModelParams) -> Model:
-    """The model that the user asks for, with a word on the terminal while it loads."""
+def load_model(params: ModelParams, named: NamedFiles | None = None) -> Model:
+    """The model that the user asks for, with a word on the terminal while it loads; ``named`` is as
+    of `loading.load`."""
     from ..models.loading import load
 
     with status(f"loading {verbatim(params.model)}"):
-        model = load(**params.arguments())
+        model = load(**params.arguments(), named=named)
     for contest in model.contests:
         winner = "OpenVINO" if contest.won else "torch"
         times = f"torch {contest.torch:.3f} s, OpenVINO {contest.openvino:.3f} s"

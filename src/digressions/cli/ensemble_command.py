@@ -47,7 +47,7 @@ def ensemble(
         return
     if not prompts:
         raise InputError("PROMPTS is missing: give two or more, or `suggest`")
-    spec = EnsembleSpec.of(prompts=list(prompts), **given(options))
+    spec = EnsembleSpec.of(prompts=list(prompts), **given(options, model))
     from ..ensembles.ensemble import check_spec, check_target, paint_ensemble
     from ..generate.start import read_inputs
 

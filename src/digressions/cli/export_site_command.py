@@ -39,7 +39,7 @@ def export_site(
 
         show(export_photo_site(album, target, **given(place)))
         return
-    spec = SiteSpec.of(prompt=needed_prompt(prompt, "export-site"), **given(options))
+    spec = SiteSpec.of(prompt=needed_prompt(prompt, "export-site"), **given(options, model))
     chosen = ModelParams.of(**given(model))
     from ..generate.outputs import check_place
     from ..worlds.opening import read_start

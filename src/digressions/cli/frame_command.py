@@ -27,10 +27,11 @@ def frame(
     options: Annotated[FrameOptions, FLAT] = FrameOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
-    spec = FrameSpec.of(prompts=list(prompts), **given(options))
+    spec = FrameSpec.of(prompts=list(prompts), **given(options, model))
     chosen = ModelParams.of(**given(model))
     spec.check()
-    for name in [] if prompts else given(model):
+    idle = given(model).keys() - ({"models"} if "upscaler" in given(options) else set())
+    for name in [] if prompts else sorted(idle):
         raise InputError(f"`{name}` is about painting, and needs a prompt")
     from ..frames.choosing import read_frames
     from ..frames.inserting import save_found, save_inserted

@@ -16,6 +16,17 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
+_ELSEWHERE = {
+    **dict.fromkeys(("sigmas", "scheduler", "schedule", "schedule-type"), "--timestep-spacing"),
+    **dict.fromkeys(("cfg", "cfg-scale", "guidance-scale"), "--guidance"),
+    **dict.fromkeys(("negative-prompt", "uncond"), "--negative"),
+    **dict.fromkeys(("denoise", "denoising-strength"), "--strength"),
+    **dict.fromkeys(("ckpt", "checkpoint"), "--model"),
+    **dict.fromkeys(("sampler-name", "sampling-method"), "--sampler"),
+    **dict.fromkeys(("clip", "te"), "--text-encoder"),
+}
+"""Options by the names that A1111's web UI, ComfyUI and diffusers have for them."""
+
 
 def in_one_line(error: CycloptsError, commands: Iterable[str]) -> str:
     """What is wrong, and where the right use is shown.
@@ -40,6 +51,9 @@ def _reason(error: CycloptsError, commands: Iterable[str]) -> str:
                 return (
                     f"there is no option {name!r}: a prompt that begins with - comes last, after --"
                 )
+            elsewhere = _ELSEWHERE.get(name.removeprefix("--"))
+            if elsewhere in known:
+                return f"there is no option {name} here: it is called {elsewhere}"
             return f"there is no option {name} here{_similar(name, known)}"
         case RepeatArgumentError():
             return f"{error.token.keyword} is given twice"

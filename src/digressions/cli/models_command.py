@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from rich.cells import cell_len
 
 from ..errors import InputError, verbatim
+from ..events import counted
 from ..generate.model_params import ModelParams
 from .console import out, shown
 from .options import FLAT, given, group, options_of
@@ -60,10 +61,14 @@ def models(
     if as_json:
         out.print(shown(json.dumps([asdict(row) for row in rows], indent=1)))
         return
+    if not rows and part:
+        every = counted(len(library.files()), ".safetensors file")
+        raise InputError(
+            f"none of {every} in {library} has {verbatim(repr(part))} in its name"
+            f"{library.meant(part)}"
+        )
     if not rows:
-        such = f" with {verbatim(repr(part))} in its name" if part else ""
-        places = ", ".join(map(str, library.folders))
-        raise InputError(f"there is no .safetensors file{such} in {verbatim(places)}")
+        raise InputError(f"there is no .safetensors file in {library}")
     columns = {
         "name": [row.name for row in rows],
         "kind": [row.kind for row in rows],

@@ -48,7 +48,7 @@ def mosaic(
         of_photos = photo_spec(PhotoMosaicSpec, prompt, asked, machines, model)
         _of_photos(of_photos, target, making, place)
         return
-    spec = MosaicSpec.of(prompt=needed_prompt(prompt, "mosaic"), **given(options))
+    spec = MosaicSpec.of(prompt=needed_prompt(prompt, "mosaic"), **given(options, model))
     build_params = BuildParams.of(**given(making))
     cluster = ClusterParams.of(**given(machines))
     chosen = ModelParams.of(**given(model))

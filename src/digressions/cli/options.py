@@ -30,6 +30,7 @@ from rich.console import Console, ConsoleOptions
 from ..errors import InputError, in_words
 from ..files import output_path
 from ..generate.declare import Params
+from ..generate.kinds import named_upscaler
 from ..generate.model_params import ModelParams
 from ..generate.params import GenerationParams, OutputParams
 from .console import option_name
@@ -137,12 +138,34 @@ def output(help: str) -> Parameter:
     )
 
 
-def given(options: Any) -> dict[str, Any]:
-    """The options that were given, by parameter name."""
+def given(options: Any, model: Any = None) -> dict[str, Any]:
+    """The options that were given, by parameter name.
+
+    Args:
+        model: Those of the model; an upscaler is looked for by name in the folder that they name.
+
+    Raises:
+        InputError: There is no such folder, or no such upscaler in it.
+    """
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
-    return {
+    found = {
         name: value for name, value in values.items() if value is not None and value is not False
     }
+    if "upscaler" in found and getattr(model, "models", None) is not None:
+        found["upscaler"] = named_upscaler(found["upscaler"], model.models)
+    return found
+
+
+def given_device(options: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The device that was given to a command that loads no model but an upscaler.
+
+    Raises:
+        InputError: A folder of models is given, and no upscaler that is in it.
+    """
+    found = given(options)
+    if found.pop("models", None) is not None and "upscaler" not in asked:
+        raise InputError("`models` is where an `upscaler` is looked for, and none is given")
+    return found
 
 
 Reader: TypeAlias = Callable[[Any, Sequence[Token]], Any]

@@ -24,7 +24,7 @@ def paint(
     options: Annotated[PaintOptions, FLAT] = PaintOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
-    spec = PaintSpec.of(prompt=prompt, **given(options))
+    spec = PaintSpec.of(prompt=prompt, **given(options, model))
     chosen = ModelParams.of(**given(model))
     from ..generate.pictures import check_spec, check_target, paint_to_files
     from ..generate.start import read_inputs

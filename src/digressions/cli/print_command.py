@@ -8,14 +8,14 @@ from typing import Annotated
 from ..generate.model_params import ModelParams
 from ..prints.print_spec import PrintSpec
 from .console import show
-from .options import FLAT, PICTURE, OutputOptions, given, options_of, output
+from .options import FLAT, PICTURE, OutputOptions, given, given_device, options_of, output
 
 
 class PrintOptions(options_of(PrintSpec)):
     """See `PrintSpec`."""
 
 
-class DeviceOptions(options_of(ModelParams, only=["device"])):
+class DeviceOptions(options_of(ModelParams, only=["device", "models"])):
     """See `ModelParams`."""
 
 
@@ -32,5 +32,6 @@ def print_picture(
 ) -> None:
     from ..prints.printing import print_picture as printing
 
-    spec = PrintSpec.of(**given(options))
-    show(printing(picture, spec, target, **given(place), **given(device)))
+    asked = given(options, device)
+    where = given_device(device, asked)
+    show(printing(picture, PrintSpec.of(**asked), target, **given(place), **where))

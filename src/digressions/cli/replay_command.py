@@ -66,9 +66,10 @@ def replay(
     loaded = []
 
     def load(name: str, dtype: str | None, **additions: Any) -> Model:
-        chosen = others.given()
+        chosen, named = others.given(), additions.pop("named", None)
         own = {key: chosen.get(key, value) for key, value in additions.items()}
-        loaded.append(load_model(others.but(**own, model=name, dtype=others.dtype or dtype)))
+        params = others.but(**own, model=name, dtype=others.dtype or dtype)
+        loaded.append(load_model(params, named))
         return loaded[0]
 
     events = replayed(

@@ -40,7 +40,7 @@ def serve(
 
         show(serve_photos(album))
         return
-    spec = ServeSpec.of(prompt=needed_prompt(prompt, "serve"), **given(options))
+    spec = ServeSpec.of(prompt=needed_prompt(prompt, "serve"), **given(options, model))
     chosen = ModelParams.of(**given(model))
     from ..worlds.opening import read_start
     from ..worlds.serving import check_installed, serve_world
@@ -64,7 +64,7 @@ def screensaver(
 
         show(show_photo_screensaver(album))
         return
-    spec = ScreensaverSpec.of(prompt=needed_prompt(prompt, "screensaver"), **given(options))
+    spec = ScreensaverSpec.of(prompt=needed_prompt(prompt, "screensaver"), **given(options, model))
     chosen = ModelParams.of(**given(model))
     from ..worlds.opening import read_start
     from ..worlds.serving import check_installed, show_screensaver

@@ -8,14 +8,14 @@ from typing import Annotated
 from ..generate.model_params import ModelParams
 from ..generate.params import UpscaleSpec
 from .console import show
-from .options import FLAT, PICTURE, OutputOptions, given, options_of, output
+from .options import FLAT, PICTURE, OutputOptions, given, given_device, options_of, output
 
 
 class UpscaleOptions(options_of(UpscaleSpec)):
     """See `UpscaleSpec`."""
 
 
-class DeviceOptions(options_of(ModelParams, only=["device"])):
+class DeviceOptions(options_of(ModelParams, only=["device", "models"])):
     """See `ModelParams`."""
 
 
@@ -30,5 +30,6 @@ def upscale(
 ) -> None:
     from ..generate.upscaling import upscale_picture
 
-    spec = UpscaleSpec.of(**given(options))
-    show(upscale_picture(picture, spec, target, **given(place), **given(device)))
+    asked = given(options, device)
+    where = given_device(device, asked)
+    show(upscale_picture(picture, UpscaleSpec.of(**asked), target, **given(place), **where))

@@ -50,7 +50,7 @@ def zoom(
         kept = f"what is placed is kept in {film.cache.cache}: the same command goes on"
         show(make_photo_film(film, target, **given(place)), kept=kept)
         return
-    spec = FilmSpec.of(prompt=needed_prompt(prompt, "zoom"), **given(options))
+    spec = FilmSpec.of(prompt=needed_prompt(prompt, "zoom"), **given(options, model))
     cluster = ClusterParams.of(**given(machines))
     chosen = ModelParams.of(**given(model))
     cluster.check()

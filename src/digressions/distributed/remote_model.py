@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..files import at_home
 from ..generate.batching import Painter
 from ..generate.job import Job
 from ..generate.model_params import ModelParams
 from ..generate.paint import painter_of
 from ..models.base import Model
 from ..models.checkpoint import BUNDLED
+from ..models.library import ENVIRONMENT
 from ..models.loading import load
 from .cluster import ClusterParams
 from .executor import Executor, LocalExecutor
@@ -60,9 +63,9 @@ class ModelSource:
         }
         if params.model != BUNDLED and Path(params.model).exists():
             changes["model"] = str(Path(params.model).absolute())
-        for name in ("vae", "models"):
-            if (path := getattr(params, name)) is not None:
-                changes[name] = str(Path(path).absolute())
+        # What prompts name is looked for there as well; a folder that is missing is an error.
+        paths = {"vae": params.vae, "models": params.models or os.environ.get(ENVIRONMENT)}
+        changes |= {name: str(at_home(path).absolute()) for name, path in paths.items() if path}
         changes |= model.additions
         return cls(params.but(**changes), model.hash)
 

@@ -79,9 +79,11 @@ class Experiment:
         check_enough(len(seeds))
         self.model, self.subject, self.seeds, self.folder = model, subject, list(seeds), folder
         self.trials = list(trials)
-        for trial in self.trials:
-            check(model, self.job(trial, self.seeds[0]))
-        self.about: dict[str, object] = json.loads(json.dumps({"model": model.hash} | about))
+        jobs = [self.job(trial, self.seeds[0]) for trial in self.trials]
+        for job in jobs:
+            check(model, job)
+        prompts = [text for job in jobs for text in (job.params.prompt, job.params.negative)]
+        self.about: dict[str, object] = json.loads(json.dumps(model.identity(*prompts) | about))
         self._overwrite = overwrite
         self._claimed = self._is_claimed(overwrite)
 

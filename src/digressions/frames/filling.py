@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..events import Estimate, Event, Note, Saved, counted
+from ..generate.found_files import used_files
 from ..generate.job import check
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
@@ -17,7 +18,8 @@ from ..generate.notes import notes_on
 from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
 from ..generate.replay import ReplayRequest, replays_kind
-from ..generate.start import Inputs, inputs_of, record_for, resolve
+from ..generate.resolving import resolve
+from ..generate.start import Inputs, inputs_of, record_for
 from ..generate.windows import painted_alone, window_job, windows_in
 from ..geometry import Size
 from ..images.colour import remembered_palette
@@ -148,6 +150,10 @@ def _task(
     where = layout(opening.painted_aspect, room, model.size, model.vae_scale_factor)
     params = params.but(size=where.canvas)
     record = record_for(model, params, Inputs(inputs.photo, inputs.mask, inputs.palette))
+    refine = refine_params(model, own, spec.refining, opening, seed)
+    if refine is not None:
+        prompts = params.prompt, params.negative, refine.prompt, refine.negative
+        record = record.but(files=used_files(model, *prompts))
     return FrameTask(
         index + 1,
         frame,
@@ -155,7 +161,7 @@ def _task(
         with_details(record, PictureDetails(made="candidate", opening=opening)),
         spec.n or 1,
         pick,
-        refine_params(model, own, spec.refining, opening, seed),
+        refine,
         spec.paper.for_aspect(opening.aspect),
     )
 

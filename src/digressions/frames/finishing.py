@@ -16,7 +16,7 @@ from ..events import Event, Note, Saved, tracked
 from ..generate.metadata import Record
 from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.pictures import Picture
-from ..generate.start import resolve
+from ..generate.resolving import resolve
 from ..generate.windows import repainted, strength_for, windows_in, windows_serve
 from ..geometry import Size
 from ..images.image_files import write_image
@@ -53,7 +53,7 @@ def refine_params(
     """What a picture is repainted by, or ``None`` where it is left as it is.
 
     Everything but prompt, strength and size is as of the picture itself, as the user asked for it:
-    nothing is masked here, so what suits a masked area (see `start.resolve`) does not count.
+    nothing is masked here, so what suits a masked area (see `resolving.resolve`) does not count.
 
     Args:
         params: Of the picture.

@@ -16,8 +16,9 @@ from pydantic import BeforeValidator, PlainSerializer
 from ..errors import ImageError, InputError
 from ..generate.declare import Params, option
 from ..generate.kinds import PictureSize, Share
-from ..generate.metadata import JsonObject, Record, record_of
+from ..generate.metadata import JsonObject, Record
 from ..generate.params import ResolvedParams
+from ..generate.record_reading import record_of
 from ..homography import Quad
 from ..images import ComposeName
 from ..images.decoding import MAX_PIXELS

@@ -10,7 +10,15 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from ..errors import InputError
 from ..generate.declare import Params, declared, option
-from ..generate.kinds import DEFAULT_SEED, Named, PictureInput, PromptText, Seed, Share
+from ..generate.kinds import (
+    DEFAULT_SEED,
+    Named,
+    PictureInput,
+    PromptText,
+    Seed,
+    Share,
+    UpscalerName,
+)
 from ..generate.params import (
     GenerationParams,
     StartParams,
@@ -128,7 +136,7 @@ class FramePrintSpec(PrintSpec):
         default_from="none",
     )
     print_as: PrintedAs = option("pdf", "The kind of the printer's file.", group="Paper")
-    upscaler: str = upscaler_option(group="Output")
+    upscaler: UpscalerName = upscaler_option(group="Output")
 
     @property
     def suffix(self) -> str:

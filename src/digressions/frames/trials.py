@@ -20,7 +20,7 @@ from ..diffusion.sample import SAMPLERS
 from ..errors import InputError
 from ..generate.job import Job
 from ..generate.params import GenerationParams, ResolvedParams
-from ..generate.start import resolve
+from ..generate.resolving import resolve
 from ..images.colour import PALETTE_STRENGTH, from_oklab, oklab, start_of_masked
 from ..models.base import Model
 from .scene import Scene

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from ..prompts.foreign_syntax import from_comfyui
+from ..prompts.foreign_syntax import from_comfyui, lora_named
+from ..prompts.terms import LoraTag
 from .foreign import ForeignSettings, text_of
 
 Node: TypeAlias = dict[str, Any]
@@ -88,7 +89,7 @@ def settings_of_graph(graph: Graph) -> ForeignSettings | None:
         values={name: value for name, value in values.items() if value is not None},
         schedule=schedule,
         start=started,
-        networks=[text_of(node["inputs"]["lora_name"]) for node in _with(graph, "lora_name")],
+        loras=_loras(graph),
         others={
             "model": ", ".join(
                 text_of(n["inputs"]["ckpt_name"]) for n in _with(graph, "ckpt_name")
@@ -188,6 +189,23 @@ def _samples(graph: Graph, node: Node) -> bool:
     inputs = node["inputs"]
     whole = {"positive", "steps"} <= inputs.keys() and inputs.keys() & {"seed", "noise_seed"}
     return bool(whole) or {"guider", "sigmas"} <= inputs.keys()
+
+
+def _loras(graph: Graph) -> list[LoraTag]:
+    """The LoRAs of a graph: one a node, or several where each is a group of its own (as in
+    rgthree's loader)."""
+    found = []
+    for node in graph.values():
+        inputs = node["inputs"]
+        rows = [each for each in inputs.values() if isinstance(each, dict)]
+        named = [(row.get("lora"), row.get("strength")) for row in rows if row.get("on", True)]
+        named.append((inputs.get("lora_name"), inputs.get("strength_model")))
+        found += [
+            lora_named(name, strength)
+            for name, strength in named
+            if isinstance(name, str) and name not in ("", "None")
+        ]
+    return found
 
 
 def _with(graph: Graph, name: str) -> list[Node]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..diffusion.names import SamplerName, SpacingName
 from ..prompts.foreign_syntax import ForeignPrompt, Reader, from_plain
+from ..prompts.terms import LoraTag
 
 _SAMPLERS: dict[str, SamplerName] = {
     "ddim": "ddim",
@@ -50,7 +51,8 @@ class ForeignSettings:
             they are said, numbers or texts.
         schedule: How its noise levels are spread, or nothing.
         start: Whether it was painted over another picture.
-        networks: LoRAs and their like.
+        loras: That were used beside those in its prompts.
+        hashes: Of LoRAs and embeddings, by kind and name, as far as they are said.
         clip_skip: Which layer of the text encoder counted, as `loading.load` has it.
         others: What has no meaning here, and is kept.
         notes: What else a reader should know.
@@ -63,7 +65,8 @@ class ForeignSettings:
     values: dict[str, Any] = field(default_factory=dict)
     schedule: str = ""
     start: bool = False
-    networks: list[str] = field(default_factory=list)
+    loras: list[LoraTag] = field(default_factory=list)
+    hashes: dict[tuple[str, str], str] = field(default_factory=dict)
     clip_skip: int | None = None
     others: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

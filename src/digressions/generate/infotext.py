@@ -21,6 +21,8 @@ _START = re.compile(r"Steps: *\d+ *(,|$)", re.MULTILINE)
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')  # as the web UI itself
 _AUTOMATIC = {"DPM++ 2M": "Karras", "DPM++ SDE": "Karras", "DPM++ 2M SDE": "Exponential"}
 MOST_SKIPPED = 12  # layers: more has no text encoder of that program
+_HASHES = {"lora": "Lora hashes", "embedding": "TI hashes"}
+_HASH = re.compile(r"[0-9a-fA-F]{8,64}")
 _USED = (
     "Clip skip",
     "Steps",
@@ -61,6 +63,12 @@ def settings_of(text: str) -> tuple[ForeignSettings, dict[str, str]] | None:
         found.values |= {"width": width, "height": height}
     if "Hires upscale" in pairs:
         found.notes.append("it was enlarged while it was painted (hires fix), which is left out")
+    for kind, key in _HASHES.items():
+        for each in pairs.get(key, "").split(","):
+            name, _, hashed = each.rpartition(":")
+            if name.strip() and _HASH.fullmatch(hashed.strip()):
+                found.hashes[kind, name.strip()] = hashed.strip().lower()
+                others.pop(key, None)
     skipped = pairs.get("Clip skip", "")
     if skipped.isdecimal() and 1 < int(skipped) <= MOST_SKIPPED:
         found.clip_skip = int(skipped)

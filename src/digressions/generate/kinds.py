@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 from ..device import check_device
 from ..errors import InputError, verbatim
 from ..geometry import Grid, Size
+from ..images import UPSCALERS
 from ..prompts.slips import check_typed
 from ..prompts.wildcards import with_lists
 
@@ -88,6 +89,35 @@ NegativeText = Annotated[
 
 Named = Annotated[str, AfterValidator(_check_not_empty)]
 """A text that says something, such as a file's name or what to look for."""
+
+
+def named_upscaler(name: str, models: str | None = None) -> str:
+    """What enlarges: one of `UPSCALERS`, a path, or the path of what has this name in the user's
+    model folders.
+
+    Args:
+        models: Which they are; see `library.Library.of`.
+
+    Raises:
+        InputError: There is no such folder, or neither it nor this program has such an upscaler.
+    """
+    from ..models.library import UPSCALERS as KINDS
+    from ..models.library import Library, located, why_not_found
+
+    if name in UPSCALERS or (library := Library.of(models)) is None:
+        return name
+    found = located(name, KINDS, library)
+    if found == name and not Path(name).exists():
+        raise InputError(
+            f"`upscaler` {verbatim(repr(name))} is not known: choose one of "
+            f"{', '.join(UPSCALERS)}, or a .safetensors file; there is no upscaler "
+            f"{why_not_found(name, KINDS, library)}"
+        )
+    return found
+
+
+UpscalerName = Annotated[str, AfterValidator(_check_not_empty), AfterValidator(named_upscaler)]
+"""What enlarges, by name or path; see `named_upscaler`."""
 
 PictureInput = Annotated[Any, AfterValidator(_check_not_empty)]
 """A picture: a path, a PIL image or an array."""

@@ -15,8 +15,9 @@ from ..images.image_files import read_text
 from ..images.source_image import SourceImage
 from ..images.xmp import SourceType, marked, source_type
 from .infotext import settings_of
-from .metadata import KEY, record_of
+from .metadata import KEY
 from .programs import settings_in
+from .record_reading import record_of
 
 
 def made_by(text: Mapping[str, str]) -> SourceType | None:

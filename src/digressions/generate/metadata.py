@@ -9,26 +9,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
 from ..diffusion.names import A1111_SAMPLERS
-from ..errors import ImageError, InputError, verbatim
-from ..files import parsed
-from ..geometry import Size
 from ..images import ComposeName, Fit
 from ..images.xmp import SourceType, marked
-from ..prompts.foreign_syntax import ForeignPrompt
 from .declare import Params, option
-from .foreign import ForeignSettings, is_usual, sampler_named, spacing_named, text_of
-from .infotext import NEGATIVE, pairs_line, quoted, settings_of
-from .kinds import MAX_SEED, PaintedSize, Share
-from .model_params import ModelAdditions
+from .infotext import NEGATIVE, pairs_line, quoted
+from .kinds import PaintedSize, Share
+from .model_params import ModelAdditions, RememberedFile
 from .params import Enlargement, MaskFile, ResolvedParams, SourceFile
-from .programs import settings_in
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -93,6 +86,7 @@ class Record(Params):
         version: Of the program that wrote it.
         details: What only its kind knows, such as the grid of a mosaic.
         additions: What the model was loaded with beside its own files.
+        files: The single files that it was painted with: model, LoRAs, embeddings.
     """
 
     kind: str = option(..., "What made it.")
@@ -112,6 +106,7 @@ class Record(Params):
     version: str = option("", "Of the program that wrote it.")
     details: JsonObject = option({}, "What only its kind knows.")
     additions: ModelAdditions = option(ModelAdditions(), "What the model was loaded with.")
+    files: list[RememberedFile] = option([], "The single files that it was painted with.")
 
     @property
     def source_type(self) -> SourceType:
@@ -129,16 +124,6 @@ def dtype_name(model: Model) -> str:
     return str(model.dtype).removeprefix("torch.")
 
 
-_NEEDED = {
-    "sampler": "Sampler",
-    "guidance": "CFG scale",
-    "seed": "Seed",
-    "width": "Size",
-    "height": "Size",
-}
-_OTHERS = "other_program"
-
-
 def a1111(record: Record) -> str:
     """The form that other tools read: prompt, negative prompt, then ``Key: value, ...``."""
     params = record.params
@@ -149,10 +134,12 @@ def a1111(record: Record) -> str:
         "CFG scale": params.guidance,
         "Seed": params.seed,
         "Size": params.size,
-        "Model hash": record.model_hash[:10],
+        "Model hash": checkpoint_hash(record)[:10],
         "Model": quoted(record.model),
         "VAE": None if record.additions.vae is None else quoted(Path(record.additions.vae).name),
         "Clip skip": record.additions.clip_skip,
+        "Lora hashes": _hashes(record, "lora"),
+        "TI hashes": _hashes(record, "embedding"),
         "Denoising strength": params.strength if started else None,
         "Hires upscaler": record.upscaler,
         "CFG rescale": params.guidance_rescale or None,
@@ -170,138 +157,16 @@ def a1111(record: Record) -> str:
     return "\n".join(lines)
 
 
-def record_of(text: Mapping[str, str], source: str = "the file") -> Record:
-    """The record that `Record.to_text` wrote, or that another program left.
-
-    Keys that this version does not know are an error: they would be dropped in silence, and the
-    replayed picture would be another.
-
-    Raises:
-        ImageError: There is none, or it is damaged, out of range or of a newer version.
-    """
-    return record_and_notes(text, source)[0]
+def checkpoint_hash(record: Record) -> str:
+    """The SHA-256 of the model's file where it is a single one, else `Record.model_hash`."""
+    own = [each.sha256 for each in record.files if each.kind == "checkpoint"]
+    return own[0] if own else record.model_hash
 
 
-def record_and_notes(text: Mapping[str, str], source: str = "the file") -> tuple[Record, list[str]]:
-    """As `record_of`, and what should be said of what another program wrote."""
-    try:
-        if KEY in text:
-            return Record.from_json_object(parsed(text[KEY])), []
-        return _foreign(text, source)
-    except ImageError:
-        raise
-    except (InputError, ValueError, OverflowError) as error:
-        raise ImageError(f"{verbatim(source)} has damaged settings: {error!s:.200}") from error
-
-
-def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
-    """A record of what is not our JSON: our own text without it, or another program's."""
-    found, pairs = settings_in(text), dict[str, str]()
-    if found is None:
-        read = settings_of(text.get("parameters", ""))
-        if read is None:
-            raise ImageError(
-                f"{verbatim(source)} does not say how it was made (no {KEY!r} text in it)"
-            )
-        found, pairs = read
-    if "Regions" in pairs:
-        raise ImageError(
-            f"{verbatim(source)} was painted in regions that it does not name: paint anew"
-        )
-    if pairs.get("Version", "").startswith("digressions"):
-        return _own(found, pairs, source), []
-    lacking = [named for key, named in _NEEDED.items() if found.values.get(key) in (None, "")]
-    notes = list(found.notes)
-    if "Seed" not in lacking and MAX_SEED < (seed := _whole(found.values["seed"])) < 2**64:
-        found.values["seed"] = seed - 2**63
-        notes.append(f"its seed {seed} is larger than seeds are here: {seed - 2**63} is taken")
-    params = _params(found, dict.fromkeys(lacking), source)
-    prompt, negative = found.prompts()
-    networks = [*found.networks, *prompt.networks, *negative.networks]
-    schedule = found.schedule or sampler_named(str(found.values["sampler"]))[1]
-    spacing = spacing_named(schedule)
-    if spacing is not None:
-        params = params.but(timestep_spacing=spacing)
-    elif not is_usual(schedule):
-        notes.append(
-            f"it was painted with the noise schedule {schedule:.40}, which is not known here: the "
-            "model steps through its own noise levels"
-        )
-    if networks:
-        notes.append(f"it was painted with {', '.join(networks):.200}, which is left out")
-    if prompt.rewritten or negative.rewritten:
-        notes.append(f"its prompt is read as {found.program:.40} reads it: {params.prompt:.200}")
-    named = {"Schedule type": schedule} if schedule and spacing is None else {}
-    others = found.others | named
-    others |= {"LoRA": ", ".join(networks)} if networks else {}
-    details: dict[str, Any] = {_OTHERS: others} if others else {}
-    version = pairs.get("Version", found.program)
-    skipped = ModelAdditions(clip_skip=found.clip_skip)
-    record = Record(
-        kind="picture", params=params, version=version, details=details, additions=skipped
-    )
-    return record, [verbatim(" ".join(note.split())) for note in notes]
-
-
-def _own(found: ForeignSettings, pairs: Mapping[str, str], source: str) -> Record:
-    """A record of our own text, whose JSON was lost."""
-    found.reads = ForeignPrompt
-    own = {
-        "combine": pairs.get("Ensemble", "mean"),
-        "guidance_rescale": float(pairs.get("CFG rescale", 0)),
-        "timestep_spacing": pairs.get("Timestep spacing"),
-        "zero_snr": pairs.get("Zero SNR") == "True",
-    }
-    return Record(
-        kind="picture",
-        params=_params(found, {}, source).but(**own),
-        model=pairs.get("Model", ""),
-        model_hash=pairs.get("Model hash", ""),
-        version=pairs["Version"],
-        additions=ModelAdditions(clip_skip=found.clip_skip),
-    )
-
-
-def _params(found: ForeignSettings, lacking: Iterable[str], source: str) -> ResolvedParams:
-    """The parameters of a picture of another program.
-
-    Raises:
-        ImageError: Some are missing, or mean nothing here.
-    """
-    values = found.values
-    missing = [*([] if "steps" in values else ["Steps"]), *lacking]
-    if missing:
-        raise ImageError(f"{verbatim(source)} does not say its {', '.join(missing)}: paint anew")
-    if found.start:
-        raise ImageError(
-            f"{verbatim(source)} was painted over a picture that it does not name: paint anew"
-        )
-    sampler, _ = sampler_named(str(values["sampler"]))
-    if sampler is None:
-        raise ImageError(
-            f"{verbatim(source)} needs the sampler {str(values['sampler'])!r:.80}, which is not "
-            "known here: paint anew"
-        )
-    prompt, negative = found.prompts()
-    return ResolvedParams(
-        prompt=prompt.text,
-        negative=negative.text,
-        seed=_whole(values["seed"]),
-        steps=_whole(values["steps"]),
-        guidance=float(text_of(values["guidance"])),
-        size=Size(_whole(values["width"]), _whole(values["height"])),
-        sampler=sampler,
-        strength=1.0,
-    )
-
-
-def _whole(value: object) -> int:
-    """A whole number of another program's. Raises `ValueError`."""
-    text = text_of(value)
-    return int(text.removesuffix(".0"))
-
-
-def others_of(record: Record) -> dict[str, str]:
-    """What another program's file says besides, and has no meaning here."""
-    found = record.details.get(_OTHERS)
-    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+def _hashes(record: Record, kind: str) -> str | None:
+    """Names and hashes of files, as A1111 writes them."""
+    found = [each for each in record.files if each.kind == kind]
+    pairs = [
+        f"{Path(each.name).stem}: {(each.content_sha256 or each.sha256)[:12]}" for each in found
+    ]
+    return quoted(", ".join(pairs)) if pairs else None

@@ -35,6 +35,15 @@ class ModelAdditions(Params):
         form="path",
     )
 
+    text_encoder: list[Named] | None = option(
+        None,
+        "A file of a text encoder (CLIP), for a .safetensors model without one; twice for the two "
+        "of SDXL.",
+        group="Model",
+        default_from="the model's own",
+        form="path",
+    )
+
     def given(self) -> dict[str, Any]:
         """What is not up to the model, by the names of `models.loading.load`."""
         return {name: value for name, value in self.json_object().items() if value is not None}
@@ -43,6 +52,22 @@ class ModelAdditions(Params):
         """File and strength of each LoRA, as text."""
         pairs = [each.rpartition(":") for each in self.lora or ()]
         return [(path, strength) if colon else (strength, "1") for path, colon, strength in pairs]
+
+
+class RememberedFile(Params):
+    """A single file that a picture was painted with, as the picture remembers it.
+
+    Attributes:
+        kind: ``"checkpoint"``, ``"lora"`` or ``"embedding"``.
+        name: As it was asked for: a path, or the name in a prompt.
+        sha256: Of the file, or how it begins; empty where another program does not say.
+        content_sha256: Of a LoRA, without its header (see `fingerprint.content_hash`).
+    """
+
+    kind: str
+    name: str
+    sha256: str = ""
+    content_sha256: str = ""
 
 
 class ModelParams(ModelAdditions):

@@ -27,6 +27,16 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if unknown:
         words = verbatim(listed(unknown))
         found.append(f"{model.name} was not taught {words}: it paints what it makes of the rest")
+    made = [each for prompt in together if (each := model.made_for(prompt)) is not None]
+    for each in dict.fromkeys(made):
+        spread = f", `timestep_spacing` {each.spacing}" if each.spacing else ""
+        found.append(
+            f"{verbatim(each.path.name)} is made for `steps` {each.steps}, `sampler` "
+            f"{each.sampler}, `guidance` {each.guidance:g}{spread}: these count where you say "
+            "nothing else"
+        )
+    negatives = texts_of(params.negative, params.steps) if params.negative else []
+    found += model.notes_on_words(*texts, *negatives)
     if model.vocabulary is not None and model.vocabulary.lacks_comparison(*texts):
         found.append(
             f"{model.name} was not taught what 'looks like' means, and paints neither thing well: "

@@ -36,6 +36,7 @@ from .kinds import (
     Seed,
     Share,
     Steps,
+    UpscalerName,
 )
 from .presets import PresetName, PresetParams, preset_option
 
@@ -216,7 +217,11 @@ class StartParams(Params):
 def upscaler_option(group: str = "Output") -> Any:
     """The parameter ``upscaler`` of a `Params` class."""
     names = ", ".join(UPSCALERS)
-    return option(DEFAULT_UPSCALER, f"What enlarges: {names} or a .safetensors file.", group=group)
+    return option(
+        DEFAULT_UPSCALER,
+        f"What enlarges: {names}, a .safetensors file, or its name in the folder of `models`.",
+        group=group,
+    )
 
 
 class OutputParams(Params):
@@ -236,7 +241,7 @@ class EnlargeParams(Params):
         group="Output",
         default_from=f"to {LARGE} px or more, for a model of fewer, without `size` or `mask`",
     )
-    upscaler: str = upscaler_option()
+    upscaler: UpscalerName = upscaler_option()
 
     def times(self, size: Size, *, given: bool) -> int:
         """How many times pictures of a size are enlarged.
@@ -283,7 +288,7 @@ class UpscaleSpec(Params):
     size: PictureSize | None = option(
         None, "WIDTHxHEIGHT in pixels to fit into, instead of times.", group="Output"
     )
-    upscaler: str = upscaler_option()
+    upscaler: UpscalerName = upscaler_option()
 
     def size_for(self, picture: Size) -> Size:
         """The size that a picture of a size gets.

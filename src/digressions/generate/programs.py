@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from ..files import parsed
-from ..prompts.foreign_syntax import from_a1111, from_comfyui
+from ..prompts.foreign_syntax import from_a1111, from_comfyui, lora_named
 from .comfyui import graph_of, settings_of_graph
 from .foreign import ForeignSettings, text_of
 
@@ -56,11 +57,20 @@ def _invokeai(text: Mapping[str, str]) -> ForeignSettings | None:
     used = ("positive_prompt", "negative_prompt", *names.values(), "loras")
     return ForeignSettings(
         "InvokeAI",
-        text_of(found.get("positive_prompt")),
-        text_of(found.get("negative_prompt")),
+        _triggers(text_of(found.get("positive_prompt"))),
+        _triggers(text_of(found.get("negative_prompt"))),
         values=_taken(found, names),
         start="img2img" in str(found.get("generation_mode")) or "init_image" in found,
-        networks=[text_of(_named(each)) for each in _list(found.get("loras"))],
+        loras=[
+            lora_named(text_of(_named(each)), each.get("weight"))
+            for each in _list(found.get("loras"))
+            if isinstance(each, dict)
+        ],
+        hashes={
+            ("lora", lora_named(text_of(_named(each))).name): hashed
+            for each in _list(found.get("loras"))
+            if (hashed := _sha256_in(each))
+        },
         others=_rest(found, *used),
     )
 
@@ -90,6 +100,7 @@ def _swarmui(text: Mapping[str, str]) -> ForeignSettings | None:
         return None
     names = {"steps": "steps", "guidance": "cfgscale", "seed": "seed"}
     names |= {"width": "width", "height": "height", "sampler": "sampler"}
+    used = ("prompt", "negativeprompt", "scheduler", "loras", "loraweights")
     return ForeignSettings(
         "SwarmUI",
         text_of(found.get("prompt")),
@@ -98,8 +109,14 @@ def _swarmui(text: Mapping[str, str]) -> ForeignSettings | None:
         values={"sampler": "euler"} | _taken(found, names),
         schedule=text_of(found.get("scheduler")),
         start="initimage" in found,
-        networks=[text_of(each) for each in _list(found.get("loras"))],
-        others=_rest(found, "prompt", "negativeprompt", "scheduler", "loras", *names.values()),
+        loras=[
+            lora_named(text_of(name), strength)
+            for name, strength in zip_longest(
+                _list(found.get("loras")), _list(found.get("loraweights"))
+            )
+            if name is not None
+        ],
+        others=_rest(found, *used, *names.values()),
     )
 
 
@@ -123,7 +140,11 @@ def _fooocus(text: Mapping[str, str]) -> ForeignSettings | None:
         reads=from_a1111,
         values=values,
         schedule=text_of(found.get("scheduler")),
-        networks=[text_of(each) for each in _list(found.get("loras"))],
+        loras=[
+            lora_named(text_of(each[0]), each[1])
+            for each in _list(found.get("loras"))
+            if isinstance(each, list) and len(each) >= 2
+        ],
         others=_rest(found, *used),
         notes=["Fooocus adds words of its styles to the prompt, which are kept and not painted"],
     )
@@ -150,6 +171,19 @@ def _novelai(text: Mapping[str, str]) -> ForeignSettings | None:
 def _comfyui(text: Mapping[str, str]) -> ForeignSettings | None:
     graph = graph_of(_object(text.get("prompt", "")), _object(text.get("workflow", "")))
     return settings_of_graph(graph) if graph else None
+
+
+def _triggers(text: str) -> str:
+    """InvokeAI's ``<name>`` of an embedding as ComfyUI has it."""
+    return re.sub(r"<([^<>:\s]+)>", r"embedding:\1", text)
+
+
+def _sha256_in(lora: Any) -> str:
+    """The SHA-256 in a LoRA's description, where that is the hash that it has."""
+    about = lora.get("model", lora.get("lora")) if isinstance(lora, dict) else None
+    said = text_of(about.get("hash")) if isinstance(about, dict) else ""
+    algorithm, _, hashed = said.partition(":")
+    return hashed if algorithm == "sha256" else ""
 
 
 def _list(value: Any) -> list[Any]:

@@ -20,9 +20,11 @@ from ..events import Event, Note, counted
 from ..files import parsed
 from ..images.source_image import SourceImage, in_memory, remembered_image
 from .file_texts import text_of
-from .metadata import KEY, Record, dtype_name, others_of, record_and_notes, record_of
+from .found_files import FoundFiles, files_now, found_files
+from .metadata import KEY, Record, checkpoint_hash, dtype_name
 from .model_params import ModelAdditions
 from .outputs import chosen_output, place_beside
+from .record_reading import others_of, record_and_notes, record_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +153,8 @@ def replay_file(
     Args:
         source: An image, film or print.
         load: Loads a model by its name and dtype (``None`` where the file does not say), where one
-            is needed; what it was loaded with besides comes by name, as `loading.load` takes it.
+            is needed; what it was loaded with besides comes by name, as `loading.load` takes it. So
+            does ``named``, where names in prompts stand for files that were found by their hash.
         model: Its name, if it is not where the file says.
         models: The folder in which it is looked for by its hash; see `library.Library.of`.
         output: Where to; a free name beside the source if not given.
@@ -165,7 +168,7 @@ def replay_file(
     text = text_of(source)
 
     def load_for(record: Record) -> Generator[Event, None, Model]:
-        return (yield from _loaded(source, record, load, model, models))
+        return (yield from _loaded(source, found_files(record, models), load, model, models))
 
     request = ReplayRequest(source, text, output, overwrite, device, load_for)
     for key in _LAST_FIRST:
@@ -177,7 +180,9 @@ def replay_file(
         raise InputError(
             f"{verbatim(source)} is of a kind that is not known here: {record.kind!r:.40}"
         )
-    loaded = yield from load_for(record)
+    search = found_files(record, models)
+    record = search.record
+    loaded = yield from _loaded(source, search, load, model, models)
     yield from (Note(f"{verbatim(source)}: {note}", "note") for note in notes)
     dtype = dtype_name(loaded)
     record = record.but(
@@ -185,6 +190,7 @@ def replay_file(
         model_hash=loaded.hash,
         dtype=dtype,
         additions=ModelAdditions(**loaded.additions),
+        files=files_now(loaded, record),
     )
     request = replace(request, text=record.to_text())
     yield from _KINDS[record.kind](request, loaded, record)
@@ -192,19 +198,22 @@ def replay_file(
 
 def _loaded(
     source: Path,
-    record: Record,
+    search: FoundFiles,
     load: Callable[..., Model],
     model: str | None,
     models: str | None,
 ) -> Generator[Event, None, Model]:
     """The model that painted a record, and notes on why a picture may be another now."""
+    record = search.record
     name = model or _model_of(record, models)
     if not name:
         raise InputError(
             f"{verbatim(source)} was made by another program and names no model that is known "
             "here: say which with `model`, or where models are with `models`"
         )
-    loaded = load(name, record.dtype or None, **record.additions.given())
+    named = {"named": search.named} if search.named else {}
+    loaded = load(name, record.dtype or None, **record.additions.given(), **named)
+    yield from (Note(f"{verbatim(source)}: {note}", "note") for note in search.notes)
     if reason := difference(record, loaded.hash):
         yield Note(f"{verbatim(source)} {reason}", "note")
     dtype = dtype_name(loaded)
@@ -218,7 +227,7 @@ def _model_of(record: Record, models: str | None) -> str:
     """The model that a record names; found by its hash where it is not where it was, or where
     another program painted with it. Empty where nothing is known."""
     others = others_of(record)
-    wanted = record.model_hash or others.get("Model hash", "")
+    wanted = checkpoint_hash(record) or others.get("Model hash", "")
     gone = record.model.endswith(".safetensors") and not Path(record.model).exists()
     if len(wanted) < 10 or (record.model and not gone):
         return record.model
@@ -226,7 +235,7 @@ def _model_of(record: Record, models: str | None) -> str:
     from ..models.listing import by_hash
 
     library = Library.of(models)
-    found = None if library is None else by_hash(library, wanted, "checkpoint")
+    found = None if library is None else by_hash(library, "checkpoint", wanted)
     return record.model if found is None else str(found)
 
 
@@ -255,7 +264,12 @@ def shown(source: Path) -> Iterator[Event]:
     if record.enlarge > 1:
         yield Note(f"enlarged: {record.enlarge} times")
     for name, value in record.additions.given().items():
-        yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
+        words = ", ".join(value) if isinstance(value, list) else value
+        yield Note(verbatim(f"{name.replace('_', ' ')}: {words}"))
+    for each in record.files:
+        if each.kind != "checkpoint":  # whose hash is told already
+            known = each.content_sha256 or each.sha256
+            yield Note(verbatim(f"{each.kind}: {each.name} ({known[:12] or 'no hash'})"))
     for name in ("image", "mask", "palette", "regions", "upscaler"):
         if value := record.json_object()[name]:
             yield Note(verbatim(f"{name}: {value}"))

@@ -18,7 +18,6 @@ from ..files import refuse_overwrite
 from ..geometry import Size
 from ..images import Fit
 from ..images.colour import (
-    PALETTE_STRENGTH,
     PaletteOrigin,
     read_palette,
     remembered_palette,
@@ -32,11 +31,13 @@ from ..images.source_image import SourceImage, remembered_image, source_image
 from ..images.upscale import Upscaler
 from ..models.base import Model
 from ..prompts.scheduling import is_plain, parsed
+from .found_files import used_files
 from .job import Job, job_of
 from .masked_area import MaskedArea
 from .metadata import Record, dtype_name
 from .model_params import ModelAdditions
 from .params import GenerationParams, MaskFile, ResolvedParams, SourceFile, StartParams, check_fit
+from .resolving import resolve
 
 _SOFTNESS = StartParams.model_fields["region_softness"].default
 
@@ -181,35 +182,6 @@ def check_given(params: GenerationParams, *, image: bool, mask: bool) -> None:
         )
 
 
-def resolve(
-    model: Model,
-    params: GenerationParams,
-    *,
-    mask: bool = False,
-    palette: bool = False,
-    cells: bool = False,
-    size: Size | None = None,
-) -> ResolvedParams:
-    """Parameters with the model's defaults where the user said nothing.
-
-    Where nobody says, a masked area starts from noise alone, so that what is in it pulls nothing;
-    with a palette it starts from that, as freely as still holds its colours.
-
-    Args:
-        mask, palette: Whether there is one.
-        cells: Whether they are for the cells of a mosaic.
-        size: Of the picture if the parameters do not say; the model's own if not given.
-
-    Raises:
-        InputError: They contradict each other, or the model cannot work with them.
-    """
-    model.with_timesteps(params.timestep_spacing, params.zero_snr)  # or it says why not
-    if mask:
-        params = _with_masked_content(model, params, palette)
-    defaults = model.defaults.values(cells=cells)
-    return params.resolved(defaults, size=size or Size(model.size, model.size))
-
-
 def resolve_with(model: Model, params: GenerationParams, inputs: Inputs) -> ResolvedParams:
     """As `resolve`, for a picture that starts from inputs.
 
@@ -224,23 +196,6 @@ def resolve_with(model: Model, params: GenerationParams, inputs: Inputs) -> Reso
     if found.size.width % factor or found.size.height % factor:
         return found  # which is refused as it was typed
     return found.but(size=contained(inputs.image_size, found.size, factor))
-
-
-def _with_masked_content(model: Model, params: GenerationParams, palette: bool) -> GenerationParams:
-    """Parameters that say what a masked area is painted from."""
-    content = params.masked_content
-    if palette and content == "noise":
-        raise InputError("`masked_content` noise would forget the `palette`: give one of them")
-    strength = params.strength
-    if strength is None:
-        strength = PALETTE_STRENGTH if palette else 1.0
-    if content is None:
-        content = "noise" if strength == 1 and not palette else "original"
-    spacing = params.timestep_spacing
-    if content == "noise" and spacing is None and not params.zero_snr:
-        suits = model.spacing_for_noise(params.sampler or model.defaults.sampler)
-        spacing = None if suits == model.spacing else suits
-    return params.but(strength=strength, masked_content=content, timestep_spacing=spacing)
 
 
 def record_for(
@@ -264,6 +219,7 @@ def record_for(
         region_softness=inputs.region_softness,
         dtype=dtype_name(model),
         additions=ModelAdditions(**model.additions),
+        files=used_files(model, params.prompt, params.negative),
         version=__version__,
         **more,
     )

@@ -214,7 +214,8 @@ def check_upscaler(name: str, device: str | None = None) -> None:
     elif name not in UPSCALERS:
         raise InputError(
             f"`upscaler` {verbatim(repr(name))} is not known: choose one of "
-            f"{', '.join(UPSCALERS)}, or a .safetensors file"
+            f"{', '.join(UPSCALERS)}, or a .safetensors file, or name the folder that it is in "
+            "with `models`"
         )
     elif name in _NETWORKS:
         _weights_folder()

@@ -24,7 +24,8 @@ from ..errors import InputError, PromptError, verbatim
 from ..geometry import Size
 from ..prompts.terms import LoraTag, Plain
 from ..prompts.vocabulary import Vocabulary
-from .fingerprint import Fingerprint
+from .few_steps import MadeFor
+from .fingerprint import Fingerprint, Source, UsedFile
 from .openvino_networks import Contest
 from .runtime import Stopwatch
 
@@ -94,6 +95,7 @@ class Model(ABC):
         contests: What was measured where OpenVINO was to run its networks.
         spacing: How its grid of times is spread; see `with_timesteps`.
         additions: What it was loaded with beside its own files, by the names of `loading.load`.
+        sources: The single files that it was loaded from.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Model(ABC):
     contests: list[Contest] = field(default_factory=list)
     spacing: SpacingName = "trailing"
     additions: dict[str, Any] = field(default_factory=dict)
+    sources: Sequence[Source] = ()
 
     @property
     def hash(self) -> str:
@@ -121,8 +124,49 @@ class Model(ABC):
             first = hashlib.sha256(f"{first}:{more}".encode()).hexdigest()
         return first
 
+    def named_sources(self, *prompts: str) -> list[Source]:
+        """The files that prompts name: LoRAs and embeddings. None, unless a family takes some.
+
+        Args:
+            prompts: In the prompt language, negative ones too.
+
+        Raises:
+            InputError, PromptError: As `use_loras`; there is no such embedding, or it does not fit.
+        """
+        return []
+
+    def files(self, *prompts: str) -> list[UsedFile]:
+        """Every single file that pictures of prompts are painted with.
+
+        Raises:
+            InputError, PromptError: As `named_sources`.
+        """
+        return [each.used() for each in (*self.sources, *self.named_sources(*prompts))]
+
+    def identity(self, *prompts: str) -> dict[str, str]:
+        """What pictures of prompts depend on, for a manifest: ``model``, its hash, and the SHA-256
+        of each file that the prompts name. Raises as `named_sources`."""
+        named = [each.used() for each in self.named_sources(*prompts)]
+        return {"model": self.hash} | {f"{each.kind} {each.name}": each.sha256 for each in named}
+
+    def hash_for(self, *prompts: str) -> str:
+        """`identity` as one hash: that of the model, where the prompts name no files."""
+        found = self.identity(*prompts)
+        if len(found) == 1:
+            return self.hash
+        return hashlib.sha256(":".join(map(":".join, found.items())).encode()).hexdigest()
+
+    def notes_on_words(self, *texts: str) -> list[str]:
+        """What a user should know of the words of texts: which are no words to this model.
+
+        Raises:
+            PromptError: As `named_sources`.
+        """
+        return []
+
     def check_unchanged(self) -> None:
-        """Raises `ModelError` where the files of its weights are not what they were."""
+        """Raises `ModelError` where the files of its weights, or those that prompts named, are not
+        what they were."""
         for each in self.fingerprints:
             each.check()
 
@@ -156,6 +200,15 @@ class Model(ABC):
         """
         if tags:
             raise PromptError(f"{verbatim(self.name)} takes no LoRA: leave out {verbatim(tags[0])}")
+
+    def made_for(self, prompt: str) -> MadeFor | None:
+        """The settings of a LoRA that pictures of a prompt are painted with and that was distilled
+        for few steps, if there is one: they count where the user says nothing.
+
+        Raises:
+            InputError, PromptError: As `named_sources`.
+        """
+        return None
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.

@@ -161,13 +161,18 @@ def find(name: str) -> Path:
             f"{verbatim(name)} is a single file, but no .safetensors: give one, or a folder in "
             "diffusers layout (diffusers' from_single_file(...).save_pretrained makes one)"
         )
-    if name.count("/") != 1 or name.startswith(("/", ".", "~")):
+    if not may_be_hub_id(name):
         raise ModelError(
             f"unknown model {verbatim(repr(name))}: give {BUNDLED!r}, a .safetensors file, a "
             "folder in diffusers layout, a hub id like owner/model, or a name in the folder of "
             "`models`"
         )
     return _fetch(name)
+
+
+def may_be_hub_id(name: str) -> bool:
+    """Whether a name looks like ``owner/model``."""
+    return name.count("/") == 1 and not name.startswith(("/", ".", "~"))
 
 
 def _fetch(name: str) -> Path:

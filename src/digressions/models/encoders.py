@@ -14,16 +14,19 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..diffusion.condition import Text
-from ..errors import InputError, ModelError, PromptError, verbatim
+from ..errors import InputError, ModelError
 from ..prompts.slips import check_characters
 from ..prompts.terms import Plain, Segment
+from .chunks import chunks_of, empty_chunk
+from .embeddings import Embeddings
 from .runtime import Stopwatch
 
 
@@ -118,20 +121,6 @@ def _block_channels(vae: Any) -> Sequence[int]:
     return getattr(config, "encoder_block_out_channels", None) or config.block_out_channels
 
 
-CLIP_WINDOW = 77
-"""Tokens that CLIP takes, marks of start and end included; what was taught with others keeps to
-them."""
-
-_BREAK = re.compile(r"\s*\bBREAK\b\s*")
-
-
-class Chunk(NamedTuple):
-    """A part of a prompt that is encoded by itself: token ids and their attention."""
-
-    ids: list[int]
-    attention: list[float]
-
-
 class TextEncoder:
     """Tokenizers and text encoders of a checkpoint on one device.
 
@@ -139,6 +128,7 @@ class TextEncoder:
     starts a new one; only those of a text encoder with another window than CLIP's have to fit.
 
     Attributes:
+        embeddings: Those that prompts may name.
         sdxl: Whether the penultimate layers count, and the second encoder's projection.
         zero_empty: Whether the empty text is all zeros.
         clip_skip: Which layer counts, 1 for the last (A1111's counting).
@@ -153,14 +143,16 @@ class TextEncoder:
         sdxl: bool,
         zero_empty: bool,
         clip_skip: int | None = None,
+        embeddings: Embeddings | None = None,
     ) -> None:
-        """Takes a tokenizer for each encoder.
+        """Takes a tokenizer for each encoder, and the embeddings that prompts may name.
 
         Raises:
             InputError: There is no such layer.
         """
         self.tokenizers, self.encoders, self.device = tokenizers, encoders, device
         self.sdxl, self.zero_empty = sdxl, zero_empty
+        self.embeddings = embeddings or Embeddings([_width(each) for each in encoders], None)
         # OpenCLIP's last layer is not even published with Stable Diffusion 2.
         self._last = 2 if not sdxl and encoders[0].config.hidden_act == "gelu" else 1
         self.clip_skip = clip_skip or (2 if sdxl else self._last)
@@ -180,7 +172,7 @@ class TextEncoder:
 
         Raises:
             PromptError: A prompt is longer than the text encoder takes; says what would be cut. Or
-                it holds bytes that are no characters.
+                it holds bytes that are no characters, or names an embedding that is not there.
         """
         wanted = [(Segment(p, 1.0),) if isinstance(p, str) else p for p in prompts]
         for prompt in set(wanted) - self._encoded.keys():
@@ -196,14 +188,20 @@ class TextEncoder:
         prompt = tuple(Segment(re.sub(r"\s+", " ", text), weight) for text, weight in prompt)
         text = "".join(segment.text for segment in prompt)
         check_characters(text)
-        chunks = [self._chunks(tokenizer, prompt) for tokenizer in self.tokenizers]
+        chunks = [
+            chunks_of(tokenizer, prompt, self.embeddings.finder(place))
+            for place, tokenizer in enumerate(self.tokenizers)
+        ]
         count = max(map(len, chunks))
         tokens, pooled = [], None
         for tokenizer, encoder, own in zip(self.tokenizers, self.encoders, chunks, strict=True):
-            own += [_chunk(tokenizer, [], [])] * (count - len(own))
+            own += [empty_chunk(tokenizer)] * (count - len(own))
             rows = []
-            for ids, attention in own:
-                output = encoder(torch.tensor([ids], device=self.device), output_hidden_states=True)
+            for ids, attention, vectors in own:
+                with standing_in(encoder, vectors):
+                    output = encoder(
+                        torch.tensor([ids], device=self.device), output_hidden_states=True
+                    )
                 row = self._layer(encoder, output)
                 rows.append(emphasized(row, attention) if set(attention) != {1.0} else row)
                 if len(rows) == 1 and self.sdxl:
@@ -223,81 +221,32 @@ class TextEncoder:
         inner = getattr(encoder, "text_model", encoder)
         return inner.final_layer_norm(output.hidden_states[self._last - self.clip_skip - 1])
 
-    def _chunks(self, tokenizer: Any, prompt: Plain) -> list[Chunk]:
-        """A prompt in chunks of what the encoder takes."""
-        limit = tokenizer.model_max_length
-        room = limit - len(tokenizer("").input_ids)
-        parts = _parts(prompt) if limit == CLIP_WINDOW else [prompt]
-        chunks: list[Chunk] = []
-        for number, part in enumerate(parts, 1):
-            text = "".join(segment.text for segment in part)
-            found = tokenizer(
-                text,
-                add_special_tokens=False,
-                truncation=False,
-                return_offsets_mapping=True,
-                verbose=False,
-            )
-            ids, attention = found.input_ids, token_attention(part, found.offset_mapping)
-            if limit != CLIP_WINDOW and len(ids) > room:
-                self._refuse(tokenizer, ids, room)
-            for at in range(0, len(ids), room):
-                chunks.append(_chunk(tokenizer, ids[at : at + room], attention[at : at + room]))
-            if not ids and (number < len(parts) or not chunks):
-                chunks.append(_chunk(tokenizer, [], []))
-        return chunks
 
-    @staticmethod
-    def _refuse(tokenizer: Any, ids: list[int], room: int) -> NoReturn:
-        cut = tokenizer.decode(ids[room:], skip_special_tokens=True).strip()
-        shown = repr(cut if len(cut) <= 100 else f"{cut[:60]} ... {cut[-30:]}")
-        marks = tokenizer.model_max_length - room
-        raise PromptError(
-            f"the prompt is {len(ids) + marks:,} tokens long and the text encoder takes "
-            f"{room + marks}: shorten it by {verbatim(shown)}, which would be cut"
-        )
+def _width(encoder: Any) -> int:
+    return int(encoder.config.hidden_size)
 
 
-def _chunk(tokenizer: Any, ids: list[int], attention: list[float]) -> Chunk:
-    """A chunk between its marks, filled up to what the encoder takes."""
-    start, end = _marks(tokenizer)
-    filling = tokenizer.model_max_length - len(ids) - len(start) - len(end)
-    filled = [*start, *ids, *end, *[tokenizer.pad_token_id] * filling]
-    return Chunk(filled, [*[1.0] * len(start), *attention, *[1.0] * (len(end) + filling)])
-
-
-def _marks(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """What the tokenizer puts before and after a text."""
-    ids = tokenizer("").input_ids
-    return ids[:1], ids[1:]
-
-
-def _parts(prompt: Plain) -> list[Plain]:
-    """A prompt cut at every ``BREAK``."""
-    parts: list[list[Segment]] = [[]]
-    for text, weight in prompt:
-        first, *others = _BREAK.split(text)
-        parts[-1].append(Segment(first, weight))
-        parts += [[Segment(each, weight)] for each in others]
-    return [tuple(part) for part in parts]
-
-
-def token_attention(prompt: Plain, spans: Sequence[Sequence[int]]) -> list[float]:
-    """The attention of each token: that of its first character that is not a space.
+@contextmanager
+def standing_in(encoder: Any, vectors: Mapping[int, Tensor]) -> Iterator[None]:
+    """While the block runs, vectors take the place of some tokens' own.
 
     Args:
-        prompt: Segments of the text.
-        spans: Where each token starts and ends in the text; empty for marks of start, end and
-            filling, which get 1.
+        encoder: Of `transformers`; is asked for one row at a time.
+        vectors: ``(D,)``, by place.
     """
-    text = "".join(segment.text for segment in prompt)
-    weights = [segment.attention for segment in prompt for _ in segment.text]
-    found = []
-    for start, end in spans:
-        inked = (i for i in range(start, end) if not text[i].isspace())
-        place = next(inked, start)
-        found.append(weights[place] if start < end else 1.0)
-    return found
+
+    def put(_module: Any, _inputs: Any, found: Tensor) -> Tensor:
+        found = found.clone()
+        for place, vector in vectors.items():
+            found[:, place] = vector.to(found)
+        return found
+
+    hook = encoder.get_input_embeddings().register_forward_hook(put) if vectors else None
+    try:
+        yield
+    finally:
+        if hook is not None:
+            hook.remove()
 
 
 def emphasized(tokens: Tensor, attention: Sequence[float]) -> Tensor:

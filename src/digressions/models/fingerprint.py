@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ModelError
 
@@ -79,6 +80,7 @@ class FileFingerprint(Fingerprint):
         super().__init__(path.parent, ())
         self._files = [path, *others]
         self._seen = self._look()
+        self._content: str | None = None
 
     def _digest(self) -> str:
         found = []
@@ -86,6 +88,54 @@ class FileFingerprint(Fingerprint):
             with path.open("rb") as file:
                 found.append(hashlib.file_digest(file, "sha256").hexdigest())
         return found[0] if len(found) == 1 else hashlib.sha256(":".join(found).encode()).hexdigest()
+
+    def content_hash(self) -> str:
+        """SHA-256 of the first file without its header: what kohya's scripts and A1111 call the
+        hash of a LoRA, which stays when somebody edits its description.
+
+        Raises:
+            ModelError: As `hash`.
+        """
+        if self._content is None:
+            self._content = content_hash(self._files[0])
+            self.check()
+        return self._content
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a safetensors file without its header: 64 hex digits."""
+    with path.open("rb") as file:
+        file.seek(8 + int.from_bytes(file.read(8), "little"))
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class UsedFile(NamedTuple):
+    """A file that pictures are painted with.
+
+    Attributes:
+        kind: As `recognise.Kind`.
+        name: As it was asked for: a path, or the name in a prompt.
+        sha256: Of the file, 64 hex digits.
+        content_sha256: Of a LoRA, see `content_hash`; else empty.
+    """
+
+    kind: str
+    name: str
+    sha256: str
+    content_sha256: str = ""
+
+
+class Source(NamedTuple):
+    """A file that a model works with: what it is, what it was asked for by, and its fingerprint."""
+
+    kind: str
+    name: str
+    fingerprint: FileFingerprint
+
+    def used(self) -> UsedFile:
+        """As pictures remember it. Raises `ModelError` where it has changed."""
+        content = self.fingerprint.content_hash() if self.kind == "lora" else ""
+        return UsedFile(self.kind, self.name, self.fingerprint.hash(), content)
 
 
 class SettingFingerprint(Fingerprint):

@@ -6,24 +6,37 @@ does. A ComfyUI folder may name others in its ``extra_model_paths.yaml``. Needs 
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import InputError, ModelError, verbatim
 from ..files import at_home
 from .header import read_header
-from .recognise import Kind, recognise
+from .recognise import BELONGS, Contents, Kind, recognise
 
 ENVIRONMENT = "DIGRESSIONS_MODELS"
 CHECKPOINTS: tuple[Kind, ...] = ("checkpoint",)
 VAES: tuple[Kind, ...] = ("vae", "checkpoint")
 LORAS: tuple[Kind, ...] = ("lora",)
 EMBEDDINGS: tuple[Kind, ...] = ("embedding",)
+UPSCALERS: tuple[Kind, ...] = ("upscaler",)
+TEXT_ENCODERS: tuple[Kind, ...] = ("text encoder", "checkpoint")
 _EXTRA = "extra_model_paths.yaml"
-_INSIDE = ("models", "Models", "embeddings")  # of a program's folder; the rest is not models
+# Of a program's folder; the rest is not models.
+_INSIDE = ("models", "Models", "Data/Models", "embeddings")
 _NOT_PATHS = ("base_path", "is_default")
+_SUFFIX = ".safetensors"
+PICKLES = (".ckpt", ".pth", ".pt", ".bin")
+_CALLED: dict[Kind, str] = {"checkpoint": "model", "lora": "LoRA", "vae": "autoencoder (VAE)"}
+_CLOSE = 0.5  # by difflib's ratio
+_FOLDERS_SHOWN = 3
+
+
+NamedFiles: TypeAlias = Mapping[tuple[Kind, str], Path]
+"""What names in prompts stand for, by kind and name, whatever there is in model folders."""
 
 
 class Library:
@@ -57,23 +70,31 @@ class Library:
     def files(self) -> list[Path]:
         """Every safetensors file, each once, by folder and name."""
         seen: set[Path] = set()
-        return [path for folder in self.folders for path in _walk(folder, seen)]
+        return [path for folder in self.folders for path in _walk(folder, seen, (_SUFFIX,))]
 
-    def find(self, name: str, kinds: Collection[Kind]) -> Path | None:
+    def pickle(self, name: str) -> Path | None:
+        """The first pickle of a name, which is not read."""
+        seen: set[Path] = set()
+        found = (path for folder in self.folders for path in _walk(folder, seen, PICKLES))
+        wanted = _plain(name)
+        return next((path for path in found if path.stem.lower() == wanted), None)
+
+    def find(self, name: str, kinds: Collection[Kind], *, whole: bool = False) -> Path | None:
         """The file of a name: with or without its suffix and folder, or its unique beginning.
 
         Args:
             name: In any case.
             kinds: That it may be of.
+            whole: Whether a beginning is not enough.
 
         Raises:
             InputError: There are several.
         """
-        wanted = name.lower().removesuffix(".safetensors").replace("\\", "/")
+        wanted = _plain(name)
         files = {path: path.with_suffix("").as_posix().lower() for path in self.files()}
-        whole = [path for path, at in files.items() if f"/{at}".endswith(f"/{wanted}")]
+        named = [path for path, at in files.items() if f"/{at}".endswith(f"/{wanted}")]
         begun = [path for path, at in files.items() if at.rpartition("/")[2].startswith(wanted)]
-        for candidates in (whole, begun):
+        for candidates in (named,) if whole else (named, begun):
             found = [path for path in candidates if _is(path, kinds)]
             if len(found) > 1:
                 names = ", ".join(str(path) for path in found[:3])
@@ -84,6 +105,69 @@ class Library:
             if found:
                 return found[0]
         return None
+
+    def other(self, name: str) -> tuple[Path, Contents] | None:
+        """The first file of a name, whatever it is."""
+        for path in self.files():
+            if f"/{path.with_suffix('').as_posix().lower()}".endswith(f"/{_plain(name)}"):
+                try:
+                    return path, recognise(read_header(path))
+                except ModelError:
+                    return None
+        return None
+
+    def meant(self, name: str, kinds: Collection[Kind] | None = None) -> str:
+        """Up to three names of files of some kinds, or of any, that are spelled nearly like one or
+        have it in them, as the end of a message; empty where there are none."""
+        files = {path.stem.lower(): path for path in self.files()}
+        wanted = _plain(name).rpartition("/")[2]
+        close = difflib.get_close_matches(wanted, files, n=9, cutoff=_CLOSE)
+        close += [stem for stem in files if wanted in stem and stem not in close]
+        names = [files[s].stem for s in close if kinds is None or _is(files[s], kinds)][:3]
+        return f": did you mean {verbatim(' or '.join(map(repr, names)))}?" if names else ""
+
+    def __str__(self) -> str:
+        """Its folders, for a message."""
+        shown = ", ".join(str(folder) for folder in self.folders[:_FOLDERS_SHOWN])
+        more = len(self.folders) - _FOLDERS_SHOWN
+        return verbatim(shown if more <= 0 else f"{shown} and {more} more")
+
+
+def why_not_found(name: str, kinds: Collection[Kind], library: Library | None) -> str:
+    """A name of which there is no file of some kinds, for "there is no LoRA ...": in quotes, with
+    what it is instead, or where it was looked for and what may have been meant."""
+    shown = verbatim(repr(name))
+    if library is None:
+        return f"{shown}: name the folder that it is in with `models`"
+    if instead := _instead(name, kinds, library):
+        return f"{shown}: {instead}"
+    return f"{shown} in {library}{library.meant(name, kinds)}"
+
+
+def check_found(field: str, name: str, kinds: Collection[Kind], library: Library | None) -> None:
+    """Raises `ModelError` where what `located` gave back for a parameter is no file or folder."""
+    if at_home(name).exists():
+        return
+    if at_home(name).is_absolute():
+        raise ModelError(f"`{field}` {verbatim(name)}: there is no such file or folder")
+    instead = "" if library is None else _instead(name, kinds, library)
+    called = _CALLED.get(next(iter(kinds)), next(iter(kinds)))
+    why = f"there is no such file, and no {called} {why_not_found(name, kinds, library)}"
+    raise ModelError(f"`{field}` {verbatim(name)}: {instead or why}")
+
+
+def _instead(name: str, kinds: Collection[Kind], library: Library) -> str:
+    """What a file of a name is that is of other kinds, or a pickle; empty where there is none."""
+    if (found := library.other(name)) is not None and found[1].kind not in kinds:
+        path, contents = found
+        place = f": {BELONGS[contents.kind]}" if contents.kind in BELONGS else ""
+        return f"{verbatim(path)} is {contents.what}{place}"
+    if (pickle := library.pickle(name)) is not None:
+        return (
+            f"{verbatim(pickle)} is a pickle, which can run code when it is opened: get the same "
+            "as .safetensors"
+        )
+    return ""
 
 
 def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
@@ -99,6 +183,19 @@ def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
     return name if found is None else str(found)
 
 
+def files_of_kind(named: NamedFiles | None, kind: Kind) -> dict[str, Path]:
+    """The files of a kind, by name."""
+    return {name: path for (each, name), path in (named or {}).items() if each == kind}
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared."""
+    plain = name.lower().replace("\\", "/").lstrip("./")
+    for suffix in (_SUFFIX, *PICKLES):
+        plain = plain.removesuffix(suffix)
+    return plain
+
+
 def _is(path: Path, kinds: Collection[Kind]) -> bool:
     try:
         return recognise(read_header(path)).kind in kinds
@@ -106,7 +203,7 @@ def _is(path: Path, kinds: Collection[Kind]) -> bool:
         return False
 
 
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, seen: set[Path], suffixes: Collection[str]) -> Iterator[Path]:
     """The files below a folder, through links too, but each folder once."""
     real = folder.resolve()
     if real in seen:
@@ -120,8 +217,8 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(entry, seen)
-        elif entry.suffix.lower() == ".safetensors":
+            yield from _walk(entry, seen, suffixes)
+        elif entry.suffix.lower() in suffixes:
             yield entry
 
 
@@ -149,4 +246,5 @@ def _section(root: Path, section: dict[Any, Any]) -> Iterator[Path]:
         base = at_home(os.path.expandvars(str(section["base_path"])))
     for name, places in section.items():
         if name not in _NOT_PATHS and isinstance(places, str):
-            yield from (base / place.strip() for place in places.splitlines() if place.strip())
+            for place in filter(None, map(str.strip, places.splitlines())):
+                yield Path(os.path.normpath(base / place))

@@ -16,11 +16,13 @@ from typing import Any
 
 from ..errors import ModelError
 from ..files import at_home, parsed, write_json
+from .fingerprint import content_hash
 from .header import Header, read_header
 from .library import Library
 from .recognise import FAMILIES, Kind, recognise
 
-_DIGITS = 10  # of a hash, as A1111 shows it
+_DIGITS, _LORA_DIGITS = 10, 12  # of a hash, as A1111 shows it
+_FEWEST = 8
 _MOST_WORDS = 5
 
 
@@ -36,6 +38,8 @@ class Listed:
         size: In bytes.
         licence, words: Of its makers; words that it was taught to react to.
         sha256: First ten digits, as A1111 shows them; empty where it was not computed.
+        content_sha256: First twelve digits of a LoRA's hash, as A1111 shows them: see
+            `fingerprint.content_hash`.
     """
 
     path: str
@@ -48,6 +52,7 @@ class Listed:
     licence: str = ""
     words: str = ""
     sha256: str = ""
+    content_sha256: str = ""
 
 
 def listing(
@@ -71,7 +76,7 @@ def listing(
             before = known.get(str(path))
             row = _row(before, stamp) or _look(path, stamp[0])
             if hashes and not row.sha256 and (not kinds or row.kind in kinds):
-                row = Listed(**asdict(row) | {"sha256": _short_hash(path)})
+                row = Listed(**asdict(row) | _hashes(path, row.kind))
             now[str(path)] = {"stamp": stamp, "row": asdict(row)}
             yield row
     finally:
@@ -80,16 +85,26 @@ def listing(
             write_json(cache, known | now)
 
 
-def by_hash(library: Library, sha256: str, kind: Kind) -> Path | None:
-    """The file of a kind whose SHA-256 starts so; reads those whose hash is not known yet.
+def by_hash(library: Library, kind: Kind, *hashes: str) -> Path | None:
+    """The file of a kind that has one of these hashes; reads those whose hash is not known yet.
 
     Args:
-        sha256: Ten digits or more.
+        hashes: SHA-256 of a file, or of a LoRA's content, or how they begin; those of fewer than
+            eight digits tell nothing, and are left out.
     """
+    wanted = [each.lower() for each in hashes if len(each) >= _FEWEST]
+    if not wanted:
+        return None
     for row in listing(library, kinds=(kind,), hashes=True):
-        if row.kind == kind and row.sha256 == sha256[:_DIGITS]:
+        known = [each for each in (row.sha256, row.content_sha256) if each]
+        if row.kind == kind and any(same_hash(a, b) for a in known for b in wanted):
             return Path(row.path)
     return None
+
+
+def same_hash(one: str, other: str) -> bool:
+    """Whether two hashes are the same, as far as both are known."""
+    return one.startswith(other) or other.startswith(one)
 
 
 def _look(path: Path, size: int) -> Listed:
@@ -135,9 +150,12 @@ def _stamp(path: Path) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _short_hash(path: Path) -> str:
+def _hashes(path: Path, kind: str) -> dict[str, str]:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+        found = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]}
+    if kind == "lora":
+        found["content_sha256"] = content_hash(path)[:_LORA_DIGITS]
+    return found
 
 
 def _cache_file() -> Path:

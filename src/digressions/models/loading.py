@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from ..device import device_for
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..files import at_home
 from .base import Model
-from .checkpoint import BUNDLED, Checkpoint
-from .library import CHECKPOINTS, VAES, Library, located
+from .checkpoint import BUNDLED, Checkpoint, may_be_hub_id
+from .library import CHECKPOINTS, TEXT_ENCODERS, VAES, Library, NamedFiles, check_found, located
 from .lora import Lora
 from .openvino_networks import check_openvino
+from .recognise import Kind
 from .runtime import check_compiler, dtype_for
 from .single_file import SingleFile
 from .stable_diffusion import load_stable_diffusion
@@ -35,7 +36,9 @@ class Loader(Protocol):
         vae: Path | None,
         clip_skip: int | None,
         loras: Sequence[Lora],
+        text_encoders: Sequence[Path],
         library: Library | None,
+        named: NamedFiles | None,
         openvino: bool,
     ) -> Model: ...
 
@@ -53,21 +56,40 @@ FAMILIES: dict[str, Loader] = dict.fromkeys(
 """The loader of each pipeline that an index may name (``_class_name`` of ``model_index.json``)."""
 
 
-def open_checkpoint(name: str) -> Checkpoint | SingleFile:
+def open_checkpoint(name: str, text_encoders: Sequence[Path] = ()) -> Checkpoint | SingleFile:
     """The bundled model, a folder, a hub id (which is fetched), or a .safetensors file, opened.
 
+    Args:
+        text_encoders: Files of text encoders, for a .safetensors file.
+
     Raises:
-        ModelError: There is no such checkpoint.
+        ModelError: There is no such checkpoint, or a text encoder is missing.
+        InputError: It is no single file, and text encoders are given.
     """
     path = at_home(name)
     if name != BUNDLED and path.suffix.lower() == ".safetensors" and path.is_file():
-        return SingleFile(path)
+        return SingleFile(path, text_encoders)
+    if text_encoders:
+        raise InputError(
+            f"`text_encoder` is for a .safetensors model without one, and {verbatim(repr(name))} "
+            "is none: leave it out"
+        )
     return Checkpoint(name)
 
 
 def located_model(name: str, library: Library | None) -> str:
-    """The path of a model that is looked for by name; see `library.located`."""
-    return name if name == BUNDLED else located(name, CHECKPOINTS, library)
+    """The path of a model that is looked for by name; see `library.located`.
+
+    Raises:
+        InputError: There are several of the name.
+        ModelError: A model folder has no model of the name, and it can be nothing else.
+    """
+    if name == BUNDLED:
+        return name
+    found = located(name, CHECKPOINTS, library)
+    if library is not None and not may_be_hub_id(found):
+        check_found("model", found, CHECKPOINTS, library)
+    return found
 
 
 def load(
@@ -79,7 +101,9 @@ def load(
     vae: str | Path | None = None,
     clip_skip: int | None = None,
     lora: Sequence[str] | None = None,
+    text_encoder: Sequence[str | Path] | None = None,
     models: str | Path | None = None,
+    named: NamedFiles | None = None,
     openvino: bool = False,
 ) -> Model:
     """Loads a model.
@@ -96,8 +120,11 @@ def load(
         clip_skip: Which layer of the text encoder counts, 1 for the last (A1111's counting);
             ``None`` for the one that the family was trained with.
         lora: LoRA files, each ``"FILE"`` or ``"FILE:STRENGTH"``, added up.
+        text_encoder: Files of text encoders for a single file that lacks them, or in place of its
+            own: one, or the two of SDXL.
         models: A folder in which names are looked for that are no paths (see `library`); ``None``
             for the one in the environment's ``DIGRESSIONS_MODELS``, if any.
+        named: What names in prompts stand for, whatever there is in that folder.
         openvino: Has OpenVINO run those networks that it is faster with, on a CPU.
 
     Raises:
@@ -109,8 +136,11 @@ def load(
     library = Library.of(models)
     name = located_model(str(name), library)
     loras = [Lora.parse(each).located(library) for each in lora or ()]
-    vae = None if vae is None else located(str(vae), VAES, library)
-    checkpoint = open_checkpoint(name)
+    vae = None if vae is None else _found("vae", vae, VAES, library)
+    text_encoders = [
+        _found("text_encoder", each, TEXT_ENCODERS, library) for each in text_encoder or ()
+    ]
+    checkpoint = open_checkpoint(name, text_encoders)
     where = device_for(device)
     kind = dtype_for(dtype, where)
     if compile and openvino:
@@ -126,16 +156,26 @@ def load(
         where,
         kind,
         compile=compile,
-        vae=None if vae is None else at_home(vae),
+        vae=vae,
         clip_skip=clip_skip,
         loras=loras,
+        text_encoders=text_encoders,
         library=library,
+        named=named,
         openvino=openvino,
     )
     added: dict[str, Any] = {
-        "vae": None if vae is None else str(at_home(vae).absolute()),
+        "vae": None if vae is None else str(vae),
         "clip_skip": clip_skip,
+        "lora": [str(each) for each in loras] or None,
+        "text_encoder": [str(each) for each in text_encoders] or None,
     }
-    added["lora"] = [str(each) for each in loras] or None
     model.additions = {name: value for name, value in added.items() if value is not None}
     return model
+
+
+def _found(field: str, name: str | Path, kinds: Collection[Kind], library: Library | None) -> Path:
+    """The whole path of what is given for a parameter. Raises as `check_found` and `located`."""
+    found = located(str(name), kinds, library)
+    check_found(field, found, kinds, library)
+    return at_home(found).absolute()

@@ -25,12 +25,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, ModelError, PromptError, verbatim
+from ..errors import InputError, ModelError, verbatim
 from ..files import at_home, reading_foreign
 from ..prompts.parse import MOST_STRENGTH
-from ..prompts.terms import LoraTag
 from .header import read_header
-from .library import LORAS, Library, located
+from .library import LORAS, Library, check_found, located
 from .recognise import FAMILIES, Family, recognise
 from .tensors import read_tensors
 
@@ -74,19 +73,30 @@ class Lora(NamedTuple):
     def parse(cls, text: str) -> Lora:
         """Reads ``FILE`` or ``FILE:STRENGTH``. Raises `InputError`."""
         name, colon, number = text.rpartition(":")
-        if not colon or at_home(text).is_file():
+        drive = len(name) == 1 and number[:1] in ("/", "\\")
+        if not colon or drive or at_home(text).is_file():
             return cls(at_home(text), 1.0)
         try:
             strength = float(number)
         except ValueError:
-            return cls(at_home(text), 1.0)
+            raise InputError(
+                f"`lora` {verbatim(text)}: {verbatim(repr(number))} is no strength: give a number "
+                "from -10 to 10 after the colon, such as 0.8"
+            ) from None
         if not abs(strength) <= MOST_STRENGTH:
             raise InputError(f"`lora` {verbatim(text)}: {number} is out of range: -10 to 10")
         return cls(at_home(name), strength)
 
     def located(self, library: Library | None) -> Lora:
-        """With its whole path; found by name, if need be. Raises `InputError`."""
-        return self._replace(path=Path(located(str(self.path), LORAS, library)).absolute())
+        """With its whole path; found by name, if need be.
+
+        Raises:
+            InputError: There are several of the name.
+            ModelError: There is none.
+        """
+        found = located(str(self.path), LORAS, library)
+        check_found("lora", found, LORAS, library)
+        return self._replace(path=Path(found).absolute())
 
     def __str__(self) -> str:
         return f"{self.path}:{self.strength:g}"
@@ -94,25 +104,6 @@ class Lora(NamedTuple):
 
 Networks = Mapping[str, nn.Module]
 """``unet``, ``text_encoder`` and with SDXL ``text_encoder_2``."""
-
-
-def named_loras(tags: Sequence[LoraTag], library: Library | None) -> tuple[Lora, ...]:
-    """The files of LoRAs that a prompt names.
-
-    Raises:
-        PromptError: There is none of a name.
-        InputError: There are several.
-    """
-    found = []
-    for name, strength in tags:
-        lora = Lora(at_home(name), strength).located(library)
-        if not lora.path.is_file():
-            raise PromptError(
-                f"there is no LoRA {verbatim(repr(name))}: name the folder that it is in with "
-                "`models`"
-            )
-        found.append(lora)
-    return tuple(found)
 
 
 class Fused:
@@ -173,8 +164,9 @@ def _changes(
             layers[name[: found.start()]][_part(found["part"])] = tensor
     unknown = [name for name in layers if _key(name) not in modules]
     if unknown:
+        layer = "layer" if len(unknown) == 1 else "layers"
         raise ModelError(
-            f"`lora` {shown} has {len(unknown):,} layers that the model lacks, such as "
+            f"`lora` {shown} has {len(unknown):,} {layer} that the model lacks, such as "
             f"{unknown[0]:.100}: it is for another model"
         )
     changes = []
@@ -268,46 +260,3 @@ def _product(parts: Mapping[str, Tensor], a: str, b: str) -> Tensor:
 def _scale(parts: Mapping[str, Tensor], rank: int) -> float:
     alpha = parts.get("alpha")
     return 1.0 if alpha is None else float(alpha) / rank
-
-
-class Adapters:
-    """The LoRAs of a loaded model: those that it was loaded with, and those that the prompts of the
-    pictures being painted ask for.
-
-    Attributes:
-        active: Those of the prompts.
-    """
-
-    def __init__(
-        self, networks: Networks, family: Family | None, library: Library | None, *, fixed: bool
-    ) -> None:
-        """Of networks that have theirs already.
-
-        Args:
-            library: Where names are looked for.
-            fixed: Whether the weights are compiled into something else by now.
-        """
-        self._networks, self._family, self._library = networks, family, library
-        self._fixed = fixed
-        self._fused: Fused | None = None
-        self.active: tuple[Lora, ...] = ()
-
-    def use(self, tags: Sequence[LoraTag]) -> bool:
-        """Has the networks work with these and no others; says whether anything changed.
-
-        Raises:
-            PromptError, InputError: As `named_loras`; or the networks take none any more.
-            ModelError: As `Fused`.
-        """
-        loras = named_loras(tags, self._library)
-        if loras == self.active:
-            return False
-        if self._fixed:
-            raise InputError("a LoRA in a prompt does not go with `openvino`: use `lora`")
-        if self._fused is not None:
-            self._fused.remove()
-        self._fused, self.active = None, ()
-        if loras:
-            self._fused = Fused(self._networks, loras, self._family)
-            self.active = loras
-        return True

@@ -8,6 +8,7 @@ AI's modelspec (https://github.com/Stability-AI/ModelSpec), it is named as there
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,9 +26,22 @@ FAMILIES: dict[Family, str] = {
     "sdxl": "SDXL",
 }
 
+BELONGS: dict[Kind, str] = {
+    "vae": "give it to `vae`",
+    "upscaler": "give it to `upscaler`",
+    "lora": "give it to `lora`, beside a model",
+    "text encoder": "give it to `text_encoder`, beside a model",
+    "embedding": "use its name as a word of the prompt, and name its folder with `models`",
+    "checkpoint": "give it to `model`",
+}
+"""What to do with a file that was given for another kind of file."""
+
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 _TEXTS = ("cond_stage_model.", "conditioner.embedders.")
+_ENCODERS = ("text_model.", "transformer.resblocks.", "token_embedding.weight")
 WIDTHS: dict[int, Family] = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+
+_MOST_VECTORS = 300
 
 _LORA = (
     *(".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", ".lora.up.", ".lora.down."),
@@ -123,13 +137,10 @@ def _checkpoint(header: Header) -> Contents:
 
 def _other(header: Header) -> Contents:
     """What has no network that denoises."""
-    if header.has("emb_params") or {"clip_l", "clip_g"} & set(header.tensors):
-        xl = "clip_g" in header
-        stored = header.tensors.get("emb_params")
-        wide = stored is not None and stored.shape[-1:] == (1024,)
-        family: Family = "sdxl" if xl else "sd2" if wide else "sd1"
-        name = FAMILIES[family]
-        return Contents("embedding", family, f"{_article(name)} {name} textual inversion embedding")
+    if (widths := _vectors(header)) is not None:
+        family = "sdxl" if len(widths) == 2 else WIDTHS.get(widths[0])
+        name = f"{FAMILIES[family]} embedding" if family else "embedding"
+        return Contents("embedding", family, f"{_article(name)} {name} (textual inversion)")
     half = "3.conv.0.weight" in header or "1.conv.0.weight" in header
     tiny = half or header.has("decoder.layers.")
     if tiny or header.has(VAE, "decoder.conv_in.", "decoder.mid.", "post_quant_conv."):
@@ -137,11 +148,30 @@ def _other(header: Header) -> Contents:
         return Contents("vae", None, what, parts=frozenset({"vae"}))
     if header.has("conv_first.", "model.0.weight", "body.0.", "model.1.sub.", "params_ema."):
         return Contents("upscaler", None, "an upscaler")
-    if header.has("text_model.", "encoder.block.0.", *_TEXTS, "transformer.resblocks."):
+    if header.has(*_TEXTS, "encoder.block.0.") or header.holds(*_ENCODERS):
         return Contents("text encoder", None, "a text encoder")
     if header.has("down_blocks.", "conv_in."):
         return Contents("unknown", None, "a network in diffusers' names without the rest of it")
     return Contents("unknown", None, "nothing that is known here")
+
+
+def _vectors(header: Header) -> list[int] | None:
+    """The widths of the vectors of an embedding, one for each text encoder that it is for."""
+    if {"clip_l", "clip_g"} & set(header.tensors):
+        stored = list(header.tensors.values())
+    elif "emb_params" in header:
+        stored = [header.tensors["emb_params"]]
+    else:  # of any name, alone: as much as fits into some prompts
+        stored = list(header.tensors.values())
+        if len(stored) != 1 or "." in next(iter(header.tensors)):
+            return None
+        shape = stored[0].shape
+        several = len(shape) == 2 and shape[0] <= _MOST_VECTORS
+        if not several and not (len(shape) == 1 and shape[0] in WIDTHS):
+            return None
+    if not all(1 <= len(each.shape) <= 2 and math.prod(each.shape) for each in stored):
+        return None
+    return [each.shape[-1] for each in stored]
 
 
 def _unet_start(header: Header) -> str | None:
@@ -211,4 +241,4 @@ def _lora_family(header: Header) -> Family | None:
 
 
 def _article(name: str) -> str:
-    return "an" if name.startswith("SDXL") else "a"
+    return "an" if name.startswith(("SDXL", "e")) else "a"

@@ -9,7 +9,7 @@ tensors, and must find every one that it needs: what is missing is never made up
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from .autoencoder_file import autoencoder_in
 from .base import Defaults
 from .fingerprint import FileFingerprint
 from .header import read_header
-from .recognise import UNET, Contents, Family, Prediction, recognise
+from .recognise import BELONGS, UNET, Contents, Family, Prediction, recognise
 from .tensors import Build, filled, read_tensors
+from .text_encoder_file import chosen_encoders, load_encoder
 
 CONFIGS = Path(__file__).parent / "configs"
 _V_SPREAD = 0.09
@@ -46,11 +47,15 @@ class SingleFile:
         contents: What is in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text_encoders: Sequence[Path] = ()) -> None:
         """Reads the header.
 
+        Args:
+            text_encoders: Files of text encoders, in place of its own or where it has none.
+
         Raises:
-            ModelError: It is damaged, or no checkpoint; says what it is.
+            ModelError: It is damaged, or no checkpoint; says what it is. Or a text encoder is
+                missing.
         """
         self.folder = path
         self._header = read_header(path)
@@ -66,6 +71,13 @@ class SingleFile:
         unet["in_channels"] = self.contents.channels
         if self.contents.family == "sd2" and self.prediction == "v_prediction":
             unet["sample_size"] = unet["sample_size"] * 3 // 2  # 768 px, where the other has 512
+        widths = {
+            name: int(config["hidden_size"])
+            for name, config in self._configs.items()
+            if name.startswith("text_encoder")
+        }
+        family = self.contents.family
+        self._encoders = chosen_encoders(self._header, family, widths, text_encoders)
 
     def network(self, name: str, dtype: torch.dtype) -> Any:
         """``"unet"`` or ``"vae"``. Raises `ModelError`."""
@@ -90,39 +102,18 @@ class SingleFile:
         """One, or the two of SDXL. Raises `ModelError`."""
         import transformers
 
-        kinds = [transformers.CLIPTextModel, transformers.CLIPTextModelWithProjection]
-        names = [name for name in ("text_encoder", "text_encoder_2") if name in self._configs]
-        return [
-            self._text_encoder(name, kind, dtype) for name, kind in zip(names, kinds, strict=False)
-        ]
-
-    def _text_encoder(self, name: str, kind: Any, dtype: torch.dtype) -> Any:
-        from diffusers.loaders import single_file_utils as converters
-        from transformers import CLIPTextConfig
-
-        start = self._text_start(name)
-        config = CLIPTextConfig(**self._configs[name])
-
-        def renamed(network: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            if start.endswith("model."):
-                found = converters.convert_open_clip_checkpoint(network, tensors, prefix=start)
-            else:
-                found = converters.convert_ldm_clip_checkpoint(tensors, start)
-            if hasattr(network, "text_model"):
-                return found
-            return {n.removeprefix("text_model."): t for n, t in found.items()}
-
-        return self._part(name, start, dtype, lambda: kind(config), renamed)
-
-    def _text_start(self, name: str) -> str:
-        if name == "text_encoder_2":
-            return "conditioner.embedders.1.model."
-        rooms = ("cond_stage_model.", "conditioner.embedders.0.")
-        places = [f"{room}{layout}" for room in rooms for layout in ("transformer.", "model.")]
-        found = [place for place in places if self._header.has(place)]
-        if not found:
-            raise ModelError(f"the text encoder of {self._shown} is of a kind that is not known")
-        return found[0]
+        kinds = {
+            "text_encoder": transformers.CLIPTextModel,
+            "text_encoder_2": transformers.CLIPTextModelWithProjection,
+        }
+        found = []
+        for name, kind in kinds.items():
+            if name in self._configs:
+                config = transformers.CLIPTextConfig(**self._configs[name])
+                stored = self._encoders[name]
+                what = f"the {name} of {verbatim(str(stored.header.path))}"
+                found.append(load_encoder(what, stored, kind, config, dtype))
+        return found
 
     def _part(
         self, name: str, start: str, dtype: torch.dtype, build: Build, renamed: Renamed
@@ -190,16 +181,8 @@ class SingleFile:
 
 
 def check_is_checkpoint(path: Path, contents: Contents) -> None:
-    """Raises `ModelError` for a file that is something else, and says where that belongs; and for
-    a network without a text encoder."""
+    """Raises `ModelError` for a file that is something else, and says where that belongs."""
     if contents.kind == "checkpoint":
-        if "text encoder" not in contents.parts:
-            raise ModelError(
-                f"{verbatim(str(path))} holds a network without a text encoder: give a whole "
-                "checkpoint"
-            )
         return
-    places = {"vae": "give it to `vae`", "upscaler": "give it to `upscaler`"}
-    places["lora"] = "give it to `lora`, beside a model"
-    place = places.get(contents.kind, "give a Stable Diffusion 1, 2 or SDXL checkpoint")
+    place = BELONGS.get(contents.kind, "give a Stable Diffusion 1, 2 or SDXL checkpoint")
     raise ModelError(f"`model` {verbatim(str(path))} is {contents.what}: {place}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,20 +20,25 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.names import SpacingName
 from ..diffusion.sample import SAMPLERS, time_grid
 from ..diffusion.schedule import TableSchedule
-from ..errors import InputError, ModelError, verbatim
+from ..errors import InputError, verbatim
+from ..prompts.choices import stretches
+from ..prompts.scheduling import parsed
 from ..prompts.terms import LoraTag, Plain
+from .adapters import Adapters
 from .autoencoder_file import autoencoder_file, files_of
 from .base import Model
 from .checkpoint import Checkpoint, autoencoder_folder
+from .embeddings import Embeddings
 from .encoders import Autoencoder, TextEncoder
-from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint
-from .library import Library
-from .lora import Adapters, Fused, Lora
+from .few_steps import MadeFor, made_for
+from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint, Source
+from .library import Library, NamedFiles, files_of_kind
+from .lora import Fused, Lora
 from .openvino_networks import BATCH, convert
-from .recognise import WIDTHS, Family
 from .runtime import Stopwatch
 from .scheduler_config import check_scheduler, defaults_of, schedule_of
 from .single_file import SingleFile, shipped_configs
+from .unet_config import check_fit, family_of, sample_side, vae_dtype
 
 
 @dataclass(kw_only=True)
@@ -43,6 +48,7 @@ class StableDiffusion(Model):
     Attributes:
         steps_offset, to_clean: How its scheduler lays out time steps (see `time_grid`).
         adapters: LoRAs that prompts ask for.
+        loras: That it was loaded with.
     """
 
     schedule: TableSchedule
@@ -52,10 +58,29 @@ class StableDiffusion(Model):
     autoencoder: Autoencoder
     text_encoder: TextEncoder
     adapters: Adapters
+    loras: Sequence[Lora] = ()
 
     def use_loras(self, tags: Sequence[LoraTag]) -> None:
         if self.adapters.use(tags):
             self.text_encoder.forget()
+
+    def named_sources(self, *prompts: str) -> list[Source]:
+        ensembles = [parsed(prompt) for prompt in prompts]
+        tags = [tag for each in ensembles for term in each.terms for tag in term.loras]
+        texts = [text for each in ensembles for text in stretches(each)]
+        return self.adapters.sources(tags) + self.text_encoder.embeddings.sources(texts)
+
+    def made_for(self, prompt: str) -> MadeFor | None:
+        tags = [tag for term in parsed(prompt).terms for tag in term.loras]
+        return made_for([*self.loras, *self.adapters.found(tags)])
+
+    def notes_on_words(self, *texts: str) -> list[str]:
+        return self.text_encoder.embeddings.notes(texts)
+
+    def check_unchanged(self) -> None:
+        super().check_unchanged()
+        self.adapters.check_unchanged()
+        self.text_encoder.embeddings.check_unchanged()
 
     def times(self, sampler: str, steps: int) -> Tensor:
         most = SAMPLERS[sampler].distilled_steps or len(self.schedule)
@@ -167,7 +192,9 @@ def load_stable_diffusion(
     vae: Path | None = None,
     clip_skip: int | None = None,
     loras: Sequence[Lora] = (),
+    text_encoders: Sequence[Path] = (),
     library: Library | None = None,
+    named: NamedFiles | None = None,
     openvino: bool = False,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
@@ -176,6 +203,10 @@ def load_stable_diffusion(
         ModelError: A part of the checkpoint is missing, of an unknown kind, or of another model.
     """
     fingerprints = [checkpoint.fingerprint]
+    sources = [Source("lora", str(lora.path), FileFingerprint(lora.path)) for lora in loras]
+    if isinstance(checkpoint, SingleFile):
+        sources.insert(0, Source("checkpoint", name, checkpoint.fingerprint))
+        fingerprints += [FileFingerprint(path) for path in text_encoders]
     if vae is None:
         checkpoint.config("vae")  # before anything large is loaded
     scheduler = checkpoint.config("scheduler", "scheduler_config.json")
@@ -192,16 +223,17 @@ def load_stable_diffusion(
     fingerprints += own
     autoencoder = Autoencoder(network.to(device, memory_format=layout), device, clock)
     encoders = [encoder.to(device) for encoder in checkpoint.text_encoders(dtype)]
-    _check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
-    named = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
-    networks, family = {"unet": unet, **dict(named)}, _family(unet)
+    check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
+    pairs = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
+    networks, family = {"unet": unet, **dict(pairs)}, family_of(unet)
     if loras:
         Fused(networks, loras, family)
-        fingerprints += [FileFingerprint(lora.path) for lora in loras]
+        fingerprints += [source.fingerprint for source in sources if source.kind == "lora"]
         fingerprints += [SettingFingerprint(f"lora {lora.strength:g}") for lora in loras]
     if compile:
         unet.compile()
         autoencoder.compile()
+    widths = [int(encoder.config.hidden_size) for encoder in encoders]
     guidance_embedded = bool(unet.config.time_cond_proj_dim)
     text_encoder = TextEncoder(
         checkpoint.tokenizers(),
@@ -210,6 +242,7 @@ def load_stable_diffusion(
         sdxl=unet.config.addition_embed_type == "text_time",
         zero_empty=checkpoint.zero_empty,
         clip_skip=clip_skip,
+        embeddings=Embeddings(widths, library, files_of_kind(named, "embedding")),
     )
     if clip_skip is not None:
         fingerprints.append(SettingFingerprint(f"clip skip {clip_skip}"))
@@ -222,7 +255,7 @@ def load_stable_diffusion(
         defaults=checkpoint.defaults()
         or defaults_of(scheduler, guidance_embedded=guidance_embedded),
         vocabulary=checkpoint.vocabulary(),
-        size=_sample_side(unet) * autoencoder.scale_factor,
+        size=sample_side(unet) * autoencoder.scale_factor,
         latent_channels=autoencoder.channels,
         vae_scale_factor=autoencoder.scale_factor,
         inpainting=unet.config.in_channels == 2 * autoencoder.channels + 1,
@@ -234,7 +267,11 @@ def load_stable_diffusion(
         unet=unet,
         autoencoder=autoencoder,
         text_encoder=text_encoder,
-        adapters=Adapters(networks, family, library, fixed=openvino),
+        adapters=Adapters(
+            networks, family, library, named=files_of_kind(named, "lora"), fixed=openvino
+        ),
+        sources=sources,
+        loras=loras,
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))
@@ -247,11 +284,11 @@ def _autoencoder(
     """The checkpoint's own autoencoder, or that of a file or folder, with its fingerprint."""
     xl = unet.config.addition_embed_type == "text_time"
     if path is None:
-        return checkpoint.network("vae", _vae_dtype(checkpoint.config("vae"), xl, dtype)), []
+        return checkpoint.network("vae", vae_dtype(checkpoint.config("vae"), xl, dtype)), []
     if not path.is_file():
         return autoencoder_folder(path, dtype), [Fingerprint(path, ("*.safetensors",))]
     config = shipped_configs("sdxl" if xl else "sd1")["vae"]
-    found = autoencoder_file(path, config, _vae_dtype(config, xl, dtype))
+    found = autoencoder_file(path, config, vae_dtype(config, xl, dtype))
     return found, [FileFingerprint(*files_of(path))]
 
 
@@ -269,41 +306,3 @@ def _examples(model: StableDiffusion) -> dict[str, tuple[Tensor, ...]]:
         inputs += [text.pooled, text.time_ids]
     images = torch.zeros(BATCH, 3, model.size, model.size, dtype=model.autoencoder.dtype)
     return {"unet": tuple(inputs), "encoder": (images,), "decoder": (latents.to(images),)}
-
-
-def _check_fit(folder: Path, unet: Any, channels: int, encoders: list[Any]) -> None:
-    taken = unet.config.in_channels
-    if taken not in (channels, 2 * channels + 1):
-        raise ModelError(
-            f"the unet of {verbatim(folder)} takes {taken} channels and its vae makes {channels}: "
-            "they do not belong together"
-        )
-    if not encoders:
-        raise ModelError(f"the checkpoint {verbatim(folder)} has no text encoder")
-    added = unet.config.addition_embed_type
-    if added not in (None, "text", "text_time"):
-        raise ModelError(
-            f"the unet of {verbatim(folder)} needs another condition ({added}): not supported"
-        )
-    if added == "text_time" and len(encoders) != 2:
-        raise ModelError(
-            f"{verbatim(folder)} is an SDXL refiner or lacks a text encoder: not supported"
-        )
-
-
-def _vae_dtype(config: Mapping[str, Any], sdxl: bool, dtype: torch.dtype) -> torch.dtype:
-    """Float32 where an autoencoder overflows in float16: SDXL's says so, and others have it by
-    default without needing it."""
-    wide = sdxl and dtype == torch.float16 and bool(config.get("force_upcast", True))
-    return torch.float32 if wide else dtype
-
-
-def _family(unet: Any) -> Family | None:
-    if unet.config.addition_embed_type == "text_time":
-        return "sdxl"
-    return WIDTHS.get(unet.config.cross_attention_dim)
-
-
-def _sample_side(unet: Any) -> int:
-    side = unet.config.sample_size or 64
-    return int(max(side) if isinstance(side, (list, tuple)) else side)

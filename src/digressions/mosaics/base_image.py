@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,15 @@ import numpy as np
 
 from ..events import Event, Note, Progress, Saved, completed
 from ..generate.declare import Params
+from ..generate.found_files import used_files
 from ..generate.job import check, job_of
 from ..generate.kinds import DEFAULT_SEED, PaintedSize, PictureSize
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams, ResolvedParams
 from ..generate.replay import ReplayRequest, replays_kind
-from ..generate.start import Inputs, inputs_of, record_for, resolve
+from ..generate.resolving import resolve
+from ..generate.start import Inputs, inputs_of, record_for
 from ..geometry import Size
 from ..images import Fit
 from ..images.fitting import cut_note, padded
@@ -123,6 +125,7 @@ def base_image_of(
     fit: Fit = "cover",
     tone: ToneName = "off",
     aspect: float = 1.0,
+    prompts: Sequence[str] = (),
 ) -> BaseImage:
     """The base image that is asked for.
 
@@ -134,9 +137,11 @@ def base_image_of(
         fit: How the user's own picture comes to the aspect.
         tone: Whether it is given room for cells.
         aspect: Width / height of what it becomes.
+        prompts: Of all that is made of it.
     """
     own = base_params(model, params, aspect if start is None else 1.0)
     record = record_for(model, own, Inputs(image=start, fit=fit))
+    record = record.but(files=used_files(model, own.prompt, own.negative, *prompts))
     return BaseImage(record, start, upscaler, tone)
 
 

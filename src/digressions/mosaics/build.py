@@ -139,7 +139,9 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     )
     upscaler = spec.larger.upscaler
     aspect = mosaic.size.width / mosaic.size.height
-    base = base_image_of(model, spec.params, start, upscaler, spec.fit, spec.tone, aspect)
+    base = base_image_of(
+        *(model, spec.params, start, upscaler, spec.fit, spec.tone, aspect), mosaic.prompts
+    )
     return MosaicPlan(mosaic, base, spec.sharing)
 
 

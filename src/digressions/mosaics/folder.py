@@ -59,6 +59,13 @@ class MosaicPlan:
         self.sharing.check()
         check_base_image(model, self.base)
 
+    @property
+    def prompts(self) -> list[str]:
+        """Of the base image and the cells, negative ones too."""
+        own, cells = self.base.record.params, self.mosaic
+        found = [*([] if self.base.image is not None else [own.prompt, own.negative])]
+        return [*found, *cells.prompts, cells.params.negative]
+
     def json_object(self) -> dict[str, Any]:
         """The settings that its pictures depend on, in JSON's values; the model is not in it."""
         return {
@@ -80,7 +87,7 @@ class MosaicPlan:
 
 def folder_for(model: Model, plan: MosaicPlan, usual: Path) -> Path:
     """Where a mosaic goes if nobody says: where it was begun, or the first place that is free."""
-    return free_folder(usual, KIND, plan.json_object() | {"model": model.hash})
+    return free_folder(usual, KIND, plan.json_object() | model.identity(*plan.prompts))
 
 
 class MosaicFolder(MosaicFiles):
@@ -251,7 +258,7 @@ class MosaicFolder(MosaicFiles):
             "format": FORMAT,
             "kind": f"digressions {KIND}",
             "version": __version__,
-            "job": self.plan.json_object() | {"model": self.model.hash},
+            "job": self.plan.json_object() | self.model.identity(*self.plan.prompts),
             "columns": mosaic.grid.columns,
             "rows": mosaic.grid.rows,
             "width": mosaic.size.width,

@@ -22,6 +22,7 @@ from ..generate.kinds import (
     Seed,
     Share,
     Steps,
+    UpscalerName,
 )
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams, check_fit, fit_option
 from ..generate.presets import PresetName, PresetParams, preset_option
@@ -123,11 +124,11 @@ class CellEnlargeParams(EnlargeParams):
     enlarge: int = option(
         1, "Enlarge each picture this many times.", group="Output", ge=1, le=MAX_ENLARGE
     )
-    upscaler: str = declared(
+    upscaler: UpscalerName = declared(
         EnlargeParams,
         "upscaler",
         help="What enlarges the base image to 8 pixels a cell, and what `enlarge` asks for: "
-        f"{', '.join(UPSCALERS)} or a .safetensors file.",
+        f"{', '.join(UPSCALERS)}, a .safetensors file, or its name in the folder of `models`.",
     )
 
 
@@ -302,7 +303,7 @@ def mosaic_of(
         params = params.but(size=painted_part(model, shape))
     if params.seed is None:
         params = params.but(seed=DEFAULT_SEED)
-    from ..generate.start import resolve  # with torch, which a help page does not need
+    from ..generate.resolving import resolve  # with torch, which a help page does not need
 
     resolved = resolve(model, params, cells=True)
     mix = mixed_prompts(prompts)

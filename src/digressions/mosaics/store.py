@@ -10,6 +10,7 @@ anything else, so that no two jobs ever share a folder.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -238,27 +239,51 @@ def check_same_job(folder: Path, found: dict[str, object], job: object) -> None:
 
 
 def _difference(found: object, wanted: object) -> str:
-    """The first setting in which two jobs differ, in words."""
+    """The setting in which two jobs differ that says most to whoever gave it, in words."""
     old, new = _flat(found), _flat(wanted)
-    for key in sorted(old.keys() | new.keys()):
-        if old.get(key) != new.get(key):
-            whose, name = _OWNERS.get(key.split(".")[0], ""), key.split(".")[-1].replace("_", " ")
-            before, now = (_briefly(each.get(key)) for each in (old, new))
-            return (
-                f"the {name}{whose} is {before}, not {now}"
-                if whose
-                else (f"its {name} is {before}, not {now}")
-            )
-    return "it differs"
+    differ = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    if not differ:
+        return "it differs"
+    key = min(differ, key=_rank)
+    name, whose = _name(key).replace("_", " "), _OWNERS.get(key.split(".")[0], "")
+    before, now = (_briefly(each.get(key)) for each in (old, new))
+    if before is None:
+        return f"it has no {name}{whose}, and here it is {now}"
+    if now is None:
+        return f"its {name}{whose} is {before}, and here there is none"
+    return (
+        f"the {name}{whose} is {before}, not {now}"
+        if whose
+        else f"its {name} is {before}, not {now}"
+    )
 
 
 _OWNERS = {"base_image": " of its base image", "mosaic": " of its cells", "world": " of its world"}
+_FIRST = (
+    *("prompt", "mix", "image", "photos", "negative", "model", "grid", "columns", "rows"),
+    *("reuse", "size", "shape", "seed", "strength", "steps", "sampler", "guidance", "enlarge"),
+)
+"""Settings that people give, what they think of first before the others; the rest comes after."""
 
 
-def _briefly(value: object) -> str:
-    if value is None:
-        return "not given"
+def _name(key: str) -> str:
+    return key.split(".")[-1]
+
+
+def _rank(key: str) -> int:
+    return _FIRST.index(_name(key)) if _name(key) in _FIRST else len(_FIRST)
+
+
+def _briefly(value: object) -> str | None:
+    """A value for a message; ``None`` where there is none."""
+    if value in (None, "", [], {}):
+        return None
+    if isinstance(value, str) and _HASH.fullmatch(value):
+        return value[:10]
     return verbatim(value if isinstance(value, (int, float)) else f"{str(value)!r:.60}")
+
+
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 def _flat(value: object, prefix: str = "") -> dict[str, object]:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, model_val
 
 from ..errors import InputError
 from ..generate.declare import Params, option
-from ..generate.kinds import FilePath
+from ..generate.kinds import FilePath, UpscalerName
 from ..generate.params import upscaler_option
 from .icc import IntentName, read_profile
 from .paper import MAX_DPI, EdgeName, FitName, Sheet
@@ -79,7 +79,7 @@ class PrintSpec(Params):
     proof: bool = option(
         False, "Also write OUTPUT-proof.png, which shows how the print will look.", group="Paper"
     )
-    upscaler: str = upscaler_option(group="Paper")
+    upscaler: UpscalerName = upscaler_option(group="Paper")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

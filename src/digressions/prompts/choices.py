@@ -58,6 +58,19 @@ def variants(ensemble: Ensemble) -> list[Ensemble]:
     return [_variant(ensemble, number) for number in range(count)]
 
 
+def stretches(ensemble: Ensemble) -> list[str]:
+    """Every stretch of text in it, whatever is drawn and at whichever step it counts."""
+    left: list[Piece] = [piece for term in ensemble.terms for piece in term.pieces]
+    found = []
+    while left:
+        piece = left.pop(0)
+        if isinstance(piece, str):
+            found.append(piece)
+        else:
+            left[:0] = [each for pieces in _inner(piece) for each in pieces]
+    return found
+
+
 def weighted(options: Sequence[float], chance: random.Random) -> int:
     """An index, as likely as its share says. Only `random.Random.random` is used, whose numbers
     every version of Python gives alike."""

@@ -6,15 +6,19 @@ meant there, however its brackets stand.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..errors import PromptError
-from .parse import MOST, parse
-from .terms import ROUND, Ensemble, Piece, Pieces, Term, Weighted
+from .parse import MOST, MOST_STRENGTH, parse
+from .terms import ROUND, Ensemble, LoraTag, Piece, Pieces, Term, Weighted
 
-_NETWORK = re.compile(r"\s*<(?:lora|lyco|hypernet):([^<>:]+)(?::([^<>]*))?>", re.IGNORECASE)
+_NETWORK = re.compile(
+    r"\s*<(?P<kind>lora|lyco|hypernet):(?P<name>[^<>:]+)(?::(?P<rest>[^<>]*))?>", re.IGNORECASE
+)
+_LORAS = ("lora", "lyco")
 _MARK = re.compile(
     r"\\(?P<escaped>[\\()\[\]{}])|:\s*(?P<weight>[-+]?[.\d]+)\s*\)|(?P<mark>[()\[\]])"
 )
@@ -27,12 +31,14 @@ class ForeignPrompt(NamedTuple):
 
     Attributes:
         text: In our language.
-        networks: LoRAs and their like that it names, which are no words.
+        loras: That it names, which are no words.
+        left_out: What else it names that is no word, such as hypernetworks.
         rewritten: Whether our language had to say it another way.
     """
 
     text: str
-    networks: tuple[str, ...] = ()
+    loras: tuple[LoraTag, ...] = ()
+    left_out: tuple[str, ...] = ()
     rewritten: bool = False
 
 
@@ -42,43 +48,87 @@ def from_a1111(text: str) -> ForeignPrompt:
     Where our grammar refuses it, it is read as there: a bracket that is never closed counts to the
     end, one that closes nothing is text, and where brackets do not match there are no switches.
     """
-    text, networks = _without_networks(text)
+    text, loras, left_out = _without_networks(text)
     text = _CURLY.sub(r"\\\1", text)  # their choices were drawn before the file was written
     try:
-        return ForeignPrompt(str(parse(text)) and text, networks)
+        return ForeignPrompt(str(parse(text)) and text, loras, left_out)
     except PromptError:
         terms = tuple(map(_a1111_term, re.split(r"\bAND\b", text)))
     kept = tuple(term for term in terms if term.pieces) or (Term(()),)
-    return ForeignPrompt(str(Ensemble(kept)), networks, rewritten=True)
+    return ForeignPrompt(str(Ensemble(kept)), loras, left_out, rewritten=True)
 
 
 def from_comfyui(text: str) -> ForeignPrompt:
     """A prompt of ComfyUI and of what builds on it: round brackets and their numbers, no more."""
-    text, networks = _without_networks(text)
+    text, loras, left_out = _without_networks(text)
     segments = _attention(text, squares=False) if _is_balanced(text) else [(text, 1.0)]
-    return _written(Term(_pieces(segments)), text, networks)
+    return _written(Term(_pieces(segments)), text, loras, left_out)
 
 
 def from_plain(text: str) -> ForeignPrompt:
     """A prompt in which nothing is syntax that we know."""
-    text, networks = _without_networks(text)
-    return _written(Term(_pieces([(text, 1.0)])), text, networks)
+    text, loras, left_out = _without_networks(text)
+    return _written(Term(_pieces([(text, 1.0)])), text, loras, left_out)
 
 
 Reader = Callable[[str], ForeignPrompt]
 """How a program's prompts are read."""
 
 
-def _written(term: Term, before: str, networks: tuple[str, ...]) -> ForeignPrompt:
+def _written(
+    term: Term, before: str, loras: tuple[LoraTag, ...], left_out: tuple[str, ...]
+) -> ForeignPrompt:
     text = str(Ensemble((term,)))
-    return ForeignPrompt(text, networks, rewritten=text.split() != before.split())
+    return ForeignPrompt(text, loras, left_out, rewritten=text.split() != before.split())
 
 
-def _without_networks(text: str) -> tuple[str, tuple[str, ...]]:
-    found = tuple(
-        f"{name} {weight}".strip() for name, weight in _NETWORK.findall(text) if name.strip()
-    )
-    return (_NETWORK.sub("", text).strip(), found) if found else (text, ())
+def _without_networks(text: str) -> tuple[str, tuple[LoraTag, ...], tuple[str, ...]]:
+    found = [match for match in _NETWORK.finditer(text) if match["name"].strip()]
+    if not found:
+        return text, (), ()
+    kinds = [match["kind"].lower() for match in found]
+    pairs = list(zip(kinds, found, strict=True))
+    loras = tuple(lora_named(each["name"], each["rest"]) for kind, each in pairs if kind in _LORAS)
+    others = tuple(f"{kind} {each['name'].strip()}" for kind, each in pairs if kind not in _LORAS)
+    return _NETWORK.sub("", text).strip(), loras, others
+
+
+def loras_in(text: str) -> tuple[LoraTag, ...]:
+    """The LoRAs that a prompt of another program names."""
+    return _without_networks(text)[1]
+
+
+def lora_named(name: str, strength: object = None) -> LoraTag:
+    """A LoRA as another program names it, by our name of its file.
+
+    Args:
+        strength: A number; or, as in A1111's prompts, several with colons between them, of which
+            the second, where there is one, is that of the network that denoises.
+    """
+    plain = name.strip().replace("\\", "/").removesuffix(".safetensors")
+    parts = [part.strip() for part in str(1 if strength is None else strength).split(":")]
+    numbers = [each for part in parts if (each := _number(part)) is not None]
+    named = [_number(part.removeprefix("unet=")) for part in parts if part.startswith("unet=")]
+    much = named[0] if named and named[0] is not None else [1.0, *numbers[:2]][-1]
+    return LoraTag(re.sub("[<>:]", "", plain), max(-MOST_STRENGTH, min(much, MOST_STRENGTH)))
+
+
+def with_loras(text: str, loras: Sequence[LoraTag]) -> str:
+    """A prompt of ours that names LoRAs, in each of its prompts."""
+    if not loras:
+        return text
+    tags = tuple(dict.fromkeys(loras))
+    ensemble = parse(text)
+    if len(ensemble.terms) == 1:
+        return " ".join([text, *map(str, tags)]).strip()
+    terms = [dataclasses.replace(term, loras=tags) for term in ensemble.terms]
+    return str(Ensemble(tuple(terms)))
+
+
+def embeddings_named(prompt: str) -> list[str]:
+    """The embeddings that a prompt names as ComfyUI does."""
+    found = re.findall(r"\bembedding\\?:\s*([^\s,;:()\[\]{}|<>]+)", prompt, re.IGNORECASE)
+    return [re.sub(r"\.(safetensors|pt|bin)$", "", name.rstrip(".")) for name in found]
 
 
 def _a1111_term(text: str) -> Term:

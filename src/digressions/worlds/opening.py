@@ -51,6 +51,13 @@ class ResolvedWorld:
     deeper: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
+    @property
+    def prompts(self) -> list[str]:
+        """Of all its pictures, negative ones too."""
+        own, cells = self.base.record.params, self.cells
+        root = [] if self.base.image is not None else [own.prompt, own.negative]
+        return [*root, *cells.prompts, *self.deeper, cells.params.negative]
+
 
 def read_start(spec: WorldSpec, cache: CacheParams | None = None) -> SourceImage | None:
     """The picture that a world starts from, and whether the spec can be, as far as that shows
@@ -89,7 +96,10 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
     shape = _shape_of(model, spec, start)
     cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompts=prompts, shape=shape)
     aspect = cells.cell.width / cells.cell.height
-    base = base_image_of(model, spec.params, start, spec.upscaler, spec.fit, spec.tone, aspect)
+    base = base_image_of(
+        *(model, spec.params, start, spec.upscaler, spec.fit, spec.tone, aspect),
+        [*cells.prompts, *deeper],
+    )
     notes = notes_on_base_image(base, spec.params, cell_prompts=bool(prompts))
     return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
 
@@ -127,7 +137,7 @@ def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:
     """
     base, deeper = world.base, world.deeper
     manifest = Manifest(
-        model=model.hash,
+        model=model.hash_for(*world.prompts),
         root=json.dumps(base.identity, sort_keys=True),
         cells=world.cells,
         deeper=deeper,
@@ -163,7 +173,9 @@ def open_world(
     """
     manifest, base, cells = manifest_of(model, world), world.base, world.cells
     shape = "" if cells.cell.width == cells.cell.height else f":{cells.cell}"
-    text = f"{model.hash}:{manifest.canvas_side}{shape}:{manifest.root}"
+    own = base.record.params
+    weights = model.hash_for(own.prompt, own.negative)
+    text = f"{weights}:{manifest.canvas_side}{shape}:{manifest.root}"
     key = hashlib.sha256(text.encode()).hexdigest()
 
     def make(keys: list[str]) -> Mapping[str, bytes]:

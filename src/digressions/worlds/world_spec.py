@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ..errors import InputError, verbatim
 from ..generate.declare import Params, declared, option
-from ..generate.kinds import FilePath, GridText, PictureInput, PromptText
+from ..generate.kinds import FilePath, GridText, PictureInput, PromptText, UpscalerName
 from ..generate.params import check_fit, upscaler_option
 from ..generate.presets import PresetName, PresetParams, preset_option
 from ..geometry import CellPath, Grid
@@ -69,7 +69,7 @@ class WorldSpec(Params):
         default_from="the same at every depth",
     )
     cells: CellParams
-    upscaler: str = upscaler_option(group="Cells")
+    upscaler: UpscalerName = upscaler_option(group="Cells")
 
     @property
     def title(self) -> str:
