@@ -91,6 +91,7 @@ class Model(ABC):
         contests: What was measured where OpenVINO was to run its networks.
         spacing: How its grid of times is spread; see `with_timesteps`.
         additions: What it was loaded with beside its own files, by the names of `loading.load`.
+        offload: Whether its networks wait in main memory while they do not work.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Model(ABC):
     contests: list[Contest] = field(default_factory=list)
     spacing: SpacingName = "trailing"
     additions: dict[str, Any] = field(default_factory=dict)
+    offload: bool = False
 
     @property
     def hash(self) -> str:

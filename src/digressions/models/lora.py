@@ -279,16 +279,21 @@ class Adapters:
     """
 
     def __init__(
-        self, networks: Networks, family: Family | None, library: Library | None, *, fixed: bool
+        self,
+        networks: Networks,
+        family: Family | None,
+        library: Library | None,
+        *,
+        fixed_by: str | None = None,
     ) -> None:
         """Of networks that have theirs already.
 
         Args:
             library: Where names are looked for.
-            fixed: Whether the weights are compiled into something else by now.
+            fixed_by: The parameter that has made something else of the weights by now, if any.
         """
         self._networks, self._family, self._library = networks, family, library
-        self._fixed = fixed
+        self._fixed_by = fixed_by
         self._fused: Fused | None = None
         self.active: tuple[Lora, ...] = ()
 
@@ -302,8 +307,8 @@ class Adapters:
         loras = named_loras(tags, self._library)
         if loras == self.active:
             return False
-        if self._fixed:
-            raise InputError("a LoRA in a prompt does not go with `openvino`: use `lora`")
+        if self._fixed_by is not None:
+            raise InputError(f"a LoRA in a prompt does not go with `{self._fixed_by}`: use `lora`")
         if self._fused is not None:
             self._fused.remove()
         self._fused, self.active = None, ()

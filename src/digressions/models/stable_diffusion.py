@@ -30,6 +30,8 @@ from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint
 from .library import Library
 from .lora import Adapters, Fused, Lora
 from .openvino_networks import BATCH, convert
+from .placement import Placement
+from .quantize import quantize_network
 from .recognise import WIDTHS, Family
 from .runtime import Stopwatch
 from .scheduler_config import check_scheduler, defaults_of, schedule_of
@@ -43,6 +45,7 @@ class StableDiffusion(Model):
     Attributes:
         steps_offset, to_clean: How its scheduler lays out time steps (see `time_grid`).
         adapters: LoRAs that prompts ask for.
+        placement: Which of its networks are on the device.
     """
 
     schedule: TableSchedule
@@ -52,6 +55,7 @@ class StableDiffusion(Model):
     autoencoder: Autoencoder
     text_encoder: TextEncoder
     adapters: Adapters
+    placement: Placement
 
     def use_loras(self, tags: Sequence[LoraTag]) -> None:
         if self.adapters.use(tags):
@@ -135,7 +139,8 @@ class StableDiffusion(Model):
         if self.guidance_embedded:
             width = self.unet.config.time_cond_proj_dim
             scale = _guidance_embedding(condition.guidance, width).to(self.dtype)
-        with self.clock.timing("denoise", self.device):
+        at_work = self.placement.using(self.unet)
+        with at_work, self.clock.timing("denoise", self.device):
             return self.unet(
                 x_t.to(self.dtype),
                 t,
@@ -169,6 +174,9 @@ def load_stable_diffusion(
     loras: Sequence[Lora] = (),
     library: Library | None = None,
     openvino: bool = False,
+    offload: bool = False,
+    quantize: str | None = None,
+    vae_tiles: str | None = None,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
 
@@ -185,13 +193,14 @@ def load_stable_diffusion(
     # CPU's bfloat16 loses more in a denoiser's norms and attention than it gains (docs/speed.md).
     layout = torch.preserve_format if device.type == "mps" else torch.channels_last
     halved = device.type == "cpu" and dtype == torch.bfloat16
+    placement = Placement(device, offload=offload)
     unet = checkpoint.network("unet", dtype)
-    unet = unet.to(device, memory_format=torch.preserve_format if halved else layout)
     clock = Stopwatch()
     network, own = _autoencoder(checkpoint, unet, vae, dtype)
     fingerprints += own
-    autoencoder = Autoencoder(network.to(device, memory_format=layout), device, clock)
-    encoders = [encoder.to(device) for encoder in checkpoint.text_encoders(dtype)]
+    network = placement.placed(network, layout)
+    autoencoder = Autoencoder(network, placement, clock, tiles=vae_tiles)
+    encoders = [placement.placed(encoder) for encoder in checkpoint.text_encoders(dtype)]
     _check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
     named = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
     networks, family = {"unet": unet, **dict(named)}, _family(unet)
@@ -199,20 +208,27 @@ def load_stable_diffusion(
         Fused(networks, loras, family)
         fingerprints += [FileFingerprint(lora.path) for lora in loras]
         fingerprints += [SettingFingerprint(f"lora {lora.strength:g}") for lora in loras]
+    if quantize is not None:  # before it goes to the device, which may not hold it as it is
+        quantize_network(unet, quantize, device)
+        fingerprints.append(SettingFingerprint(f"quantize {quantize}"))
+    unet = placement.placed(unet, torch.preserve_format if halved else layout)
     if compile:
         unet.compile()
         autoencoder.compile()
     guidance_embedded = bool(unet.config.time_cond_proj_dim)
+    fixed_by = "openvino" if openvino else None if quantize is None else "quantize"
     text_encoder = TextEncoder(
         checkpoint.tokenizers(),
         encoders,
-        device,
+        placement,
         sdxl=unet.config.addition_embed_type == "text_time",
         zero_empty=checkpoint.zero_empty,
         clip_skip=clip_skip,
     )
     if clip_skip is not None:
         fingerprints.append(SettingFingerprint(f"clip skip {clip_skip}"))
+    if vae_tiles is not None:
+        fingerprints.append(SettingFingerprint(f"vae tiles {vae_tiles}"))
     model = StableDiffusion(
         name=name,
         fingerprints=fingerprints,
@@ -234,7 +250,9 @@ def load_stable_diffusion(
         unet=unet,
         autoencoder=autoencoder,
         text_encoder=text_encoder,
-        adapters=Adapters(networks, family, library, fixed=openvino),
+        adapters=Adapters(networks, family, library, fixed_by=fixed_by),
+        offload=offload,
+        placement=placement,
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))
