@@ -13,17 +13,20 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from digressions.generate.paint import painter_of
+from digressions.models import single_file
 from digressions.models.loading import load
 from digressions.models.runtime import peak_memory
 from digressions.models.single_file import shipped_configs
 from tests import jobs
-from tests.original_layout import original
+from tests.original_layout import original, small_configs
 
 
 def networks(family: Any) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def networks(family: Any) -> dict[str, Any]:
     return made
 
 
-def write(path: Path, family: str) -> None:
+def write(path: Path, family: str, dtype: torch.dtype = torch.float16) -> None:
     """A checkpoint of random weights, in the original layout."""
     from safetensors.torch import save_file
 
@@ -53,10 +56,24 @@ def write(path: Path, family: str) -> None:
         if not value.is_meta:
             found[name] = value
         elif value.ndim == 1 and name.endswith("weight"):  # of a normalisation
-            found[name] = torch.ones(value.shape, dtype=torch.float16)
+            found[name] = torch.ones(value.shape, dtype=dtype)
         else:
-            found[name] = (torch.randn(value.shape) * 0.02).half()
+            found[name] = (torch.randn(value.shape) * 0.02).to(dtype)
     save_file(found, path)
+
+
+@contextmanager
+def small_networks(folder: Path) -> Iterator[None]:
+    """Has families be of few channels while the block runs, for a dry run.
+
+    Args:
+        folder: New; gets their configs.
+    """
+    before, single_file.CONFIGS = single_file.CONFIGS, small_configs(folder)
+    try:
+        yield
+    finally:
+        single_file.CONFIGS = before
 
 
 def main() -> None:
