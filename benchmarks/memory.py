@@ -215,6 +215,8 @@ def measure(family: str, asked: argparse.Namespace, known: dict[str, Any]) -> di
         found["weights"] = weights_of(family)
     ways = [way for way in WAYS if asked.paint and set(way) <= {"vae_tiles", "quantize"}]
     missing = [way for way in ways if _name(way) in asked.paint]
+    if side <= autoencoder_tiles.SMALL_SIDE:
+        missing = [way for way in missing if "vae_tiles" not in way]
     missing = [way for way in missing if options(way) not in found["painted"]]
     if "steps" in found and not missing:
         return found
