@@ -198,10 +198,15 @@ def section(found: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def _alone(function: str, path: Path, side: int, **options: Any) -> Any:
+def written(path: Path, family: str) -> None:
+    """Writes a single file, alone too: the memory that this takes stays with the process."""
+    write(path, family, torch.bfloat16)
+
+
+def _alone(function: str, path: Path, **arguments: Any) -> Any:
     """A function of this module in a process of its own."""
-    call = [sys.executable, "-m", "benchmarks.memory", "--alone", function, str(path), str(side)]
-    ran = subprocess.run([*call, json.dumps(options)], capture_output=True, text=True)
+    call = [sys.executable, "-m", "benchmarks.memory", "--alone", function, str(path)]
+    ran = subprocess.run([*call, json.dumps(arguments)], capture_output=True, text=True)
     if ran.returncode:
         raise SystemExit(ran.stderr)
     return json.loads(ran.stdout.splitlines()[-1])
@@ -223,11 +228,11 @@ def measure(family: str, asked: argparse.Namespace, known: dict[str, Any]) -> di
     with tempfile.TemporaryDirectory() as place:
         path = (asked.folder or Path(place)) / f"{family}.safetensors"
         if not path.exists():
-            write(path, family, torch.bfloat16)
+            _alone("written", path, family=family)
         if "steps" not in found:
-            found["steps"] = _alone("steps", path, side)
+            found["steps"] = _alone("steps", path, side=side)
         for way in missing:
-            found["painted"][options(way)] = _alone("painted", path, side, **way)
+            found["painted"][options(way)] = _alone("painted", path, side=side, **way)
     return found
 
 
@@ -244,12 +249,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--folder", type=Path, help="where files stay, to be used again")
     parser.add_argument("--out", type=Path, help="JSON file; what is in it is not measured again")
     parser.add_argument("--update", type=Path, help="page with a section")
-    parser.add_argument("--alone", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--alone", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     if asked.alone:
-        name, path, side, given = asked.alone
-        work = {"steps": steps, "painted": painted}[name]
-        print(json.dumps(work(Path(path), int(side), **json.loads(given))))
+        name, path, given = asked.alone
+        work: Any = {"written": written, "steps": steps, "painted": painted}[name]
+        print(json.dumps(work(Path(path), **json.loads(given))))
         return {}
     found = json.loads(asked.out.read_text("utf-8")) if asked.out and asked.out.exists() else {}
     for family in asked.families:
