@@ -7,7 +7,8 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from digressions.diffusion.condition import Condition
+from digressions.distributed import remote_model
+from digressions.distributed.cluster import ClusterParams
 from digressions.errors import InputError, MissingExtraError
 from digressions.generate.metadata import record_of
 from digressions.generate.paint import painter_of
@@ -198,6 +201,22 @@ def test_a_replay_may_offload_too(digress: Callable[..., Ran]) -> None:
     assert digress("paint", "photo of a frog", *quick, "-o", "a.png").code == 0
     assert digress("replay", "a.png", "--offload", "-o", "b.png").code == 0
     assert (read_image("a.png") == read_image("b.png")).all()
+
+
+def test_workers_offload_as_this_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(str(build(tmp_path, "sd")), "cpu", "float32", offload=True)
+    sources = []
+
+    @contextmanager
+    def started(source: Any, **_: Any) -> Iterator[None]:
+        sources.append(source)
+        yield None
+
+    monkeypatch.setattr(remote_model, "RayExecutor", started)
+    with remote_model.open_executor(ClusterParams(executor="ray"), model):
+        assert sources[0].params.offload
 
 
 # --- tiles -----------------------------------------------------------------------------------

@@ -119,7 +119,9 @@ KINDS: dict[str, Callable[[], Quantized]] = {"int8": _int8, "fp8": _fp8, "nf4": 
 
 def import_networks() -> None:
     """Imports diffusers and transformers, which would import torchao and bitsandbytes where they
-    are installed: seconds at every start, and lines about kernels that this machine lacks."""
+    are installed: seconds at every start, and lines about kernels that this machine lacks.
+
+    They do not look again, so a program that needs both in diffusers imports it before."""
     with _hidden("torchao", "bitsandbytes"):
         import diffusers  # noqa: F401
         from transformers import PreTrainedModel  # noqa: F401
