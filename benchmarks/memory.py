@@ -2,15 +2,16 @@
 
     python -m benchmarks.memory --families sd1 sdxl --update docs/models.md
 
-Writes single files with random weights in bfloat16 (2 GB, 7 GB) into a folder that goes away, and
-loads each as ``--model`` does, on the CPU, in a process of its own. There it encodes a prompt, asks
-the denoising network once, and decodes, whole and in tiles; each time it notes the most that the
-process holds above what it held before. From that follows what a card would hold: without
-offloading all weights and the largest step, with it the largest network with its own step. That the
-sum is right is shown beside it: the most that a process held that loaded a model with these options
-and painted one picture in one step.
+Weights are counted, and so is what one picture takes beside them: every tensor that the networks
+make, on tensors without contents, as a card's allocator would count them. For ``--measure`` it is
+measured as well: a single file with random weights in bfloat16 (2 GB, 7 GB) is written into a
+folder that goes away and loaded as ``--model`` does, on the CPU, in a process of its own, and the
+most that the process holds above what it held before is noted for each step, and as a whole for a
+picture painted in one step with each option.
 
-Memory does not depend on what weights mean, nor on how busy a machine is. Time would.
+What a card would hold follows: without offloading all weights and the largest step, with it the
+largest network with its own step. Memory does not depend on what weights mean, nor, where there is
+enough of it, on how busy a machine is. Time would.
 """
 
 from __future__ import annotations
@@ -25,18 +26,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.machine import cpu_name, version_of
 from benchmarks.page import update
-from benchmarks.peak import Peak
+from benchmarks.peak import Live, Peak
 from benchmarks.single_file import networks, write
 from digressions.diffusion.condition import Condition
 from digressions.generate.paint import painter_of
-from digressions.models import autoencoder_tiles
+from digressions.models.autoencoder_tiles import SMALL_SIDE, in_tiles
 from digressions.models.loading import load
 from digressions.models.quantize import KINDS, import_networks, quantize_network
 from digressions.models.runtime import peak_memory
+from digressions.models.single_file import shipped_configs
 from tests import jobs
 
 NAMES = {"sd1": "Stable Diffusion 1.5", "sdxl": "SDXL"}
@@ -84,9 +87,51 @@ def stored(network: nn.Module, kind: str, dtype: torch.dtype) -> int:
     return total
 
 
+def counted(family: str, side: int) -> dict[str, int]:
+    """Bytes that each step of painting one picture takes beside the weights, in bfloat16, counted.
+
+    Text encoders are left out: 77 tokens are hardly anything.
+
+    Args:
+        side: Of the picture in pixels.
+    """
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    config, before = shipped_configs(family), torch.get_default_dtype()  # type: ignore[arg-type]
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with FakeTensorMode(), torch.no_grad():
+            unet = UNet2DConditionModel.from_config(config["unet"]).eval()
+            vae = AutoencoderKL.from_config(config["vae"]).eval()
+            latents = torch.empty(1, 4, side // 8, side // 8)
+            text = torch.empty(1, 77, unet.config.cross_attention_dim)
+            width = unet.config.projection_class_embeddings_input_dim
+            added: dict[str, Any] = {}
+            if width is not None:  # pooled text and six numbers about the size
+                pooled = width - 6 * unet.config.addition_time_embed_dim
+                added["text_embeds"] = torch.empty(1, pooled)
+                added["time_ids"] = torch.empty(1, 6)
+            with Live(unet.parameters()) as step:
+                unet(latents, torch.tensor(499.0), text, added_cond_kwargs=added)
+            with Live(vae.parameters()) as whole:
+                vae.decode(latents)
+            with Live(vae.parameters()) as tiled:
+                _decode_in_tiles(vae, latents)
+    finally:
+        torch.set_default_dtype(before)
+    return {"text": 0, "unet": step.bytes, "vae": whole.bytes, "vae_tiles": tiled.bytes}
+
+
+def _decode_in_tiles(vae: Any, latents: Tensor) -> Tensor:
+    def decode(part: Tensor) -> Tensor:
+        return vae.decode(part, return_dict=False)[0]
+
+    return in_tiles(decode, latents.to(vae.dtype), 1, 8, SMALL_SIDE // 8)
+
+
 @torch.inference_mode()
 def steps(path: Path, side: int) -> dict[str, int]:
-    """Bytes that each step of painting one picture takes beside the weights.
+    """As `counted`, but measured.
 
     Args:
         path: A single file.
@@ -104,12 +149,8 @@ def steps(path: Path, side: int) -> dict[str, int]:
         "unet": _grown(lambda: model.network(latents, t, condition)),
         "vae": _grown(lambda: model.decode(latents)),
     }
-    vae = model.autoencoder.vae
-    values, factor = latents.to(vae.dtype), model.vae_scale_factor
-    tile = autoencoder_tiles.SMALL_SIDE // factor
-    decode: Callable[..., Any] = lambda part: vae.decode(part, return_dict=False)[0]  # noqa: E731
-    in_tiles = autoencoder_tiles.in_tiles
-    return found | {"vae_tiles": _grown(lambda: in_tiles(decode, values, 1, factor, tile))}
+    tiled = _grown(lambda: _decode_in_tiles(model.autoencoder.vae, latents))
+    return found | {"vae_tiles": tiled}
 
 
 def _grown(work: Callable[[], Any]) -> int:
@@ -163,39 +204,40 @@ def options(way: dict[str, Any]) -> str:
 
 def section(found: dict[str, dict[str, Any]]) -> str:
     """The tables, in Markdown."""
-
-    def gb(count: int) -> str:
-        return f"{count / 1e9:.2f}"
-
     lines = ["| GB, bfloat16 | weights | int8, fp8, nf4 | working, one picture |"]
     lines += ["| --- | ---: | ---: | ---: |"]
     for family, each in found.items():
-        title, weights, working = (
-            f"{NAMES[family]}, {each['side']} px",
-            each["weights"],
-            each["steps"],
-        )
+        title, weights = f"{NAMES[family]}, {each['side']} px", each["weights"]
         for part, name in PARTS.items():
-            fewer = ", ".join(gb(weights[k]) for k in KINDS) if part == "unet" else ""
-            works = gb(working[part])
+            fewer = ", ".join(_gb(weights[k]) for k in KINDS) if part == "unet" else ""
+            works = _works(each, part)
             if part == "vae":
-                works += f"; in tiles {gb(working['vae_tiles'])}"
-            lines.append(f"| {title}: {name} | {gb(weights[part])} | {fewer} | {works} |")
+                works += f"; in tiles {_works(each, 'vae_tiles')}"
+            lines.append(f"| {title}: {name} | {_gb(weights[part])} | {fewer} | {works} |")
     lines += ["", "| options | " + " | ".join(NAMES[family] for family in found) + " |"]
     lines += ["| --- |" + " ---: |" * len(found)]
     for way in WAYS:
         cells = []
         for each in found.values():
-            shown = gb(computed(each["weights"], each["steps"], way))
+            shown = _gb(computed(each["weights"], each["counted"], way))
             if (seen := each["painted"].get(options(way))) is not None:
-                shown += f" ({gb(seen['most'] - seen['libraries'])})"
+                shown += f" ({_gb(seen['most'] - seen['libraries'])})"
             cells.append(shown)
         lines.append(f"| {options(way)} | {' | '.join(cells)} |")
     return "\n".join(lines) + (
-        f"\n\nGB of 10^9 bytes on {cpu_name()}, one picture a batch, no guidance; torch "
-        f"{version_of('torch')}, diffusers {version_of('diffusers')}. In brackets: the most that a "
-        "process held beyond its libraries, on a CPU, where nothing is offloaded.\n"
+        "\n\nGB of 10^9 bytes, one picture a batch, no guidance. In brackets: measured on a CPU "
+        f"({cpu_name()}), the most that a process held beyond its libraries; nothing is offloaded "
+        f"there; torch {version_of('torch')}, diffusers {version_of('diffusers')}.\n"
     )
+
+
+def _gb(count: int) -> str:
+    return f"{count / 1e9:.2f}"
+
+
+def _works(each: dict[str, Any], part: str) -> str:
+    measured = f" ({_gb(each['steps'][part])})" if "steps" in each else ""
+    return _gb(each["counted"][part]) + measured
 
 
 def written(path: Path, family: str) -> None:
@@ -218,16 +260,15 @@ def measure(family: str, asked: argparse.Namespace, known: dict[str, Any]) -> di
     found = {"side": side, "painted": {}} | known
     if "weights" not in found:
         found["weights"] = weights_of(family)
-    ways = [way for way in WAYS if asked.paint and set(way) <= {"vae_tiles", "quantize"}]
-    missing = [way for way in ways if _name(way) in asked.paint]
-    if side <= autoencoder_tiles.SMALL_SIDE:
-        missing = [way for way in missing if "vae_tiles" not in way]
-    missing = [way for way in missing if options(way) not in found["painted"]]
-    if "steps" in found and not missing:
+    if "counted" not in found:
+        found["counted"] = counted(family, side)
+    if family not in asked.measure:
         return found
+    ways = [way for way in WAYS if _name(way) in asked.paint and "offload" not in way]
+    missing = [way for way in ways if options(way) not in found["painted"]]
     with tempfile.TemporaryDirectory() as place:
         path = (asked.folder or Path(place)) / f"{family}.safetensors"
-        if not path.exists():
+        if ("steps" not in found or missing) and not path.exists():
             _alone("written", path, family=family)
         if "steps" not in found:
             found["steps"] = _alone("steps", path, side=side)
@@ -244,8 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Measures, prints, and writes JSON and a page where asked; returns the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--families", nargs="+", choices=NAMES, default=["sd1"])
-    ways = ["none", "vae_tiles", *KINDS]
-    parser.add_argument("--paint", nargs="*", choices=ways, default=ways, help="measured as well")
+    parser.add_argument("--measure", nargs="*", choices=NAMES, default=["sd1"])
+    ways = ["none", *KINDS]
+    parser.add_argument("--paint", nargs="*", choices=ways, default=ways, help="if measured")
     parser.add_argument("--folder", type=Path, help="where files stay, to be used again")
     parser.add_argument("--out", type=Path, help="JSON file; what is in it is not measured again")
     parser.add_argument("--update", type=Path, help="page with a section")

@@ -59,8 +59,12 @@ def test_each_step_is_measured_and_what_a_card_holds_follows(tmp_path: Path) -> 
     with small_networks(tmp_path / "configs"):
         write(path, "sdxl", torch.bfloat16)
         found = memory.steps(path, 2 * SIDE)
+        counts = [memory.counted("sdxl", side) for side in (SIDE, 2 * SIDE, 1024)]
         once = memory.painted(path, SIDE, offload=True)
-    assert found.keys() == {"text", "unet", "vae", "vae_tiles"}
+    assert found.keys() == counts[0].keys() == {"text", "unet", "vae", "vae_tiles"}
+    for part in ("unet", "vae"):  # with the pixels
+        assert counts[1][part] == pytest.approx(4 * counts[0][part], rel=0.05)
+    assert counts[2]["vae_tiles"] < counts[2]["vae"] / 3
     assert once["most"] >= once["libraries"] > 0
     weights = {"text": 10, "unet": 50, "vae": 2, "nf4": 20}
     working = {"text": 1, "unet": 4, "vae": 30, "vae_tiles": 3}
