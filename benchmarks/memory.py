@@ -204,7 +204,7 @@ def options(way: dict[str, Any]) -> str:
 
 def section(found: dict[str, dict[str, Any]]) -> str:
     """The tables, in Markdown."""
-    lines = ["| GB, bfloat16 | weights | int8, fp8, nf4 | working, one picture |"]
+    lines = ["| GB | weights, 16 bits | as int8, fp8, nf4 | working, one picture |"]
     lines += ["| --- | ---: | ---: | ---: |"]
     for family, each in found.items():
         title, weights = f"{NAMES[family]}, {each['side']} px", each["weights"]
