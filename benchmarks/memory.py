@@ -4,10 +4,10 @@
 
 Weights are counted, and so is what one picture takes beside them: every tensor that the networks
 make, on tensors without contents, as a card's allocator would count them. For ``--measure`` it is
-measured as well: a single file with random weights in bfloat16 (2 GB, 7 GB) is written into a
-folder that goes away and loaded as ``--model`` does, on the CPU, in a process of its own, and the
-most that the process holds above what it held before is noted for each step, and as a whole for a
-picture painted in one step with each option.
+measured as well: a single file with random weights in float16 (2 GB, 7 GB) is written into a folder
+that goes away and loaded as ``--model`` does, in bfloat16 on the CPU, in a process of its own, and
+the most that the process holds above what it held before is noted for each step, and as a whole
+while a picture is painted in one step with each option.
 
 What a card would hold follows: without offloading all weights and the largest step, with it the
 largest network with its own step. Memory does not depend on what weights mean, nor, where there is
@@ -38,7 +38,6 @@ from digressions.generate.paint import painter_of
 from digressions.models.autoencoder_tiles import SMALL_SIDE, in_tiles
 from digressions.models.loading import load
 from digressions.models.quantize import KINDS, import_networks, quantize_network
-from digressions.models.runtime import peak_memory
 from digressions.models.single_file import shipped_configs
 from tests import jobs
 
@@ -138,9 +137,6 @@ def steps(path: Path, side: int) -> dict[str, int]:
         side: Of the picture in pixels.
     """
     model: Any = load(path, "cpu", "bfloat16")
-    whole = [model.unet, model.autoencoder.vae, *model.text_encoder.encoders]
-    for value in (each for network in whole for each in network.parameters()):
-        value.float().sum()  # weights are mapped from the file: now all of them are in memory
     latents = torch.zeros(1, model.latent_channels, *[side // model.vae_scale_factor] * 2)
     text = model.encode_text([""], side, side)
     condition, t = Condition(text, torch.ones(1)), torch.full((1,), 499.0)
@@ -163,14 +159,15 @@ def _grown(work: Callable[[], Any]) -> int:
 
 
 def painted(path: Path, side: int, **options: Any) -> dict[str, int]:
-    """The most bytes that a process held which loaded a model and painted a picture in one step,
-    and what it held with the libraries alone."""
+    """The most bytes that a process holds while it paints a picture in one step with a loaded
+    model, and what it held with the libraries alone."""
     import_networks()
     with Peak(CPU) as before:
         pass
     model = load(path, "cpu", "bfloat16", **options)
-    painter_of(model)([jobs.job(size=side, steps=1, guidance=1.0)])
-    return {"libraries": before.bytes, "most": peak_memory(CPU)}
+    with Peak(CPU) as during:
+        painter_of(model)([jobs.job(size=side, steps=1, guidance=1.0)])
+    return {"libraries": before.bytes, "most": during.bytes}
 
 
 def computed(weights: dict[str, int], steps: dict[str, int], way: dict[str, Any]) -> int:
@@ -242,7 +239,7 @@ def _works(each: dict[str, Any], part: str) -> str:
 
 def written(path: Path, family: str) -> None:
     """Writes a single file, alone too: the memory that this takes stays with the process."""
-    write(path, family, torch.bfloat16)
+    write(path, family)
 
 
 def _alone(function: str, path: Path, **arguments: Any) -> Any:

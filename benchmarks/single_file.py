@@ -47,7 +47,7 @@ def networks(family: Any) -> dict[str, Any]:
     return made
 
 
-def write(path: Path, family: str, dtype: torch.dtype = torch.float16) -> None:
+def write(path: Path, family: str) -> None:
     """A checkpoint of random weights, in the original layout."""
     from safetensors.torch import save_file
 
@@ -56,9 +56,9 @@ def write(path: Path, family: str, dtype: torch.dtype = torch.float16) -> None:
         if not value.is_meta:
             found[name] = value
         elif value.ndim == 1 and name.endswith("weight"):  # of a normalisation
-            found[name] = torch.ones(value.shape, dtype=dtype)
+            found[name] = torch.ones(value.shape, dtype=torch.float16)
         else:
-            found[name] = (torch.randn(value.shape) * 0.02).to(dtype)
+            found[name] = (torch.randn(value.shape) * 0.02).half()
     save_file(found, path)
 
 

@@ -57,7 +57,7 @@ def test_what_a_network_takes_is_counted_by_the_shapes_of_its_layers(kind: str) 
 def test_each_step_is_measured_and_what_a_card_holds_follows(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     with small_networks(tmp_path / "configs"):
-        write(path, "sdxl", torch.bfloat16)
+        write(path, "sdxl")
         found = memory.steps(path, 2 * SIDE)
         counts = [memory.counted("sdxl", side) for side in (SIDE, 2 * SIDE, 1024)]
         once = memory.painted(path, SIDE, offload=True)
