@@ -76,12 +76,16 @@ def section(measured: Sequence[dict[str, Any]]) -> str:
     for each in measured:
         rate = each["tera"] / each["seconds"]
         lines.append(
-            f"| {each['name']} | {each['tera'] * 1e3:,.0f} GFLOP | {each['seconds']:.3g} | "
-            f"{rate * 1e3:,.0f} GFLOP | {each['dtype']} |"
+            f"| {each['name']} | {each['tera'] * 1e3:.3g} GFLOP | {each['seconds']:.3g} | "
+            f"{rate * 1e3:.3g} GFLOP | {each['dtype']} |"
         )
     seen = f"Measured on {cpu_name()}, torch {version_of('torch')}."
     peak = f"{UTILISATION:.0%} of the peak in 16 bits that each maker names"
-    lines += ["", f"{seen} For GPUs an estimate, not measured: one picture at {peak}.", ""]
+    lines += [
+        "",
+        f"{seen} For GPUs an estimate, not measured: one picture and the autoencoder at {peak}.",
+        "",
+    ]
     lines += ["| | " + " | ".join(gpu.name for gpu in GPUS) + " |"]
     lines += ["| --- |" + " ---: |" * len(GPUS)]
     for label, (_, step, halves) in picture_tera().items():
