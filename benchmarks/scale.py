@@ -15,6 +15,8 @@ guidance, from start pictures in memory:
 Sides run one after the other, each alone in memory, since two such networks seldom fit. Each
 network has its own section of the page, so that one can be measured without the other.
 
+With ``--single-file`` the weights are one file in the original layout, as most are passed on.
+
 With one thread (``OMP_NUM_THREADS=1``) on a CPU the seconds are those that this process had of it,
 so that a machine which others use as well will do.
 """
@@ -28,12 +30,19 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoPipelineForImage2Image
+from diffusers import (
+    AutoPipelineForImage2Image,
+    LCMScheduler,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+)
+from diffusers.utils.logging import set_verbosity_error
 from torch import Tensor
 
 from benchmarks.machine import (
@@ -47,6 +56,7 @@ from benchmarks.machine import (
 from benchmarks.networks import NAMES, write_checkpoint
 from benchmarks.page import update
 from benchmarks.peak import Peak
+from benchmarks.single_file import small_networks, write
 from digressions.device import device_for
 from digressions.diffusion.condition import Condition
 from digressions.diffusion.sample import steps_to_run
@@ -57,6 +67,7 @@ from digressions.geometry import Grid
 from digressions.models.base import Model
 from digressions.models.loading import load
 from digressions.models.runtime import dtype_for
+from digressions.models.single_file import SingleFile
 from digressions.mosaics.cells import cells_of
 from digressions.mosaics.mosaic_spec import Mosaic
 from digressions.mosaics.production import fill
@@ -90,10 +101,10 @@ class Row:
 
 @dataclass
 class Bench:
-    """What all sides of one network share."""
+    """What all sides of one network share; ``checkpoint`` is a folder or a single file."""
 
     name: str
-    folder: Path
+    checkpoint: Path
     mosaic: Mosaic
     base_image: Tensor
     device: torch.device
@@ -121,7 +132,7 @@ def timed(bench: Bench, work: Callable[[], int]) -> tuple[float, int]:
 
 def ours(bench: Bench, cells: int, batch: int | None) -> tuple[Row, Row]:
     """Sides c and d."""
-    model = load(str(bench.folder), str(bench.device), dtype_name(bench.dtype))
+    model = load(str(bench.checkpoint), str(bench.device), dtype_name(bench.dtype))
     sizes = BatchSize(bench.device, batch, most=cells)
     while not sizes.settled:  # the search is paid once a job, so it does not count here
         run(bench, model, sizes, cells)
@@ -166,8 +177,7 @@ def bare(bench: Bench, model: Model, batch: int) -> int:
 
 def theirs(bench: Bench, batch: int, single: int) -> Iterator[Row]:
     """Sides a and b."""
-    pipe = AutoPipelineForImage2Image.from_pretrained(bench.folder, torch_dtype=bench.dtype)
-    pipe = pipe.to(bench.device)
+    pipe = pipeline(bench.checkpoint, bench.dtype).to(bench.device)
     pipe.set_progress_bar_config(disable=True)
     params = bench.mosaic.params
 
@@ -198,42 +208,73 @@ def theirs(bench: Bench, batch: int, single: int) -> Iterator[Row]:
     yield Row(name, "b", "diffusers, batched by hand", batch, seconds, peak)
 
 
+def pipeline(checkpoint: Path, dtype: torch.dtype) -> Any:
+    """diffusers' image-to-image pipeline of a folder, or of the parts of a single file."""
+    if checkpoint.is_dir():
+        return AutoPipelineForImage2Image.from_pretrained(checkpoint, torch_dtype=dtype)
+    file = SingleFile(checkpoint)
+    parts: dict[str, Any] = {name: file.network(name, dtype) for name in ("unet", "vae")}
+    texts, tokenizers = file.text_encoders(dtype), file.tokenizers()
+    for number, (text, tokenizer) in enumerate(zip(texts, tokenizers, strict=True)):
+        end = "_2" if number else ""
+        parts |= {f"text_encoder{end}": text, f"tokenizer{end}": tokenizer}
+    config = file.config("scheduler")
+    table = ("beta_start", "beta_end", "beta_schedule", "steps_offset")
+    parts["scheduler"] = LCMScheduler(**{name: config[name] for name in table})
+    set_verbosity_error()  # of an autoencoder that it widens by itself
+    if len(texts) == 2:
+        return StableDiffusionXLImg2ImgPipeline(**parts, add_watermarker=False)
+    return StableDiffusionImg2ImgPipeline(
+        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+    )
+
+
 def measure(name: str, asked: argparse.Namespace) -> list[Row]:
     """All sides of one network."""
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        if not asked.single_file:
+            folder = write_checkpoint(Path(place) / name, name, torch.float16, asked.tiny)
+            return _measured(name, folder, asked)
+        if asked.tiny:
+            stack.enter_context(small_networks(Path(place) / "configs"))
+        file = Path(place) / f"{name}.safetensors"
+        write(file, {"sd15": "sd1", "sdxl": "sdxl"}[name])
+        return _measured(name, file, asked)
+
+
+def _measured(name: str, checkpoint: Path, asked: argparse.Namespace) -> list[Row]:
     device = device_for(asked.device)
     dtype = dtype_for(asked.dtype, device)
     grid = Grid(64, 64)
-    with tempfile.TemporaryDirectory() as place:
-        folder = write_checkpoint(Path(place) / name, name, torch.float16, asked.tiny)
-        side = 64 if asked.tiny else {"sd15": 512, "sdxl": 1024}[name]
-        params = ResolvedParams(
-            prompt=PROMPT,
-            seed=1,
-            size=side,
-            steps=asked.steps,
-            sampler="lcm",
-            guidance=1.0,
-            strength=asked.strength,
-        )
-        mosaic = Mosaic(
-            params=params,
-            grid=grid,
-            band=2,
-            anchor=0.3,
-            mirror=0.5,
-            jitter=0.125,
-            enlarge=1,
-            upscaler="lanczos",
-        )
-        drawn = torch.Generator().manual_seed(1)
-        base_image = torch.rand(3, *reversed(mosaic.base_size), generator=drawn)
-        warm = not asked.no_warm_up
-        bench = Bench(name, folder, mosaic, base_image, device, dtype, asked.repeats, warm)
-        rows = list(ours(bench, asked.cells, asked.batch))
-        print(table(rows), flush=True)
-        _release(device)
-        rows += theirs(bench, rows[0].batch, asked.single)
-        _release(device)
+    side = 64 if asked.tiny else {"sd15": 512, "sdxl": 1024}[name]
+    params = ResolvedParams(
+        prompt=PROMPT,
+        seed=1,
+        size=side,
+        steps=asked.steps,
+        sampler="lcm",
+        guidance=1.0,
+        strength=asked.strength,
+    )
+    mosaic = Mosaic(
+        params=params,
+        grid=grid,
+        band=2,
+        anchor=0.3,
+        mirror=0.5,
+        jitter=0.125,
+        enlarge=1,
+        upscaler="lanczos",
+    )
+    drawn = torch.Generator().manual_seed(1)
+    base_image = torch.rand(3, *reversed(mosaic.base_size), generator=drawn)
+    warm = not asked.no_warm_up
+    bench = Bench(name, checkpoint, mosaic, base_image, device, dtype, asked.repeats, warm)
+    rows = list(ours(bench, asked.cells, asked.batch))
+    print(table(rows), flush=True)
+    _release(device)
+    rows += theirs(bench, rows[0].batch, asked.single)
+    _release(device)
     return sorted(rows, key=lambda row: row.side)
 
 
@@ -285,8 +326,8 @@ def section(rows: Sequence[Row], asked: argparse.Namespace) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measures, prints, and writes JSON and a page where asked; returns the figures."""
+def options() -> argparse.ArgumentParser:
+    """What can be said."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=["sd15"])
     parser.add_argument("--tiny", action="store_true", help="few channels: a dry run")
@@ -301,6 +342,13 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--dtype")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--update", type=Path, help="page with a section for each network")
+    parser.add_argument("--single-file", action="store_true", help="weights in one file")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Measures, prints, and writes JSON and a page where asked; returns the figures."""
+    parser = options()
     asked = parser.parse_args(arguments)
     if min(asked.cells, asked.single, asked.repeats, asked.batch or 1) < 1:
         parser.error("--cells, --single, --batch and --repeats must be at least 1")

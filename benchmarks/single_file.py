@@ -13,17 +13,20 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from digressions.generate.paint import painter_of
+from digressions.models import single_file
 from digressions.models.loading import load
 from digressions.models.runtime import peak_memory
 from digressions.models.single_file import shipped_configs
 from tests import jobs
-from tests.original_layout import original
+from tests.original_layout import original, small_configs
 
 
 def networks(family: Any) -> dict[str, Any]:
@@ -57,6 +60,20 @@ def write(path: Path, family: str) -> None:
         else:
             found[name] = (torch.randn(value.shape) * 0.02).half()
     save_file(found, path)
+
+
+@contextmanager
+def small_networks(folder: Path) -> Iterator[None]:
+    """Has families be of few channels while the block runs, for a dry run.
+
+    Args:
+        folder: New; gets their configs.
+    """
+    before, single_file.CONFIGS = single_file.CONFIGS, small_configs(folder)
+    try:
+        yield
+    finally:
+        single_file.CONFIGS = before
 
 
 def main() -> None:

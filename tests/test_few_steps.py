@@ -19,6 +19,7 @@ from digressions.models.base import Model
 from digressions.models.encoders import Autoencoder
 from digressions.models.fingerprint import Fingerprint
 from digressions.models.loading import load
+from digressions.models.placement import Placement
 from digressions.models.runtime import Stopwatch
 from digressions.models.stable_diffusion import StableDiffusion
 
@@ -174,28 +175,28 @@ def overflowing() -> torch.nn.Module:
 
 def test_pictures_that_overflow_in_half_precision_are_those_of_float32() -> None:
     vae = overflowing().half()
-    exact = Autoencoder(overflowing().half().float(), CPU, Stopwatch())
+    exact = Autoencoder(overflowing().half().float(), Placement(CPU), Stopwatch())
     torch.manual_seed(3)
     latents = torch.randn(3, 4, 8, 8) * torch.tensor([1e-4, 1e3, 1e-4]).view(3, 1, 1, 1)
     plain = vae.decode(latents.half()).sample
     broken = ~plain.isfinite().flatten(1).all(1)
     assert broken.tolist() == [False, True, False]  # or this test would show nothing
 
-    half = Autoencoder(vae, CPU, Stopwatch()).decode(latents)
+    half = Autoencoder(vae, Placement(CPU), Stopwatch()).decode(latents)
     assert torch.allclose(half[broken], exact.decode(latents)[broken], atol=1e-3)
     assert torch.equal(half[~broken], (plain[~broken].float() / 2 + 0.5).clamp(0, 1))
     assert vae.dtype == torch.float16  # what fits stays as quick as it was
 
 
 def test_a_network_or_weights_that_give_no_numbers_are_one_line() -> None:
-    vae = Autoencoder(tiny_vae(), CPU, Stopwatch())
+    vae = Autoencoder(tiny_vae(), Placement(CPU), Stopwatch())
     with pytest.raises(ModelError, match="set dtype to bfloat16 or float32"):
         vae.decode(torch.full((1, 4, 8, 8), float("nan")))
     damaged = tiny_vae()
     with torch.no_grad():
         next(damaged.decoder.parameters()).fill_(float("inf"))
     with torch.inference_mode(), pytest.raises(ModelError, match="cannot decode a picture"):
-        Autoencoder(damaged, CPU, Stopwatch()).decode(torch.zeros(1, 4, 8, 8))
+        Autoencoder(damaged, Placement(CPU), Stopwatch()).decode(torch.zeros(1, 4, 8, 8))
 
 
 def test_an_autoencoder_that_asks_for_float32_gets_it(

@@ -14,6 +14,7 @@ from digressions.diffusion.condition import Text
 from digressions.errors import InputError
 from digressions.generate.paint import sample_batch
 from digressions.models.encoders import TextEncoder
+from digressions.models.placement import Placement
 from digressions.models.single_file import CONFIGS
 from digressions.prompts.parse import parse
 from tests import jobs
@@ -41,7 +42,7 @@ def one() -> TextEncoder:
     torch.manual_seed(1)
     tokenizer = CLIPTokenizer.from_pretrained(CONFIGS / "tokenizer")
     encoder = CLIPTextModel(config(16)).eval()
-    return TextEncoder([tokenizer], [encoder], CPU, sdxl=False, zero_empty=False)
+    return TextEncoder([tokenizer], [encoder], Placement(CPU), sdxl=False, zero_empty=False)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,9 @@ def two(one: TextEncoder) -> TextEncoder:
     second = CLIPTokenizer.from_pretrained(CONFIGS / "tokenizer", pad_token="!")
     encoder = CLIPTextModelWithProjection(config(24, "gelu")).eval()
     pair = [one.encoders[0], encoder]
-    return TextEncoder([one.tokenizers[0], second], pair, CPU, sdxl=True, zero_empty=True)
+    return TextEncoder(
+        [one.tokenizers[0], second], pair, Placement(CPU), sdxl=True, zero_empty=True
+    )
 
 
 def words(count: int) -> str:
@@ -133,7 +136,7 @@ def skipping(encoder: TextEncoder, clip_skip: int) -> TextEncoder:
     return TextEncoder(
         encoder.tokenizers,
         encoder.encoders,
-        CPU,
+        Placement(CPU),
         sdxl=encoder.sdxl,
         zero_empty=encoder.zero_empty,
         clip_skip=clip_skip,

@@ -93,6 +93,7 @@ def test_what_is_about_painting_is_in_every_command_that_paints(command: str) ->
         *("--negative", "--seed", "--steps", "--sampler", "--guidance", "--guidance-rescale"),
         *("--combine", "--strength", "--timestep-spacing", "--zero-snr"),
         *("--model", "--device", "--dtype", "--compile", "--vae", "--openvino"),
+        *("--offload", "--quantize", "--vae-tiles"),
     }
     assert about_painting <= names
     cells = {"--grid", "--band", "--anchor", "--cell-prompt"}

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 STEPS = 4  # of the walk from a start
-COLOUR = 30.0  # how much the squared error of colours counts, in 0..1
+COLOUR = 12.0  # how much the squared error of colours counts, in 0..1
 LATEST, EARLIEST = 0.95, 0.65  # where walks begin, of the way to noise
 
 

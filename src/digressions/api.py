@@ -13,6 +13,7 @@ of the command line. What a command line would note becomes a warning; what is w
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -296,6 +297,7 @@ def replay(
     output: str | Path | None = None,
     overwrite: bool = False,
     device: str | None = None,
+    offload: bool = False,
 ) -> Iterator[Event]:
     """Makes a file again, from what it remembers.
 
@@ -310,16 +312,17 @@ def replay(
         output: Where to; a free name beside the source if not given.
         overwrite: Whether what is at ``output`` may go, whatever made it.
         device: Where models and upscalers from files run; the best there is if not given.
+        offload: As of `digressions.load`, where ``load`` is not given.
     """
     from .generate.replay import replay_file
 
     _register()
     from .models.loading import load as load_by_name
 
+    usual = functools.partial(load_by_name, models=models, offload=offload)
     return replay_file(
         Path(source),
-        load
-        or (lambda name, dtype, **more: load_by_name(name, device, dtype, models=models, **more)),
+        load or (lambda name, dtype, **more: usual(name, device, dtype, **more)),
         model=model,
         models=models,
         output=_output(output),

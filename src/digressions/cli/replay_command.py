@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class ReplayOptions(
-    options_of(ModelParams, only=["device", "dtype", "models", *ModelAdditions.model_fields])
+    options_of(
+        ModelParams, only=["device", "dtype", "models", "offload", *ModelAdditions.model_fields]
+    )
 ):
     """See `ModelParams`."""
 

@@ -101,9 +101,8 @@ def open_executor(
         yield LocalExecutor(model)
         return
     resources = cluster.resources(0.0 if model.device.type == "cpu" else 1.0)
-    source = ModelSource.of(
-        model, params or ModelParams(model=model.name, **model.additions), resources.gpus
-    )
+    params = params or ModelParams(model=model.name, offload=model.offload, **model.additions)
+    source = ModelSource.of(model, params, resources.gpus)
     with RayExecutor(
         source, address=cluster.address, workers=cluster.workers, resources=resources
     ) as executor:

@@ -130,8 +130,8 @@ class MemorySparingPainter:
                 if len(part) == 1:
                     raise InputError(
                         f"one picture of {part[0].params.size} px does not fit into the memory of "
-                        f"{self._device}: choose a smaller `size`, `dtype` float16, a tiny `vae` "
-                        "or another `device`"
+                        f"{self._device}: choose a smaller `size`, `dtype` float16, `offload`, "
+                        "`quantize`, a tiny `vae` or another `device`"
                     )
                 self.most = len(part) // 2
                 release_memory(self._device)

@@ -44,6 +44,21 @@ class ModelAdditions(Params):
         form="path",
     )
 
+    quantize: Literal["int8", "fp8", "nf4"] | None = option(
+        None,
+        "How the weights of the denoising network's attention blocks are stored: in half the "
+        "memory (int8, fp8) or a quarter (nf4), for a little of the quality. SDXL gains most.",
+        group="Model",
+        default_from="as `dtype`",
+    )
+    vae_tiles: Literal["on", "off"] | None = option(
+        None,
+        "Take pictures of more than 512 px a side through the autoencoder in tiles, which saves "
+        "memory.",
+        group="Model",
+        default_from="in larger tiles, for pictures of more than 1536 x 1536 px",
+    )
+
     def given(self) -> dict[str, Any]:
         """What is not up to the model, by the names of `models.loading.load`."""
         return {name: value for name, value in self.json_object().items() if value is not None}
@@ -105,6 +120,12 @@ class ModelParams(ModelAdditions):
     openvino: bool = option(
         False,
         "Let OpenVINO run the networks that it is faster at, on a CPU.",
+        group="Model",
+    )
+    offload: bool = option(
+        False,
+        "Keep only the network that is at work on the device, and the others in main memory: for "
+        "small cards. The pictures are the same.",
         group="Model",
     )
 

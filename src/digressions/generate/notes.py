@@ -6,6 +6,7 @@ from ..diffusion.sample import SAMPLERS
 from ..errors import verbatim
 from ..events import Note
 from ..geometry import Size
+from ..models.autoencoder_tiles import SMALL_SIDE
 from ..models.base import Model
 from ..prompts.choices import variants
 from ..prompts.scheduling import OF_DIRECTIONS, is_plain, parsed
@@ -61,6 +62,10 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
         )
     if params.combine != "mean" and plain:
         found.append(f"`combine` {params.combine} does nothing for a single prompt: add AND")
+    if model.offload and model.device.type == "cpu":
+        found.append("`offload` does nothing on a CPU, whose memory is the main one")
+    if model.additions.get("vae_tiles") == "on" and max(params.size) <= SMALL_SIDE:
+        found.append(f"`vae_tiles` does nothing for pictures of at most {SMALL_SIDE} px")
     return [Note(text, "note") for text in found]
 
 

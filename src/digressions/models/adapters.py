@@ -50,17 +50,17 @@ class Adapters:
         library: Library | None,
         *,
         named: Mapping[str, Path] | None = None,
-        fixed: bool,
+        fixed_by: str | None = None,
     ) -> None:
         """Of networks that have theirs already.
 
         Args:
             library: Where names are looked for.
             named: Files by name that count before those of the library.
-            fixed: Whether the weights are compiled into something else by now.
+            fixed_by: The parameter that has made something else of the weights by now, if any.
         """
         self._networks, self._family, self._library = networks, family, library
-        self._named, self._fixed = named or {}, fixed
+        self._named, self._fixed_by = named or {}, fixed_by
         self._fused: Fused | None = None
         self._fingerprints: dict[Path, FileFingerprint] = {}
         self._paths: dict[str, Path] = {}
@@ -76,8 +76,8 @@ class Adapters:
         loras = self.found(tags)
         if loras == self.active:
             return False
-        if self._fixed:
-            raise InputError("a LoRA in a prompt does not go with `openvino`: use `lora`")
+        if self._fixed_by is not None:
+            raise InputError(f"a LoRA in a prompt does not go with `{self._fixed_by}`: use `lora`")
         if self._fused is not None:
             self._fused.remove()
         self._fused, self.active = None, ()

@@ -96,6 +96,7 @@ class Model(ABC):
         spacing: How its grid of times is spread; see `with_timesteps`.
         additions: What it was loaded with beside its own files, by the names of `loading.load`.
         sources: The single files that it was loaded from.
+        offload: Whether its networks wait in main memory while they do not work.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Model(ABC):
     spacing: SpacingName = "trailing"
     additions: dict[str, Any] = field(default_factory=dict)
     sources: Sequence[Source] = ()
+    offload: bool = False
 
     @property
     def hash(self) -> str:

@@ -13,6 +13,7 @@ that their mean is what it was.
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,13 +26,15 @@ from ..diffusion.condition import Text
 from ..errors import InputError, ModelError
 from ..prompts.slips import check_characters
 from ..prompts.terms import Plain, Segment
+from .autoencoder_tiles import in_tiles, side_for
 from .chunks import chunks_of, empty_chunk
 from .embeddings import Embeddings
+from .placement import Placement
 from .runtime import Stopwatch
 
 
 class Autoencoder:
-    """An autoencoder of diffusers on one device.
+    """An autoencoder of diffusers.
 
     Attributes:
         vae: The network.
@@ -39,9 +42,17 @@ class Autoencoder:
         scale_factor: Pixels per latent, along a side.
     """
 
-    def __init__(self, vae: Any, device: torch.device, clock: Stopwatch) -> None:
-        """Takes a loaded `AutoencoderKL` or `AutoencoderTiny`; counts its time to ``clock``."""
-        self.vae, self._device, self._clock = vae, device, clock
+    def __init__(
+        self, vae: Any, placement: Placement, clock: Stopwatch, *, tiles: str | None = None
+    ) -> None:
+        """Takes a loaded `AutoencoderKL` or `AutoencoderTiny`.
+
+        Args:
+            placement: Where it is.
+            clock: Its time is counted there.
+            tiles: Whether pictures go through it in tiles; see `autoencoder_tiles.side_for`.
+        """
+        self.vae, self._placement, self._clock, self._tiles = vae, placement, clock, tiles
         self._exact: Any = None
         self.channels = int(vae.config.latent_channels)
         self.scale_factor = 2 ** (len(_block_channels(vae)) - 1)
@@ -65,7 +76,8 @@ class Autoencoder:
             tiny = hasattr(encoded, "latents")
             return (encoded.latents if tiny else encoded.latent_dist.mode()).float()
 
-        latents = self._soundly("encode", run, images.to(self._device))
+        factor = self.scale_factor
+        latents = self._soundly("encode", run, images.to(self._placement.device), factor, 1)
         return (latents - self._shift) * self.vae.config.scaling_factor
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -84,18 +96,40 @@ class Autoencoder:
             return vae.decode(values.to(vae.dtype), return_dict=False)[0].float()
 
         latents = latents / self.vae.config.scaling_factor + self._shift
-        return (self._soundly("decode", run, latents) / 2 + 0.5).clamp(0, 1)
+        found = self._soundly("decode", run, latents, 1, self.scale_factor)
+        return (found / 2 + 0.5).clamp(0, 1)
 
-    def _soundly(self, stage: str, run: Callable[[Any, Tensor], Tensor], values: Tensor) -> Tensor:
-        """Runs a batch; the rows that do not come out as numbers are run again in float32."""
+    def _soundly(
+        self,
+        stage: str,
+        run: Callable[[Any, Tensor], Tensor],
+        values: Tensor,
+        before: int,
+        after: int,
+    ) -> Tensor:
+        """Runs a batch; the rows that do not come out as numbers are run again in float32.
+
+        Args:
+            before, after: See `in_tiles`.
+        """
+        height, width = (side * self.scale_factor // before for side in values.shape[-2:])
+        side = side_for(height, width, self._tiles)
+
+        def whole(vae: Any, values: Tensor) -> Tensor:
+            with self._placement.using(vae):
+                if side is None:
+                    return run(vae, values)
+                one = functools.partial(run, vae)
+                return in_tiles(one, values, before, after, side // self.scale_factor)
+
         with self._clock.timing(stage):
-            found = run(self.vae, values)
+            found = whole(self.vae, values)
             broken = ~found.isfinite().flatten(1).all(1)  # waits for a GPU, too
             if not bool(broken.any()):
                 return found
             if self.vae.dtype != torch.float32:
                 found = found.clone()
-                found[broken] = run(self._in_float32(), values[broken])
+                found[broken] = whole(self._in_float32(), values[broken])
         if not bool(found.isfinite().all()):
             raise ModelError(f"the autoencoder cannot {stage} a picture: its weights are damaged")
         return found
@@ -122,7 +156,7 @@ def _block_channels(vae: Any) -> Sequence[int]:
 
 
 class TextEncoder:
-    """Tokenizers and text encoders of a checkpoint on one device.
+    """Tokenizers and text encoders of a checkpoint.
 
     Prompts of any length are encoded in chunks of 75 tokens, as in A1111's web UI, and ``BREAK``
     starts a new one; only those of a text encoder with another window than CLIP's have to fit.
@@ -138,19 +172,20 @@ class TextEncoder:
         self,
         tokenizers: list[Any],
         encoders: list[Any],
-        device: torch.device,
+        placement: Placement,
         *,
         sdxl: bool,
         zero_empty: bool,
         clip_skip: int | None = None,
         embeddings: Embeddings | None = None,
     ) -> None:
-        """Takes a tokenizer for each encoder, and the embeddings that prompts may name.
+        """Takes a tokenizer for each encoder, where the encoders are, and the embeddings that
+        prompts may name.
 
         Raises:
             InputError: There is no such layer.
         """
-        self.tokenizers, self.encoders, self.device = tokenizers, encoders, device
+        self.tokenizers, self.encoders, self.placement = tokenizers, encoders, placement
         self.sdxl, self.zero_empty = sdxl, zero_empty
         self.embeddings = embeddings or Embeddings([_width(each) for each in encoders], None)
         # OpenCLIP's last layer is not even published with Stable Diffusion 2.
@@ -175,8 +210,10 @@ class TextEncoder:
                 it holds bytes that are no characters, or names an embedding that is not there.
         """
         wanted = [(Segment(p, 1.0),) if isinstance(p, str) else p for p in prompts]
-        for prompt in set(wanted) - self._encoded.keys():
-            self._encoded[prompt] = self._encode(prompt)
+        if new := set(wanted) - self._encoded.keys():
+            with self.placement.using(*self.encoders):
+                for prompt in new:
+                    self._encoded[prompt] = self._encode(prompt)
         return Text.cat([self._encoded[prompt] for prompt in wanted])
 
     def forget(self) -> None:
@@ -200,7 +237,7 @@ class TextEncoder:
             for ids, attention, vectors in own:
                 with standing_in(encoder, vectors):
                     output = encoder(
-                        torch.tensor([ids], device=self.device), output_hidden_states=True
+                        torch.tensor([ids], device=self.placement.device), output_hidden_states=True
                     )
                 row = self._layer(encoder, output)
                 rows.append(emphasized(row, attention) if set(attention) != {1.0} else row)

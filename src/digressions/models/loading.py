@@ -16,6 +16,7 @@ from .checkpoint import BUNDLED, Checkpoint, may_be_hub_id
 from .library import CHECKPOINTS, TEXT_ENCODERS, VAES, Library, NamedFiles, check_found, located
 from .lora import Lora
 from .openvino_networks import check_openvino
+from .quantize import check_quantize, import_networks
 from .recognise import Kind
 from .runtime import check_compiler, dtype_for
 from .single_file import SingleFile
@@ -40,6 +41,9 @@ class Loader(Protocol):
         library: Library | None,
         named: NamedFiles | None,
         openvino: bool,
+        offload: bool,
+        quantize: str | None,
+        vae_tiles: str | None,
     ) -> Model: ...
 
 
@@ -105,6 +109,9 @@ def load(
     models: str | Path | None = None,
     named: NamedFiles | None = None,
     openvino: bool = False,
+    offload: bool = False,
+    quantize: str | None = None,
+    vae_tiles: str | None = None,
 ) -> Model:
     """Loads a model.
 
@@ -126,12 +133,20 @@ def load(
             for the one in the environment's ``DIGRESSIONS_MODELS``, if any.
         named: What names in prompts stand for, whatever there is in that folder.
         openvino: Has OpenVINO run those networks that it is faster with, on a CPU.
+        offload: Keeps a network on the device only while it works, and the others in main memory;
+            pictures are the same. On a CPU, whose memory is the main one, it changes nothing.
+        quantize: ``"int8"``, ``"fp8"`` or ``"nf4"`` for how the weights of the denoising network's
+            attention blocks are stored; ``None`` for the dtype.
+        vae_tiles: ``"on"`` has the autoencoder take pictures of more than 512 px in tiles of 512
+            px, ``"off"`` takes all as a whole; ``None`` takes tiles of 1024 px for pictures of more
+            than 1536 x 1536 px.
 
     Raises:
         ModelError: No such model, a part of the checkpoint is missing or of an unknown kind, its
             weights are pickles, or it cannot be fetched.
-        InputError: No such device or dtype, no compiler, or no CPU for OpenVINO.
-        MissingExtraError: OpenVINO is not installed.
+        InputError: No such device, dtype or way to quantize or none that works there, no compiler,
+            or no CPU for OpenVINO.
+        MissingExtraError: OpenVINO, or the library that quantizes, is not installed.
     """
     library = Library.of(models)
     name = located_model(str(name), library)
@@ -145,10 +160,17 @@ def load(
     kind = dtype_for(dtype, where)
     if compile and openvino:
         raise InputError("`compile` and `openvino` both run the networks: choose one")
+    if quantize is not None and openvino:
+        raise InputError("`quantize` and `openvino` both change the network: choose one")
+    if vae_tiles not in (None, "on", "off"):
+        raise InputError(f"`vae_tiles` {vae_tiles!r:.40} is not known: choose one of on, off")
+    import_networks()
     if compile:
         check_compiler(where)
     if openvino:
         check_openvino(where)
+    if quantize is not None:
+        check_quantize(quantize, where, kind)
     # Any other pipeline may still be one with a unet; its loader says what it lacks.
     model = FAMILIES.get(checkpoint.family, load_stable_diffusion)(
         checkpoint,
@@ -163,12 +185,17 @@ def load(
         library=library,
         named=named,
         openvino=openvino,
+        offload=offload,
+        quantize=quantize,
+        vae_tiles=vae_tiles,
     )
     added: dict[str, Any] = {
         "vae": None if vae is None else str(vae),
         "clip_skip": clip_skip,
         "lora": [str(each) for each in loras] or None,
         "text_encoder": [str(each) for each in text_encoders] or None,
+        "quantize": quantize,
+        "vae_tiles": vae_tiles,
     }
     model.additions = {name: value for name, value in added.items() if value is not None}
     return model

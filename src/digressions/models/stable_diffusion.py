@@ -35,6 +35,8 @@ from .fingerprint import FileFingerprint, Fingerprint, SettingFingerprint, Sourc
 from .library import Library, NamedFiles, files_of_kind
 from .lora import Fused, Lora
 from .openvino_networks import BATCH, convert
+from .placement import Placement
+from .quantize import quantize_network
 from .runtime import Stopwatch
 from .scheduler_config import check_scheduler, defaults_of, schedule_of
 from .single_file import SingleFile, shipped_configs
@@ -49,6 +51,7 @@ class StableDiffusion(Model):
         steps_offset, to_clean: How its scheduler lays out time steps (see `time_grid`).
         adapters: LoRAs that prompts ask for.
         loras: That it was loaded with.
+        placement: Which of its networks are on the device.
     """
 
     schedule: TableSchedule
@@ -58,6 +61,7 @@ class StableDiffusion(Model):
     autoencoder: Autoencoder
     text_encoder: TextEncoder
     adapters: Adapters
+    placement: Placement
     loras: Sequence[Lora] = ()
 
     def use_loras(self, tags: Sequence[LoraTag]) -> None:
@@ -160,7 +164,8 @@ class StableDiffusion(Model):
         if self.guidance_embedded:
             width = self.unet.config.time_cond_proj_dim
             scale = _guidance_embedding(condition.guidance, width).to(self.dtype)
-        with self.clock.timing("denoise", self.device):
+        at_work = self.placement.using(self.unet)
+        with at_work, self.clock.timing("denoise", self.device):
             return self.unet(
                 x_t.to(self.dtype),
                 t,
@@ -196,6 +201,9 @@ def load_stable_diffusion(
     library: Library | None = None,
     named: NamedFiles | None = None,
     openvino: bool = False,
+    offload: bool = False,
+    quantize: str | None = None,
+    vae_tiles: str | None = None,
 ) -> StableDiffusion:
     """Brings an opened checkpoint to a device; see `loading.load`.
 
@@ -216,13 +224,14 @@ def load_stable_diffusion(
     # CPU's bfloat16 loses more in a denoiser's norms and attention than it gains (docs/speed.md).
     layout = torch.preserve_format if device.type == "mps" else torch.channels_last
     halved = device.type == "cpu" and dtype == torch.bfloat16
+    placement = Placement(device, offload=offload)
     unet = checkpoint.network("unet", dtype)
-    unet = unet.to(device, memory_format=torch.preserve_format if halved else layout)
     clock = Stopwatch()
     network, own = _autoencoder(checkpoint, unet, vae, dtype)
     fingerprints += own
-    autoencoder = Autoencoder(network.to(device, memory_format=layout), device, clock)
-    encoders = [encoder.to(device) for encoder in checkpoint.text_encoders(dtype)]
+    network = placement.placed(network, layout)
+    autoencoder = Autoencoder(network, placement, clock, tiles=vae_tiles)
+    encoders = [placement.placed(encoder) for encoder in checkpoint.text_encoders(dtype)]
     check_fit(checkpoint.folder, unet, autoencoder.channels, encoders)
     pairs = zip(("text_encoder", "text_encoder_2"), encoders, strict=False)
     networks, family = {"unet": unet, **dict(pairs)}, family_of(unet)
@@ -230,15 +239,20 @@ def load_stable_diffusion(
         Fused(networks, loras, family)
         fingerprints += [source.fingerprint for source in sources if source.kind == "lora"]
         fingerprints += [SettingFingerprint(f"lora {lora.strength:g}") for lora in loras]
+    if quantize is not None:  # before it goes to the device, which may not hold it as it is
+        quantize_network(unet, quantize, device)
+        fingerprints.append(SettingFingerprint(f"quantize {quantize}"))
+    unet = placement.placed(unet, torch.preserve_format if halved else layout)
     if compile:
         unet.compile()
         autoencoder.compile()
     widths = [int(encoder.config.hidden_size) for encoder in encoders]
     guidance_embedded = bool(unet.config.time_cond_proj_dim)
+    fixed_by = "openvino" if openvino else None if quantize is None else "quantize"
     text_encoder = TextEncoder(
         checkpoint.tokenizers(),
         encoders,
-        device,
+        placement,
         sdxl=unet.config.addition_embed_type == "text_time",
         zero_empty=checkpoint.zero_empty,
         clip_skip=clip_skip,
@@ -246,6 +260,8 @@ def load_stable_diffusion(
     )
     if clip_skip is not None:
         fingerprints.append(SettingFingerprint(f"clip skip {clip_skip}"))
+    if vae_tiles is not None:
+        fingerprints.append(SettingFingerprint(f"vae tiles {vae_tiles}"))
     model = StableDiffusion(
         name=name,
         fingerprints=fingerprints,
@@ -268,10 +284,12 @@ def load_stable_diffusion(
         autoencoder=autoencoder,
         text_encoder=text_encoder,
         adapters=Adapters(
-            networks, family, library, named=files_of_kind(named, "lora"), fixed=openvino
+            networks, family, library, named=files_of_kind(named, "lora"), fixed_by=fixed_by
         ),
         sources=sources,
         loras=loras,
+        offload=offload,
+        placement=placement,
     )
     if openvino:
         model.contests = convert(unet, network, _examples(model))
