@@ -16,6 +16,11 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
+_ELSEWHERE = {
+    "--paint": "only mosaics repaint photos: digress mosaic --image ME --tiles PHOTOS --paint 0.4"
+}
+"""Options that somebody may look for in another command, and what to tell them."""
+
 
 def in_one_line(error: CycloptsError, commands: Iterable[str]) -> str:
     """What is wrong, and where the right use is shown.
@@ -40,7 +45,9 @@ def _reason(error: CycloptsError, commands: Iterable[str]) -> str:
                 return (
                     f"there is no option {name!r}: a prompt that begins with - comes last, after --"
                 )
-            return f"there is no option {name} here{_similar(name, known)}"
+            found = _ELSEWHERE.get(name.partition("=")[0])
+            more = _similar(name, known) if found is None else f": {found}"
+            return f"there is no option {name} here{more}"
         case RepeatArgumentError():
             return f"{error.token.keyword} is given twice"
         case MissingArgumentError(argument=Argument() as argument):
