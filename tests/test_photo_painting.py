@@ -190,15 +190,13 @@ def test_command_and_python_make_the_same(bundled: Model, digress: Digress) -> N
 
 
 def test_a_model_and_a_strength_need_each_other(bundled: Model) -> None:
-    with pytest.raises(InputError, match="`paint` needs a `model`"):
+    with pytest.raises(InputError, match=r"^paint needs a model to paint with"):
         list(dg.photo_mosaic("me.png", "photos", paint=0.5))
-    with pytest.raises(
-        InputError, match="`model` does nothing with `tiles` unless you give `paint"
-    ):
+    with pytest.raises(InputError, match=r"^model does nothing with tiles unless"):
         list(dg.photo_mosaic("me.png", "photos", model=bundled))
     with pytest.raises(InputError, match="is given in the place of a model"):
         list(dg.photo_mosaic("me.png", "photos", model="bundled", paint=0.5))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="`steps` is about painting"):
+    with pytest.raises(InputError, match=r"^steps is about painting"):
         list(dg.photo_mosaic("me.png", "photos", steps=3))
 
 

@@ -45,8 +45,8 @@ def _reason(error: CycloptsError, commands: Iterable[str]) -> str:
                 return (
                     f"there is no option {name!r}: a prompt that begins with - comes last, after --"
                 )
-            found = _ELSEWHERE.get(name.partition("=")[0])
-            more = _similar(name, known) if found is None else f": {found}"
+            elsewhere = _ELSEWHERE.get(name.partition("=")[0])
+            more = _similar(name, known) if elsewhere is None else f": {elsewhere}"
             return f"there is no option {name} here{more}"
         case RepeatArgumentError():
             return f"{error.token.keyword} is given twice"

@@ -38,6 +38,7 @@ _OURS = 0x64697068  # "diph", as SQLite's application id
 _SCHEMA = """
 create table if not exists files (
     path blob primary key, size integer, time integer, photo text, problem text not null);
+create index if not exists files_by_photo on files (photo);
 create table if not exists photos (
     photo text primary key, width integer, height integer, preview blob not null);
 create table if not exists crops (
