@@ -28,7 +28,8 @@ from digressions.worlds.photo_bank import PhotoWorld
 from digressions.worlds.photo_film import remembered_film
 from digressions.worlds.photo_world import resolve_photo_world
 from digressions.worlds.photo_world_spec import PhotoFilmSpec, PhotoWorldSpec
-from digressions.worlds.zoom_film import ZoomFilm, choose_loop
+from digressions.worlds.ways import choose_loop
+from digressions.worlds.zoom_film import ZoomFilm
 
 from .albums import album, photo, picture
 from .conftest import Ran, heed_interrupts
