@@ -24,6 +24,7 @@ from ...generate.kinds import check_model
 from ...generate.metadata import record_of
 from ...generate.notes import notes_on, notes_on_cells
 from ...generate.outputs import FOLDER
+from ...generate.presets import notes_on_preset, with_preset
 from ...generate.replay import ReplayRequest, replays_text
 from ...generate.signatures import takes
 from ...geometry import Size
@@ -152,7 +153,8 @@ def _built(
     *,
     overwrite: bool,
 ) -> Iterator[Event]:
-    options = options or BuildParams()
+    options = with_preset(options or BuildParams(), spec.preset)
+    yield from notes_on_preset(spec, options, preset=spec.preset)
     if options.profile:
         raise InputError("`profile` is about painting from nothing but cells, not with `tiles`")
     if options.batch_size and model is None:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from ...errors import InputError
 from ...generate.declare import Params, declared, option
 from ...generate.kinds import CellGrid, FilePath, Named, PaintedSize, PictureInput, Share
+from ...generate.presets import PresetName, PresetParams, preset_option
 from ...geometry import Grid, Size
 from ..cell_shape import MAX_CELL_SIDE, MAX_CELLS, PAINTED_UNIT, CellAspect
 from ..cell_shape import check_grid as check_few_cells
@@ -117,8 +118,10 @@ class PhotoParams(AlbumParams):
         return found
 
 
-class PhotoMosaicSpec(Params):
+class PhotoMosaicSpec(PresetParams):
     """What mosaic of photos to make."""
+
+    preset: PresetName | None = preset_option()
 
     image: PictureInput = declared(MosaicSpec, "image", help="The picture that the mosaic shows.")
     grid: PhotoGrid = declared(
