@@ -39,7 +39,7 @@ from ..prompts.scheduling import parsed
 from .adapting import freedom_of
 from .fidelity import Banded
 from .mosaic_spec import CELL_SIDE, Mosaic
-from .placement import Place, is_mirrored, place_of, reach, shown_in, starts_in, turned
+from .placement import Place, flipped, is_mirrored, place_of, reach, shown_in, starts_in
 from .store import Store
 
 DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half a grey level in
@@ -230,13 +230,13 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
         ``(len(seeds), 3, h, w)`` float32 in 0..1.
     """
     mirrored = torch.tensor([is_mirrored(mosaic, seed) for seed in seeds])
-    sides = turned(starts, mirrored)
+    sides = flipped(starts, mirrored)
     middles = _middle(sides, mosaic.params.size)
     jobs = [cell_job(mosaic, seed, start) for seed, start in zip(seeds, middles, strict=True)]
     painted = torch.empty_like(middles, device="cpu")
     for alike in batches(jobs, len(jobs)):  # prompts of several kinds do not share a batch
         painted[alike] = painter([jobs[index] for index in alike]).cpu()
-    painted = turned(_on_ground(painted, sides.cpu()), mirrored)
+    painted = flipped(_on_ground(painted, sides.cpu()), mirrored)
     return shown_in(painted, [place_of(mosaic, seed) for seed in seeds], mosaic.cell)
 
 

@@ -25,7 +25,7 @@ def is_mirrored(mosaic: Mosaic, seed: int) -> bool:
     return random.Random(f"{seed}:mirror").random() < mosaic.mirror
 
 
-def turned(images: Tensor, mirrored: Tensor) -> Tensor:
+def flipped(images: Tensor, mirrored: Tensor) -> Tensor:
     """Pictures of which some are mirrored left to right."""
     return torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(-1), images)
 
