@@ -88,10 +88,9 @@ def name_of(mosaic: Mosaic) -> str:
 def in_words(mosaic: Mosaic) -> str:
     """How its cells vary, such as ``, mirror 0, jitter 0``; nothing where it is as usual."""
     usual = CellParams()
-    names = ("mirror", "jitter", "size_jitter")
-    if all(getattr(mosaic, name) == getattr(usual, name) for name in names):
+    if (mosaic.mirror, mosaic.jitter) == (usual.mirror, usual.jitter):
         return ""
-    return "".join(f", {name.replace('_', ' ')} {getattr(mosaic, name):g}" for name in names)
+    return f", mirror {mosaic.mirror:g}, jitter {mosaic.jitter:g}"
 
 
 def uncorrected(mosaic: Mosaic) -> Mosaic:
@@ -105,10 +104,9 @@ def with_strength(mosaic: Mosaic, strength: float) -> Mosaic:
 
 
 def varied(base: Mosaic) -> list[Mosaic]:
-    """From all cells alike to cells that look either way, stand off their middle and differ in
-    size."""
-    alike = base.but(mirror=0.0, jitter=0.0, size_jitter=0.0)
-    each = [alike, alike.but(mirror=base.mirror), base.but(size_jitter=0.0), base]
+    """From all cells alike to cells that look either way and stand off their middle."""
+    alike = base.but(mirror=0.0, jitter=0.0)
+    each = [alike, alike.but(mirror=base.mirror), base]
     return [*map(uncorrected, each), *each]
 
 

@@ -39,7 +39,7 @@ from ..prompts.scheduling import parsed
 from .adapting import freedom_of
 from .fidelity import Banded
 from .mosaic_spec import CELL_SIDE, Mosaic
-from .placement import Place, flipped, is_mirrored, place_of, reach, shown_in, starts_in
+from .placement import Place, flipped, is_mirrored, place_of, shown_in_place, windows
 from .store import Store
 
 DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half a grey level in
@@ -184,7 +184,7 @@ def cells_of(
     Returns:
         ``(len(cells), 3, h, w)`` of ``mosaic.cell``, float32 in 0..1.
     """
-    margin = 3 + math.ceil(reach(mosaic) * CELL_SIDE)  # the bicubic kernel reaches 3
+    margin = 3 + math.ceil(mosaic.jitter * CELL_SIDE)  # the bicubic kernel reaches 3
     padded = F.pad(base[None], (margin,) * 4, mode="replicate")[0]
     patch = CELL_SIDE + 2 * margin
     cut = []
@@ -196,7 +196,7 @@ def cells_of(
     enlarged = F.interpolate(torch.stack(cut), full, mode="bicubic", align_corners=False)
     down, right = (round(margin * scale) for scale in scales)
     places = [Place(0, 0)] * len(cells) if seeds is None else [place_of(mosaic, s) for s in seeds]
-    return starts_in(enlarged.clamp(0, 1), (right, down), places, mosaic.cell)
+    return windows(enlarged.clamp(0, 1), Place(right, down), places, mosaic.cell)
 
 
 def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
@@ -216,8 +216,8 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
     """Paints over enlarged cells, not corrected yet.
 
     A cell that is mirrored is turned before it is painted and back after, so that what it shows
-    looks the other way and its colours stay where they are. A cell is painted off its place and
-    larger, and then shown in it (see `placement`). Where only the
+    looks the other way and its colours stay where they are. A cell is painted off its place, and
+    then shown in it (see `placement`). Where only the
     middle of a cell's picture is painted (``mosaic.shape``), the cell's own colours are around it.
 
     Args:
@@ -237,7 +237,7 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
     for alike in batches(jobs, len(jobs)):  # prompts of several kinds do not share a batch
         painted[alike] = painter([jobs[index] for index in alike]).cpu()
     painted = flipped(_on_ground(painted, sides.cpu()), mirrored)
-    return shown_in(painted, [place_of(mosaic, seed) for seed in seeds], mosaic.cell)
+    return shown_in_place(painted, mosaic, seeds)
 
 
 def _middle(images: Tensor, size: Size) -> Tensor:

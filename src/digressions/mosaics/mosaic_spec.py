@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 CELL_SIDE = 8  # pixels of the base image in a cell, as in a 512 px picture of 64 x 64 cells
 MAX_ENLARGE = 8
 MAX_JITTER = 0.25  # of a cell; farther, most of the thing would be outside
-MAX_SIZE_JITTER = 0.5
-SIZE_JITTER = 0.2
 BATCH_SIZE = 32  # pictures a worker paints at once, if nobody says; machines differ
 
 
@@ -54,7 +52,6 @@ ToneName = Literal["auto", "off"]  # of a base image; see `mosaics.tone`
 Band = Annotated[Literal[0, 1, 2, 4, 8], BeforeValidator(_no_truth)]
 """Values a cell and side in which a mosaic equals its base image; 0 for none."""
 
-SizeJitter = Annotated[float, Field(ge=0, le=MAX_SIZE_JITTER)]  # of a cell
 Jitter = Annotated[float, Field(ge=0, le=MAX_JITTER)]  # in cells
 
 
@@ -116,12 +113,6 @@ class CellParams(Params):
     jitter: Jitter = option(
         0.1,
         f"0 to {MAX_JITTER:g}: how far from the middle of its cell a thing may stand, in cells.",
-        group="Cells",
-    )
-    size_jitter: SizeJitter = option(
-        SIZE_JITTER,
-        f"0 to {MAX_SIZE_JITTER:g}: how much larger than its cell a picture may be painted, in "
-        "cells, so that things differ in size.",
         group="Cells",
     )
 
@@ -225,7 +216,7 @@ class Mosaic(Params):
         mix: Where the cells have several prompts: each and its share, which is more than 0.
             ``params.prompt`` is the first of them.
         grid: Cells across and down.
-        band, anchor, adapt, mirror, jitter, size_jitter: See `CellParams`.
+        band, anchor, adapt, mirror, jitter: See `CellParams`.
         enlarge, upscaler: How many times each picture is enlarged after it is painted, by what.
     """
 
@@ -236,20 +227,17 @@ class Mosaic(Params):
     adapt: Share = 0.0  # as in every file of earlier versions, and what follows
     mirror: Share = 0.0
     jitter: Jitter = 0.0
-    size_jitter: SizeJitter = 0.0
     enlarge: int = Field(ge=1, le=MAX_ENLARGE)
     upscaler: str
     mix: dict[str, Annotated[float, Field(gt=0)]] = Field({})
     shape: PaintedSize | None = None
 
     @model_serializer(mode="wrap")
-    def _without_what_came_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """So that a mosaic that has neither is the job that it was before there were such."""
+    def _without_usual_shape(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """So that a mosaic of squares is the job that it was before there were shapes."""
         found: dict[str, Any] = dump(self)
         if self.shape is None:
             del found["shape"]
-        if not self.size_jitter:
-            del found["size_jitter"]
         return found
 
     @property
@@ -330,7 +318,6 @@ def mosaic_of(
         adapt=cells.adapt,
         mirror=cells.mirror,
         jitter=cells.jitter,
-        size_jitter=cells.size_jitter,
         enlarge=enlarge,
         upscaler=upscaler,
         mix=mix,

@@ -32,7 +32,7 @@ def repainting_of(model: Model, spec: PhotoMosaicSpec, mosaic: PhotoMosaic) -> M
     Raises:
         InputError: Settings contradict each other, or the model cannot work with them.
     """
-    as_it_is = {"adapt": 0.0, "mirror": 0.0, "jitter": 0.0, "size_jitter": 0.0}
+    as_it_is = {"adapt": 0.0, "mirror": 0.0, "jitter": 0.0}
     cells = CellParams(band=mosaic.band, anchor=spec.painting.anchor, **as_it_is)
     params = spec.painting.but(strength=spec.photos.paint)
     return mosaic_of(model, params, cells, mosaic.grid, shape=mosaic.cell)
