@@ -56,7 +56,7 @@ FAITHFUL = {
     "vibrance": 0.0,
     "contrast_boost": 1.0,
     "sharpness": 0.0,
-    "local_contrast_clip": 0.0,
+    "local_contrast_clip": 0.01,  # CLAHE takes 0 for no limit
 }
 """What of a preset of mosaicraft takes its pictures' colours all the way to the base image's, and
 makes nothing more vivid than that is."""
