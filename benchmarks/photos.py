@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         images = asked.update.parent / "images"
         shown = [name for name in ("digressions", *PEERS) if name in words]
         sheets = [show(read_image(work / f"{name}.png"), name, grid) for name in shown]
-        sheet = contact_sheet(sheets, columns=1, labels=[words[name] for name in shown])
+        sheet = contact_sheet(sheets, columns=2, labels=[words[name] for name in shown])
         write_jpeg(images / "photos-beside.jpg", sheet)
         picture = "\n\n![Mosaics of the same photos](images/photos-beside.jpg)\n"
         update(asked.update, head + table(rows) + picture)
