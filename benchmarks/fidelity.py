@@ -103,10 +103,11 @@ def with_strength(mosaic: Mosaic, strength: float) -> Mosaic:
     return mosaic.but(params=mosaic.params.but(strength=strength))
 
 
-def varied(base: Mosaic) -> list[Mosaic]:
-    """From all cells alike to cells that look either way and stand off their middle."""
+def varied(base: Mosaic, jitters: Sequence[float] = ()) -> list[Mosaic]:
+    """From all cells alike to cells that look either way and stand off their middle; and farther
+    off it, by other jitters."""
     alike = base.but(mirror=0.0, jitter=0.0)
-    each = [alike, alike.but(mirror=base.mirror), base]
+    each = [alike, alike.but(mirror=base.mirror), base, *(base.but(jitter=far) for far in jitters)]
     return [*map(uncorrected, each), *each]
 
 
@@ -358,6 +359,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument(
         "--variety", action="store_true", help="only how cells vary, without other tools"
     )
+    parser.add_argument(
+        "--jitter", type=float, nargs="*", default=[], help="others to compare, with --variety"
+    )
     parser.add_argument("--grid", type=int, default=48, help="cells across and down")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--batch", type=int, default=32)
@@ -380,7 +384,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     }
     study = Study(asked.out, base, base_image, circumstances)
     own = paint_variants(
-        study, model, asked.batch, varied(base) if asked.variety else variants(base)
+        study,
+        model,
+        asked.batch,
+        varied(base, asked.jitter) if asked.variety else variants(base),
     )
     others = [] if asked.variety else place_peers(study)
     folder = (asked.update.parent if asked.update else asked.out) / "images"

@@ -34,8 +34,9 @@ from digressions.images.video import write_video
 from digressions.models.loading import load
 from digressions.worlds.cache import Cache
 from digressions.worlds.manifest import Manifest
+from digressions.worlds.ways import choose_loop
 from digressions.worlds.world import World
-from digressions.worlds.zoom_film import ZoomFilm, choose_loop
+from digressions.worlds.zoom_film import ZoomFilm
 from tests.painters import grow_bank, paint_noise
 
 FPS = 25

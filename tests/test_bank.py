@@ -18,8 +18,9 @@ from digressions.geometry import CellPath, Grid, Size
 from digressions.images.upscale import Lanczos
 from digressions.worlds.bank import FiniteWorld, cells_colours, colours_of, growing_bank
 from digressions.worlds.cache import Cache
+from digressions.worlds.ways import choose_loop
 from digressions.worlds.world import World
-from digressions.worlds.zoom_film import ZoomFilm, choose_loop
+from digressions.worlds.zoom_film import ZoomFilm
 
 from .painters import grow_bank, paint_noise
 from .test_world import CELLS, MANIFEST, Counted, smooth

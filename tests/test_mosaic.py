@@ -51,15 +51,14 @@ from digressions.mosaics.cells import (
     cell_seed,
     cells_of,
     exact_cells,
-    is_mirrored,
     paint_cells,
     paint_over,
-    place_of,
     strips,
 )
 from digressions.mosaics.fidelity import Gauge, Thumbnail
 from digressions.mosaics.folder import MosaicFolder, MosaicPlan
 from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic, MosaicSpec, SharingParams
+from digressions.mosaics.placement import is_mirrored, place_of
 from digressions.mosaics.store import Store
 
 from .conftest import Ran, heed_interrupts

@@ -126,6 +126,19 @@ def test_no_photo_is_used_too_often(photos: int, repeat: int) -> None:
     assert np.bincount(chosen).max() <= repeat
 
 
+@pytest.mark.parametrize(("photos", "repeat"), [(40, 2), (90, 1), (7, 9)])
+def test_cells_that_look_at_few_photos_at_a_time_get_the_same(
+    photos: int, repeat: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = prices_of(60, photos, (10, 6))
+    found = []
+    for some in (2, 5, 1000):
+        monkeypatch.setattr(assignment, "_LOOKED_AT", some)
+        found.append(completed(assigned(prices, repeat)))
+    assert np.array_equal(found[0], found[2])
+    assert np.array_equal(found[1], found[2])
+
+
 def test_photos_that_are_all_alike_are_dealt_out() -> None:
     same = np.repeat(values(1), 6, 0)
     prices = Prices(mosaic(), values(12), same, [0])

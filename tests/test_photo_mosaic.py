@@ -355,6 +355,15 @@ def test_command_and_python_make_the_same(digress: Digress) -> None:
     assert np.array_equal(whole("out/photos"), whole("b"))
 
 
+def test_a_preset_sets_what_a_mosaic_of_photos_has() -> None:
+    events = list(build_photos(a_spec(preset="gift", grid="4"), "m"))
+    assert notes(events).startswith("preset gift: `single` jpg")
+    assert Path("m/mosaic.jpg").exists()
+    assert a_spec(preset="draft", grid=None).grid == "24"
+    with pytest.raises(InputError, match="screensaver is not for this"):
+        a_spec(preset="screensaver")
+
+
 def test_the_signature_shows_what_is_declared() -> None:
     shown = inspect.signature(dg.photo_mosaic).parameters
     assert PhotoMosaicSpec.flat_fields().keys() <= shown.keys()

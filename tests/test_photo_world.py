@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 import urllib.request
@@ -28,7 +29,8 @@ from digressions.worlds.photo_bank import PhotoWorld
 from digressions.worlds.photo_film import remembered_film
 from digressions.worlds.photo_world import resolve_photo_world
 from digressions.worlds.photo_world_spec import PhotoFilmSpec, PhotoWorldSpec
-from digressions.worlds.zoom_film import ZoomFilm, choose_loop
+from digressions.worlds.ways import choose_loop
+from digressions.worlds.zoom_film import ZoomFilm
 
 from .albums import album, photo, picture
 from .conftest import Ran, heed_interrupts
@@ -136,6 +138,46 @@ def test_it_may_start_from_a_picture_that_is_no_photo_of_the_folder() -> None:
     shown = Image.fromarray(read_image("me.png")).crop((20, 0, 140, 120)).resize((32, 32))
     assert np.abs(root.astype(float) - np.asarray(shown)).mean() < 40
     assert 0 not in made.bank.next[5][:4] or len(set(made.bank.next[5])) > 3
+
+
+def test_a_picture_that_is_no_square_is_cut_and_told_or_kept_whole() -> None:
+    Image.fromarray(np.full((40, 160, 3), (200, 30, 30), np.uint8)).save("wide.png")
+    pixels = read_image("wide.png").copy()
+    pixels[:, :40] = (30, 30, 200)  # what a square in the middle has nothing of
+    Image.fromarray(pixels).save("wide.png")
+    shown, said = {}, {}
+    for fit in ("cover", "pad"):
+        spec = PhotoWorldSpec.of(tiles=["photos"], grid="8", size=32, image="wide.png", fit=fit)
+        with Cache(Path(f"{fit}.sqlite")) as cache:
+            events = list(resolve_photo_world(spec, 100))
+            shown[fit] = resolved(image="wide.png", fit=fit, crop="centre").open(cache).picture(())
+        said[fit] = " ".join(notes(events, "note"))
+    assert "wide.png is 160x40: what does not fit into a square is cut off" in said["cover"]
+    assert "fit" not in said["pad"]
+    assert (shown["cover"][..., 2] < 60).all()
+    assert (shown["pad"][12:20, :6, 2] > 150).all()
+    assert (
+        resolved(image="wide.png").manifest.id != resolved(image="wide.png", fit="pad").manifest.id
+    )
+
+
+def test_a_film_remembers_how_its_picture_came_to_a_square() -> None:
+    picture(Path("me.png"))
+    film("a", image="me.png", fit="pad")
+    spec, _ = remembered_film(text_of(Path("a/000000.png")))
+    assert spec.world.fit == "pad"
+    film("b", image="me.png")
+    assert remembered_film(text_of(Path("b/000000.png")))[0].world.fit == "cover"
+
+
+def test_what_was_looked_at_of_a_large_bank_is_told() -> None:
+    few, all_of_them = resolved(6).bank.coverage, resolved().bank.coverage
+    assert "6 pictures cover" in str(few)
+    assert "of their own cells within" in str(few)
+    assert all_of_them.looked_at == 8
+    assert re.search(
+        r"24 pictures cover \d+% of the cells of 8 of them, a sample,", str(all_of_them)
+    )
 
 
 def test_one_photo_is_too_few() -> None:
@@ -255,6 +297,11 @@ def test_a_page_of_photos_is_served(tmp_path: Path) -> None:
         (
             ["--tiles", "photos", "--grid", "8x6"],
             "as many cells across as down, since each cell holds a picture; give one number",
+        ),
+        (["--tiles", "photos", "--fit", "pad"], "--fit is about a start picture"),
+        (
+            ["--tiles", "photos", "--image", "photos/0001.jpg", "--fit", "contain"],
+            "pictures of a world of photos are squares; choose cover or pad",
         ),
         (["--tiles", "nowhere"], "there is no such file or folder"),
         (["a frog", "--crop", "centre"], "--crop is about photos"),

@@ -17,15 +17,25 @@ from digressions.models.base import Model
 from digressions.mosaics.build import build
 from digressions.mosaics.build_params import BuildParams
 from digressions.mosaics.mosaic_spec import MosaicSpec
+from digressions.mosaics.photos.photo_spec import PhotoMosaicSpec
+from digressions.worlds.photo_world_spec import (
+    PhotoFilmSpec,
+    PhotoScreensaverSpec,
+    PhotoServeSpec,
+    PhotoSiteSpec,
+)
 from digressions.worlds.world_spec import FilmSpec, ScreensaverSpec, ServeSpec, SiteSpec
 
 SPECS = (
     *(MosaicSpec, FilmSpec, ServeSpec, ScreensaverSpec, SiteSpec, PaintSpec, EnsembleSpec),
     BuildParams,
+    *(PhotoMosaicSpec, PhotoFilmSpec, PhotoServeSpec, PhotoScreensaverSpec, PhotoSiteSpec),
 )
 
 
 def made(spec: type[Params], **given: Any) -> Params:
+    if spec.__name__.startswith("Photo"):
+        return spec.of(tiles=["photos"], **given)
     prompts: dict[str, Any] = {"prompts": ["a cat", "a dog"]} if spec is EnsembleSpec else {}
     return spec.of(**prompts or {"prompt": "a cat"}, **given)
 

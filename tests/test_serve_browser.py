@@ -24,6 +24,7 @@ from digressions.worlds.cache import Cache
 from digressions.worlds.page import WorldInfo
 from digressions.worlds.picture_service import PictureService
 from digressions.worlds.server import listening, world_app
+from digressions.worlds.ways import best_cells, inner_cells, scores
 from digressions.worlds.world import World
 
 from .painters import paint_noise
@@ -117,6 +118,19 @@ def address(page: Page) -> str:
         time.sleep(0.4)
         now = page.js("return location.hash.slice(1)")
     return now
+
+
+def asynchronous(driver: Any, script: str, *arguments: object) -> Any:
+    """What a script that awaits returns."""
+    driver.set_script_timeout(60)
+    whole = (
+        "const done = arguments[arguments.length - 1];"
+        f"(async function () {{ {script} }}).apply(null, arguments).then("
+        "(found) => done({ found }), (error) => done({ error: String(error.stack || error) }));"
+    )
+    answer = driver.execute_async_script(whole, *arguments)
+    assert "error" not in answer, answer["error"]
+    return answer["found"]
 
 
 def middle(page: Page) -> np.ndarray:
@@ -247,6 +261,33 @@ def test_drag_keys_click_and_bad_links(chromium: Any, home: str) -> None:
             event = {"type": kind, "x": 240, "y": 160, "button": "left", "clickCount": 1}
             page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
         page.until(lambda: int(page.facts()["depth"]) >= 1)
+
+
+SCORES = """
+const { scores } = await import("./page/choosing.js");
+const found = scores(Uint8ClampedArray.from(arguments[0]), arguments[1]);
+return found.map(({ cell, score }) => [cell, score]);
+"""
+CHOSEN = """
+const { chooseCell } = await import("./page/choosing.js");
+const n = arguments[1];
+const image = await createImageBitmap(new ImageData(Uint8ClampedArray.from(arguments[0]), n, n));
+return Array.from({ length: 40 }, () => chooseCell(image, n));
+"""
+
+
+def test_a_flight_chooses_as_a_film_does(chromium: Any, home: str) -> None:
+    colours = np.random.default_rng(3).integers(0, 256, (N, N, 3)).astype(np.uint8)
+    colours[:, : N // 2] //= 3  # murk
+    pixels = np.concatenate([colours, np.full((N, N, 1), 255, np.uint8)], -1).ravel().tolist()
+    canvas, grid = colours.repeat(CELL_SIDE, 0).repeat(CELL_SIDE, 1), Grid(N, N)
+    with opened(chromium, home) as page:
+        found = asynchronous(page.driver, SCORES, pixels, N)
+        chosen = asynchronous(page.driver, CHOSEN, pixels, N)
+    wanted = scores(canvas, grid)
+    assert [cell for cell, _ in found] == inner_cells(grid)
+    assert np.allclose([score for _, score in found], wanted[inner_cells(grid)], rtol=1e-4)
+    assert set(chosen) <= set(best_cells(canvas, grid))
 
 
 def test_the_screensaver_moves_and_leaves_on_a_key(chromium: Any, home: str) -> None:

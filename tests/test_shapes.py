@@ -27,9 +27,10 @@ from digressions.worlds.bank import FiniteWorld
 from digressions.worlds.cache import Cache
 from digressions.worlds.camera import Camera
 from digressions.worlds.droste import resized_exactly
+from digressions.worlds.ways import choose_loop
 from digressions.worlds.world import World
 from digressions.worlds.world_spec import FilmSpec
-from digressions.worlds.zoom_film import ZoomFilm, choose_loop
+from digressions.worlds.zoom_film import ZoomFilm
 
 from .conftest import Ran
 from .painters import grow_bank, paint_noise

@@ -29,6 +29,7 @@ from .test_serve_browser import (
     a_world,
     address,
     address_now,
+    asynchronous,
     fly_in,
     middle,
     opened,
@@ -66,19 +67,6 @@ return [
   await read("canvas", above, cells.slice(-1)),
 ];
 """
-
-
-def asynchronous(driver: Any, script: str, *arguments: object) -> Any:
-    """What a script that awaits returns."""
-    driver.set_script_timeout(60)
-    whole = (
-        "const done = arguments[arguments.length - 1];"
-        f"(async function () {{ {script} }}).apply(null, arguments).then("
-        "(found) => done({ found }), (error) => done({ error: String(error.stack || error) }));"
-    )
-    answer = driver.execute_async_script(whole, *arguments)
-    assert "error" not in answer, answer["error"]
-    return answer["found"]
 
 
 @pytest.fixture(scope="module")

@@ -16,22 +16,12 @@ from digressions.images.image_files import to_array, to_tensor
 from digressions.images.upscale import Lanczos
 from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.cache import Cache
-from digressions.worlds.camera import APPEARS, View
+from digressions.worlds.camera import APPEARS, CLEAR, View
 from digressions.worlds.droste import misfits, small_copy
 from digressions.worlds.manifest import Manifest
+from digressions.worlds.ways import best_cells, choose_cell, choose_loop, inner_cells, scores
 from digressions.worlds.world import World
-from digressions.worlds.zoom_film import (
-    DRAWN,
-    FRAME,
-    HIDDEN,
-    SHOWN,
-    ZoomFilm,
-    best_cells,
-    choose_cell,
-    choose_loop,
-    inner_cells,
-    scores,
-)
+from digressions.worlds.zoom_film import DRAWN, FRAME, ZoomFilm
 
 from .painters import paint_noise
 from .test_world import CELLS, MANIFEST, Counted, biased, smooth
@@ -286,8 +276,8 @@ def test_the_copy_of_the_root_is_no_speck_and_is_there_when_it_can_be_read(tmp_p
     film._tiles["canvas", (27,)] = tile
     inside = (slice(box.top, box.bottom), slice(box.left, box.right))
     assert np.array_equal(tile[inside], to_array(small))
-    hidden = film._tile("canvas", (27,), HIDDEN * 8)
-    assert np.array_equal(film._tile("canvas", (27,), SHOWN * 8), tile)
+    hidden = film._tile("canvas", (27,), APPEARS * 8)
+    assert np.array_equal(film._tile("canvas", (27,), CLEAR * 8), tile)
     assert hidden[inside].std((0, 1)).max() < 4 < tile[inside].std((0, 1)).max()
     outside = np.ones((64, 64), bool)
     outside[inside] = False

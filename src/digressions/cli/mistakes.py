@@ -27,6 +27,11 @@ _ELSEWHERE = {
 }
 """Options by the names that A1111's web UI, ComfyUI and diffusers have for them."""
 
+_OF_MOSAICS = {
+    "--paint": "only mosaics repaint photos: digress mosaic --image ME --tiles PHOTOS --paint 0.4"
+}
+"""Options that somebody may look for in another command, and what to tell them."""
+
 
 def in_one_line(error: CycloptsError, commands: Iterable[str]) -> str:
     """What is wrong, and where the right use is shown.
@@ -51,7 +56,10 @@ def _reason(error: CycloptsError, commands: Iterable[str]) -> str:
                 return (
                     f"there is no option {name!r}: a prompt that begins with - comes last, after --"
                 )
-            elsewhere = _ELSEWHERE.get(name.removeprefix("--"))
+            asked = name.partition("=")[0]
+            if asked in _OF_MOSAICS:
+                return f"there is no option {name} here: {_OF_MOSAICS[asked]}"
+            elsewhere = _ELSEWHERE.get(asked.removeprefix("--"))
             if elsewhere in known:
                 return f"there is no option {name} here: it is called {elsewhere}"
             return f"there is no option {name} here{_similar(name, known)}"

@@ -45,8 +45,10 @@ def mosaic(
 ) -> None:
     if are_photos(photos):
         asked = given(options) | given(photos)
-        of_photos = photo_spec(PhotoMosaicSpec, prompt, asked, machines, model)
-        _of_photos(of_photos, target, making, place)
+        painter = model if "paint" in asked else None
+        idle = (machines,) if painter else (machines, model)
+        of_photos = photo_spec(PhotoMosaicSpec, prompt, asked, *idle)
+        _of_photos(of_photos, target, making, place, painter)
         return
     spec = MosaicSpec.of(prompt=needed_prompt(prompt, "mosaic"), **given(options, model))
     build_params = BuildParams.of(**given(making))
@@ -69,13 +71,20 @@ def mosaic(
 
 
 def _of_photos(
-    spec: PhotoMosaicSpec, target: Path | None, making: BuildOptions, place: OutputOptions
+    spec: PhotoMosaicSpec,
+    target: Path | None,
+    making: BuildOptions,
+    place: OutputOptions,
+    painter: ModelOptions | None,
 ) -> None:
-    """A mosaic of photos, for which nothing is painted."""
+    """A mosaic of photos, for which nothing is painted unless there is a painter."""
     spec.check()
     build_params = BuildParams.of(**given(making))
+    from ..generate.outputs import check_place
     from ..mosaics.photos.photo_build import build_photos
 
-    events = build_photos(spec, target, build_params, **given(place))
+    check_place(target)
+    model = None if painter is None else load_model(ModelParams.of(**given(painter)))
+    events = build_photos(spec, target, build_params, model=model, **given(place))
     where = "" if target is None else f" in {target}"
     show(events, kept=f"what is done is kept{where}: the same command goes on")

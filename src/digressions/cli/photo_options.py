@@ -53,17 +53,24 @@ def photo_spec(
 
     Args:
         kind: Its class.
-        prompt: That was given; there must be none.
+        prompt: That was given; there must be none unless photos are painted over.
         asked: Parameters by name.
         painting: Groups of options that are about painting alone.
 
     Raises:
         InputError: Something is about painting; or is wrong.
     """
-    if prompt is not None:
+    repainted = "paint" in asked
+    if prompt is not None and not repainted:
         raise InputError("`tiles` are photos, and nothing is painted: leave the prompt out")
+    if prompt is not None:
+        asked = asked | {"prompt": prompt}
     known = kind.flat_fields()
     idle = [name for options in painting for name in given(options)]
     for name in [*(name for name in asked if name not in known), *idle]:
+        if name == "strength" and repainted:
+            raise InputError("`strength`: with `tiles`, `paint` says how far photos are repainted")
+        if repainted:
+            raise InputError(f"`{name}` does nothing for photos that are repainted: leave it out")
         raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
     return kind.of(**asked)

@@ -12,32 +12,46 @@ from .declare import Params, option
 PresetName = Literal["poster", "screensaver", "gift", "draft"]
 
 
+_FILM = {"frame_size": "1280x720", "levels": 4, "seconds": 40.0, "fps": 30}
+_SMALL_FILM = {"frame_size": "320", "levels": 2, "seconds": 8.0, "fps": 20}
+_DRAFT_FILM = {"grid": "24", "frame_size": "240", "levels": 1, "fps": 12}
 _FLYING = {"reuse": 256}  # once these are painted, nothing waits for the model
 
 PRESETS: dict[PresetName, dict[str, dict[str, Any]]] = {
     "poster": {
         "MosaicSpec": {"grid": "96"},
+        "PhotoMosaicSpec": {"grid": "96"},
         "BuildParams": {"single": "jpg"},
         "PaintSpec": {"enlarge": 16},
         "EnsembleSpec": {"enlarge": 16},
     },
     "screensaver": {
-        "FilmSpec": {"frame_size": "1280x720", "levels": 4, "seconds": 40.0, "fps": 30},
+        "FilmSpec": _FILM,
+        "PhotoFilmSpec": _FILM,
         "ServeSpec": _FLYING,
         "ScreensaverSpec": _FLYING,
         "SiteSpec": {"reuse": 512, "max_mb": 40.0},
+        "PhotoSiteSpec": {"reuse": 512, "max_mb": 40.0},
     },
     "gift": {
         "MosaicSpec": {"grid": "48"},
+        "PhotoMosaicSpec": {"grid": "48"},
         "BuildParams": {"single": "jpg"},
-        "FilmSpec": {"frame_size": "320", "levels": 2, "seconds": 8.0, "fps": 20},
+        "FilmSpec": _SMALL_FILM,
+        "PhotoFilmSpec": _SMALL_FILM,
         "SiteSpec": {"reuse": 256, "max_mb": 8.0},
+        "PhotoSiteSpec": {"reuse": 256, "max_mb": 8.0},
         "PaintSpec": {"n": 4},
         "EnsembleSpec": {"n": 4},
     },
     "draft": {
         "MosaicSpec": {"grid": "24"},
-        "FilmSpec": {"grid": "24", "frame_size": "240", "levels": 1, "fps": 12},
+        "PhotoMosaicSpec": {"grid": "24"},
+        "FilmSpec": _DRAFT_FILM,
+        "PhotoFilmSpec": _DRAFT_FILM,
+        "PhotoServeSpec": {"grid": "24"},
+        "PhotoScreensaverSpec": {"grid": "24"},
+        "PhotoSiteSpec": {"grid": "24", "reuse": 48},
         "ServeSpec": {"grid": "24", "reuse": 48},
         "ScreensaverSpec": {"grid": "24", "reuse": 48},
         "SiteSpec": {"grid": "24", "reuse": 48},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_CELLS = 256  # across and down
 MAX_CELL_SIDE = 4096  # pixels of a cell's picture
 MOST_LOPSIDED = 4  # times one side of a cell may be the other
-_UNIT = 8  # pixels that sides are multiples of: every band divides them, and a cell's 8 values
+PAINTED_UNIT = 8  # pixels that sides are multiples of: all bands divide them, and 8 values a cell
 _KEPT = 8  # how much more it counts that a picture is not cut than that it is large
 
 
@@ -68,7 +68,7 @@ def shape_for(model: Model, aspect: float) -> Size:
         model: Paints it.
         aspect: Width / height.
     """
-    unit = math.lcm(_UNIT, model.vae_scale_factor)
+    unit = math.lcm(PAINTED_UNIT, model.vae_scale_factor)
     if model.defaults.squares_only:
         sides = (model.size * max(1.0, aspect), model.size / min(1.0, aspect))
         return Size(*(max(1, round(side / unit)) * unit for side in sides))

@@ -19,7 +19,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -40,6 +39,7 @@ from ..prompts.scheduling import parsed
 from .adapting import freedom_of
 from .fidelity import Banded
 from .mosaic_spec import CELL_SIDE, Mosaic
+from .placement import Place, flipped, is_mirrored, place_of, shown_in_place, windows
 from .store import Store
 
 DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half a grey level in
@@ -196,7 +196,7 @@ def cells_of(
     enlarged = F.interpolate(torch.stack(cut), full, mode="bicubic", align_corners=False)
     down, right = (round(margin * scale) for scale in scales)
     places = [Place(0, 0)] * len(cells) if seeds is None else [place_of(mosaic, s) for s in seeds]
-    return _windows(enlarged.clamp(0, 1), Place(right, down), places, mosaic.cell)
+    return windows(enlarged.clamp(0, 1), Place(right, down), places, mosaic.cell)
 
 
 def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
@@ -212,43 +212,12 @@ def cell_job(mosaic: Mosaic, seed: int, image: Tensor) -> Job:
     return Job(params, image=image, anchor=anchor, band=mosaic.band or 1)
 
 
-def is_mirrored(mosaic: Mosaic, seed: int) -> bool:
-    """Whether the cell with a seed is painted mirrored."""
-    return random.Random(f"{seed}:mirror").random() < mosaic.mirror
-
-
-class Place(NamedTuple):
-    """How far to the right of its cell, and below it, a picture is painted, in its pixels."""
-
-    right: int
-    down: int
-
-
-def place_of(mosaic: Mosaic, seed: int) -> Place:
-    """Where the picture of the cell with a seed is painted."""
-    chance = random.Random(f"{seed}:place")
-    return Place(*(int(chance.random() * (2 * most + 1)) - most for most in _farthest(mosaic)))
-
-
-def _farthest(mosaic: Mosaic) -> Place:
-    return Place(*(int(mosaic.jitter * side) for side in mosaic.cell))
-
-
-def _windows(images: Tensor, inset: Place, places: Sequence[Place], size: Size) -> Tensor:
-    """Of each picture the part of a size that lies off the inset by its place."""
-    cut = []
-    for image, place in zip(images, places, strict=True):
-        top, left = inset.down + place.down, inset.right + place.right
-        cut.append(image[:, top : top + size.height, left : left + size.width])
-    return torch.stack(cut)
-
-
 def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: Tensor) -> Tensor:
     """Paints over enlarged cells, not corrected yet.
 
     A cell that is mirrored is turned before it is painted and back after, so that what it shows
     looks the other way and its colours stay where they are. A cell is painted off its place, and
-    then shown in it; what the painting lacks at two of its sides is reflected. Where only the
+    then shown in it (see `placement`). Where only the
     middle of a cell's picture is painted (``mosaic.shape``), the cell's own colours are around it.
 
     Args:
@@ -261,20 +230,14 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
         ``(len(seeds), 3, h, w)`` float32 in 0..1.
     """
     mirrored = torch.tensor([is_mirrored(mosaic, seed) for seed in seeds])
-    turned = _turned(starts, mirrored)
-    middles = _middle(turned, mosaic.params.size)
+    sides = flipped(starts, mirrored)
+    middles = _middle(sides, mosaic.params.size)
     jobs = [cell_job(mosaic, seed, start) for seed, start in zip(seeds, middles, strict=True)]
     painted = torch.empty_like(middles, device="cpu")
     for alike in batches(jobs, len(jobs)):  # prompts of several kinds do not share a batch
         painted[alike] = painter([jobs[index] for index in alike]).cpu()
-    painted = _turned(_on_ground(painted, turned.cpu()), mirrored)
-    most = _farthest(mosaic)
-    if not any(most):
-        return painted
-    back = [Place(-right, -down) for right, down in (place_of(mosaic, seed) for seed in seeds)]
-    right, down = most
-    reflected = F.pad(painted, (right, right, down, down), mode="reflect")
-    return _windows(reflected, most, back, mosaic.cell)
+    painted = flipped(_on_ground(painted, sides.cpu()), mirrored)
+    return shown_in_place(painted, mosaic, seeds)
 
 
 def _middle(images: Tensor, size: Size) -> Tensor:
@@ -304,11 +267,6 @@ def _fading(side: int) -> Tensor:
     ends = (torch.arange(side) + 0.5).minimum(side - 0.5 - torch.arange(side))
     far = (ends / (FADES * side)).clamp(0, 1)
     return far * far * (3 - 2 * far)
-
-
-def _turned(images: Tensor, mirrored: Tensor) -> Tensor:
-    """Pictures of which some are mirrored left to right."""
-    return torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(-1), images)
 
 
 def paint_over(

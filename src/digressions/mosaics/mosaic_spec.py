@@ -112,7 +112,7 @@ class CellParams(Params):
         group="Cells",
     )
     jitter: Jitter = option(
-        0.1,
+        0.13,
         f"0 to {MAX_JITTER:g}: how far from the middle of its cell a thing may stand, in cells.",
         group="Cells",
     )

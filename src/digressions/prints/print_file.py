@@ -17,10 +17,11 @@ from PIL import Image
 
 from .. import __version__
 from ..errors import ImageError, OutputError, verbatim
-from ..files import reading_foreign, whole_file, workshop
+from ..files import reading_foreign, whole_file
 from ..geometry import Size
 from ..images.decoding import is_file
 from ..images.image_files import check_suffix
+from ..images.pouring import pour
 from ..images.rows import Rows
 from ..images.text_chunks import save_options
 from ..images.xmp import texts_of_xmp, xmp_packet
@@ -249,35 +250,30 @@ def writing_print(
         page = with_marks(sheet, bled, profile.paper, profile.black)
         kind = check_suffix(path, *page.size)
         if kind == "TIFF":
-            work = files.enter_context(workshop(path.parent, path))
-            yield from _writing_tiff(part, work, page, sheet.dpi, profile, text)
+            yield from _writing_tiff(part, page, sheet.dpi, profile, text)
         else:
             _write_pixels(part, kind, page.whole(), sheet.dpi, profile, text)
             yield page.size.height
 
 
 def _writing_tiff(
-    path: Path, work: Path, page: Rows, dpi: int, profile: Profile, text: Mapping[str, str]
+    path: Path, page: Rows, dpi: int, profile: Profile, text: Mapping[str, str]
 ) -> Generator[int, None, None]:
-    """By way of a file of bare pixels, from which libvips takes what it needs."""
-    bare, done = work / "pixels", 0
-    with bare.open("wb") as file:
-        for band in page.bands():
-            file.write(np.ascontiguousarray(band).data)
-            done += len(band)
-            yield done
-    image = pyvips.Image.rawload(str(bare), *page.size, page.channels, access="sequential")
-    image = image.copy(interpretation="cmyk" if profile.mode == "CMYK" else "srgb")
-    for name, content in (("icc-profile-data", profile.content), ("xmp-data", xmp_packet(text))):
-        image.set_type(pyvips.GValue.blob_type, name, content)
     dots = dpi / 25.4
     # LZW is what every print shop reads.
     options = {"compression": "lzw", "predictor": "horizontal", "resunit": "inch"}
-    try:
-        image.tiffsave(str(path), xres=dots, yres=dots, **options)
-    except pyvips.Error as error:
-        reason = " ".join(str(error).split())
-        raise OutputError(f"{verbatim(path)}: cannot be written: {reason:.200}") from error
+
+    def save(image: pyvips.Image) -> None:
+        # Four channels come as colours and transparency, which these are not.
+        found = image.copy(interpretation="cmyk" if profile.mode == "CMYK" else "srgb")
+        for name, content in (
+            ("icc-profile-data", profile.content),
+            ("xmp-data", xmp_packet(text)),
+        ):
+            found.set_type(pyvips.GValue.blob_type, name, content)
+        found.tiffsave(str(path), xres=dots, yres=dots, **options)
+
+    yield from pour(page.bands(), *page.size, path, save, channels=page.channels)
 
 
 def _write_pixels(

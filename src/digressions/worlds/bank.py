@@ -35,17 +35,22 @@ class Coverage(NamedTuple):
 
     Attributes:
         pictures: In the bank.
-        close: Part of all cells, 0..1, whose picture is within `CLOSE`.
+        close: Part of their cells, 0..1, whose picture is within `CLOSE`.
         error: Mean distance in OKLab from a cell to its picture.
+        looked_at: In how many of them cells were looked at; ``None`` for all.
     """
 
     pictures: int
     close: float
     error: float
+    looked_at: int | None = None
 
     def __str__(self) -> str:
+        cells = "their own cells"
+        if self.looked_at is not None:
+            cells = f"the cells of {self.looked_at} of them, a sample,"
         return (
-            f"{self.pictures} pictures cover {self.close:.0%} of their own cells within "
+            f"{self.pictures} pictures cover {self.close:.0%} of {cells} within "
             f"{CLOSE} in OKLab; mean distance {self.error:.3f}"
         )
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ..errors import OutputError, verbatim
-from ..files import check_file, is_running, writing
+from ..files import check_file, is_running
+from ..mosaics.database import DatabaseKind
 from ..mosaics.store import explained
 
 _SCHEMA = """
@@ -29,9 +28,7 @@ create table if not exists claims (
     key text primary key, host text not null, pid integer not null, expires real not null
 ) without rowid;
 """
-_KIND = 0x64696772  # "digr": says in the file's header whose it is
-_SQLITE = b"SQLite format 3\x00"  # the first bytes of every file of its
-_PATIENCE = 30  # seconds to wait for another process that is writing
+_KIND = DatabaseKind(0x64696772, 0, _SCHEMA, "a cache of pictures", "cache")  # "digr"
 _FLUSH = 256  # pictures that are looked at before the file learns of it
 _WAIT = 0.05  # seconds between looks at what another process is making
 _ROOM = 0.9  # of the limit, what an eviction leaves, so that it does not come with every picture
@@ -44,25 +41,7 @@ def check_cache(path: Path) -> None:
         OutputError: It is a folder or something of the user's, or its folder cannot be written to.
     """
     check_file(path, "cache")
-    _check_kind(path)
-
-
-def _check_kind(path: Path) -> None:
-    """Raises `OutputError` for a file that no database is in. Makes nothing: others may be making
-    it."""
-    with writing(path):
-        head = _head(path)
-    if head and head != _SQLITE:
-        raise OutputError(
-            f"{verbatim(path)} is not a cache of pictures: choose another `cache`", field="cache"
-        )
-
-
-def _head(path: Path) -> bytes:
-    if not path.exists():
-        return b""
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE))
+    _KIND.check(path)
 
 
 class Claimed(NamedTuple):
@@ -95,44 +74,7 @@ class Cache:
         self.path, self.limit, self.lease = path, limit, lease
         self._me = (platform.node(), os.getpid())
         self._used: dict[str, float] = {}
-        _check_kind(path)
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with explained(path):
-            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-            try:
-                self._open()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _open(self) -> None:
-        # In this order: whoever makes the file at this moment writes the kind before the tables.
-        (tables,) = self._db.execute("select count(*) from sqlite_master").fetchone()
-        (kind,) = self._db.execute("pragma application_id").fetchone()
-        if tables and kind != _KIND:
-            raise OutputError(
-                f"{verbatim(self.path)} is not a cache of pictures: choose another `cache`",
-                field="cache",
-            )
-        self._write_ahead()
-        # A power cut may take the last pictures; they can be made again.
-        self._db.execute("pragma synchronous = normal")
-        self._db.execute(f"pragma application_id = {_KIND}")
-        self._db.executescript(_SCHEMA)
-
-    def _write_ahead(self) -> None:
-        """WAL mode. SQLite does not wait by itself here while another makes the same file."""
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self._db.execute("pragma journal_mode = wal")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > end:
-                    raise
-                time.sleep(_WAIT)
-            else:
-                return
+        self._db = _KIND.open(path)
 
     def get(self, keys: Iterable[str]) -> dict[str, bytes]:
         """The PNGs that are there."""

@@ -15,9 +15,10 @@ from ..geometry import CellPath, Size
 from ..images.video import check_video, write_video
 from ..pace import paced
 from .photo_world_spec import PhotoFilmSpec
+from .ways import choose_loop
 from .world import World
 from .world_spec import FilmSpec
-from .zoom_film import Needed, ZoomFilm, choose_loop
+from .zoom_film import Needed, ZoomFilm
 
 
 @dataclass(frozen=True)

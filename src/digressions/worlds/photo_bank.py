@@ -106,7 +106,9 @@ class PhotoBank:
             cells = cells_colours(self._sketch(index), self._grid)
             errors.append(np.linalg.norm(cells - self._colours[leads[index]], axis=1))
         error = np.concatenate(errors)
-        return Coverage(self._count, float((error <= CLOSE).mean()), float(error.mean()))
+        looked_at = None if len(errors) == self._count else len(errors)
+        close = float((error <= CLOSE).mean())
+        return Coverage(self._count, close, float(error.mean()), looked_at)
 
 
 def _cut(canvas: np.ndarray, grid: Grid) -> np.ndarray:

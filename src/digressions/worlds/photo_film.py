@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import ImageError, InputError
 from ..events import Event, Note
 from ..files import output_path, parsed
+from ..generate.presets import notes_on_preset
 from ..generate.replay import ReplayRequest, replays_text
 from ..generate.signatures import takes
 from ..geometry import CellPath
@@ -67,6 +68,7 @@ def make_photo_film(
     """
     check_film(spec, target)
     check_photo_world(spec.world, spec.cache)
+    yield from notes_on_preset(spec, preset=spec.preset)
     world = yield from resolve_photo_world(spec.world, spec.bank.most)
     yield from _filming(spec, world, target, usual_film(spec.world.title), overwrite=overwrite)
 
@@ -130,6 +132,7 @@ def remembered_film(text: Any) -> tuple[PhotoFilmSpec, str]:
         loop, fps = [int(cell) for cell in found["loop"]], int(found["fps"])
         values = {name: found[name] for name in ("grid", "size", "band", "seed", "frame_size")}
         values |= {"max_mb": found["max_mb"], "seconds": int(found["count"]) / fps, "fps": fps}
+        values |= {"fit": found["fit"]} if "fit" in found else {}
         reuse = max(2, int(found["reuse"]) - bool(origin["sha256"]))
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise ImageError(f"the settings of the film are damaged: {error!s:.80}") from error

@@ -9,6 +9,7 @@ from typing import Any
 from ..events import Estimate, Event, in_bytes
 from ..files import check_folder, slug
 from ..generate.outputs import FOLDER
+from ..generate.presets import notes_on_preset
 from ..images.xmp import SourceType, source_type
 from ..mosaics.store import free_folder
 from .cache import Cache
@@ -35,6 +36,7 @@ def export_photo_site(
     """
     check_photo_world(spec.world, spec.cache)
     check_folder(FOLDER if target is None else target)
+    yield from notes_on_preset(spec, preset=spec.preset)
     # A picture to start from is one of the bank's.
     most = spec.reuse if spec.world.image is None else max(1, spec.reuse - 1)
     world = yield from resolve_photo_world(spec.world, most)

@@ -16,6 +16,7 @@ from ..events import Event, Note, counted
 from ..generate.job import Job
 from ..generate.params import ResolvedParams
 from ..geometry import Size
+from ..images.fitting import fitted
 from ..images.image_files import read_text
 from ..images.source_image import SourceImage, source_image
 from ..images.upscale import Lanczos
@@ -69,12 +70,16 @@ class ResolvedPhotoWorld:
         if spec.photos.forget_paths:
             origin["path"] = ""
         own = {"grid": spec.grid, "size": spec.side, "band": spec.band, "seed": spec.root_seed}
-        return own | {
-            "image": origin,
-            "photos": spec.photos.remembered,
-            "reuse": len(self.bank.next),
-            "digest": self.digest,
-        }
+        return (
+            own
+            | _unusual_fit(spec)
+            | {
+                "image": origin,
+                "photos": spec.photos.remembered,
+                "reuse": len(self.bank.next),
+                "digest": self.digest,
+            }
+        )
 
     @property
     def mark(self) -> dict[str, str]:
@@ -122,6 +127,9 @@ def resolve_photo_world(
         yield Note(f"left out: {skipped}", "note")
     if start is not None:
         yield from start.notes()
+        if spec.fit == "cover":
+            size = Size(start.pixels.shape[1], start.pixels.shape[0])
+            yield from _cropped_note(start.name, size)
     grid, side = spec.cell_grid, spec.cell_grid.columns * CELL_SIDE
     root = None if start is None else _square(start.pixels, side, spec)
     bank = PhotoBank(photos, root, grid, spec.side, side, spec.band).bank()
@@ -143,8 +151,25 @@ def _chosen(album: Album, most: int, seed: int) -> Sequence[int]:
 
 
 def _square(pixels: np.ndarray, side: int, spec: PhotoWorldSpec) -> np.ndarray:
-    """The picture to start from, cropped as the photos are."""
+    """The picture to start from: cropped as the photos are, or all of it."""
+    if spec.fit == "pad":
+        return fitted(pixels, Size(side, side), "pad")
     return cut(pixels, crop_box(pixels, _ASPECT, spec.photos.crop), Size(side, side))
+
+
+def _cropped_note(name: str, picture: Size) -> list[Note]:
+    """That not all of the picture to start from is seen."""
+    if picture.width == picture.height:
+        return []
+    mend = "`fit` pad keeps all of it"
+    return [
+        Note(f"{name} is {picture}: what does not fit into a square is cut off ({mend})", "note")
+    ]
+
+
+def _unusual_fit(spec: PhotoWorldSpec) -> dict[str, str]:
+    """How the picture to start from comes to a square, where it is not as it always was."""
+    return {} if spec.fit == "cover" else {"fit": spec.fit}
 
 
 def _digest(photos: Sequence[PhotoPreview], spec: PhotoWorldSpec) -> str:
@@ -176,7 +201,7 @@ def _manifest(spec: PhotoWorldSpec, start: SourceImage | None, digest: str, bank
     root = "" if start is None else start.origin["sha256"]
     manifest = Manifest(
         model=f"photos {digest}",
-        root=json.dumps({"image": root, "crop": spec.photos.crop}),
+        root=json.dumps({"image": root, "crop": spec.photos.crop} | _unusual_fit(spec)),
         cells=cells,
         reuse=len(bank.next),
     )

@@ -8,7 +8,10 @@ from pathlib import Path
 from ..errors import InputError
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import DEFAULT_SEED, GridText, PaintedSize, PictureInput, Seed
+from ..generate.params import check_fit
+from ..generate.presets import PresetName, PresetParams, preset_option
 from ..geometry import Grid, Size
+from ..images import Fit
 from ..mosaics.cell_shape import MAX_CELL_SIDE, check_grid
 from ..mosaics.mosaic_spec import Band, CellGenerationParams, CellParams, MosaicSpec
 from ..mosaics.photos.photo_spec import AlbumParams
@@ -36,6 +39,12 @@ class PhotoWorldSpec(Params):
         "image",
         help="The picture to start from.",
         default_from="the first of the photos",
+    )
+    fit: Fit = declared(
+        WorldSpec,
+        "fit",
+        help="How an image that is no square comes to one. cover: cut off what sticks out; pad: "
+        "keep all of the image, with the colours of its edges around it.",
     )
     grid: GridText = declared(WorldSpec, "grid")
     size: PaintedSize = option(Size(_SIDE, _SIDE), "Side of a photo in pixels.", group="Cells")
@@ -76,6 +85,11 @@ class PhotoWorldSpec(Params):
             raise InputError("`tiles` are missing: say where the photos are")
         check_square(self.cell_grid, any_shape=False)
         check_grid(self.cell_grid)
+        check_fit(self.fit, self.image)
+        if self.fit == "contain":
+            raise InputError(
+                "`fit` contain: pictures of a world of photos are squares; choose cover or pad"
+            )
         if self.size.width != self.size.height:
             raise InputError(f"`size` {self.size}: a world's photos are squares: give one number")
         if self.side > MAX_CELL_SIDE:
@@ -100,8 +114,10 @@ class PhotoBankParams(Params):
         return min(MAX_BANK, self.reuse or MOST_PHOTOS)
 
 
-class PhotoFilmSpec(FlightParams):
+class PhotoFilmSpec(FlightParams, PresetParams):
     """A film that falls into photos made of photos and comes out where it began."""
+
+    preset: PresetName | None = preset_option()
 
     world: PhotoWorldSpec
     bank: PhotoBankParams
@@ -113,8 +129,10 @@ class PhotoFilmSpec(FlightParams):
         check_way(self.first_cells, self.levels, self.world.cell_grid)
 
 
-class PhotoSiteSpec(Params):
+class PhotoSiteSpec(PresetParams):
     """A world of photos as a folder for any web server."""
+
+    preset: PresetName | None = preset_option()
 
     world: PhotoWorldSpec
     cache: CacheParams
@@ -124,16 +142,20 @@ class PhotoSiteSpec(Params):
     max_mb: float = declared(SiteSpec, "max_mb")
 
 
-class PhotoScreensaverSpec(Params):
+class PhotoScreensaverSpec(PresetParams):
     """A flight through photos made of photos on the whole screen."""
+
+    preset: PresetName | None = preset_option()
 
     world: PhotoWorldSpec
     bank: PhotoBankParams
     cache: CacheParams
 
 
-class PhotoServeSpec(PageParams):
+class PhotoServeSpec(PageParams, PresetParams):
     """A page on which one flies into photos made of photos, and who may open it."""
+
+    preset: PresetName | None = preset_option()
 
     world: PhotoWorldSpec
     bank: PhotoBankParams

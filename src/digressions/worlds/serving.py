@@ -196,6 +196,7 @@ class _Prepared(NamedTuple):
 def _of_photos(spec: PhotoServeSpec | PhotoScreensaverSpec) -> Generator[Event, None, _Prepared]:
     """Makes a world of photos ready to be served."""
     check_photo_world(spec.world, spec.cache)
+    yield from notes_on_preset(spec, preset=spec.preset)
     world = yield from resolve_photo_world(spec.world, spec.bank.most)
 
     @contextmanager

@@ -20,6 +20,7 @@ from .pricing import Prices
 SLACK = 0.02
 AT_ONCE = 48_000_000  # costs in memory, at 4 bytes each
 _BIDDERS = 1024  # cells that bid in one round
+_LOOKED_AT = 128  # photos that a cell bids among before it looks at all of them again
 
 
 def assigned(prices: Prices, repeat: int) -> Generator[Progress, None, np.ndarray]:
@@ -61,10 +62,11 @@ def auctioned(costs: np.ndarray, places: np.ndarray) -> np.ndarray:
     owner = np.full(paid.shape, -1)
     taken = np.full(count, -1)
     step = np.float32(max(SLACK * float(costs.min(1).mean()), 1e-9))
+    wanted = _Wanted(costs)
     waiting = np.arange(count)
     while len(waiting):
         bidders = waiting[:_BIDDERS]
-        photo, bid = _bids(costs[bidders] + price, price, step)
+        photo, bid = wanted.bids(bidders, price, step)
         row, rank, bid, photo = _ranked(photo, bid, most)
         cell = bidders[row]
         better = bid > paid[photo, rank]
@@ -81,16 +83,61 @@ def auctioned(costs: np.ndarray, places: np.ndarray) -> np.ndarray:
     return taken
 
 
-def _bids(totals: np.ndarray, price: np.ndarray, step: np.float32) -> tuple[np.ndarray, np.ndarray]:
-    """For each bidder the photo that it wants most, and what it bids: so much that the second best
-    would do as well. Changes ``totals``."""
-    rows = np.arange(len(totals))
-    photo = totals.argmin(1)
-    best = totals[rows, photo]
-    totals[rows, photo] = np.inf
-    second = totals.min(1)
-    second[~np.isfinite(second)] = best[~np.isfinite(second)]  # there is no other
-    return photo, price[photo] + (second - best) + step
+class _Wanted:
+    """The photos that each cell may want next.
+
+    Prices only rise. So what all but a cell's cheapest photos cost it together with their prices is
+    never less than it once was, and as long as its two best are below that, nothing else need be
+    looked at. A cell for which they are not looks at all photos anew.
+    """
+
+    def __init__(self, costs: np.ndarray) -> None:
+        """``costs`` is as of `auctioned`."""
+        self._costs = costs
+        self._some = min(_LOOKED_AT, costs.shape[1])
+        self._photos = np.zeros((len(costs), self._some), np.int32)
+        self._own = np.zeros((len(costs), self._some), np.float32)  # costs of these
+        self._least = np.full(len(costs), -np.inf, np.float32)  # of all others, with their prices
+
+    def bids(
+        self, bidders: np.ndarray, price: np.ndarray, step: np.float32
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """For each bidder the photo that it wants most, and what it bids: so much that the second
+        best would do as well."""
+        place, best, second = self._best(bidders, price)
+        old = np.flatnonzero((second >= self._least[bidders]) & (self._least[bidders] < np.inf))
+        if len(old):
+            self._look(bidders[old], price)
+            place[old], best[old], second[old] = self._best(bidders[old], price)
+        photo = self._photos[bidders, place]
+        second[~np.isfinite(second)] = best[~np.isfinite(second)]  # there is no other
+        return photo, price[photo] + (second - best) + step
+
+    def _best(
+        self, bidders: np.ndarray, price: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where among its photos each bidder's best is, and the totals of that and the second."""
+        totals = self._own[bidders] + price[self._photos[bidders]]
+        rows, place = np.arange(len(totals)), totals.argmin(1)
+        best = totals[rows, place]
+        totals[rows, place] = np.inf
+        return place, best, totals.min(1)
+
+    def _look(self, cells: np.ndarray, price: np.ndarray) -> None:
+        """Finds the cells' cheapest photos at these prices."""
+        some = self._some
+        for start in range(0, len(cells), _BIDDERS):
+            mine = cells[start : start + _BIDDERS]
+            if some == self._costs.shape[1]:
+                found = np.tile(np.arange(some), (len(mine), 1))
+                self._least[mine] = np.inf
+            else:
+                totals = self._costs[mine] + price
+                order = np.argpartition(totals, some, axis=1)
+                self._least[mine] = np.take_along_axis(totals, order[:, some : some + 1], 1)[:, 0]
+                found = np.sort(order[:, :some], axis=1)  # of equal ones the first is taken
+            self._photos[mine] = found
+            self._own[mine] = np.take_along_axis(self._costs[mine], found, 1)
 
 
 def _ranked(

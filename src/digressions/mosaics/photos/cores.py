@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -13,7 +13,7 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
-def on_all_cores(work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+def on_all_cores(work: Callable[[_In], _Out], items: Iterable[_In]) -> Generator[_Out, None, None]:
     """What the work makes of each item, in their order.
 
     Two items a core are on their way at once, so memory stays small however many there are. It is

@@ -5,7 +5,8 @@
     place   each is cut and bent until the mosaic is exact
     write   pyramid, page, preview, fidelity
 
-Nothing is painted and no model is needed. Whenever it is stopped, the same call continues.
+Nothing is painted and no model is needed, unless photos are painted over where they are placed.
+Whenever it is stopped, the same call continues.
 """
 
 from __future__ import annotations
@@ -19,15 +20,21 @@ from typing import Any
 from ...errors import ImageError, InputError
 from ...events import Estimate, Event, Note, Preview, Progress, Saved, counted, in_bytes
 from ...files import output_path, parsed, slug
+from ...generate.kinds import check_model
+from ...generate.metadata import record_of
+from ...generate.notes import notes_on, notes_on_cells
 from ...generate.outputs import FOLDER
+from ...generate.presets import notes_on_preset, with_preset
 from ...generate.replay import ReplayRequest, replays_text
 from ...generate.signatures import takes
 from ...geometry import Size
 from ...images.fitting import cut_note
 from ...images.image_files import read_image
 from ...images.source_image import PictureLike, SourceImage, remembered_image, source_image
+from ...models.base import Model
 from ..assembly import single_path
 from ..build_params import BuildParams
+from ..cells import check_cells
 from ..folder import KIND
 from ..store import free_folder
 from .album import Album, album_of
@@ -39,6 +46,7 @@ from .photo_index import PhotoIndex
 from .photo_spec import AUTO, PhotoMosaic, PhotoMosaicSpec, photo_mosaic_of
 from .placing import Choice, PhotoStore, place_photos
 from .pricing import Prices
+from .repainting import Repainter, repainting_of
 from .spreading import spread
 
 BYTES_PER_PIXEL = 2.6  # store (lossless) and pyramid together, measured on photos
@@ -52,9 +60,11 @@ def photo_mosaic(
     output: str | Path | None = None,
     overwrite: bool = False,
     making: BuildParams | Mapping[str, Any] | None = None,
+    model: Model | None = None,
     **parameters: Any,
 ) -> Iterator[Event]:
-    """Makes a picture of photos, in a folder, or continues one that was begun. Needs no model.
+    """Makes a picture of photos, in a folder, or continues one that was begun. Needs no model but
+    to ``paint`` them over.
 
     Args:
         image: The picture that the mosaic shows.
@@ -62,13 +72,16 @@ def photo_mosaic(
         output: The folder; ``out/IMAGE`` if not given, with a number where that is another's.
         overwrite: Whether what is in ``output`` may go, whatever made it.
         making: Extra files: a `BuildParams`, or its parameters by name.
-        parameters: Those of `PhotoMosaicSpec`: ``grid``, ``repeat``, ``apart``, ``bend``, ...
+        model: Paints over the photos where ``paint`` says how far.
+        parameters: Those of `PhotoMosaicSpec`: ``grid``, ``repeat``, ``apart``, ``bend``, ...; with
+            ``paint`` also ``prompt``, ``steps``, ``seed``, ...
     """
+    check_model(model)
     places = [tiles] if isinstance(tiles, (str, Path)) else list(tiles)
     spec = PhotoMosaicSpec.of(image=image, tiles=[str(place) for place in places], **parameters)
     how = BuildParams.of(**making) if isinstance(making, Mapping) else making
     place = None if output is None else output_path(output)
-    return build_photos(spec, place, how, overwrite=overwrite)
+    return build_photos(spec, place, how, model=model, overwrite=overwrite)
 
 
 def build_photos(
@@ -76,6 +89,7 @@ def build_photos(
     folder: str | Path | None = None,
     options: BuildParams | None = None,
     *,
+    model: Model | None = None,
     overwrite: bool = False,
 ) -> Iterator[Event]:
     """Makes a mosaic of photos in a folder, or continues one that an earlier call has begun.
@@ -86,7 +100,8 @@ def build_photos(
         spec: What it is.
         folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
             folder after ``out/IMAGE``, if not given.
-        options: Extra files.
+        options: Extra files; and the batch size where photos are painted over.
+        model: Paints over them, where ``spec`` says so.
         overwrite: Whether what is in ``folder`` may go, whatever made it.
 
     Yields:
@@ -97,17 +112,36 @@ def build_photos(
         InputError, ImageError: Something cannot be, before anything is written but the index.
         OutputError: The folder belongs to something else, or cannot be written.
     """
-    spec.check()
+    spec = _for_model(spec, model)
     start = source_image(spec.image)
     name = Path(start.origin["path"]).stem if start.origin["path"] else "photos"
     usual = FOLDER / slug(name)
-    path = folder_for(spec, start, usual) if folder is None else Path(folder)
-    yield from _built(spec, start, path, options, overwrite=overwrite)
+    path = folder_for(spec, start, usual, model) if folder is None else Path(folder)
+    yield from _built(spec, start, path, options, model, overwrite=overwrite)
 
 
-def folder_for(spec: PhotoMosaicSpec, start: SourceImage, usual: Path) -> Path:
+def folder_for(
+    spec: PhotoMosaicSpec, start: SourceImage, usual: Path, model: Model | None = None
+) -> Path:
     """Where a mosaic goes if nobody says: where it was begun, or the first place that is free."""
-    return free_folder(usual, KIND, job_of(spec, start))
+    return free_folder(usual, KIND, job_of(spec, start, model))
+
+
+def _for_model(spec: PhotoMosaicSpec, model: Model | None) -> PhotoMosaicSpec:
+    """A spec, checked, with cells of the model's size where nobody says and a model paints them.
+
+    Raises:
+        InputError: See `PhotoMosaicSpec.check`; or there is no model to paint with, or one that
+            would do nothing.
+    """
+    spec.check()
+    if spec.photos.paint is None:
+        if model is not None:
+            raise InputError("`model` does nothing with `tiles` unless you give `paint`")
+        return spec
+    if model is None:
+        raise InputError("`paint` needs a `model` to paint with: give one, such as load()")
+    return spec if spec.size is not None else spec.but(size=Size(model.size, model.size))
 
 
 def _built(
@@ -115,15 +149,18 @@ def _built(
     start: SourceImage,
     path: Path,
     options: BuildParams | None,
+    model: Model | None,
     *,
     overwrite: bool,
 ) -> Iterator[Event]:
-    options = options or BuildParams()
-    for name in ("batch_size", "profile"):
-        if getattr(options, name):
-            raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
+    options = with_preset(options or BuildParams(), spec.preset)
+    yield from notes_on_preset(spec, options, preset=spec.preset)
+    if options.profile:
+        raise InputError("`profile` is about painting from nothing but cells, not with `tiles`")
+    if options.batch_size and model is None:
+        raise InputError("`batch_size` is about painting, and nothing is painted with `tiles`")
     paths = photo_paths(spec.photos.tiles)
-    folder = PhotoFolder(spec, start, path, overwrite=overwrite)
+    folder = PhotoFolder(spec, start, path, model, overwrite=overwrite)
     size = Size(start.pixels.shape[1], start.pixels.shape[0])
     if spec.grid != AUTO:
         spec.grid_for(size, len(paths))  # before they are read: there can only be fewer
@@ -136,12 +173,20 @@ def _built(
         aspect = mosaic.size.width / mosaic.size.height
         yield from start.notes()
         yield from cut_note(start.name, size, aspect, f"a grid of {grid}")
-        yield from _said(album, mosaic)
-        folder.start(mosaic, options.single)
+        painting = None if model is None else repainting_of(model, spec, mosaic)
+        if model is not None and painting is not None:
+            check_cells(model, painting)
+            yield from notes_on(model, painting.params)
+            yield from notes_on_cells(model, painting.params.size)
+        yield from _said(album, mosaic, spec.photos.paint)
+        folder.start(mosaic, options.single, painting)
         yield Preview(read_image(path / "base.png"), "the picture")
         with folder.store() as store:
             yield from _chosen(folder, store, album)
-            placing = place_photos(store, index, mosaic, folder.base)
+            repainter = None
+            if model is not None and painting is not None:
+                repainter = Repainter(model, painting, options.batch_size)
+            placing = place_photos(store, index, mosaic, folder.base, repainter)
             with closing(placing):
                 lost = yield from placing
         if lost:
@@ -153,7 +198,7 @@ def _built(
         yield from _assembled(folder, index, album, options.single)
 
 
-def _said(album: Album, mosaic: PhotoMosaic) -> Iterator[Event]:
+def _said(album: Album, mosaic: PhotoMosaic, paint: float | None) -> Iterator[Event]:
     """What there is to choose from, and the cost."""
     if skipped := album.skipped():
         yield Note(f"left out: {skipped}", "note")
@@ -164,11 +209,13 @@ def _said(album: Album, mosaic: PhotoMosaic) -> Iterator[Event]:
             "note",
         )
     disk = int(mosaic.size.pixels * BYTES_PER_PIXEL)
+    painted = "" if paint is None else f", each repainted by {paint:g}"
     yield Estimate(
         f"{mosaic.grid} cells of {mosaic.cell} px, together {mosaic.size.width:,} x "
         f"{mosaic.size.height:,} px ({mosaic.size.megapixels}), of "
-        f"{counted(len(album.photos), 'photo')} used at most {counted(mosaic.repeat, 'time')}; "
-        f"about {in_bytes(disk)} on disk",
+        f"{counted(len(album.photos), 'photo')} used at most {counted(mosaic.repeat, 'time')}"
+        f"{painted}; about {in_bytes(disk)} on disk",
+        pictures=0 if paint is None else mosaic.grid.cells,
         disk=disk,
     )
 
@@ -207,9 +254,10 @@ def _assembled(
 ) -> Iterator[Event]:
     fidelity, unbent, bending = yield from folder.assemble(index, album, single)
     yield Note(f"fidelity {fidelity}")
-    if folder.mosaic.band and folder.mosaic.bend:
-        yield Note(f"as the photos were, unbent: {unbent}")
-        yield Note(str(bending))
+    painted = folder.spec.photos.paint is not None
+    if painted or (folder.mosaic.band and folder.mosaic.bend):
+        yield Note(f"as the photos were{'' if painted else ', unbent'}: {unbent}")
+        yield Note(bending.in_words("repainted and bent" if painted else "bent"))
     yield Preview(read_image(folder.preview_path), "the mosaic from afar")
     if single is not None:
         yield Saved(single_path(folder.path, single))
@@ -228,8 +276,12 @@ def _assembled(
 def replay_photos(request: ReplayRequest) -> Iterator[Event]:
     """A mosaic of photos again, in another folder."""
     spec, image, digest = remembered_photos(request.text)
-    place = request.output or folder_for(spec, image, request.usual_folder)
-    yield from _built(spec, image, place, None, overwrite=request.overwrite)
+    model = None
+    if spec.photos.paint is not None:
+        assert request.load is not None  # as of every request for a file
+        model = yield from request.load(record_of(request.text, str(request.source)))
+    place = request.output or folder_for(spec, image, request.usual_folder, model)
+    yield from _built(spec, image, place, None, model, overwrite=request.overwrite)
     with PhotoIndex(spec.photos.index, spec.photos.cell_aspect, spec.photos.crop) as index:
         found = index.photos(photo_paths(spec.photos.tiles))
     album = album_of(*found, keep_similar=spec.photos.keep_similar)
@@ -251,7 +303,8 @@ def remembered_photos(text: Any) -> tuple[PhotoMosaicSpec, SourceImage, str]:
     try:
         found = parsed(text[TEXT])
         photos = dict(found["photos"])
-        values = {name: found[name] for name in ("grid", "size", "band")}
+        values = dict(found.get("painting", {}))
+        values |= {name: found[name] for name in ("grid", "size", "band")}
         origin = {str(name): str(value) for name, value in found["image"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ImageError(f"the settings of the mosaic are damaged: {error!s:.80}") from error

@@ -16,16 +16,19 @@ import torch
 from ... import __version__
 from ...events import Progress
 from ...files import check_folder, cleared
+from ...generate.metadata import Record
 from ...geometry import Grid
 from ...images.image_files import cover, read_image, read_text, resample, to_tensor, write_image
 from ...images.source_image import SourceImage
-from ...images.xmp import bare_mark
+from ...images.xmp import SourceType, bare_mark, marked
+from ...models.base import Model
 from ..assembly import PARTS, MosaicFiles, single_path, write_whole
 from ..base_image import largest
 from ..cells import band_of, exact_cells, strips
 from ..deep_zoom import check_single
 from ..fidelity import Fidelity, Gauge, psnr
 from ..folder import FORMAT, KIND
+from ..mosaic_spec import Mosaic
 from ..store import begun, write_manifest
 from ..viewer_page import PagePhotos, write_viewer
 from .album import Album
@@ -33,20 +36,23 @@ from .cropping import turned
 from .photo_index import PhotoIndex
 from .photo_spec import PhotoMosaic, PhotoMosaicSpec
 from .placing import PhotoStore
+from .repainting import record_of_repainting
 
 TEXT = "photos"
 """The key of the text by which a file remembers the mosaic of photos that it shows."""
 
 
 class Bending(NamedTuple):
-    """How far photos were bent: mean absolute change of a value, in grey levels of 255."""
+    """How far photos were changed: mean absolute change of a value, in grey levels of 255."""
 
     mean: float
     worst: float
 
-    def __str__(self) -> str:
+    def in_words(self, done: str) -> str:
+        """Such as "photos were bent by 12.3 grey levels on average, ...", after what was done to
+        them."""
         return (
-            f"photos were bent by {self.mean:.1f} grey levels on average, the worst by "
+            f"photos were {done} by {self.mean:.1f} grey levels on average, the worst by "
             f"{self.worst:.1f}"
         )
 
@@ -60,17 +66,25 @@ class PhotoFolder(MosaicFiles):
     """
 
     def __init__(
-        self, spec: PhotoMosaicSpec, start: SourceImage, path: Path, *, overwrite: bool = False
+        self,
+        spec: PhotoMosaicSpec,
+        start: SourceImage,
+        path: Path,
+        model: Model | None = None,
+        *,
+        overwrite: bool = False,
     ) -> None:
-        """Checks all that can be checked; nothing is written before `start`. ``overwrite`` is as of
-        `store.begun`.
+        """Checks all that can be checked; nothing is written before `start`. ``model`` is what
+        paints over photos, if anything does; ``overwrite`` is as of `store.begun`.
 
         Raises:
             OutputError: The folder cannot be written, belongs to another job or holds other files.
         """
         check_folder(path)
         self.spec, self.path, self._start, self._overwrite = spec, path, start, overwrite
-        self._job = job_of(spec, start)
+        self._model = model
+        self._record: Record | None = None
+        self._job = job_of(spec, start, model)
         path_of_start = start.origin["path"]
         # A mosaic of a picture that was made by AI is marked as that picture is.
         self._mark = bare_mark(read_text(path_of_start)) if path_of_start else {}
@@ -78,14 +92,23 @@ class PhotoFolder(MosaicFiles):
         found: dict[str, Any] | None = begun(path, KIND, claim, overwrite=overwrite)
         self.grid = None if found is None else Grid(int(found["columns"]), int(found["rows"]))
 
-    def start(self, mosaic: PhotoMosaic, single: str | None) -> None:
+    def start(
+        self, mosaic: PhotoMosaic, single: str | None, painting: Mosaic | None = None
+    ) -> None:
         """Claims the folder and writes the picture in 8 x 8 values a cell, unless they are there.
+
+        Args:
+            mosaic: What it is.
+            single: As of `assemble`.
+            painting: How photos are painted over, if they are.
 
         Raises:
             OutputError: The folder, or the store in it, cannot be written or is another job's; or
                 the mosaic is too large for one big image of that kind.
         """
         self.mosaic = mosaic
+        if self._model is not None and painting is not None:
+            self._record = record_of_repainting(self._model, painting)
         if single is not None:
             check_single(single_path(self.path, single), *mosaic.size)
         if self.grid is None:
@@ -158,6 +181,9 @@ class PhotoFolder(MosaicFiles):
         remembered = {"version": __version__, "image": origin, **settings(self.spec)}
         if album is not None:
             remembered["digest"] = album.digest
+        if self._record is not None:
+            text = self._record.to_text() | {TEXT: json.dumps(remembered)}
+            return marked(text, SourceType.COMPOSITE)
         return {TEXT: json.dumps(remembered), **self._mark}
 
     def _write_page(self, album: Album, chosen: list[str]) -> None:
@@ -172,6 +198,7 @@ class PhotoFolder(MosaicFiles):
                 f"{mosaic.grid.cells:,} cells",
                 f"{len(set(chosen)):,} photos",
                 mosaic.size.megapixels,
+                *([] if self._model is None else [f"repainted by model {self._model.name}"]),
             ],
             rows=mosaic.grid.rows,
             columns=mosaic.grid.columns,
@@ -204,15 +231,18 @@ class PhotoFolder(MosaicFiles):
         }
 
 
-def job_of(spec: PhotoMosaicSpec, start: SourceImage) -> dict[str, Any]:
-    """What a folder is claimed for: the settings and the picture."""
-    return {"image": start.origin["sha256"], **settings(spec)}
+def job_of(spec: PhotoMosaicSpec, start: SourceImage, model: Model | None = None) -> dict[str, Any]:
+    """What a folder is claimed for: the settings, the picture, and the model if one paints."""
+    painted = {} if model is None else {"model": model.hash}
+    return {"image": start.origin["sha256"], **settings(spec), **painted}
 
 
 def settings(spec: PhotoMosaicSpec) -> dict[str, Any]:
-    """What a mosaic of photos depends on besides its picture and its photos, in JSON's values."""
-    own = {"grid": spec.grid, "size": spec.size.width, "band": spec.band}
-    return own | {"photos": spec.photos.remembered}
+    """What a mosaic of photos depends on besides its picture, its photos and its model, in JSON's
+    values."""
+    own = {"grid": spec.grid, "size": spec.side, "band": spec.band}
+    own |= {"photos": spec.photos.remembered}
+    return own if spec.photos.paint is None else own | {"painting": spec.painting.json_object()}
 
 
 def fidelity_of(shown: np.ndarray, wanted: np.ndarray, band: int) -> Fidelity:

@@ -23,6 +23,7 @@ from ...errors import ImageError, OutputError
 from ...events import Progress
 from ...files import check_folder
 from ...geometry import Box, Size
+from ..database import DatabaseKind
 from ..store import explained
 from .cores import on_all_cores
 from .cropping import coarse, crop_box, cut, scaled
@@ -33,17 +34,18 @@ PREVIEW_SIDE = 160  # pixels of a preview's shorter side
 LEAST_SIDE = 32  # pixels: what is smaller is an icon
 _QUALITY = 90
 _COMMIT = 32  # photos that a kill can cost
-_FORMAT = 1
-_OURS = 0x64697068  # "diph", as SQLite's application id
 _SCHEMA = """
 create table if not exists files (
     path blob primary key, size integer, time integer, photo text, problem text not null);
+create index if not exists files_by_photo on files (photo);
 create table if not exists photos (
     photo text primary key, width integer, height integer, preview blob not null);
 create table if not exists crops (
     photo text, aspect text, crop text, box text not null, coarse blob not null,
     primary key (photo, aspect, crop)) without rowid;
 """
+_NAME = "an index of photos of this version"
+_KIND = DatabaseKind(0x64697068, 1, _SCHEMA, _NAME, "index")  # "diph"
 TINY = "tiny"
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -140,28 +142,7 @@ class PhotoIndex:
         check_folder(path.parent)
         if path.is_dir():
             raise OutputError(f"`index` {path} is a folder: choose another file", field="index")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with explained(path):
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            try:
-                self._claim()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _claim(self) -> None:
-        (whose,) = self._db.execute("pragma application_id").fetchone()
-        (version,) = self._db.execute("pragma user_version").fetchone()
-        (tables,) = self._db.execute("select count(*) from sqlite_master").fetchone()
-        if tables and (whose, version) != (_OURS, _FORMAT):
-            raise OutputError(
-                f"{self.path} is not an index of photos of this version: choose another `index`",
-                field="index",
-            )
-        self._db.execute("pragma journal_mode = wal")
-        self._db.executescript(
-            f"pragma application_id = {_OURS}; pragma user_version = {_FORMAT}; {_SCHEMA}"
-        )
+        self._db = _KIND.open(path)
 
     def take(self, paths: Sequence[Path]) -> Generator[Progress, None, None]:
         """Reads the photos that are new or have changed, on all cores, and crops those that were

@@ -11,10 +11,12 @@ from pydantic import BeforeValidator, Field
 from ...errors import InputError
 from ...generate.declare import Params, declared, option
 from ...generate.kinds import CellGrid, FilePath, Named, PaintedSize, PictureInput, Share
+from ...generate.presets import PresetName, PresetParams, preset_option
 from ...geometry import Grid, Size
-from ..cell_shape import MAX_CELL_SIDE, MAX_CELLS, CellAspect
+from ..cell_shape import MAX_CELL_SIDE, MAX_CELLS, PAINTED_UNIT, CellAspect
 from ..cell_shape import check_grid as check_few_cells
 from ..mosaic_spec import CELL_SIDE, Band, CellParams, MosaicSpec
+from .repaint_params import RepaintParams
 
 AUTO = "auto"
 DEFAULT_SIDE = 64
@@ -96,10 +98,30 @@ class PhotoParams(AlbumParams):
         "0 to 1: how far photos are bent towards their cells; 1 is exact in the band.",
         group="Photos",
     )
+    paint: float | None = option(
+        None,
+        "Repaint each chosen photo towards its cell, image to image by this strength, more than 0 "
+        "to 1; with a prompt, as that.",
+        group="Photos",
+        default_from="nothing is painted",
+        gt=0,
+        le=1,
+    )
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """As of `AlbumParams`; without ``paint`` where nothing is painted, so that a mosaic of
+        photos alone is the job that it was before they could be."""
+        found = super().remembered
+        if self.paint is None:
+            del found["paint"]
+        return found
 
 
-class PhotoMosaicSpec(Params):
+class PhotoMosaicSpec(PresetParams):
     """What mosaic of photos to make."""
+
+    preset: PresetName | None = preset_option()
 
     image: PictureInput = declared(MosaicSpec, "image", help="The picture that the mosaic shows.")
     grid: PhotoGrid = declared(
@@ -108,11 +130,15 @@ class PhotoMosaicSpec(Params):
         help="Cells across, or ACROSSxDOWN; one number is the longer side. Or auto: as many as "
         "there are photos.",
     )
-    size: PaintedSize = option(
-        Size(DEFAULT_SIDE, DEFAULT_SIDE), "The shorter side of each cell in pixels.", group="Cells"
+    size: PaintedSize | None = option(
+        None,
+        "The shorter side of each cell in pixels.",
+        group="Cells",
+        default_from=f"{DEFAULT_SIDE}; with `paint`, the model",
     )
     band: Band = declared(CellParams, "band")
     photos: PhotoParams
+    painting: RepaintParams
 
     def check(self) -> None:
         """Raises `InputError` for settings that are out of range, contradict each other or would do
@@ -121,24 +147,40 @@ class PhotoMosaicSpec(Params):
             raise InputError("`tiles` are missing: say where the photos are")
         if self.image is None:
             raise InputError("`image` is missing: say which picture the mosaic is to show")
-        if self.size.width != self.size.height:
+        if self.size is not None and self.size.width != self.size.height:
             raise InputError(f"`size` {self.size}: give one number, the cell's shorter side")
-        if self.size.width > MAX_CELL_SIDE:
-            raise InputError(
-                f"`size` {self.size.width} of a cell is out of range: 1 to {MAX_CELL_SIDE}"
-            )
+        if self.side > MAX_CELL_SIDE:
+            raise InputError(f"`size` {self.side} of a cell is out of range: 1 to {MAX_CELL_SIDE}")
         if self.grid != AUTO:
             check_few_cells(Grid.parse(self.grid))
         if not self.band and self.photos.bend != 1:
             raise InputError("`bend` does nothing with `band` 0, where no photo is bent")
-        if self.band and self.size.width % self.band:
-            raise InputError(f"`size` {self.size.width} is not a multiple of `band` {self.band}")
+        unit = self._unit
+        if self.side % unit:
+            what = f"`band` {unit}" if self.photos.paint is None else f"{unit}, to be painted"
+            raise InputError(f"`size` {self.side} is not a multiple of {what}")
+        if self.photos.paint is None:
+            for name in sorted(self.painting.model_fields_set):
+                raise InputError(
+                    f"`{name}` is about painting, and nothing is painted with `tiles` unless you "
+                    "give `paint`"
+                )
+
+    @property
+    def side(self) -> int:
+        """The shorter side of each cell in pixels."""
+        return DEFAULT_SIDE if self.size is None else self.size.width
+
+    @property
+    def _unit(self) -> int:
+        """Pixels that a cell's sides are multiples of."""
+        return PAINTED_UNIT if self.photos.paint is not None else self.band or 1
 
     @property
     def cell(self) -> Size:
         """Of each cell's picture in pixels: both sides are multiples of the band."""
         wide, high = map(int, self.photos.cell_aspect.split(":"))
-        unit, scale = self.band or 1, self.size.width / min(wide, high)
+        unit, scale = self._unit, self.side / min(wide, high)
         return Size(*(max(1, round(side * scale / unit)) * unit for side in (wide, high)))
 
     def grid_for(self, picture: Size, photos: int) -> Grid:

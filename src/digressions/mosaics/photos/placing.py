@@ -6,18 +6,22 @@ the other. A killed run goes on with the photos that were chosen at first.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...errors import InputError
-from ...events import Progress
-from ...geometry import Size
+from ...events import Estimate, Progress
+from ...generate.batching import BatchSize
 from ...images.image_files import to_png
+from ...pace import Pace
 from ..cells import band_of, correct_band, exact_cells, to_bytes
 from ..store import Store, explained
 from .cores import on_all_cores
@@ -91,6 +95,25 @@ class _Batch(NamedTuple):
     turns: list[int]
 
 
+@dataclass(frozen=True, eq=False)
+class CutBatch:
+    """A batch whose photos are cut and turned.
+
+    Attributes:
+        cells: Indices into the grid.
+        photos: As they are: ``(B, 3, H, W)`` float32 in 0..1.
+        images: What is shown of them, not exact yet; as ``photos``, or painted over.
+        exact: The picture's own values in these cells: ``(B, 3, 8, 8)`` in 0..1.
+        lost: Photos whose files were gone.
+    """
+
+    cells: list[int]
+    photos: Tensor
+    images: Tensor
+    exact: Tensor
+    lost: set[str]
+
+
 class _Filled(NamedTuple):
     """A batch that is ready to be stored, and the photos whose files were gone."""
 
@@ -102,19 +125,18 @@ class _Filled(NamedTuple):
 class Filler:
     """Makes batches of cells, in any thread."""
 
-    def __init__(self, mosaic: PhotoMosaic, base: torch.Tensor) -> None:
+    def __init__(self, mosaic: PhotoMosaic, base: Tensor) -> None:
         """``base`` is ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``."""
         self._mosaic, self._base = mosaic, base
 
-    def fill(self, batch: _Batch) -> _Filled:
-        """Cuts, bends and compresses."""
-        mosaic = self._mosaic
+    def cut(self, batch: _Batch) -> CutBatch:
+        """Cuts and turns."""
         lost: set[str] = set()
         cropped: dict[str, np.ndarray] = {}
         for photo in batch.photos:
             if photo.sha256 in cropped:
                 continue
-            cropped[photo.sha256], found = photo.cropped(mosaic.cell)
+            cropped[photo.sha256], found = photo.cropped(self._mosaic.cell)
             if not found:
                 lost.add(photo.sha256)
         pictures = np.stack(
@@ -123,28 +145,57 @@ class Filler:
                 for photo, turn in zip(batch.photos, batch.turns, strict=True)
             ]
         )
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-        bent = [0.0] * len(batch.cells)
-        if mosaic.band and mosaic.bend:
-            own = band_of(images, mosaic.band)
-            wanted = band_of(exact_cells(self._base, mosaic, batch.cells), mosaic.band)
-            corrected = correct_band(images, own + mosaic.bend * (wanted - own))
-            images, bent = corrected.images, corrected.change.tolist()
-        pixels = to_bytes(images).permute(0, 2, 3, 1).numpy()
-        pngs = [to_png(np.ascontiguousarray(each)) for each in pixels]
-        return _Filled(
-            dict(zip(batch.cells, pngs, strict=True)),
-            dict(zip(batch.cells, bent, strict=True)),
-            lost,
-        )
+        photos = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        exact = exact_cells(self._base, self._mosaic, batch.cells)
+        return CutBatch(batch.cells, photos, photos, exact, lost)
+
+    def finish(self, batch: CutBatch) -> _Filled:
+        """Bends until they are exact, and compresses."""
+        filled = _Filled({}, {}, batch.lost)
+        some = max(1, AT_ONCE // self._mosaic.cell.pixels)
+        for start in range(0, len(batch.cells), some):
+            part = slice(start, start + some)
+            images = self._bent(batch.images[part], batch.exact[part])
+            changes = (images - batch.photos[part]).abs().mean((1, 2, 3)).tolist()
+            pixels = to_bytes(images).permute(0, 2, 3, 1).numpy()
+            pngs = [to_png(np.ascontiguousarray(each)) for each in pixels]
+            filled.pngs.update(zip(batch.cells[part], pngs, strict=True))
+            filled.bent.update(zip(batch.cells[part], changes, strict=True))
+        return filled
+
+    def _bent(self, images: Tensor, exact: Tensor) -> Tensor:
+        mosaic = self._mosaic
+        if not (mosaic.band and mosaic.bend):
+            return images
+        own, wanted = band_of(images, mosaic.band), band_of(exact, mosaic.band)
+        return correct_band(images, own + mosaic.bend * (wanted - own)).images
+
+
+class Painting(Protocol):
+    """What paints over photos before they are made exact; see `repainting.Repainter`."""
+
+    sizes: BatchSize
+
+    def painted(self, batches: Iterator[CutBatch]) -> Iterator[CutBatch]: ...
 
 
 def place_photos(
-    store: PhotoStore, index: PhotoIndex, mosaic: PhotoMosaic, base: torch.Tensor
-) -> Generator[Progress, None, int]:
+    store: PhotoStore,
+    index: PhotoIndex,
+    mosaic: PhotoMosaic,
+    base: Tensor,
+    painting: Painting | None = None,
+) -> Generator[Progress | Estimate, None, int]:
     """Makes and stores the cells that are missing.
 
     Closing it keeps what is stored.
+
+    Args:
+        store: Where to, and what was chosen.
+        index: Knows the photos.
+        mosaic: What it is.
+        base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
+        painting: What paints over them, if anything does.
 
     Returns:
         How many photos were gone by then and had to be taken from their previews, enlarged.
@@ -157,20 +208,35 @@ def place_photos(
     missing = [cell for cell in range(mosaic.grid.cells) if cell not in done]
     missing.sort(key=lambda cell: (choice.photos[cell], cell))  # a photo is decoded once
     filler, lost, count = Filler(mosaic, base), set[str](), len(done)
-    yield Progress("placing photos", count, mosaic.grid.cells)
-    for filled in on_all_cores(filler.fill, _batches(index, choice, missing, mosaic.cell)):
-        store.put_filled(filled.pngs, filled.bent)
-        lost |= filled.lost
-        count += len(filled.pngs)
-        yield Progress("placing photos", count, mosaic.grid.cells)
+    task = "placing photos" if painting is None else "painting over photos"
+    pace = Pace()
+
+    def some() -> int:
+        return max(1, AT_ONCE // mosaic.cell.pixels) if painting is None else painting.sizes.now
+
+    yield Progress(task, count, mosaic.grid.cells)
+    with (
+        closing(on_all_cores(filler.cut, _batches(index, choice, missing, some))) as cut,
+        closing(
+            on_all_cores(filler.finish, cut if painting is None else painting.painted(cut))
+        ) as finished,
+    ):
+        for filled in finished:
+            store.put_filled(filled.pngs, filled.bent)
+            lost |= filled.lost
+            count += len(filled.pngs)
+            yield Progress(task, count, mosaic.grid.cells)
+            if painting is not None:
+                pace.note(count)
+                yield from pace.estimate(mosaic.grid.cells, "paint")
     return len(lost)
 
 
 def _batches(
-    index: PhotoIndex, choice: Choice, cells: Sequence[int], size: Size
+    index: PhotoIndex, choice: Choice, cells: Sequence[int], some: Callable[[], int]
 ) -> Iterator[_Batch]:
-    left, some = iter(cells), max(1, AT_ONCE // size.pixels)
-    while batch := list(islice(left, some)):
+    left = iter(cells)
+    while batch := list(islice(left, some())):
         known: dict[str, PhotoPreview] = {}
         for cell in batch:
             photo = choice.photos[cell]
