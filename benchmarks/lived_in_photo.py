@@ -33,7 +33,9 @@ def lived_in_photo(room: Room) -> Photo:
         seen = float((share * (1 - before[rows, columns])).sum()) / max(whole, 1e-6)
         inside = float(share.sum()) / max(whole, 1e-6)
         visible.append(min(seen, 1.0) if inside > CUT_OFF - 0.01 else min(seen, 0.5))
-    return Photo(exposed(_by_phone(scene.pixels, scene.unit, rng), room.camera, rng), tuple(visible))
+    return Photo(
+        exposed(_by_phone(scene.pixels, scene.unit, rng), room.camera, rng), tuple(visible)
+    )
 
 
 def _by_phone(canvas: np.ndarray, unit: float, rng: np.random.Generator) -> np.ndarray:
@@ -212,9 +214,7 @@ class LivedInScene(Scene):
             super()._moulding(hanging, rng)
             return
         front = -hanging.depth
-        a, b = (
-            self.camera.straight(place.at(front)) for place in (hanging.outer, hanging.sight)
-        )
+        a, b = (self.camera.straight(place.at(front)) for place in (hanging.outer, hanging.sight))
         strip = _carved(rng) if surface == "gilt" else _grained(rng)
         profile = np.interp(
             np.linspace(0, 1, strip.shape[0]),

@@ -21,7 +21,6 @@ from digressions.frames.quads import candidate_quads
 from digressions.frames.scoring import quad_features, side_features
 from digressions.homography import Quad
 
-
 LIVED_IN = 20_000  # the first seed whose room is of `lived_in.py`
 
 

@@ -55,9 +55,10 @@ def mosaic(
     cluster.check()
     build_params.check(cluster.executor)
     from ..generate.outputs import check_place
+
+    check_place(target)  # before torch is imported, which takes seconds
     from ..mosaics.build import build, read_start
 
-    check_place(target)
     start = read_start(spec)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
@@ -74,6 +75,9 @@ def _of_photos(
     """A mosaic of photos, for which nothing is painted."""
     spec.check()
     build_params = BuildParams.of(**given(making))
+    from ..generate.outputs import check_place
+
+    check_place(target)
     from ..mosaics.photos.photo_build import build_photos
 
     events = build_photos(spec, target, build_params, **given(place))

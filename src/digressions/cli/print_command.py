@@ -30,7 +30,11 @@ def print_picture(
     options: Annotated[PrintOptions, FLAT] = PrintOptions(),
     device: Annotated[DeviceOptions, FLAT] = DeviceOptions(),
 ) -> None:
+    spec = PrintSpec.of(**given(options))
+    from ..generate.outputs import check_file_place
+
+    if target is not None:
+        check_file_place(target)  # before torch is imported, which takes seconds
     from ..prints.printing import print_picture as printing
 
-    spec = PrintSpec.of(**given(options))
     show(printing(picture, spec, target, **given(place), **given(device)))

@@ -82,8 +82,8 @@ def notes_on_composing(model: Model, task: FrameTask) -> Iterator[Note]:
     if task.opening.compose == "auto":
         yield Note(
             f"frame {task.number} is {task.opening.aspect:.2f} times as wide as high, where "
-            f"{model.name} would paint a thing twice: it is painted on a square, and its ground is "
-            "carried on, or a part of it taken; `compose` stretch paints all of the frame at once"
+            f"{model.shown} would paint a thing twice: it is painted on a square, and its ground "
+            "is carried on, or a part of it taken; `compose` stretch paints all of it at once"
         )
 
 

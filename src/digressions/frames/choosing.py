@@ -12,7 +12,9 @@ import numpy as np
 
 from ..errors import InputError, verbatim
 from ..events import Note, counted
+from ..generate.keeping import notes_on_keeping
 from ..generate.outputs import FOLDER, check_place
+from ..generate.params import KeepParams
 from ..geometry import Size
 from ..homography import Quad
 from ..images.colour import PaletteOrigin, read_palette
@@ -43,6 +45,7 @@ class FrameInputs(NamedTuple):
             or pictures.
         pictures: The user's own, one for each chosen frame; none where some are painted.
         palette: Colours to paint from, and how to remember them; or ``None``.
+        keep: What of the photo's file goes along into the room.
     """
 
     photo: SourceImage
@@ -52,6 +55,7 @@ class FrameInputs(NamedTuple):
     chosen: list[int]
     pictures: list[SourceImage]
     palette: tuple[np.ndarray, PaletteOrigin] | None
+    keep: KeepParams
 
     @property
     def usual_folder(self) -> Path:
@@ -109,7 +113,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> Fra
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
             job.check(Path(f"print{spec.paper.suffix}"))
-    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette)
+    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette, spec.keep)
 
 
 def _check_prompts(spec: FrameSpec) -> None:
@@ -303,6 +307,7 @@ def notes_on_aspect(number: int, frame: Frame) -> Iterator[Note]:
 def notes_on_sources(inputs: FrameInputs) -> Iterator[Note]:
     """What a user should know of what is not taken from the photo and the pictures."""
     yield from inputs.photo.notes()
+    yield from notes_on_keeping(inputs.photo, inputs.keep)
     for index, picture in zip(inputs.chosen, inputs.pictures, strict=False):
         yield from notes_on_hanging(picture, inputs.found[index], f"frame {index + 1}")
 

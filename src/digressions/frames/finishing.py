@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..events import Event, Note, Saved, tracked
 from ..generate.metadata import Record
-from ..generate.params import GenerationParams, ResolvedParams
+from ..generate.params import GenerationParams, KeepParams, ResolvedParams
 from ..generate.pictures import Picture
 from ..generate.start import resolve
 from ..generate.windows import repainted, strength_for, windows_in, windows_serve
@@ -73,8 +73,8 @@ def refine_params(
         instead = "" if opening.compose != "stretch" else ", or give `refine_scale` 1"
         raise InputError(
             f"`refine` would paint its thing again into each of {windows_in(model, size)} windows "
-            f"of {model.size} px, since {model.name} has no more for a picture of {size}: leave it "
-            f"out, as pictures are enlarged anyway{instead}"
+            f"of {model.size} px, since {model.shown} has no more for a picture of {size}: leave "
+            f"it out, as pictures are enlarged anyway{instead}"
         )
     strength = asked.refine_strength
     if strength is None:
@@ -193,13 +193,17 @@ def print_record(picture: Record, own: Size, job: PrintJob) -> Record:
     return with_details(picture, details.but(made="print", print=how))
 
 
-def room_record(pictures: Sequence[Record]) -> Record:
-    """The record of a photo with pictures in it."""
-    return with_details(pictures[0], RoomDetails(pictures=list(pictures)))
+def room_record(pictures: Sequence[Record], keep: KeepParams) -> Record:
+    """The record of a photo with pictures in it.
+
+    Args:
+        keep: What of the photo's file went along.
+    """
+    return with_details(pictures[0], RoomDetails(pictures=list(pictures)), keep=keep)
 
 
 def save_room(folder: Path, inputs: FrameInputs, pictures: Sequence[Picture]) -> Iterator[Event]:
     """Writes ``room.png``, the photo with the pictures in it, and ``before-after.jpg``."""
     filled = hung(inputs.photo.pixels, inputs.mask_pixels, pictures)
-    text = room_record([picture.record for picture in pictures]).to_text()
-    yield from save_on_wall(folder, inputs.photo.pixels, filled, text)
+    text = room_record([picture.record for picture in pictures], inputs.keep).to_text()
+    yield from save_on_wall(folder, inputs.photo, filled, text, inputs.keep)

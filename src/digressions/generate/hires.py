@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from ..errors import verbatim
 from ..events import Note, Progress
 from ..geometry import Size
 from ..images import ComposeName
@@ -86,15 +87,15 @@ def notes_on_hires(model: Model, record: Record, inputs: Inputs) -> Iterator[Not
     if hires is None:
         if inputs.mask is not None and not model.paints_whole(size):
             yield Note(
-                f"the masked area is painted at {size}, where {model.name} knows {model.size} px: "
+                f"the masked area is painted at {size}, where {model.shown} knows {model.size} px: "
                 "it may paint its thing twice; `size` says otherwise",
                 "note",
             )
         return
-    told = f"{model.name} cannot paint {size} at once: it paints {hires.painted}"
+    told = f"{model.shown} cannot paint {size} at once: it paints {hires.painted}"
     if hires.compose != "stretch":
         told += ", whose ground is carried on, or a part of it taken"
-    told += f", and that is enlarged with {record.upscaler}"
+    told += f", and that is enlarged with {verbatim(record.upscaler)}"
     if hires.strength is not None:
         count = windows_in(model, size)
         told += f" and repainted in {count} windows at strength {hires.strength:g}"

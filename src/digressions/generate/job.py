@@ -157,7 +157,7 @@ def check(model: Model, job: Job) -> None:
     if job.mask is not None and job.image is None:
         raise InputError("`mask` needs an `image`, the picture to keep the rest of")
     if model.inpainting and job.mask is None:
-        raise InputError(f"{model.name} is an inpainting model: it needs an `image` and a `mask`")
+        raise InputError(f"{model.shown} is an inpainting model: it needs an `image` and a `mask`")
     if job.anchor and job.image is None:
         raise InputError("`anchor` needs an `image` to take the colours of")
     model.with_timesteps(params.timestep_spacing, params.zero_snr)
@@ -190,7 +190,7 @@ def _check_prompts(model: Model, job: Job) -> None:
     if model.guidance_embedded and job.is_combined and needs_unconditional(job, asked):
         *others, last = (way for way in COMBINE_HELP if way not in OF_DIRECTIONS)
         raise InputError(
-            f"{model.name} has its guidance inside and cannot tell a prompt's own direction: "
+            f"{model.shown} has its guidance inside and cannot tell a prompt's own direction: "
             f"choose `combine` {', '.join(others)} or {last}, without regions"
         )
 

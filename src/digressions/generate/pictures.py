@@ -15,6 +15,7 @@ from ..errors import InputError, verbatim
 from ..events import Event, Note, Progress, Saved
 from ..files import check_file, check_folder, slug
 from ..geometry import Size
+from ..images.carried import NOTHING, Carried
 from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, write_image
 from ..images.upscale import load_upscaler
@@ -68,10 +69,13 @@ class MadePicture:
     Attributes:
         array: ``(H, W, 3)`` uint8, sRGB.
         text: What its file remembers, for people, other tools and `replay`.
+        carried: What goes along from the file of the photo that it was made of.
     """
 
-    def __init__(self, array: np.ndarray, text: Mapping[str, str]) -> None:
-        self.array, self.text = array, text
+    def __init__(
+        self, array: np.ndarray, text: Mapping[str, str], carried: Carried = NOTHING
+    ) -> None:
+        self.array, self.text, self.carried = array, text, carried
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.array if dtype is None else self.array.astype(dtype)
@@ -87,7 +91,7 @@ class MadePicture:
         Raises:
             OutputError: Another suffix, or a place that cannot be written.
         """
-        return write_image(path, self.array, self.text)
+        return write_image(path, self.array, self.text, self.carried)
 
 
 class Picture(MadePicture):
@@ -97,8 +101,8 @@ class Picture(MadePicture):
         record: How it was made.
     """
 
-    def __init__(self, array: np.ndarray, record: Record) -> None:
-        super().__init__(array, record.to_text())
+    def __init__(self, array: np.ndarray, record: Record, carried: Carried = NOTHING) -> None:
+        super().__init__(array, record.to_text(), carried)
         self.record = record
 
     def __repr__(self) -> str:
@@ -188,7 +192,7 @@ def paint_records(
             record = records[found.job]
             picture = finished(found.image, inputs, upscaler)
             picture = yield from made_large(model, picture, record, upscaler)
-            yield Picture(enlarged(picture, record, upscaler), record)
+            yield Picture(enlarged(picture, record, upscaler), record, inputs.carried)
         else:
             yield found
 

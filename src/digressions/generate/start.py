@@ -17,6 +17,7 @@ from ..events import Note
 from ..files import refuse_overwrite
 from ..geometry import Size
 from ..images import Fit
+from ..images.carried import Carried
 from ..images.colour import (
     PALETTE_STRENGTH,
     PaletteOrigin,
@@ -33,10 +34,19 @@ from ..images.upscale import Upscaler
 from ..models.base import Model
 from ..prompts.scheduling import is_plain, parsed
 from .job import Job, job_of
+from .keeping import kept_of, notes_on_keeping
 from .masked_area import MaskedArea
 from .metadata import Record, dtype_name
 from .model_params import ModelAdditions
-from .params import GenerationParams, MaskFile, ResolvedParams, SourceFile, StartParams, check_fit
+from .params import (
+    GenerationParams,
+    KeepParams,
+    MaskFile,
+    ResolvedParams,
+    SourceFile,
+    StartParams,
+    check_fit,
+)
 
 _SOFTNESS = StartParams.model_fields["region_softness"].default
 
@@ -51,6 +61,7 @@ class Inputs(NamedTuple):
         regions: As files remember them (see `images.masks`).
         region_softness: Of their edges.
         fit: How the image comes to the picture's aspect; with a mask it does not have to.
+        keep: What of the image's file goes along.
     """
 
     image: SourceImage | None = None
@@ -59,6 +70,12 @@ class Inputs(NamedTuple):
     regions: list[dict[str, str]] | None = None
     region_softness: float = 0.0
     fit: Fit = "cover"
+    keep: KeepParams = KeepParams()
+
+    @property
+    def carried(self) -> Carried:
+        """What of the image's file goes along."""
+        return Carried() if self.image is None else kept_of(self.image, self.keep)
 
     @property
     def image_size(self) -> Size | None:
@@ -88,6 +105,8 @@ def read_inputs(start: StartParams) -> Inputs:
     if start.mask_alpha is not None and start.mask is None:
         raise InputError("`mask_alpha` is about a `mask`, and needs one")
     check_fit(start.fit, start.image)
+    for name in start.keep.wanted if start.image is None else ():
+        raise InputError(f"`{name}` is about the file of a start picture, and needs an `image`")
     if start.fit != "cover" and start.mask is not None:
         raise InputError("`fit` does nothing with a `mask`: the image stays whole, at its own size")
     if start.palette is not None and start.mask is None:
@@ -106,6 +125,7 @@ def read_inputs(start: StartParams) -> Inputs:
         regions,
         start.region_softness if regions else 0.0,
         start.fit,
+        start.keep,
     )
 
 
@@ -118,7 +138,7 @@ def notes_on_inputs(inputs: Inputs, size: Size) -> list[Note]:
     image, own = inputs.image, inputs.image_size
     if image is None or own is None:
         return []
-    found = image.notes()
+    found = [*image.notes(), *notes_on_keeping(image, inputs.keep)]
     if inputs.mask is None and inputs.fit == "cover":
         mend = "`fit` contain or pad keeps all of it"
         found += cut_note(image.name, own, size.width / size.height, f"{size}", mend)
@@ -259,6 +279,7 @@ def record_for(
         image=origin(inputs.image),
         mask=None if inputs.mask is None else MaskFile.from_json_object(inputs.mask.origin),
         fit=inputs.fit,
+        keep=inputs.keep,
         palette=None if inputs.palette is None else dict(inputs.palette[1]),
         regions=inputs.regions,
         region_softness=inputs.region_softness,
@@ -342,4 +363,5 @@ def inputs_of(record: Record) -> Inputs:
         record.regions or None,
         record.region_softness,
         record.fit,
+        record.keep,
     )

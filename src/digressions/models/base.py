@@ -118,6 +118,11 @@ class Model(ABC):
             first = hashlib.sha256(f"{first}:{more}".encode()).hexdigest()
         return first
 
+    @property
+    def shown(self) -> str:
+        """What messages call it, see `errors.verbatim`."""
+        return verbatim(self.name)
+
     def check_unchanged(self) -> None:
         """Raises `ModelError` where the files of its weights are not what they were."""
         for each in self.fingerprints:
@@ -152,7 +157,7 @@ class Model(ABC):
             InputError, PromptError: There is no such file, or the model takes none.
         """
         if tags:
-            raise PromptError(f"{verbatim(self.name)} takes no LoRA: leave out {verbatim(tags[0])}")
+            raise PromptError(f"{self.shown} takes no LoRA: leave out {verbatim(tags[0])}")
 
     def denoiser(self, combine: Combine, *, tiles: bool = False) -> Denoiser:
         """The network with guidance, inpainting and anchoring around it, as conditions ask.
@@ -193,9 +198,7 @@ class Model(ABC):
             InputError: The network cannot work with it.
         """
         if zero_snr or spacing not in (None, self.spacing):
-            raise InputError(
-                f"`timestep_spacing` and `zero_snr` are fixed for {verbatim(self.name)}"
-            )
+            raise InputError(f"`timestep_spacing` and `zero_snr` are fixed for {self.shown}")
         return self
 
     @abstractmethod

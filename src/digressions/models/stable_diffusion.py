@@ -77,7 +77,7 @@ class StableDiffusion(Model):
             return dataclasses.replace(self, spacing=spacing, to_clean=True)
         if self.schedule.prediction == "epsilon":
             raise InputError(
-                f"`zero_snr`: {verbatim(self.name)} predicts the noise, which says nothing about "
+                f"`zero_snr`: {self.shown} predicts the noise, which says nothing about "
                 "the picture where all is noise: it needs a model with v prediction; "
                 "`timestep_spacing` trailing is as near as this one comes"
             )
