@@ -22,8 +22,8 @@ from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
 from digressions.worlds.zoom_film import (
     DRAWN,
-    FRAME,
     HIDDEN,
+    PIXEL,
     SHOWN,
     ZoomFilm,
     best_cells,
@@ -160,7 +160,7 @@ def test_the_cost_is_told_and_nothing_painted(film: ZoomFilm) -> None:
 def test_the_work_of_a_frame_is_what_it_reads_and_draws(film: ZoomFilm) -> None:
     work = film.needed().work
     assert (work[0], len(work)) == (0, film.count + 1)
-    each, plain = np.diff(work), FRAME * film.size.pixels
+    each, plain = np.diff(work), PIXEL * film.size.pixels
     for index in range(1, film.count):
         views = film.view(index - 1), film.view(index)
         before, now = ([*paths_in(film, view)] for view in views)

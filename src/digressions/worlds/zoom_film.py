@@ -24,7 +24,7 @@ from .world_spec import check_way
 
 INNER = (0.2, 0.8)  # where in a picture a flight may go on, in parts of its side
 BEST = 0.04  # part of the cells that a flight chooses from
-DRAWN, FRAME = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
+DRAWN, PIXEL = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
 WINDOWS = (3, 7, 15)  # cells across, in which something should be seen on the way down
 TRIED = 12  # pictures in which a place for the root's copy is looked for
 PLACES = 8  # that are tried out
@@ -170,18 +170,42 @@ class Cost(NamedTuple):
     canvases: int
 
 
+class FrameWork(NamedTuple):
+    """What it takes to draw a frame.
+
+    Attributes:
+        read: Pictures that the frame before did not show.
+        drawn: Pictures in view.
+        pixels: Of the frame.
+    """
+
+    read: int
+    drawn: int
+    pixels: int
+
+    @property
+    def total(self) -> float:
+        """In pictures that are read; ``benchmarks/estimates.py --work`` measures the parts."""
+        return self.read + DRAWN * self.drawn + PIXEL * self.pixels
+
+
 class Needed(NamedTuple):
     """What a film shows, and what it takes to draw it.
 
     Attributes:
         pictures: That it shows.
         canvases: Those of them whose canvas it shows.
-        work: Of so many frames from the first on, in pictures that are read: the last is of all.
+        frames: The work of each frame.
     """
 
     pictures: list[CellPath]
     canvases: list[CellPath]
-    work: list[float]
+    frames: list[FrameWork]
+
+    @property
+    def work(self) -> list[float]:
+        """Of so many frames from the first on, from none to all."""
+        return list(itertools.accumulate((each.total for each in self.frames), initial=0.0))
 
 
 class ZoomFilm:
@@ -216,7 +240,7 @@ class ZoomFilm:
         """What is in view in any frame, by its shortest path: no picture is painted for less."""
         pictures: dict[CellPath, None] = {}
         canvases: dict[CellPath, None] = {}
-        work, held = [0.0], set[CellPath]()
+        frames, held = list[FrameWork](), set[CellPath]()
         for index in range(self.count):
             view, drawn, before = self.view(index), 0, held
             held = set()
@@ -227,9 +251,8 @@ class ZoomFilm:
                 held.update(paths)
                 if self._sharpness(layer) > 0:
                     canvases.update(dict.fromkeys(paths))
-            read = len(held - before)
-            work.append(work[-1] + read + DRAWN * drawn + FRAME * self.size.pixels)
-        return Needed(sorted(pictures, key=len), sorted(canvases, key=len), work)
+            frames.append(FrameWork(len(held - before), drawn, self.size.pixels))
+        return Needed(sorted(pictures, key=len), sorted(canvases, key=len), frames)
 
     def cost(self, needed: Needed) -> Cost:
         """What the film takes."""
