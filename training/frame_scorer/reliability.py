@@ -10,6 +10,7 @@ most of the opening is hidden or outside the photo, does not count.
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -82,7 +83,7 @@ def openings(rooms: Sequence[tuple[int, LabelledQuads]]) -> int:
 def table(found: Reported, whole: int, rooms: int) -> str:
     """A Markdown table of bins of the score, and what comes of `LIKELY`."""
     lines = ["| score | reported | mean score | right |", "| --- | ---: | ---: | ---: |"]
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in itertools.pairwise(BINS):
         these = (found.score >= low) & (found.score < high + (high == 1))
         if these.any():
             share, mean = found.right[these].mean(), found.score[these].mean()

@@ -13,7 +13,7 @@ from ..errors import verbatim
 from ..events import Note, Progress
 from ..geometry import Size
 from ..images import ComposeName
-from ..images.composing import composed
+from ..images.composing import composed, cut_off
 from ..images.upscale import Upscaler, enlarge
 from ..interrupts import Holding
 from ..models.base import Model
@@ -104,13 +104,13 @@ def notes_on_hires(model: Model, record: Record, inputs: Inputs) -> Iterator[Not
 
 def made_large(
     model: Model, picture: np.ndarray, record: Record, upscaler: Upscaler
-) -> Generator[Progress, None, np.ndarray]:
+) -> Generator[Progress | Note, None, np.ndarray]:
     """A picture ``(h, w, 3)`` uint8 that was painted by `first_job`, at the size of its record.
 
     Windows that show a part of the thing get no prompt: it would be painted into each of them.
 
     Yields:
-        Progress of the repainting.
+        What is cut off, and progress of the repainting.
 
     Returns:
         ``(H, W, 3)`` uint8, of ``record.params.size``.
@@ -118,7 +118,10 @@ def made_large(
     params, hires = record.params, record.hires
     if hires is None:
         return picture
-    picture = composed(picture, params.size.width / params.size.height, hires.compose)
+    aspect = params.size.width / params.size.height
+    if share := cut_off(picture, aspect, hires.compose):
+        yield Note(f"seed {params.seed}: {share:.0%} of the square is cut off")
+    picture = composed(picture, aspect, hires.compose)
     if hires.strength is None:
         return enlarge(picture, *params.size, upscaler)
     parts = window_share(model.size, params.size) < SHOWS_THE_THING

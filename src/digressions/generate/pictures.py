@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError, verbatim
-from ..events import Event, Note, Progress, Saved
+from ..events import Event, Note, Saved
 from ..files import check_file, check_folder, slug
 from ..geometry import Size
 from ..images.carried import NOTHING, Carried
@@ -173,7 +173,7 @@ def _notes(model: Model, spec: PaintSpec, first: Record, inputs: Inputs) -> Iter
 
 def paint_records(
     model: Model, records: list[Record], inputs: Inputs, *, finishing: Holding = nullcontext
-) -> Iterator[Progress | Picture]:
+) -> Iterator[Event | Picture]:
     """Paints the pictures of records that differ in their seeds; enlarges them if they say so.
 
     ``finishing`` is as of `paint.paint_jobs`.
