@@ -27,7 +27,8 @@ from ..prompts.scheduling import negative_text, parsed
 from .find import Frame, find_frames, frame_at, opening_in_mask
 from .frame_spec import MAX_CANDIDATES, FrameSpec
 
-LIKELY = 0.2  # the score from which a frame is taken that nobody named
+LIKELY = 0.5
+"""The score from which a frame is taken that nobody named: below, it is more often none."""
 VAGUE = 0.15  # of an aspect: its error from which it is said
 _SHOWN = r"(room|found|before-after)\.(png|jpg)"
 _PAINTED = r"(candidates|picture|print)(-\d+)?(-proof)?\.(png|jpg|tif)"
@@ -247,7 +248,7 @@ def choose(
 
 def _surest(found: Sequence[Frame], places: Iterable[int]) -> list[int]:
     """Places in ``found``, that of the surest frame first."""
-    return sorted(places, key=lambda place: -found[place].score)
+    return sorted(places, key=lambda place: -found[place].preference)
 
 
 def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> None:
@@ -265,8 +266,8 @@ def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> N
         if found[place].score < LIKELY:
             after = f" after {likely}" if likely else ""
             raise InputError(
-                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}: "
-                f"`frame` {place + 1} takes it anyway, `find` shows all of them, `corners` x,y x,y "
+                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}, and is "
+                f"more often none: `frame` {place + 1} takes it anyway, `find` shows all of them, `corners` x,y x,y "
                 "x,y x,y gives another"
             )
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from ..diffusion.denoise import SHOWS_THE_THING
 from ..errors import verbatim
 from ..events import Note, Progress
 from ..geometry import Size
@@ -22,7 +23,6 @@ from .metadata import Hires, Record
 from .params import ResolvedParams
 from .start import Inputs, start_job
 from .windows import (
-    SHOWS_THE_THING,
     repainted,
     strength_for,
     window_share,

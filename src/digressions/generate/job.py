@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,18 @@ from ..prompts.terms import Ensemble, LoraTag, Plain
 from .params import ResolvedParams
 
 
+class Away(NamedTuple):
+    """What windows get that cannot show a picture's thing.
+
+    Attributes:
+        prompt: In the place of the picture's.
+        thing: Where the thing is: top, left, bottom and right, as shares of the picture.
+    """
+
+    prompt: str
+    thing: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """One picture to paint. The same job with the same model is the same picture, in any batch.
@@ -47,6 +60,8 @@ class Job:
         band: Boxes along a side that the anchor compares, 1 or more and at most the latents' side.
         tiles: Paint what is larger than the model's size in windows of that size that agree (see
             `denoise.tiled`), rather than all at once.
+        away: What windows get that cannot show the thing, or ``None`` where all get the prompt; so
+            do they where there are several prompts.
     """
 
     params: ResolvedParams
@@ -56,6 +71,7 @@ class Job:
     anchor: float = 0.0
     band: int = 2
     tiles: bool = False
+    away: Away | None = None
 
     @property
     def ensemble(self) -> Ensemble:
