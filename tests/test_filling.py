@@ -257,9 +257,9 @@ def test_windows_that_cannot_show_the_thing_are_asked_for_something_else() -> No
     places = torch.tensor([[0.0, 0.0, 1.0, 1 / 3], [0.0, 1 / 3, 1.0, 2 / 3]])
     condition = Condition(thing, torch.ones(2), elsewhere=Elsewhere(ground, places))
     left, middle = tiled(alone, 8)(torch.zeros(2, 1, 8, 24), torch.zeros(2), condition).x_0
-    for painted, first in ((left, 0), (middle, 8)):
-        assert (painted[..., first + 3 : first + 5] > 0.5).all()
-        rest = torch.cat([painted[..., :first], painted[..., first + 8 :]], -1)
+    for made, first in ((left, 0), (middle, 8)):
+        assert (made[..., first + 3 : first + 5] > 0.5).all()
+        rest = torch.cat([made[..., :first], made[..., first + 8 :]], -1)
         assert rest.mean() < 0.15
     assert (left[..., 16:] == 0).all()
     everywhere = dataclasses.replace(condition, elsewhere=None)

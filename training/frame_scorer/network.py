@@ -13,13 +13,13 @@ from benchmarks.frames import FOUND, SEEN
 from digressions.frames.scoring import Network
 from training.frame_scorer.dataset import LabelledQuads
 
-_EPOCHS, _ROOMS, _RATE, _DECAY = 30, 16, 4e-3, 1e-3
+_EPOCHS, _ROOMS, _RATE, _DECAY = 60, 16, 4e-3, 1e-3
 _RATE_FURTHER = 2e-3  # where a network goes on from another
 _HIDDEN, _SIDE_HIDDEN, _SIDE, _DROPPED = 48, 32, 16, 0.1
 _WRONG, _RIGHT = 0.88, 0.93  # overlap from which a quad is not quite wrong, and is right
 _RIVAL = 0.002  # overlap from which a quad is a rival of a true opening
 _OTHER = 0.3  # overlap below which a quad is none of the openings
-_CLASSIFICATION = 0.1  # what telling openings from other things weighs
+_CLASSIFICATION = 0.4  # what telling openings from other things weighs
 _WITHHELD = 0.3  # of rooms from which the features that rendered rooms make too easy are withheld
 _OTHERS = 40  # quads of a room that are no opening's rivals, at most
 

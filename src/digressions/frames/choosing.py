@@ -266,9 +266,9 @@ def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> N
         if found[place].score < LIKELY:
             after = f" after {likely}" if likely else ""
             raise InputError(
-                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}, and is "
-                f"more often none: `frame` {place + 1} takes it anyway, `find` shows all of them, `corners` x,y x,y "
-                "x,y x,y gives another"
+                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}, "
+                f"and is more often none: `frame` {place + 1} takes it anyway, `find` shows all of "
+                "them, `corners` x,y x,y x,y x,y gives another"
             )
 
 

@@ -23,7 +23,7 @@ from .quads import CandidateQuad, Candidates, candidate_quads, interiors, shrunk
 from .scoring import non_maximum_suppression, scores
 from .sides import measure_sides
 
-LEAST = 0.03
+LEAST = 0.1
 """Probability of being an opening from which a frame is reported."""
 _BLANK = 0.5  # how empty an opening must be for the light in it to be seen
 _FULL = 0.8  # the score of a frame with a picture in it, as a share of an empty one's
