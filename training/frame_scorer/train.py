@@ -76,7 +76,11 @@ def fitted_calibration(rooms: Sequence[LabelledQuads], network: Network) -> np.n
             rectangle_score = each.features["rectangle score"][[index]]
             rows.append(calibration_features(score[[index]], rectangle_score)[0])
             true.append(overlap.max() >= FOUND)
-    x, y = np.array(rows), np.array(true, float)
+    return fitted_curve(np.array(rows), np.array(true, float))
+
+
+def fitted_curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Logistic regression of ``y``, 0 or 1, ``(N,)`` on ``x``, ``(N, F)``: ``(F,)``."""
     found = np.zeros(x.shape[1])
     for _ in range(30):
         p = 1 / (1 + np.exp(-x @ found))
