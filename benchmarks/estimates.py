@@ -135,7 +135,8 @@ def work_of_frames(size: float) -> tuple[float, float, float]:
     """Seconds to read a picture, to draw one and for a pixel of a frame, of films of several sizes
     whose pictures are painted: those that explain the time of their frames best."""
     from digressions.worlds import filming
-    from digressions.worlds.zoom_film import FrameWork, ZoomFilm
+    from digressions.worlds.film_work import FrameWork
+    from digressions.worlds.zoom_film import ZoomFilm
 
     needed: list[FrameWork] = []
     seconds: list[float] = []
@@ -190,7 +191,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="JSON")
     parser.add_argument(
-        "--work", action="store_true", help="instead, what a film's frame takes: see zoom_film.py"
+        "--work", action="store_true", help="instead, what a film's frame takes: see film_work.py"
     )
     given = parser.parse_args()
     console = Console(highlight=False)

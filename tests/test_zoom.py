@@ -18,12 +18,11 @@ from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.cache import Cache
 from digressions.worlds.camera import APPEARS, View
 from digressions.worlds.droste import misfits, small_copy
+from digressions.worlds.film_work import DRAWN, PIXEL
 from digressions.worlds.manifest import Manifest
 from digressions.worlds.world import World
 from digressions.worlds.zoom_film import (
-    DRAWN,
     HIDDEN,
-    PIXEL,
     SHOWN,
     ZoomFilm,
     best_cells,

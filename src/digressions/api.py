@@ -216,8 +216,7 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike, **parameters: A
         photo: The photo that the frame was found in.
         frame: One of `find_frames`.
         picture: Any picture; it is cut to the frame's aspect.
-        parameters: Those of `KeepParams`: ``keep_exif`` and ``keep_icc``, what of the photo's file
-            goes along.
+        parameters: Those of `KeepParams`: ``keep_exif``, ``keep_icc``.
 
     Raises:
         InputError: It is no such frame, or lies outside the photo.
@@ -238,11 +237,8 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike, **parameters: A
         )
     wall, own = source_image(photo), source_image(picture)
     keep = KeepParams.of(**parameters)
-    for note in [
-        *wall.notes(),
-        *notes_on_keeping(wall, keep),
-        *notes_on_hanging(own, frame, "the frame"),
-    ]:
+    notes = [*wall.notes(), *notes_on_keeping(wall, keep)]
+    for note in [*notes, *notes_on_hanging(own, frame, "the frame")]:
         warn(note, 1)
     painted = getattr(picture, "text", {})  # how one of our pictures was painted
     pixels, text = hang_picture(wall, frame, own, keep=keep, text=painted)

@@ -30,15 +30,13 @@ from ..generate.presets import notes_on_preset
 from ..generate.replay import sheet_text
 from ..generate.start import (
     Inputs,
-    check_given,
-    check_regions,
     finished,
-    keep_sources,
     notes_on_inputs,
     read_inputs,
     record_for,
     resolve_with,
 )
+from ..generate.start_checks import check_given, check_regions, keep_sources
 from ..images.carried import Carried
 from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, to_array, write_image

@@ -49,16 +49,14 @@ from .presets import notes_on_preset
 from .replay import ReplayRequest, repaints_kind, replays_kind, sheet_text
 from .start import (
     Inputs,
-    check_given,
-    check_regions,
     finished,
     inputs_of,
-    keep_sources,
     notes_on_inputs,
     read_inputs,
     record_for,
     resolve_with,
 )
+from .start_checks import check_given, check_regions, keep_sources
 
 _BATCH, _BATCH_PIXELS = 16, 2**20  # at once, at most: pictures, and pixels of them together
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -19,12 +18,12 @@ from ..mosaics.cells import cell_seed
 from ..mosaics.mosaic_spec import CELL_SIDE
 from .camera import Camera, Layer, View, fade
 from .droste import faded, left_over, misfits, small_copy
+from .film_work import Cost, FrameWork, Needed
 from .world import Form, World
 from .world_spec import check_way
 
 INNER = (0.2, 0.8)  # where in a picture a flight may go on, in parts of its side
 BEST = 0.04  # part of the cells that a flight chooses from
-DRAWN, PIXEL = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
 WINDOWS = (3, 7, 15)  # cells across, in which something should be seen on the way down
 TRIED = 12  # pictures in which a place for the root's copy is looked for
 PLACES = 8  # that are tried out
@@ -154,58 +153,6 @@ def _closing(world: World, ways: list[tuple[float, CellPath]], root: np.ndarray)
         if off[way] <= 0.5:
             break
     return min(off, key=off.__getitem__)
-
-
-class Cost(NamedTuple):
-    """What a film takes.
-
-    Attributes:
-        pictures: That it shows besides the root.
-        done: How many of them are painted already.
-        canvases: How many are enlarged.
-    """
-
-    pictures: int
-    done: int
-    canvases: int
-
-
-class FrameWork(NamedTuple):
-    """What it takes to draw a frame.
-
-    Attributes:
-        read: Pictures that the frame before did not show.
-        drawn: Pictures in view.
-        pixels: Of the frame.
-    """
-
-    read: int
-    drawn: int
-    pixels: int
-
-    @property
-    def total(self) -> float:
-        """In pictures that are read; ``benchmarks/estimates.py --work`` measures the parts."""
-        return self.read + DRAWN * self.drawn + PIXEL * self.pixels
-
-
-class Needed(NamedTuple):
-    """What a film shows, and what it takes to draw it.
-
-    Attributes:
-        pictures: That it shows.
-        canvases: Those of them whose canvas it shows.
-        frames: The work of each frame.
-    """
-
-    pictures: list[CellPath]
-    canvases: list[CellPath]
-    frames: list[FrameWork]
-
-    @property
-    def work(self) -> list[float]:
-        """Of so many frames from the first on, from none to all."""
-        return list(itertools.accumulate((each.total for each in self.frames), initial=0.0))
 
 
 class ZoomFilm:
