@@ -232,7 +232,7 @@ class FrameSpec(Params):
         group="Frame",
     )
     paper: FramePrintSpec
-    keep: KeepParams
+    keep: KeepParams = KeepParams()
 
     @property
     def seed(self) -> int:

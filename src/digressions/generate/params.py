@@ -231,7 +231,7 @@ class StartParams(Params):
     region_softness: float = option(
         0.1, "Width of the regions' edges, in shorter sides.", group="Start", ge=0, le=0.5
     )
-    keep: KeepParams
+    keep: KeepParams = KeepParams()
 
 
 def upscaler_option(group: str = "Output") -> Any:
@@ -305,7 +305,7 @@ class UpscaleSpec(Params):
         None, "WIDTHxHEIGHT in pixels to fit into, instead of times.", group="Output"
     )
     upscaler: str = upscaler_option()
-    keep: KeepParams
+    keep: KeepParams = KeepParams()
 
     def size_for(self, picture: Size) -> Size:
         """The size that a picture of a size gets.
