@@ -40,6 +40,8 @@ class Canvas:
     ) -> None:
         """Darkens or lightens a polygon with soft edges of ``blur`` pixels, inside ``clip``."""
         rows, columns, within = clip or self.around(points, 3 * blur)
+        if not within.size:  # outside the photo
+            return
         mask = np.zeros(within.shape, np.float32)
         origin = np.array([columns.start, rows.start])
         across, along, share = coverage(points - origin, mask.shape)
@@ -133,6 +135,8 @@ def relief(
 
 def soft(image: np.ndarray, sigma: float) -> np.ndarray:
     """Blurred; wide blurs are made on a small copy."""
+    if not image.size:
+        return image
     step = int(max(1, sigma // 4))
     if step == 1:
         return cv2.GaussianBlur(image, (0, 0), float(sigma))

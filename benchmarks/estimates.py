@@ -17,9 +17,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image
 from rich.console import Console
+from scipy.optimize import nnls
 
 import digressions as dg
 from benchmarks.machine import machine, threads_of
@@ -125,6 +128,54 @@ JOBS: dict[str, Callable[[float], Iterator[Event]]] = {
 }
 
 
+WORK_SIZES = (160, 320, 640)  # pixels of a frame's side
+
+
+def work_of_frames(size: float) -> tuple[float, float, float]:
+    """Seconds to read a picture, to draw one and for a pixel of a frame, of films of several sizes
+    whose pictures are painted: those that explain the time of their frames best."""
+    from digressions.worlds import filming
+    from digressions.worlds.film_work import FrameWork
+    from digressions.worlds.zoom_film import ZoomFilm
+
+    needed: list[FrameWork] = []
+    seconds: list[float] = []
+    own = ZoomFilm.needed
+
+    def noting(film_: ZoomFilm) -> Any:
+        found = own(film_)
+        needed[:] = found.frames
+        return found
+
+    rows: list[FrameWork] = []
+    model = dg.load()
+    filming.ZoomFilm.needed = noting  # type: ignore[method-assign]
+    for side in WORK_SIZES:
+        for name in ("first.mp4", f"{side}.mp4"):  # the first paints and enlarges
+            events = dg.film(
+                *(model, PROMPT),
+                grid=32,
+                levels=1 + round(size),
+                seconds=4.0 * size,
+                seed=1,
+                frame_size=side,
+                output=name,
+                overwrite=True,
+            )
+            at, done = 0.0, 0
+            for event in events:
+                now = time.perf_counter()
+                if isinstance(event, Progress) and event.task == "filming":
+                    if name != "first.mp4" and done and event.done == done + 1:
+                        rows.append(needed[done])
+                        seconds.append(now - at)
+                    at, done = now, event.done
+    filming.ZoomFilm.needed = own  # type: ignore[method-assign]
+    found, _ = nnls(np.array(rows, float), np.array(seconds))
+    read, drawn, pixel = map(float, found)
+    return read, drawn, pixel
+
+
 def run(job: str, size: float) -> list[Said]:
     """One job, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
@@ -139,8 +190,21 @@ def main() -> None:
         "--size", type=float, default=1, help="of the jobs: 2 for longer ones, 0.4 for short ones"
     )
     parser.add_argument("--out", type=Path, help="JSON")
+    parser.add_argument(
+        "--work", action="store_true", help="instead, what a film's frame takes: see film_work.py"
+    )
     given = parser.parse_args()
     console = Console(highlight=False)
+    if given.work:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            read, drawn, pixel = work_of_frames(given.size)
+        console.print(
+            f"reading a picture takes {1e3 * read:.3f} ms; DRAWN is {drawn / read:.3f}, "
+            f"PIXEL {pixel / read:.2e}"
+        )
+        console.print(threads_of(machine()))
+        return
     found: list[Said] = []
     for job in given.only or JOBS:
         spawn = multiprocessing.get_context("spawn")

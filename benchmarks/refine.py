@@ -1,6 +1,6 @@
 """Repainting in windows with a model of few pixels, as it was and as it would be, beside enlarging.
 
-python -m benchmarks.refine --sheet docs/images/refine.jpg
+python -m benchmarks.refine --sheet docs/images/refine.jpg --wide docs/images/refine-wide.jpg
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ from digressions.generate.windows import (
 )
 from digressions.geometry import Size
 from digressions.images import DEFAULT_UPSCALER
+from digressions.images.composing import composed
 from digressions.images.contact_sheet import contact_sheet
 from digressions.images.image_files import write_image
 from digressions.images.upscale import enlarge, load_upscaler
 from digressions.models.base import Model
 from digressions.models.loading import load
+from digressions.prompts.unnamed import without_thing
 
 PROMPTS = ("drawing of a fox", "photo of a turtle")
 SCALE = 2  # times the model's side
+WIDE = 2.5  # width / height of wide pictures
 SEED = 1
 
 
@@ -48,9 +51,46 @@ def columns(model: Model) -> list[tuple[str, str, float]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Paints, repaints and writes the sheet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sheet", type=Path, required=True, help="where to write the sheet")
+    parser.add_argument("--sheet", type=Path, help="where to write pictures twice as large")
+    parser.add_argument("--wide", type=Path, help="where to write wide ones")
     asked = parser.parse_args(arguments)
-    model, upscaler = load("bundled", "cpu", "float32"), load_upscaler(DEFAULT_UPSCALER)
+    model = load("bundled", "cpu", "float32")
+    for path, made in ((asked.sheet, larger), (asked.wide, wide)):
+        if path is not None:
+            print(write_image(path, made(model)))
+
+
+def wide(model: Model) -> np.ndarray:
+    """Wide pictures, composed on their ground and repainted at the size that they have: the prompt
+    in every window, and only where a window shows the thing; ``(H, W, 3)`` uint8."""
+    upscaler = load_upscaler("lanczos")
+    size = Size(round(WIDE * model.size), model.size)
+    usual = strength_for(model.size, size)
+    pictures: list[np.ndarray] = []
+    labels: list[str] = []
+    for prompt in PROMPTS:
+        params = resolve(model, GenerationParams(prompt=prompt, seed=SEED))
+        blank = np.zeros((model.size, model.size, 3), np.uint8)
+        job, _ = window_job(model, blank, params.but(strength=1.0))
+        small = composed(completed(painted_alone(model, job)), WIDE, "extend")
+        pictures.append(small)
+        labels.append("its ground carried on")
+        ways: tuple[tuple[str, float, str | None], ...] = (
+            (f"before: {REPAINTED:g}, its prompt everywhere", REPAINTED, None),
+            (f"{REPAINTED:g}, where it shows", REPAINTED, without_thing(prompt, prompt)),
+            (f"now: {usual:g}, where it shows", usual, without_thing(prompt, prompt)),
+        )
+        for label, strength, elsewhere in ways:
+            again = params.but(strength=strength, size=size)
+            work = repainted(model, small, again, upscaler, elsewhere=elsewhere)
+            pictures.append(completed(work))
+            labels.append(label)
+    return contact_sheet(pictures, columns=4, labels=labels)
+
+
+def larger(model: Model) -> np.ndarray:
+    """Pictures at twice the model's side, ``(H, W, 3)`` uint8."""
+    upscaler = load_upscaler(DEFAULT_UPSCALER)
     side = SCALE * model.size
     pictures: list[np.ndarray] = []
     labels: list[str] = []
@@ -65,8 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             again = params.but(prompt=own.format(prompt), strength=strength, size=Size(side, side))
             pictures.append(completed(repainted(model, small, again, upscaler)))
             labels.append(label)
-    sheet = contact_sheet(pictures, columns=1 + len(columns(model)), labels=labels)
-    print(write_image(asked.sheet, sheet))
+    return contact_sheet(pictures, columns=1 + len(columns(model)), labels=labels)
 
 
 if __name__ == "__main__":

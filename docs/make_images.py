@@ -1,7 +1,7 @@
 """Makes the README's pictures: from what `make demo` has left in out/, from the mosaic of photos in
 out/astronaut/ (its command is in docs/photos.md), of a rendered room, and by the bundled model.
 
-python -m docs.make_images [demo|portrait|photos|frames|things|ensemble]
+python -m docs.make_images [demo|portrait|hung|photos|frames|things|ensemble]
 """
 
 import io
@@ -69,6 +69,21 @@ def filled(folder: Path) -> Image.Image:
     return both
 
 
+def hung(folder: Path) -> Image.Image:
+    """The portrait in the frame of a rendered room, hung by ``digress frame --insert``."""
+    from benchmarks.render import photograph
+    from benchmarks.rooms import room
+
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photograph(room(50038, 1600)).pixels).save(folder / "wall.png")
+    command = (sys.executable, "-m", "digressions", "frame", folder / "wall.png")
+    own = ("--insert", OUT / "portrait", "-o", folder, "--overwrite")
+    subprocess.run((*command, *own), check=True)
+    shown = Image.open(folder / "room.png").convert("RGB")
+    shown.thumbnail((1200, 1200), Image.Resampling.LANCZOS)
+    return shown
+
+
 def things() -> Image.Image:
     """What the bundled model is good at, each with a seed of its own."""
     import digressions as dg
@@ -89,10 +104,14 @@ def ensemble() -> Image.Image:
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["demo", "portrait", "photos", "frames", "things", "ensemble"]
+    wanted = sys.argv[1:] or [
+        *("demo", "portrait", "hung", "photos", "frames", "things", "ensemble")
+    ]
     if "portrait" in wanted:
         sheet = demo(OUT / "portrait", FACE)
         sheet.save(HERE / "images" / "portrait.jpg", quality=85, optimize=True)
+    if "hung" in wanted:
+        hung(OUT / "hung").save(HERE / "images" / "hung.jpg", quality=85, optimize=True)
     if "things" in wanted:
         things().save(HERE / "images" / "things.jpg", quality=85, optimize=True)
     if "ensemble" in wanted:

@@ -16,6 +16,12 @@ def cmyk() -> bytes:
     return bytes(pyvips.Operation.call("profile_load", "cmyk"))
 
 
+@functools.cache
+def wide_rgb() -> bytes:
+    """Display P3, the profile of phones' photos, which libvips carries."""
+    return bytes(pyvips.Operation.call("profile_load", "p3"))
+
+
 def lab() -> bytes:
     """A profile that nothing is printed by."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import depth, fidelity, mosaic, scale, serve, sides, zoom
+from benchmarks import blind_defaults, depth, fidelity, mosaic, scale, serve, sides, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.page import marked
 from benchmarks.peers import PEERS, Peer, Placed
@@ -399,3 +399,19 @@ def test_depths_are_judged_and_exact(tmp_path: Path) -> None:
     assert all(row["residual"] <= 1 for row in report["rows"])
     assert all(0 < row["lightness"] < 1 and row["contrast"] > 1 for row in report["rows"])
     assert "| 3 |" in page.read_text("utf-8")
+
+
+def test_only_the_key_tells_which_side_of_a_blind_sheet_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(folder: Path, now: bool) -> np.ndarray:
+        return np.full((40, 40, 3), 255 if now else 60, np.uint8)
+
+    monkeypatch.setattr(blind_defaults, "jobs", lambda _: [blind_defaults.Blind("x", make)] * 12)
+    blind_defaults.main(["--out", str(tmp_path)], model=object())  # type: ignore[arg-type]
+    key = json.loads((tmp_path / "key.json").read_text())["now"]
+    assert set(key.values()) == {"A", "B"}
+    for number, side in key.items():
+        sheet = read_image(tmp_path / f"{number}.png")
+        left, right = sheet[300, sheet.shape[1] // 4], sheet[300, 3 * sheet.shape[1] // 4]
+        assert (left.mean() > right.mean()) == (side == "A")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from digressions.errors import DigressionsError, InputError
 from digressions.frames.aspect import Aspect
-from digressions.frames.choosing import check_likely, choose, numbered, read_frames
+from digressions.frames.choosing import LIKELY, check_likely, choose, numbered, read_frames
 from digressions.frames.find import Frame, draw_frames, find_frames
 from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.inserting import save_found, save_inserted
@@ -150,7 +150,9 @@ def test_what_is_hardly_a_frame_is_not_taken_unasked() -> None:
     check_likely([frame], [0], "wall.png")
     found = [replace(frame, score=0.1), replace(frame, score=0.05), frame]
     check_likely(found, [2], "wall.png")
-    with pytest.raises(InputError, match=r"wall\.png: .* after 1 has score 0\.10: frame 1 takes"):
+    with pytest.raises(
+        InputError, match=r"wall\.png: .* after 1 has score 0\.10, and is more often none: fr"
+    ):
         check_likely(found, [0, 2], "wall.png")
 
 
@@ -163,7 +165,7 @@ def at(x: float, y: float, width: float = 100.0, height: float = 80.0, score: fl
 
 ROW = [at(100, 100), at(300, 118), at(500, 90)]
 BELOW = [at(90, 290, height=200), at(320, 240), at(330, 360)]  # two beside a tall one
-VAGUE = [at(400, 20, score=0.1), at(20, 420, score=0.19)]
+VAGUE = [at(400, 20, score=0.1), at(20, 420, score=0.49)]
 
 
 def test_frames_are_numbered_as_one_reads() -> None:
@@ -174,7 +176,7 @@ def test_frames_are_numbered_as_one_reads() -> None:
     assert numbered([]) == []
 
 
-@pytest.mark.parametrize("scores", [(0.3, 0.9, 0.5), (0.9, 0.3, 0.4)])
+@pytest.mark.parametrize("scores", [(0.6, 0.9, 0.7), (0.9, 0.55, 0.6)])
 def test_numbers_do_not_depend_on_scores(scores: tuple[float, ...]) -> None:
     frames = [replace(frame, score=score) for frame, score in zip(ROW, scores, strict=True)]
     surest_first = sorted(frames, key=lambda frame: -frame.score)
@@ -191,8 +193,9 @@ def test_the_numbers_of_a_photo_and_of_the_filled_room_agree(walls: Path) -> Non
     empty = read_frames("two.png", given, Path("o"))
     list(save_inserted(empty, given.paper, Path("o")))
     filled = read_frames("o/room.png", given, Path("o2"))
-    assert len(empty.found) == len(filled.found) == 2
-    for one, other in zip(empty.found, filled.found, strict=True):
+    likely = [[each for each in of.found if each.score >= LIKELY] for of in (empty, filled)]
+    assert len(likely[0]) == len(likely[1]) == 2
+    for one, other in zip(*likely, strict=True):
         assert one.opening.overlap(other.opening) > 0.9
 
 

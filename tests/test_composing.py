@@ -17,7 +17,7 @@ from digressions.frames.scene import compose_for
 from digressions.generate.record_reading import record_of
 from digressions.generate.resolving import resolve
 from digressions.geometry import Size
-from digressions.images.composing import composed
+from digressions.images.composing import composed, cut_off
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
 
@@ -69,9 +69,31 @@ def test_what_stands_at_the_bottom_stays_there() -> None:
     assert not reds(made[:-SIDE]).any()
 
 
-def test_a_thing_that_is_cut_off_at_one_side_stays_at_it() -> None:
-    picture = ball(across=0.9)
-    assert (composed(picture, 2.0, "auto")[:, -SIDE:] == picture).all()
+def test_a_large_thing_that_is_cut_off_at_one_side_stays_at_it() -> None:
+    picture = ball(across=1.0, radius=0.35)
+    assert (composed(picture, 1.5, "extend")[:, -SIDE:] == picture).all()
+
+
+@pytest.mark.parametrize("across", [0.1, 0.9])
+def test_a_thing_is_not_pushed_to_the_end_of_a_very_wide_picture(across: float) -> None:
+    picture = ball(across=across)
+    assert (composed(picture, 3.0, "auto")[:, SIDE:-SIDE] == picture).all()
+
+
+@pytest.mark.parametrize("across", [0.5, 0.9])
+def test_what_is_cut_off_fades_away_without_a_seam(across: float) -> None:
+    made = composed(ball(across=across), 3.0, "extend").astype(float)
+    steps = np.abs(np.diff(made, axis=1)).max((0, 2))
+    assert steps[[SIDE - 1, 2 * SIDE - 1]].max() < 45
+    assert steps[2 * SIDE :].max() < 60  # where the square itself steps by 190 at the ball
+    assert not reds(made[:, 2 * SIDE + SIDE // 6 :]).any()
+
+
+def test_what_a_composition_leaves_out_is_known() -> None:
+    assert cut_off(ball(), 2.0, "crop") == pytest.approx(0.5)
+    assert cut_off(ball(), 0.4, "crop") == pytest.approx(0.6, abs=0.01)
+    for compose in ("extend", "auto", "stretch"):
+        assert cut_off(ball(), 2.0, compose) == 0
 
 
 def test_what_fills_the_square_is_cropped_where_most_of_it_is() -> None:
@@ -147,7 +169,8 @@ def test_a_wide_frame_gets_one_thing_on_its_ground_and_replays(
         assert ran.code == 0, ran.err
         return ran.out + ran.err
 
-    run("o", "--compose", "extend", *paper)
+    assert "of the square" not in run("o", "--compose", "extend", *paper)
+    assert "60% of the square is cut off" in run("c", "--compose", "crop")
     (candidate,) = (tmp_path / "o" / "candidates").iterdir()
     assert read_image(candidate).shape[:2] == (128, 320)
     details = picture_details(record_of(read_text(tmp_path / "o" / "picture.png")))

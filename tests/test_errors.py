@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
+import digressions
 from digressions.errors import (
     DigressionsError,
     ExecutorError,
@@ -19,6 +23,9 @@ from digressions.errors import (
     in_words,
     verbatim,
 )
+from digressions.generate.notes import notes_on_cells
+from digressions.geometry import Size
+from digressions.models.base import Model
 
 
 def option(name: str) -> str:
@@ -107,3 +114,24 @@ def test_errors_come_whole_from_another_process(error: DigressionsError) -> None
     assert type(again) is type(error)
     assert again.message == error.message
     assert vars(again) == vars(error)
+
+
+def test_the_name_of_a_model_is_no_parameter() -> None:
+    """Someone's folder may be called anything, and no message takes its name for one of ours."""
+    package = Path(digressions.__file__).parent
+    bare = re.compile(r"\{(self\.)?(model|profile|record)\.(name|upscaler)\}")
+    allowed = {"mosaics/folder.py", "generate/declare.py"}  # a page, which escapes it; JSON
+    found = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in package.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if bare.search(line) and "tracked(" not in line and "verbatim(f" not in line
+        if path.relative_to(package).as_posix() not in allowed
+    ]
+    assert found == []
+
+
+def test_a_note_shows_a_models_name_as_it_is(bundled: Model) -> None:
+    odd = dataclasses.replace(bundled, name="my `seed` model")
+    note = str(notes_on_cells(odd, Size(512, 64))[0].text)
+    assert in_words(note, option).startswith("pictures of 512x64 are more than my `seed` model pa")

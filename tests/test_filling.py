@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import digressions as dg
-from digressions.diffusion.condition import Condition, Text
-from digressions.diffusion.denoise import Guess, tiled, window_starts
+from benchmarks.compose import wall as wide_wall
+from digressions.diffusion.condition import Condition, Elsewhere, Text
+from digressions.diffusion.denoise import Guess, guided, tiled, window_starts
+from digressions.diffusion.schedule import TableSchedule
 from digressions.errors import InputError
 from digressions.events import Estimate, Event, Note, Preview, Progress, Saved, completed
 from digressions.frames import candidates
@@ -30,13 +33,20 @@ from digressions.frames.hang import coverage
 from digressions.frames.scene import Scene, layout, scene
 from digressions.generate.params import ResolvedParams
 from digressions.generate.record_reading import record_of
-from digressions.generate.windows import painted_alone, strength_for, window_job, windows_in
-from digressions.geometry import Size
+from digressions.generate.windows import (
+    painted_alone,
+    strength_for,
+    thing_in,
+    window_job,
+    windows_in,
+)
+from digressions.geometry import Box, Size
 from digressions.homography import Quad, project
-from digressions.images.image_files import read_image, read_text, to_array
+from digressions.images.image_files import read_image, read_text, to_array, write_image
 from digressions.models.base import Model
 from digressions.models.loading import load
 from digressions.prints.print_file import read_pdf_text
+from digressions.prompts.unnamed import without_thing
 
 from .checkpoints import build
 from .conftest import tree
@@ -228,9 +238,93 @@ def test_refining_in_windows_of_few_pixels_is_refused(bundled: Model, wall: np.n
         InputError, match=r"into each of 4 windows of 128 px.*or give refine_scale 1$"
     ):
         fill(bundled, "wall.png", "a fox", refine="fur", refine_scale=1.5, compose="stretch")
-    with pytest.raises(InputError, match=r"pictures are enlarged anyway$"):
-        fill(bundled, "wall.png", "a fox", refine="fur", compose="extend")
+    asked = {"refine": "fur", "refine_scale": 4.0, "compose": "extend"}
+    with pytest.raises(InputError, match=r"or give refine_scale 1$"):
+        fill(bundled, "wall.png", "a fox", **asked)
     assert not Path("o").exists()
+
+
+# --- windows that cannot show the thing ------------------------------------------------------
+
+
+def test_windows_that_cannot_show_the_thing_are_asked_for_something_else() -> None:
+    """A network that paints the number that it is asked for."""
+
+    def alone(x_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> Guess:
+        return Guess(torch.ones_like(x_t) * condition.text.tokens.view(-1, 1, 1, 1))
+
+    thing, ground = (Text(torch.full((2, 1, 1), value)) for value in (1.0, 0.0))
+    places = torch.tensor([[0.0, 0.0, 1.0, 1 / 3], [0.0, 1 / 3, 1.0, 2 / 3]])
+    condition = Condition(thing, torch.ones(2), elsewhere=Elsewhere(ground, places))
+    left, middle = tiled(alone, 8)(torch.zeros(2, 1, 8, 24), torch.zeros(2), condition).x_0
+    for made, first in ((left, 0), (middle, 8)):
+        assert (made[..., first + 3 : first + 5] > 0.5).all()
+        rest = torch.cat([made[..., :first], made[..., first + 8 :]], -1)
+        assert rest.mean() < 0.15
+    assert (left[..., 16:] == 0).all()
+    everywhere = dataclasses.replace(condition, elsewhere=None)
+    assert (tiled(alone, 8)(torch.zeros(2, 1, 8, 24), torch.zeros(2), everywhere).x_0 == 1).all()
+
+
+def test_what_guidance_leads_away_from_is_the_same_everywhere() -> None:
+    seen: list[torch.Tensor] = []
+
+    def alone(x_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> Guess:
+        seen.append(condition.text.tokens.flatten())
+        return Guess(torch.zeros_like(x_t))
+
+    one, two, three = (Text(torch.full((1, 1, 1), float(value))) for value in (1, 2, 3))
+    away = Elsewhere(two, torch.tensor([[0.0, 0.0, 1.0, 0.5]]))
+    condition = Condition(one, torch.full((1,), 2.0), negative=three, elsewhere=away)
+    schedule = TableSchedule("epsilon", alphas_cumprod=torch.linspace(0.99, 0.01, 10))
+    x = torch.zeros(1, 1, 8, 16)
+    guided(tiled(alone, 8), schedule)(x, torch.zeros(1), condition)
+    assert {tuple(each.tolist()) for each in seen} == {(1.0, 3.0), (2.0, 3.0)}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "of", "found"),
+    [
+        ("drawing of a fox", "drawing of a fox", "drawing"),
+        ("oil painting of a red fox in snow", "a fox", "oil painting"),
+        ("a fox", "photo of a fox", ""),
+        ("oil on canvas", "photo of a fox", "oil on canvas"),
+        ("soft fur", "a fox", "soft fur"),
+        ("photo of a photo", "photo of a photo", ""),
+    ],
+)
+def test_a_prompt_without_its_thing(prompt: str, of: str, found: str) -> None:
+    assert without_thing(prompt, of) == found
+
+
+@pytest.mark.parametrize("at", [0.0, 0.5, 1.0])
+def test_the_thing_is_where_the_detail_is(at: float) -> None:
+    noisy = np.random.default_rng(1).integers(0, 255, (40, 40, 3)).astype(np.uint8)
+    wide = np.full((40, 120, 3), 90, np.uint8)
+    left = round(80 * at)
+    wide[:, left : left + 40] = noisy
+    assert abs(thing_in(wide).left - left) <= 2
+    turned = thing_in(np.ascontiguousarray(wide.transpose(1, 0, 2)))
+    assert (turned.left, turned.size) == (0, (40, 40))
+    assert abs(turned.top - left) <= 2
+    assert thing_in(noisy) == Box(0, 0, 40, 40)
+
+
+def test_a_composed_picture_is_refined_and_replays(
+    bundled: Model, wall: np.ndarray, tmp_path: Path
+) -> None:
+    """Its windows at the ends show ground alone, and one shows all of the thing."""
+    photo, corners = wide_wall(2.5)
+    write_image(tmp_path / "wide.png", photo)
+    asked = {"corners": corners, "compose": "extend", "steps": 4, "upscaler": "lanczos"}
+    fill(bundled, tmp_path / "wide.png", "drawing of a fox", refine="drawing of a fox", **asked)
+    record = record_of(read_text("o/picture.png"))
+    refine = picture_details(record).refine
+    assert refine is not None
+    assert refine.size == (320, 128)
+    assert refine.strength == strength_for(bundled.size, refine.size)
+    again = replayed(bundled, "o/picture.png")
+    assert (read_image(again) == read_image("o/picture.png")).all()
 
 
 def test_a_picture_no_larger_than_the_model_is_padded_and_comes_back(bundled: Model) -> None:

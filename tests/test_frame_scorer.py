@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.lived_in import lived_in
+from benchmarks.lived_in_photo import lived_in_photo
 from benchmarks.render import Photo
 from benchmarks.rooms import room
 from digressions.frames import scoring
 from digressions.frames.scoring import network_scores
-from training.frame_scorer import dataset, network, train
+from training.frame_scorer import dataset, network, reliability, train
 
 SHIPPED = Path(scoring.__file__).with_name("scoring.npz")
 WIDTH = 500
@@ -57,9 +59,71 @@ def test_training_writes_what_the_finder_reads_and_looks_at_a_room_once(
         assert (found["names"] == shipped["names"]).all()
         assert all(found[name].shape[1:] == shipped[name].shape[1:] for name in found)
     monkeypatch.setattr(dataset, "candidate_quads", None)  # what is kept is not looked at again
-    train.main([*asked, "--held-out"], said.append)
+    train.main(asked, said.append)
     assert [text.partition(" rooms")[0] for text in said] == [
-        "trained on: 9",
         "trained on: 7",
-        "held out: 2",
-    ]
+        "calibrated on: 2",
+    ] * 2
+    reliability.main(
+        [str(SHIPPED), "--out", str(tmp_path), "--first", "1000", "--rooms", "4"], said.append
+    )
+    assert "| score | reported | mean score | right |" in "".join(said)
+    assert "The surest of each room, from 0.5 on: right in " in said[-2]
+
+
+def test_networks_go_on_from_others_and_new_features_count_for_nothing_yet(
+    small_rooms: None,
+) -> None:
+    each = dataset.labelled_quads(1000)
+    with np.load(SHIPPED) as stored:
+        shipped = dict(stored)
+    kept = [i for i, name in enumerate(shipped["names"]) if not name.startswith("twins")]
+    known = len(shipped["names"])
+    fewer = shipped | {name: shipped[name][kept] for name in ("names", "mean", "spread")}
+    rows = [*kept, *range(known, shipped["weight_1"].shape[1])]
+    fewer["weight_1"] = shipped["weight_1"][:, rows]
+    scales = network.feature_scales([each], fewer)
+    first = network.started(fewer, 0, scales).eval().weights()
+    arrays = scales | {name: array[None] for name, array in first.items()}
+    one = {
+        name: array[:1] if "eight" in name or "bias" in name else array
+        for name, array in fewer.items()
+    }
+    wanted = network_scores(one, each.features, each.sides)
+    assert np.allclose(network_scores(arrays, each.features, each.sides), wanted, atol=1e-4)
+
+
+def test_panes_of_a_window_are_twins_and_a_frame_has_none() -> None:
+    def square(left: float, top: float, side: float) -> list[list[float]]:
+        right, bottom = left + side, top + side
+        return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+    panes = [square(100 + 110 * i, 100 + 110 * j, 100) for i in range(2) for j in range(2)]
+    quads = np.array([*panes, square(95, 95, 220), square(600, 100, 140)])
+    found = scoring._twins(quads)
+    beside, inside = (np.rint(np.expm1(values)) for values in found.values())
+    assert beside.tolist() == [2, 2, 2, 2, 0, 0]
+    assert inside.tolist() == [0, 0, 0, 0, 8, 0]
+
+
+def test_scores_are_right_as_often_as_they_say_in_rooms_that_calibrate() -> None:
+    rng = np.random.default_rng(1)
+    score = rng.normal(0, 3, 4000)
+    true = rng.random(4000) < 1 / (1 + np.exp(-(score - 1)))
+    known = scoring.calibration_features(score, np.full(4000, 0.5))
+    found = train.fitted_curve(known, true.astype(float))
+    sure = scoring.probability(found, score, np.full(4000, 0.5))
+    for low in (0.1, 0.4, 0.6, 0.8):
+        these = (sure >= low) & (sure < low + 0.2)
+        assert abs(true[these].mean() - sure[these].mean()) < 0.06
+
+
+def test_a_lived_in_room_is_the_same_every_time_and_its_frames_are_where_it_says() -> None:
+    for seed in (20004, 20005):
+        scene, again = lived_in(seed, WIDTH), lived_in(seed, WIDTH)
+        photo = lived_in_photo(scene)
+        assert (photo.pixels == lived_in_photo(again).pixels).all()
+        assert len(photo.visible) == len(scene.hangings)
+        assert max(photo.visible) > 0.75
+    kinds = {kind for seed in range(20000, 20030) for kind, _ in lived_in(seed, WIDTH).others}
+    assert {"real window", "real door", "real cupboard"} <= kinds

@@ -19,7 +19,8 @@ from digressions.diffusion.schedule import TableSchedule
 from digressions.errors import InputError
 from digressions.events import Estimate, Note, completed
 from digressions.frames.experiment import Experiment, Measured
-from digressions.frames.explain import explain_frame, words
+from digressions.frames.explain import explain_frame
+from digressions.frames.explain_words import words
 from digressions.frames.filling import fill_frames
 from digressions.frames.findings import findings, interval, moved, share_of, slope, t95
 from digressions.frames.frame_spec import FrameSpec

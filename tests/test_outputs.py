@@ -568,3 +568,30 @@ def test_a_stop_loses_no_more_than_a_batch_of_few_large_pictures(
 def test_a_name_with_a_nul_is_no_picture(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not the name of a file"):
         read_image(tmp_path / "a\0b.png")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_torch_is_imported(fox: Path) -> None:
+    """It takes seconds to import, and nobody waits for them to be told about a name."""
+    Path(fox.parent / "blocked").write_text("a file")
+    inside = fox.parent / "blocked" / "x"
+    commands = {
+        "mosaic": ["frog", "-o", str(inside)],
+        "export-site": ["frog", "-o", str(inside)],
+        "zoom": ["frog", "-o", f"{inside}.mp4"],
+        "paint": ["frog", "-o", f"{inside}.png"],
+        "ensemble": ["frog", "fox", "-o", f"{inside}.png"],
+        "print": [str(fox), "--size", "5x5cm", "-o", f"{inside}.pdf"],
+        "upscale": [str(fox), "-o", f"{inside}.png"],
+        "replay": [str(fox), "-o", f"{inside}.png"],
+        "frame": [str(fox), "frog", "-o", str(inside)],
+    }
+    code = (
+        "import sys, json; sys.modules['torch'] = None; from digressions.cli.app import main\n"
+        "for line in json.loads(sys.argv[1]):\n"
+        "    try: main(line)\n"
+        "    except SystemExit as left: print(left.code)\n"
+    )
+    lines = json.dumps([[name, *rest] for name, rest in commands.items()])
+    ran = subprocess.run([sys.executable, "-c", code, lines], capture_output=True, text=True)
+    assert ran.stdout.split() == ["2"] * len(commands), ran.stderr
+    assert ran.stderr.count("blocked is not a folder: choose another -o") == len(commands)

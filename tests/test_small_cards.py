@@ -20,8 +20,8 @@ from digressions.diffusion.condition import Condition
 from digressions.distributed import remote_model
 from digressions.distributed.cluster import ClusterParams
 from digressions.errors import InputError, MissingExtraError
-from digressions.generate.metadata import record_of
 from digressions.generate.paint import painter_of
+from digressions.generate.record_reading import record_of
 from digressions.images.image_files import read_image, read_text
 from digressions.models import placement, quantize
 from digressions.models.autoencoder_tiles import LARGE, SIDE, SMALL_SIDE, in_tiles, side_for, starts

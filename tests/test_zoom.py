@@ -18,10 +18,11 @@ from digressions.mosaics.mosaic_spec import CELL_SIDE
 from digressions.worlds.cache import Cache
 from digressions.worlds.camera import APPEARS, CLEAR, View
 from digressions.worlds.droste import misfits, small_copy
+from digressions.worlds.film_work import DRAWN, PIXEL
 from digressions.worlds.manifest import Manifest
 from digressions.worlds.ways import best_cells, choose_cell, choose_loop, inner_cells, scores
 from digressions.worlds.world import World
-from digressions.worlds.zoom_film import DRAWN, FRAME, ZoomFilm
+from digressions.worlds.zoom_film import ZoomFilm
 
 from .painters import paint_noise
 from .test_world import CELLS, MANIFEST, Counted, biased, smooth
@@ -150,7 +151,7 @@ def test_the_cost_is_told_and_nothing_painted(film: ZoomFilm) -> None:
 def test_the_work_of_a_frame_is_what_it_reads_and_draws(film: ZoomFilm) -> None:
     work = film.needed().work
     assert (work[0], len(work)) == (0, film.count + 1)
-    each, plain = np.diff(work), FRAME * film.size.pixels
+    each, plain = np.diff(work), PIXEL * film.size.pixels
     for index in range(1, film.count):
         views = film.view(index - 1), film.view(index)
         before, now = ([*paths_in(film, view)] for view in views)

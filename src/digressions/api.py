@@ -25,7 +25,7 @@ from .events import Event
 from .files import output_path
 from .frames.frame_spec import FrameSpec
 from .generate.kinds import check_model
-from .generate.params import PaintSpec, UpscaleSpec
+from .generate.params import KeepParams, PaintSpec, UpscaleSpec
 from .generate.results import finish, pictures_among, warn
 from .generate.signatures import takes
 from .mosaics.build_params import BuildParams
@@ -208,7 +208,8 @@ def fill_frames(
     return use_frames(model, photo, spec, _output(output), overwrite=overwrite)
 
 
-def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
+@takes(KeepParams)
+def hang(photo: PictureLike, frame: Frame, picture: PictureLike, **parameters: Any) -> MadePicture:
     """Hangs a picture in a frame of a photo, in the room's light and behind the glass's
     reflections.
 
@@ -216,6 +217,7 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
         photo: The photo that the frame was found in.
         frame: One of `find_frames`.
         picture: Any picture; it is cut to the frame's aspect.
+        parameters: Those of `KeepParams`: ``keep_exif``, ``keep_icc``.
 
     Raises:
         InputError: It is no such frame, or lies outside the photo.
@@ -223,6 +225,7 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
     from .frames.choosing import notes_on_hanging
     from .frames.find import Frame
     from .frames.inserting import hang_picture
+    from .generate.keeping import kept_of, notes_on_keeping
     from .generate.metadata import KEY
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
@@ -234,11 +237,14 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike) -> MadePicture:
             field="frame",
         )
     wall, own = source_image(photo), source_image(picture)
-    for note in [*wall.notes(), *notes_on_hanging(own, frame, "the frame")]:
+    keep = KeepParams.of(**parameters)
+    notes = [*wall.notes(), *notes_on_keeping(wall, keep)]
+    for note in [*notes, *notes_on_hanging(own, frame, "the frame")]:
         warn(note, 1)
     painted = getattr(picture, "text", {})  # how one of our pictures was painted
-    pixels, text = hang_picture(wall, frame, own, text=painted)
-    return MadePicture(pixels, text | {key: painted[key] for key in (KEY,) if key in painted})
+    pixels, text = hang_picture(wall, frame, own, keep=keep, text=painted)
+    text |= {key: painted[key] for key in (KEY,) if key in painted}
+    return MadePicture(pixels, text, kept_of(wall, keep))
 
 
 @takes(PrintSpec)

@@ -11,13 +11,17 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.render import photograph
-from benchmarks.rooms import room
+from benchmarks.lived_in import lived_in
+from benchmarks.lived_in_photo import lived_in_photo
+from benchmarks.render import Photo, photograph
+from benchmarks.rooms import Room, room
 from digressions.files import whole_file
 from digressions.frames.find import outermost
 from digressions.frames.quads import candidate_quads
 from digressions.frames.scoring import quad_features, side_features
 from digressions.homography import Quad
+
+LIVED_IN = 20_000  # the first seed whose room is of `lived_in.py`
 
 
 class LabelledQuads(NamedTuple):
@@ -39,13 +43,21 @@ class LabelledQuads(NamedTuple):
     visible: np.ndarray
 
 
+def scene(seed: int) -> tuple[Room, Photo]:
+    """The room of a seed, and its photo."""
+    if seed < LIVED_IN:
+        made = room(seed)
+        return made, photograph(made)
+    made = lived_in(seed)
+    return made, lived_in_photo(made)
+
+
 def labelled_quads(seed: int, folder: Path | None = None) -> LabelledQuads:
     """Looks at the photo of a room, or reads from the folder what was seen in it before."""
     kept = None if folder is None else folder / f"{seed}.npz"
     if kept is not None and kept.exists():
         return _read(kept)
-    made = room(seed)
-    photo = photograph(made)
+    made, photo = scene(seed)
     focal_35mm = float(round(made.camera.focal_35mm)) if made.exif else None
     candidates = candidate_quads(photo.pixels, focal_35mm)
     truths = [Quad.trusted(made.corners(hanging)) for hanging in made.hangings]

@@ -13,12 +13,13 @@ from benchmarks.frames import FOUND, SEEN
 from digressions.frames.scoring import Network
 from training.frame_scorer.dataset import LabelledQuads
 
-_EPOCHS, _ROOMS, _RATE, _DECAY = 30, 16, 4e-3, 1e-3
+_EPOCHS, _ROOMS, _RATE, _DECAY = 60, 16, 4e-3, 1e-3
+_RATE_FURTHER = 2e-3  # where a network goes on from another
 _HIDDEN, _SIDE_HIDDEN, _SIDE, _DROPPED = 48, 32, 16, 0.1
 _WRONG, _RIGHT = 0.88, 0.93  # overlap from which a quad is not quite wrong, and is right
 _RIVAL = 0.002  # overlap from which a quad is a rival of a true opening
 _OTHER = 0.3  # overlap below which a quad is none of the openings
-_CLASSIFICATION = 0.1  # what telling openings from other things weighs
+_CLASSIFICATION = 0.4  # what telling openings from other things weighs
 _WITHHELD = 0.3  # of rooms from which the features that rendered rooms make too easy are withheld
 _OTHERS = 40  # quads of a room that are no opening's rivals, at most
 
@@ -84,19 +85,35 @@ class RoomTensors(NamedTuple):
     opening: torch.Tensor
 
 
-def feature_scales(rooms: Sequence[LabelledQuads]) -> Network:
-    """Names, means and spreads of features."""
+def feature_scales(rooms: Sequence[LabelledQuads], start: Network | None = None) -> Network:
+    """Names, means and spreads of features.
+
+    Args:
+        start: Networks that know some of them, which are scaled as they are used to.
+    """
     names = list(rooms[0].features)
     whole = np.concatenate([np.stack([s.features[name] for name in names], 1) for s in rooms])
     sides = np.concatenate([s.sides[::8].reshape(-1, s.sides.shape[-1]) for s in rooms])
     sides = sides.astype(np.float32)
-    return {
+    found = {
         "names": np.array(names),
         "mean": whole.mean(0).astype(np.float32),
         "spread": whole.std(0).astype(np.float32) + 1e-4,
         "side_mean": sides.mean(0),
         "side_spread": sides.std(0) + 1e-4,
     }
+    if start is None:
+        return found
+    places = _places(start, found)
+    for name in ("mean", "spread"):
+        found[name][places] = start[name]
+    return found | {name: start[name] for name in ("side_mean", "side_spread")}
+
+
+def _places(start: Network, scales: Network) -> list[int]:
+    """Where the features of some networks stand among those of others."""
+    names = list(scales["names"])
+    return [names.index(name) for name in start["names"]]
 
 
 def room_tensors(room: LabelledQuads, scales: Network) -> RoomTensors:
@@ -123,8 +140,39 @@ def room_tensors(room: LabelledQuads, scales: Network) -> RoomTensors:
     )
 
 
-def trained(rooms: Sequence[RoomTensors], withheld: Sequence[int], seed: int) -> ScoreNetwork:
+def started(start: Network, index: int, scales: Network) -> ScoreNetwork:
+    """A network to go on from another; features that it does not know count for nothing yet."""
+    features = len(scales["names"])
+    network = ScoreNetwork(features, len(scales["side_mean"]))
+    layers = {
+        prefix: [layer for layer in part if isinstance(layer, nn.Linear)]
+        for prefix, part in (("side_", network.sides), ("", network.whole))
+    }
+    with torch.no_grad():
+        for prefix, own in layers.items():
+            for number, layer in enumerate(own, 1):
+                weight = torch.from_numpy(start[f"{prefix}weight_{number}"][index].T)
+                layer.bias.copy_(torch.from_numpy(start[f"{prefix}bias_{number}"][index]))
+                if prefix or number > 1:
+                    layer.weight.copy_(weight)
+                    continue
+                known = len(start["names"])
+                layer.weight.zero_()
+                layer.weight[:, _places(start, scales)] = weight[:, :known]
+                layer.weight[:, features:] = weight[:, known:]
+    return network
+
+
+def trained(
+    rooms: Sequence[RoomTensors],
+    withheld: Sequence[int],
+    seed: int,
+    start: Network | None = None,
+    scales: Network | None = None,
+) -> ScoreNetwork:
     """A network that has seen all rooms ``_EPOCHS`` times (AdamW, one cycle of the rate).
+
+    With ``start`` it goes on from one of those, ``scales`` being those of its features now.
 
     Now and then the features ``withheld`` are replaced by their means: rendered rooms have right
     angles and a known lens, photos have cropped edges and bent paper.
@@ -135,10 +183,12 @@ def trained(rooms: Sequence[RoomTensors], withheld: Sequence[int], seed: int) ->
     """
     torch.manual_seed(seed)
     shuffled = np.random.default_rng(seed)
-    network = ScoreNetwork(rooms[0].whole.shape[1], rooms[0].sides.shape[2])
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+    network, highest = ScoreNetwork(rooms[0].whole.shape[1], rooms[0].sides.shape[2]), _RATE
+    if start is not None and scales is not None:
+        network, highest = started(start, seed, scales), _RATE_FURTHER
+    optimizer = torch.optim.AdamW(network.parameters(), lr=highest, weight_decay=_DECAY)
     steps = _EPOCHS * -(-len(rooms) // _ROOMS)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps)
     for _ in range(_EPOCHS):
         order = shuffled.permutation(len(rooms))
         for start in range(0, len(order), _ROOMS):

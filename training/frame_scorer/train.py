@@ -1,13 +1,15 @@
 """Trains the networks of `digressions.frames.scoring`, and writes `scoring.npz`.
 
     python -m training.frame_scorer.train --out out/frame_scorer
+    python -m training.frame_scorer.train --out out/frame_scorer --start out/first.npz
 
 Takes photos of rooms of the seeds that settings are chosen on and describes every quad that the
 finder looks at. Small networks learn to put each true opening before all that overlaps it (the
-softmax over them), and to tell openings from other things; a logistic curve then says how sure
-each is. ``scoring.npz`` is written with what all rooms taught. With ``--held-out`` three rooms of
-four teach, and it is printed how good the networks are on the fourth. Looking takes a second a
-room, and is kept in the folder; ``--jobs`` processes share it. Learning takes ten minutes.
+softmax over them), and to tell openings from other things. Three rooms of four teach them. On the
+fourth a logistic curve is fitted, which says how often what they prefer is right in rooms that they
+have not seen. With ``--start`` networks go on from others, with the harder rooms of
+`benchmarks/lived_in.py` among those that teach. Looking takes a second a room, and is kept in the
+folder; ``--jobs`` processes share it. Learning takes ten minutes from nothing, two from others.
 """
 
 from __future__ import annotations
@@ -32,36 +34,53 @@ from training.frame_scorer.dataset import LabelledQuads, load_rooms
 from training.frame_scorer.network import feature_scales, room_tensors, trained
 
 SEEDS = (*range(1000, 1100), *range(3000, 3100), *range(4000, 5290), *range(5600, 5910))
+FURTHER = tuple(
+    seed for i in range(71) for seed in (*range(20_000 + 3 * i, 20_003 + 3 * i), 4000 + i)
+)
 NETWORKS = 3
 WITHHELD = ("rectangularity", "rectangle score")  # features; see `network.trained`
 _TESTED = 4  # of so many rooms one is held out
 _COMPARED = 40  # quads of a room that are compared for the calibration
 
 
-def trained_networks(rooms: Sequence[LabelledQuads], count: int = NETWORKS) -> Network:
-    """Networks trained on these rooms, with their calibration."""
-    scales = feature_scales(rooms)
+def trained_networks(
+    rooms: Sequence[LabelledQuads],
+    unseen: Sequence[LabelledQuads],
+    count: int = NETWORKS,
+    start: Network | None = None,
+) -> Network:
+    """Networks trained on some rooms, and calibrated on others.
+
+    Args:
+        start: What they go on from; ``None`` for nothing.
+    """
+    scales = feature_scales(rooms, start)
     tensors = [room_tensors(each, scales) for each in rooms]
     withheld = [i for i, name in enumerate(scales["names"]) if name.endswith(WITHHELD)]
-    every = [trained(tensors, withheld, seed).weights() for seed in range(count)]
+    every = [trained(tensors, withheld, seed, start, scales).weights() for seed in range(count)]
     network = scales | {name: np.stack([one[name] for one in every]) for name in every[0]}
-    return network | {"calibration": fitted_calibration(rooms, network)}
+    return network | {"calibration": fitted_calibration(unseen, network)}
 
 
 def fitted_calibration(rooms: Sequence[LabelledQuads], network: Network) -> np.ndarray:
-    """Logistic regression, by Newton's method: whether the best of its rivals is an opening."""
+    """Logistic regression, by Newton's method: whether the best of its rivals is an opening, to
+    `FOUND` of it."""
     rows, true = [], []
     for each in rooms:
         score = network_scores(network, each.features, each.sides)
         likely = np.argsort(-score)[:_COMPARED]
-        for index in likely[_unrivalled(each, likely, score)]:
+        for index in likely[unrivalled(each, likely, score)]:
             overlap = each.overlap[index]
             if overlap.max() > 0.5 and each.visible[overlap.argmax()] < SEEN:
                 continue
             rectangle_score = each.features["rectangle score"][[index]]
             rows.append(calibration_features(score[[index]], rectangle_score)[0])
-            true.append(overlap.max() > 0.5)
-    x, y = np.array(rows), np.array(true, float)
+            true.append(overlap.max() >= FOUND)
+    return fitted_curve(np.array(rows), np.array(true, float))
+
+
+def fitted_curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Logistic regression of ``y``, 0 or 1, ``(N,)`` on ``x``, ``(N, F)``: ``(F,)``."""
     found = np.zeros(x.shape[1])
     for _ in range(30):
         p = 1 / (1 + np.exp(-x @ found))
@@ -70,7 +89,8 @@ def fitted_calibration(rooms: Sequence[LabelledQuads], network: Network) -> np.n
     return found
 
 
-def _unrivalled(each: LabelledQuads, likely: np.ndarray, score: np.ndarray) -> list[int]:
+def unrivalled(each: LabelledQuads, likely: np.ndarray, score: np.ndarray) -> list[int]:
+    """Places in ``likely`` of the quads that no better one overlaps."""
     openings, outers = (
         [Quad.trusted(corners) for corners in part[likely]] for part in (each.quads, each.outers)
     )
@@ -86,7 +106,7 @@ def measured(rooms: Sequence[LabelledQuads], network: Network) -> str:
             score = network_scores(network, each.features, each.sides)
             sure = probability(network["calibration"], score, each.features["rectangle score"])
             likely = np.flatnonzero(sure >= LEAST)
-            kept = likely[_unrivalled(each, likely, score)]
+            kept = likely[unrivalled(each, likely, score)]
             others += int((each.overlap[kept].max(1, initial=0) <= 0.5).sum())
         for overlap in each.overlap[:, each.visible >= SEEN].T:
             count += 1
@@ -99,29 +119,30 @@ def measured(rooms: Sequence[LabelledQuads], network: Network) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = print) -> None:
-    """Writes ``scoring.npz`` into the folder, or says how good networks are."""
+    """Writes ``scoring.npz`` into the folder, and says how good the networks are."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("out/frame_scorer"))
-    parser.add_argument("--rooms", type=int, default=len(SEEDS), help="as many of the rooms")
+    parser.add_argument("--rooms", type=int, help="as many of the rooms")
+    parser.add_argument("--start", type=Path, help="networks to go on from")
     parser.add_argument("--networks", type=int, default=NETWORKS)
     parser.add_argument("--jobs", type=int, default=1, help="processes that look at rooms")
-    parser.add_argument("--held-out", action="store_true", help="teach by three of four rooms")
     asked = parser.parse_args(arguments)
-    if min(asked.rooms - 2 * _TESTED, asked.networks, asked.jobs) < 1:
+    seeds = SEEDS if asked.start is None else FURTHER
+    count = len(seeds) if asked.rooms is None else asked.rooms
+    if min(count - 2 * _TESTED, asked.networks, asked.jobs) < 1:
         parser.error(f"--rooms must be over {2 * _TESTED}, --networks and --jobs at least 1")
-    rooms = load_rooms(SEEDS[: asked.rooms], asked.out / "rooms", asked.jobs)
-    if asked.held_out:
-        teaching = [each for seed, each in rooms if seed % _TESTED != _TESTED - 1]
-        tested = [each for seed, each in rooms if seed % _TESTED == _TESTED - 1]
-        network = trained_networks(teaching, asked.networks)
-        say(f"trained on: {measured(teaching, network)}")
-        say(f"held out: {measured(tested, network)}")
-        return
-    teaching = [each for _, each in rooms]
-    network = trained_networks(teaching, asked.networks)
+    start: Network | None = None
+    if asked.start is not None:
+        with np.load(asked.start) as stored:
+            start = dict(stored)
+    rooms = load_rooms(seeds[:count], asked.out / "rooms", asked.jobs)
+    teaching = [each for i, (_, each) in enumerate(rooms) if i % _TESTED != _TESTED - 2]
+    unseen = [each for i, (_, each) in enumerate(rooms) if i % _TESTED == _TESTED - 2]
+    network = trained_networks(teaching, unseen, asked.networks, start)
     say(f"trained on: {measured(teaching, network)}")
+    say(f"calibrated on: {measured(unseen, network)}")
     np.savez_compressed(asked.out / "scoring.npz", **network)
 
 

@@ -48,6 +48,9 @@ def ensemble(
     if not prompts:
         raise InputError("PROMPTS is missing: give two or more, or `suggest`")
     spec = EnsembleSpec.of(prompts=list(prompts), **given(options, model))
+    from ..generate.outputs import check_file_place
+
+    check_file_place(target)  # before torch is imported, which takes seconds
     from ..ensembles.ensemble import check_spec, check_target, paint_ensemble
     from ..generate.start import read_inputs
 

@@ -33,6 +33,9 @@ def export_site(
     photos: Annotated[AlbumOptions, FLAT] = AlbumOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
+    from ..generate.outputs import check_place
+
+    check_place(target)  # before torch is imported, which takes seconds
     if are_photos(photos):
         album = photo_spec(PhotoSiteSpec, prompt, given(options) | given(photos), model)
         from ..worlds.photo_site import export_photo_site
@@ -41,11 +44,9 @@ def export_site(
         return
     spec = SiteSpec.of(prompt=needed_prompt(prompt, "export-site"), **given(options, model))
     chosen = ModelParams.of(**given(model))
-    from ..generate.outputs import check_place
     from ..worlds.opening import read_start
     from ..worlds.site import export_site as export
 
-    check_place(target)
     start = read_start(spec.world, spec.cache)
     kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"
     show(export(load_model(chosen), spec, target, start=start, **given(place)), kept=kept)

@@ -57,9 +57,10 @@ def mosaic(
     cluster.check()
     build_params.check(cluster.executor)
     from ..generate.outputs import check_place
+
+    check_place(target)  # before torch is imported, which takes seconds
     from ..mosaics.build import build, read_start
 
-    check_place(target)
     start = read_start(spec)
     loaded = load_model(chosen)
     with joining(cluster, loaded, chosen) as executor:
@@ -81,9 +82,10 @@ def _of_photos(
     spec.check()
     build_params = BuildParams.of(**given(making))
     from ..generate.outputs import check_place
-    from ..mosaics.photos.photo_build import build_photos
 
     check_place(target)
+    from ..mosaics.photos.photo_build import build_photos
+
     model = None if painter is None else load_model(ModelParams.of(**given(painter)))
     events = build_photos(spec, target, build_params, model=model, **given(place))
     where = "" if target is None else f" in {target}"

@@ -26,6 +26,9 @@ def paint(
 ) -> None:
     spec = PaintSpec.of(prompt=prompt, **given(options, model))
     chosen = ModelParams.of(**given(model))
+    from ..generate.outputs import check_file_place
+
+    check_file_place(target)  # before torch is imported, which takes seconds
     from ..generate.pictures import check_spec, check_target, paint_to_files
     from ..generate.start import read_inputs
 

@@ -30,8 +30,13 @@ def print_picture(
     options: Annotated[PrintOptions, FLAT] = PrintOptions(),
     device: Annotated[DeviceOptions, FLAT] = DeviceOptions(),
 ) -> None:
+    asked = given(options, device)
+    spec = PrintSpec.of(**asked)
+    from ..generate.outputs import check_file_place
+
+    if target is not None:
+        check_file_place(target)  # before torch is imported, which takes seconds
     from ..prints.printing import print_picture as printing
 
-    asked = given(options, device)
     where = given_device(device, asked)
-    show(printing(picture, PrintSpec.of(**asked), target, **given(place), **where))
+    show(printing(picture, spec, target, **given(place), **where))

@@ -64,6 +64,10 @@ def replay(
         show(remembered(file))
         return
 
+    from ..generate.outputs import check_place_by_name
+
+    if target is not None:
+        check_place_by_name(target)
     others = ModelParams.of(**given(options))
     loaded = []
 

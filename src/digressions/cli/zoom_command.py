@@ -42,6 +42,9 @@ def zoom(
     machines: Annotated[ClusterOptions, FLAT] = ClusterOptions(),
     model: Annotated[ModelOptions, FLAT] = ModelOptions(),
 ) -> None:
+    from ..generate.outputs import check_place_by_name
+
+    check_place_by_name(target)  # before torch is imported, which takes seconds
     if are_photos(photos):
         asked = given(options) | given(photos)
         film = photo_spec(PhotoFilmSpec, prompt, asked, machines, model)

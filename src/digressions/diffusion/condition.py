@@ -150,6 +150,19 @@ class Anchor(Rows):
 
 
 @dataclass(frozen=True)
+class Elsewhere(Rows):
+    """What windows are asked for that cannot show a picture's thing; see `denoise.tiled`.
+
+    Attributes:
+        text: Instead of the prompt.
+        thing: ``(B, 4)``, where the thing is: top, left, bottom and right as shares of the picture.
+    """
+
+    text: Text
+    thing: Tensor
+
+
+@dataclass(frozen=True)
 class Condition(Rows):
     """What each picture of a batch is asked for.
 
@@ -165,6 +178,7 @@ class Condition(Rows):
         anchor: For `denoise.anchored`.
         guidance_rescale: ``(B,)`` in 0..1, how much of the contrast that guidance adds is taken
             back; or ``None`` for none of it.
+        elsewhere: For `denoise.tiled`, or ``None`` where all windows get the prompt.
     """
 
     text: Text
@@ -175,3 +189,11 @@ class Condition(Rows):
     inpaint: Inpaint | None = None
     anchor: Anchor | None = None
     guidance_rescale: Tensor | None = None
+    elsewhere: Elsewhere | None = None
+
+    def asked_for(self, text: Text) -> Self:
+        """The same for another text, the same everywhere in the picture."""
+        elsewhere = self.elsewhere
+        if elsewhere is not None:
+            elsewhere = dataclasses.replace(elsewhere, text=text)
+        return dataclasses.replace(self, text=text, elsewhere=elsewhere)

@@ -28,8 +28,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .condition import Condition, SubPrompts
+from .condition import Condition, SubPrompts, Text
 from .schedule import Schedule
+
+SHOWS_THE_THING = 0.75
+"""A window that holds a smaller share of the thing's width or height shows a part of it."""
 
 
 class Directions(NamedTuple):
@@ -97,7 +100,7 @@ def guided(inner: Denoiser, schedule: Schedule) -> Denoiser:
         if negative is None:
             return inner(x_t, t, condition)
         alone = dataclasses.replace(condition, negative=None)
-        against = dataclasses.replace(alone, text=negative)
+        against = alone.asked_for(negative)
         both = inner(torch.cat([x_t, x_t]), torch.cat([t, t]), Condition.cat([alone, against])).x_0
         c, u = both.chunk(2)
         guess = u + condition.guidance.view(-1, 1, 1, 1) * (c - u)
@@ -245,6 +248,9 @@ def tiled(inner: Denoiser, side: int) -> Denoiser:
     et al. 2023, MultiDiffusion, arXiv 2302.08113, eq. 5). The windows look at one ``x_t`` and
     agree before every step, so that no seam can grow.
 
+    A window that holds less than `SHOWS_THE_THING` of the width or height of a picture's thing is
+    asked for what the condition says of *elsewhere*: it would paint another thing.
+
     It wraps the network alone, inside the other wrappers: what they keep for a whole picture is not
     cut to its windows.
 
@@ -265,7 +271,7 @@ def tiled(inner: Denoiser, side: int) -> Denoiser:
             for left in window_starts(width, side):
                 here = (..., slice(top, top + side), slice(left, left + side))
                 part, channels = x_t[here], condition.extra_channels
-                seen = condition
+                seen = _of_window(condition, (top / height, left / width), side, (height, width))
                 if channels is not None:
                     seen = dataclasses.replace(condition, extra_channels=channels[here])
                 rows, columns = part.shape[-2:]
@@ -275,6 +281,28 @@ def tiled(inner: Denoiser, side: int) -> Denoiser:
         return Guess(total / weights)
 
     return denoise
+
+
+def _of_window(
+    condition: Condition, start: tuple[float, float], side: int, size: tuple[int, int]
+) -> Condition:
+    """What a window is asked for.
+
+    Args:
+        start: Its top and left, as shares of the picture.
+        side: Of it, in latents.
+        size: Of the picture, ``(h, w)``, in latents.
+    """
+    elsewhere = condition.elsewhere
+    if elsewhere is None:
+        return condition
+    alone, thing = dataclasses.replace(condition, elsewhere=None), elsewhere.thing
+    low = thing.new_tensor(start)
+    high = low + side / thing.new_tensor(size)
+    held = (torch.minimum(high, thing[:, 2:]) - torch.maximum(low, thing[:, :2])).clamp(min=0)
+    shows = (held >= SHOWS_THE_THING * (thing[:, 2:] - thing[:, :2])).all(1)
+    rows = torch.arange(len(thing), device=thing.device) + len(thing) * ~shows
+    return dataclasses.replace(alone, text=Text.cat([condition.text, elsewhere.text])[rows])
 
 
 def window_starts(length: int, side: int) -> list[int]:

@@ -56,7 +56,7 @@ def check_judge(model: Model, prompts: Sequence[str | Plain]) -> None:
     if not prompts:
         raise InputError("a balance needs a prompt")
     if model.inpainting:
-        raise InputError(f"{model.name} is an inpainting model: it cannot judge a picture")
+        raise InputError(f"{model.shown} is an inpainting model: it cannot judge a picture")
     model.encode_text(prompts, model.size, model.size)
 
 

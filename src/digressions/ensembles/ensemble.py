@@ -30,15 +30,14 @@ from ..generate.presets import notes_on_preset
 from ..generate.replay import sheet_text
 from ..generate.start import (
     Inputs,
-    check_given,
-    check_regions,
     finished,
-    keep_sources,
     notes_on_inputs,
     read_inputs,
     record_for,
     resolve_with,
 )
+from ..generate.start_checks import check_given, check_regions, keep_sources
+from ..images.carried import Carried
 from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, to_array, write_image
 from ..images.upscale import Upscaler, load_upscaler
@@ -204,7 +203,9 @@ def _candidates(
 ) -> Iterator[Event | _Candidate]:
     for event in painting_records(model, records, inputs):
         if isinstance(event, PaintedWithMap):
-            picture = Picture(finished(event.image, inputs, upscaler), records[event.job])
+            picture = Picture(
+                finished(event.image, inputs, upscaler), records[event.job], inputs.carried
+            )
             yield _Candidate(picture, event)
         else:
             yield event
@@ -223,7 +224,7 @@ def _judged(
     for candidate, balance in zip(shown, balances(model, images, prompts), strict=True):
         told = dict(zip(prompts, balance.explained, strict=True))
         record = candidate.picture.record.but(details={"balance": told})
-        picture = Picture(candidate.picture.array, record)
+        picture = Picture(candidate.picture.array, record, candidate.picture.carried)
         judged.append(_Candidate(picture, candidate.painted, balance.least))
         shares = ", ".join(f"{share:.1%} {text}" for text, share in told.items())
         yield Progress("judging", len(judged), len(shown))
@@ -249,7 +250,7 @@ def _written(
         shown.append(event)
         raw, painted, _ = event
         large = yield from made_large(model, raw.array, raw.record, upscaler)
-        picture = Picture(enlarged(large, raw.record, upscaler), raw.record)
+        picture = Picture(enlarged(large, raw.record, upscaler), raw.record, raw.carried)
         path = _picture_path(target, picture.params.seed if _several(spec) else None)
         arrays = {"": (path, picture.array, picture.text)}
         if spec.map and painted.spread is not None:
@@ -262,7 +263,8 @@ def _written(
                 sheet_text(picture.text, _A_MAP, path.parent, [path]),
             )
         for kind, (place, array, text) in arrays.items():
-            yield Saved(write_image(place, array, text))
+            carried = Carried() if kind else picture.carried
+            yield Saved(write_image(place, array, text, carried))
             sheets.setdefault(kind, []).append(thumbnail(array, side_on_sheet(count)))
             files.setdefault(kind, []).append(path)
     if _several(spec):

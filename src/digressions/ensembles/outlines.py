@@ -53,7 +53,7 @@ def mean_pictures(
         PromptError: A prompt is too long.
     """
     if model.inpainting:
-        raise InputError(f"{model.name} is an inpainting model: it paints no whole pictures")
+        raise InputError(f"{model.shown} is an inpainting model: it paints no whole pictures")
     side = model.size // model.vae_scale_factor
     usual = model.defaults
     denoise = model.denoiser(mean)

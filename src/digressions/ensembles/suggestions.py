@@ -58,7 +58,8 @@ def suggest_things(model: Model, spec: SuggestSpec) -> Iterator[Event]:
     if model.vocabulary is not None and (unknown := model.vocabulary.unknown(*prompts)):
         words = verbatim(listed(unknown))
         yield Note(
-            f"{model.name} was not taught {words}: it sees what it makes of the rest", "note"
+            f"{model.shown} was not taught {words}: it sees what it makes of the rest",
+            "note",
         )
     rows = rows_for(len(prompts))
     yield Estimate(
@@ -88,7 +89,7 @@ def _prompts(model: Model, spec: SuggestSpec) -> dict[str, str]:
     things = spec.among or (() if model.vocabulary is None else model.vocabulary.things)
     if not things:
         raise InputError(
-            f"{model.name} does not say what it was taught: name things to choose from",
+            f"{model.shown} does not say what it was taught: name things to choose from",
             field="among",
         )
     style, thing = _parts(spec.thing)

@@ -98,7 +98,7 @@ def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Ite
         picture = finished(event.image, inputs, upscaler)
         picture = yield from made_large(model, picture, record, upscaler)
         picture = enlarged(picture, record, upscaler)
-        Picture(picture, record).save(path)
+        Picture(picture, record, inputs.carried).save(path)
         small[event.job] = thumbnail(picture, side_on_sheet(len(files)))
     pictures = [small[i] for i in range(len(places))]
     columns = len(table.columns)

@@ -82,8 +82,8 @@ def notes_on_composing(model: Model, task: FrameTask) -> Iterator[Note]:
     if task.opening.compose == "auto":
         yield Note(
             f"frame {task.number} is {task.opening.aspect:.2f} times as wide as high, where "
-            f"{model.name} would paint a thing twice: it is painted on a square, and its ground is "
-            "carried on, or a part of it taken; `compose` stretch paints all of the frame at once"
+            f"{model.shown} would paint a thing twice: it is painted on a square, and its ground "
+            "is carried on, or a part of it taken; `compose` stretch paints all of it at once"
         )
 
 
@@ -107,9 +107,13 @@ def paint_candidates(
     for event in painting if jobs else ():
         if isinstance(event, Painted):
             i = missing[event.job]
-            found[i] = seen.cut(to_array(event.image))
+            whole = to_array(event.image)
+            found[i] = seen.cut(whole)
             write_image(paths[i], found[i], texts_of(records[i]))
-            yield Preview(found[i], f"frame {task.number}, seed {records[i].params.seed}")
+            named = f"frame {task.number}, seed {records[i].params.seed}"
+            yield Preview(found[i], named)
+            if share := seen.cut_off(whole):
+                yield Note(f"{named}: {share:.0%} of the square is cut off")
         else:
             yield Progress(f"painting frame {task.number}", event.done, event.total)
     return [Picture(found[i], record) for i, record in enumerate(records)]

@@ -12,7 +12,9 @@ import numpy as np
 
 from ..errors import InputError, verbatim
 from ..events import Note, counted
+from ..generate.keeping import notes_on_keeping
 from ..generate.outputs import FOLDER, check_place
+from ..generate.params import KeepParams
 from ..geometry import Size
 from ..homography import Quad
 from ..images.colour import PaletteOrigin, read_palette
@@ -25,7 +27,8 @@ from ..prompts.scheduling import negative_text, parsed
 from .find import Frame, find_frames, frame_at, opening_in_mask
 from .frame_spec import MAX_CANDIDATES, FrameSpec
 
-LIKELY = 0.2  # the score from which a frame is taken that nobody named
+LIKELY = 0.5
+"""The score from which a frame is taken that nobody named: below, it is more often none."""
 VAGUE = 0.15  # of an aspect: its error from which it is said
 _SHOWN = r"(room|found|before-after)\.(png|jpg)"
 _PAINTED = r"(candidates|picture|print)(-\d+)?(-proof)?\.(png|jpg|tif)"
@@ -43,6 +46,7 @@ class FrameInputs(NamedTuple):
             or pictures.
         pictures: The user's own, one for each chosen frame; none where some are painted.
         palette: Colours to paint from, and how to remember them; or ``None``.
+        keep: What of the photo's file goes along into the room.
     """
 
     photo: SourceImage
@@ -52,6 +56,7 @@ class FrameInputs(NamedTuple):
     chosen: list[int]
     pictures: list[SourceImage]
     palette: tuple[np.ndarray, PaletteOrigin] | None
+    keep: KeepParams
 
     @property
     def usual_folder(self) -> Path:
@@ -109,7 +114,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> Fra
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
             job.check(Path(f"print{spec.paper.suffix}"))
-    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette)
+    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette, spec.keep)
 
 
 def _check_prompts(spec: FrameSpec) -> None:
@@ -243,7 +248,7 @@ def choose(
 
 def _surest(found: Sequence[Frame], places: Iterable[int]) -> list[int]:
     """Places in ``found``, that of the surest frame first."""
-    return sorted(places, key=lambda place: -found[place].score)
+    return sorted(places, key=lambda place: -found[place].preference)
 
 
 def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> None:
@@ -261,9 +266,9 @@ def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> N
         if found[place].score < LIKELY:
             after = f" after {likely}" if likely else ""
             raise InputError(
-                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}: "
-                f"`frame` {place + 1} takes it anyway, `find` shows all of them, `corners` x,y x,y "
-                "x,y x,y gives another"
+                f"{photo}: what is most like a frame{after} has score {found[place].score:.2f}, "
+                f"and is more often none: `frame` {place + 1} takes it anyway, `find` shows all of "
+                "them, `corners` x,y x,y x,y x,y gives another"
             )
 
 
@@ -303,6 +308,7 @@ def notes_on_aspect(number: int, frame: Frame) -> Iterator[Note]:
 def notes_on_sources(inputs: FrameInputs) -> Iterator[Note]:
     """What a user should know of what is not taken from the photo and the pictures."""
     yield from inputs.photo.notes()
+    yield from notes_on_keeping(inputs.photo, inputs.keep)
     for index, picture in zip(inputs.chosen, inputs.pictures, strict=False):
         yield from notes_on_hanging(picture, inputs.found[index], f"frame {index + 1}")
 

@@ -27,6 +27,7 @@ from .frame_spec import check_enough
 from .trials import Subject, Trial
 
 RESULTS = ("explain.txt", "explain.png", "ways.png", "explain.json")
+BATCH = 16  # pictures painted at once
 _PARTS = ("pictures", *RESULTS)  # of the folder, beside the note that claims it
 _MEND = "choose another `output`, or give `overwrite`"
 
@@ -111,7 +112,7 @@ class Experiment:
         return len(self.trials) * len(self.seeds)
 
     def run(
-        self, *, batch_size: int = 16, most: int | None = None
+        self, *, batch_size: int = BATCH, most: int | None = None
     ) -> Generator[Progress | Preview, None, int]:
         """Paints what is missing, at most ``most`` pictures.
 

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..events import Estimate, Event, Note, Saved, counted
 from ..generate.found_files import used_files
 from ..generate.job import check
+from ..generate.keeping import kept_of
 from ..generate.kinds import MAX_SEED
 from ..generate.metadata import Record
 from ..generate.notes import notes_on
@@ -90,7 +91,7 @@ def fill_frames(
     scenes = _checked(model, tasks, inputs)
 
     def planned(place: Path) -> dict[Path, dict[str, str]]:
-        return files_of(place, tasks, scenes, spec.paper)
+        return files_of(place, tasks, scenes, spec.paper, spec.keep)
 
     usual = inputs.usual_folder
     folder = chosen_folder(folder, usual, planned, overwrite=overwrite, aside=LATE)
@@ -257,7 +258,7 @@ def replay_frame(request: ReplayRequest, model: Model, record: Record) -> Iterat
         pictures.append(Picture(pixels, own))
     made = pictures[0].array if room is None else hung(photo, mask, pictures)
     if job is None:
-        write_image(target, made, texts_of(record))
+        write_image(target, made, texts_of(record), kept_of(inputs.image, record.keep))
         yield Saved(target)
     else:
         yield from printed(job, made, target, texts_of(record), device=request.device)
@@ -274,7 +275,7 @@ def _picture(
 ) -> Generator[Event, None, np.ndarray]:
     details, params = picture_details(record), record.params
     if details.refine is not None and max(details.refine.size) > MAX_REFINED * model.size:
-        raise InputError(f"`refine_scale`: {details.refine.size} px is more than {model.name} has")
+        raise InputError(f"`refine_scale`: {details.refine.size} px is more than {model.shown} has")
     palette = None if record.palette is None else remembered_palette(record.palette)
     seen = scene_of(model, photo, details.opening, params, palette)
     candidate = seen.cut((yield from painted_alone(model, seen.job(params))))

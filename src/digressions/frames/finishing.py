@@ -14,16 +14,23 @@ import numpy as np
 from ..errors import InputError
 from ..events import Event, Note, Saved, tracked
 from ..generate.metadata import Record
-from ..generate.params import GenerationParams, ResolvedParams
+from ..generate.params import GenerationParams, KeepParams, ResolvedParams
 from ..generate.pictures import Picture
 from ..generate.resolving import resolve
-from ..generate.windows import repainted, strength_for, windows_in, windows_serve
+from ..generate.windows import (
+    repainted,
+    strength_for,
+    window_holds_the_thing,
+    windows_in,
+    windows_serve,
+)
 from ..geometry import Size
 from ..images.image_files import write_image
 from ..images.upscale import enlarging, load_upscaler
 from ..models.base import FEW_PIXELS, Model
 from ..prints.print_job import PrintJob
 from ..prints.printing import notes, printed, proof_path
+from ..prompts.unnamed import without_thing
 from .aspect import upright_size
 from .candidates import FrameTask, hung
 from .choosing import FrameInputs
@@ -68,13 +75,14 @@ def refine_params(
     if asked.refine is None:
         return None
     scale = asked.refine_scale or (1.0 if model.size < FEW_PIXELS else REFINED)
-    size = refined_size(opening.aspect, scale, model.size, composed=opening.compose != "stretch")
-    if not windows_serve(model, size):
-        instead = "" if opening.compose != "stretch" else ", or give `refine_scale` 1"
+    composed = opening.compose != "stretch"
+    size = refined_size(opening.aspect, scale, model.size, composed=composed)
+    if not (windows_serve(model, size) or (composed and window_holds_the_thing(model, size))):
+        instead = ", or give `refine_scale` 1" if scale > 1 else ""
         raise InputError(
             f"`refine` would paint its thing again into each of {windows_in(model, size)} windows "
-            f"of {model.size} px, since {model.name} has no more for a picture of {size}: leave it "
-            f"out, as pictures are enlarged anyway{instead}"
+            f"of {model.size} px, since {model.shown} has no more for a picture of {size}: leave "
+            f"it out, as pictures are enlarged anyway{instead}"
         )
     strength = asked.refine_strength
     if strength is None:
@@ -151,7 +159,8 @@ def finished(
     name = record.upscaler or "lanczos"
     upscaler = load_upscaler(name, device=device)
     if details.refine is not None:
-        candidate = yield from repainted(model, candidate, details.refine, upscaler, task)
+        away = without_thing(details.refine.prompt, record.params.prompt)
+        candidate = yield from repainted(model, candidate, details.refine, upscaler, task, away)
     assert details.size is not None
     work = enlarging(candidate, *details.size, upscaler)
     return (yield from tracked(f"enlarging with {name}", work, details.size.height))
@@ -193,13 +202,17 @@ def print_record(picture: Record, own: Size, job: PrintJob) -> Record:
     return with_details(picture, details.but(made="print", print=how))
 
 
-def room_record(pictures: Sequence[Record]) -> Record:
-    """The record of a photo with pictures in it."""
-    return with_details(pictures[0], RoomDetails(pictures=list(pictures)))
+def room_record(pictures: Sequence[Record], keep: KeepParams) -> Record:
+    """The record of a photo with pictures in it.
+
+    Args:
+        keep: What of the photo's file went along.
+    """
+    return with_details(pictures[0], RoomDetails(pictures=list(pictures)), keep=keep)
 
 
 def save_room(folder: Path, inputs: FrameInputs, pictures: Sequence[Picture]) -> Iterator[Event]:
     """Writes ``room.png``, the photo with the pictures in it, and ``before-after.jpg``."""
     filled = hung(inputs.photo.pixels, inputs.mask_pixels, pictures)
-    text = room_record([picture.record for picture in pictures]).to_text()
-    yield from save_on_wall(folder, inputs.photo.pixels, filled, text)
+    text = room_record([picture.record for picture in pictures], inputs.keep).to_text()
+    yield from save_on_wall(folder, inputs.photo, filled, text, inputs.keep)

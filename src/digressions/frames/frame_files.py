@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..generate.params import KeepParams
 from ..generate.replay import sheet_text
 from ..prints.printing import proof_path, proof_text
 from .candidates import FrameTask
@@ -35,7 +36,11 @@ def are_shown(tasks: Sequence[FrameTask]) -> bool:
 
 
 def files_of(
-    folder: Path, tasks: Sequence[FrameTask], scenes: Sequence[Scene], paper: FramePrintSpec
+    folder: Path,
+    tasks: Sequence[FrameTask],
+    scenes: Sequence[Scene],
+    paper: FramePrintSpec,
+    keep: KeepParams,
 ) -> dict[Path, dict[str, str]]:
     """Every file that is written for some frames, and what it remembers."""
     several = len(tasks) > 1
@@ -56,4 +61,4 @@ def files_of(
             files[path] = print_record(record, seen.opening.size, task.print_job).to_text()
             if paper.proof:
                 files[proof_path(path)] = proof_text(files[path], path)
-    return files | files_on_wall(folder, room_record(pictures).to_text())
+    return files | files_on_wall(folder, room_record(pictures, keep).to_text())

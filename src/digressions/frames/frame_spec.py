@@ -21,6 +21,7 @@ from ..generate.kinds import (
 )
 from ..generate.params import (
     GenerationParams,
+    KeepParams,
     StartParams,
     mask_alpha_option,
     upscaler_option,
@@ -239,6 +240,7 @@ class FrameSpec(Params):
         group="Frame",
     )
     paper: FramePrintSpec
+    keep: KeepParams = KeepParams()
 
     @property
     def seed(self) -> int:
@@ -287,6 +289,10 @@ class FrameSpec(Params):
         others = ("palette", "room", "n", "pick", "explain")
         given += [name for name in others if getattr(self, name) not in (None, False)]
         given += ["compose"] if self.compose != "auto" else []
+        for name in self.keep.wanted if not (self.prompts or self.insert) else ():
+            raise InputError(f"`{name}` is about the room with pictures in it: hang or paint one")
+        for name in self.keep.wanted if self.explain else ():
+            raise InputError(f"`{name}` does nothing with `explain`: give one of them")
         printed = FramePrintSpec.flat_fields() if self.insert else {}
         for name in given:
             if not self.prompts and name in printed:

@@ -16,8 +16,10 @@ from ..errors import verbatim
 from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
 from ..generate.file_texts import reads_text, text_of
+from ..generate.keeping import kept_of
 from ..generate.marks import composite_mark
 from ..generate.outputs import chosen_folder
+from ..generate.params import KeepParams
 from ..generate.replay import ReplayRequest, picture_again, replays_text, sheet_text
 from ..images.contact_sheet import contact_sheet
 from ..images.image_files import thumbnail, write_image
@@ -108,7 +110,10 @@ def save_inserted(
         OutputError: A file cannot be written.
     """
     room, text = _inserted(
-        inputs.photo, inputs.mask, list(zip(inputs.frames, inputs.pictures, strict=True))
+        inputs.photo,
+        inputs.mask,
+        list(zip(inputs.frames, inputs.pictures, strict=True)),
+        inputs.keep,
     )
     text |= composite_mark([inputs.photo, *inputs.pictures])
     prints = _prints(inputs, paper)
@@ -123,7 +128,7 @@ def save_inserted(
     yield from notes_on_sources(inputs)
     for each in prints:
         yield from each.printed(folder)
-    yield from save_on_wall(folder, inputs.photo.pixels, room, text)
+    yield from save_on_wall(folder, inputs.photo, room, text, inputs.keep)
 
 
 class _Print(NamedTuple):
@@ -181,6 +186,7 @@ def hang_picture(
     picture: SourceImage,
     mask: SourceImage | None = None,
     *,
+    keep: KeepParams | None = None,
     text: Mapping[str, str] | None = None,
 ) -> tuple[np.ndarray, dict[str, str]]:
     """A photo with a picture in one of its frames.
@@ -190,17 +196,21 @@ def hang_picture(
         frame: As `find.find_frames` gives it.
         picture: Is cut to the frame's aspect.
         mask: Of the photo's size, black where something stands before the frame; or ``None``.
+        keep: What of the photo's file goes along; see `keeping.kept_of`.
         text: What a picture in memory remembers.
 
     Returns:
         ``(H, W, 3)`` uint8, and the texts by which its file can be made again.
     """
-    room, own = _inserted(photo, mask, [(frame, picture)])
+    room, own = _inserted(photo, mask, [(frame, picture)], keep or KeepParams())
     return room, own | composite_mark([photo, picture], text)
 
 
 def _inserted(
-    photo: SourceImage, mask: SourceImage | None, frames: Sequence[tuple[Frame, SourceImage]]
+    photo: SourceImage,
+    mask: SourceImage | None,
+    frames: Sequence[tuple[Frame, SourceImage]],
+    keep: KeepParams,
 ) -> tuple[np.ndarray, dict[str, str]]:
     room, notes = photo.pixels, []
     for frame, picture in frames:
@@ -208,7 +218,8 @@ def _inserted(
         room = _hung(room, None if mask is None else mask.pixels, note, picture.pixels)
         notes.append(note)
     origin = None if mask is None else mask.origin
-    return room, {"frame": json.dumps({"photo": photo.origin, "mask": origin, "hung": notes})}
+    made = {"photo": photo.origin, "mask": origin, "hung": notes, "keep": keep.json_object()}
+    return room, {"frame": json.dumps(made)}
 
 
 def files_on_wall(folder: Path, text: Mapping[str, str]) -> dict[Path, dict[str, str]]:
@@ -219,18 +230,20 @@ def files_on_wall(folder: Path, text: Mapping[str, str]) -> dict[Path, dict[str,
 
 
 def save_on_wall(
-    folder: Path, before: np.ndarray, after: np.ndarray, text: dict[str, str]
+    folder: Path, photo: SourceImage, after: np.ndarray, text: dict[str, str], keep: KeepParams
 ) -> Iterator[Event]:
     """Writes ``room.png``, a photo with pictures in it, and ``before-after.jpg``.
 
     Args:
-        before, after: The photo without and with them, ``(H, W, 3)`` uint8.
+        photo: Without them.
+        after: With them, ``(H, W, 3)`` uint8.
         text: What the photo with them remembers.
+        keep: What of the photo's file goes along into that.
     """
     (room, text), (beside, sheet) = files_on_wall(folder, text).items()
-    write_image(room, after, text)
+    write_image(room, after, text, kept_of(photo, keep))
     both = contact_sheet(
-        [thumbnail(before, _SHOWN), thumbnail(after, _SHOWN)],
+        [thumbnail(photo.pixels, _SHOWN), thumbnail(after, _SHOWN)],
         columns=2,
         labels=["before", "after"],
     )
@@ -265,8 +278,8 @@ def replay_found(request: ReplayRequest) -> Iterator[Event]:
 def replay_inserted(request: ReplayRequest) -> Iterator[Event]:
     """A photo that the user's own pictures were hung into, again.
 
-    Its text is JSON: ``photo``, ``mask`` and ``hung``, a list of openings with their aspect,
-    whether they are ``lit``, and the picture; files with their SHA-256.
+    Its text is JSON: ``photo``, ``mask``, ``keep`` and ``hung``, a list of openings with their
+    aspect, whether they are ``lit``, and the picture; files with their SHA-256.
 
     Raises:
         InputError: The text is damaged, or a file is missing or has changed.
@@ -274,6 +287,7 @@ def replay_inserted(request: ReplayRequest) -> Iterator[Event]:
     try:
         note = parsed(request.text["frame"])
         photo = remembered_image(note["photo"])
+        keep = KeepParams.from_json_object(note.get("keep", {}))
         mask = None if note["mask"] is None else remembered_mask(note["mask"], photo).pixels
         room = photo.pixels
         for one in note["hung"]:
@@ -282,7 +296,7 @@ def replay_inserted(request: ReplayRequest) -> Iterator[Event]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged(error) from error
     yield Note(verbatim(f"{photo.name} with what was hung in it"))
-    write_image(request.target, room, request.text)
+    write_image(request.target, room, request.text, kept_of(photo, keep))
     yield Saved(request.target)
 
 

@@ -17,7 +17,7 @@ from ..geometry import Box, Size
 from ..homography import Quad, homography, pixel_corners
 from ..images import ComposeName
 from ..images.colour import start_of_masked
-from ..images.composing import composed
+from ..images.composing import composed, cut_off
 from ..models.base import FEW_PIXELS, Model
 from .aspect import upright_size
 from .frame_records import Opening
@@ -99,6 +99,12 @@ class Scene(NamedTuple):
         box = self.opening
         part = canvas[box.top : box.bottom, box.left : box.right]
         return part if self.aspect is None else composed(part, self.aspect, self.compose)
+
+    def cut_off(self, canvas: np.ndarray) -> float:
+        """The share of the opening's part of a canvas, 0..1, that `cut` leaves out."""
+        box = self.opening
+        part = canvas[box.top : box.bottom, box.left : box.right]
+        return 0.0 if self.aspect is None else cut_off(part, self.aspect, self.compose)
 
 
 def room_for(model: Model) -> float:

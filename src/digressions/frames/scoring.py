@@ -28,6 +28,9 @@ those of its sides; ``side_weight_1``, ... are ``(K, in, out)``; ``calibration``
 _MAX_OVERLAP = 0.001  # intersection over union from which two quads cannot both be openings
 _UNIT = 64.0  # grey levels
 _MIN_RECTANGLE = 0.02
+_ALIKE = 0.12  # logarithm of the ratio of sides up to which two quads are of one size
+_IN_ROW, _BESIDE = 0.15, 1.6  # how far aside, and how far along, a twin may stand, in own sides
+_PANE = 0.7  # share of a quad that one of several in it can have
 
 
 def scores(candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +129,7 @@ def quad_features(candidates: Candidates) -> dict[str, np.ndarray]:
         "elongation": np.log(sides.max(1) / sides.min(1)),
         "distance to border": np.clip(to_border / 20, -1, 1),
         "rectangle score": rectangles,
+        **_twins(corners),
     }
     for name, values in (
         ("contrast", _log(steps, 1.0)),
@@ -147,6 +151,28 @@ def quad_features(candidates: Candidates) -> dict[str, np.ndarray]:
         features |= {f"{where}: {name}": values for name, values in found.items()}
         features[f"{where}: count"] = np.log1p([len(of) for of in nestings])
     return features
+
+
+def _twins(corners: np.ndarray) -> dict[str, np.ndarray]:
+    """How many quads of the same size stand beside each, and in it two by two.
+
+    Panes of windows, panels of doors and fronts of cupboards come side by side.
+
+    Args:
+        corners: ``(N, 4, 2)``.
+    """
+    low, high, middle = corners.min(1), corners.max(1), corners.mean(1)
+    extent = high - low
+    alike = (np.abs(np.log(extent[:, None] / extent[None])) < _ALIKE).all(-1)
+    away = np.abs(middle[:, None] - middle[None]) / extent[:, None]
+    in_row = (away[..., ::-1] < _IN_ROW) & (away > 1 - _ALIKE) & (away < _BESIDE)
+    twin = (alike & in_row.any(-1)).astype(np.float32)
+    slack = _ALIKE * extent[:, None]
+    within = (low[None] > low[:, None] - slack) & (high[None] < high[:, None] + slack)
+    smaller = extent.prod(-1)[None] < _PANE * extent.prod(-1)[:, None]
+    holds = (within.all(-1) & smaller).astype(np.float32)
+    pairs = ((holds @ twin) * holds).sum(1)
+    return {"twins beside": np.log1p(twin.sum(1)), "twins inside": np.log1p(pairs)}
 
 
 def _nesting_features(

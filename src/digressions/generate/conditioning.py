@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..diffusion.condition import Anchor, Condition, Inpaint, SubPrompts, Text
+from ..diffusion.condition import Anchor, Condition, Elsewhere, Inpaint, SubPrompts, Text
 from ..models.base import Model
-from ..prompts.scheduling import Mix, SubPrompt, text_of
+from ..prompts.scheduling import Mix, SubPrompt, parsed, text_of
 from .job import Job, needs_unconditional
 
 
@@ -80,6 +80,11 @@ def _prompted(model: Model, jobs: Sequence[Job], times: Tensor, size: tuple[int,
         several = encode_sub_prompts(model, jobs, times, size)
         text = several.text.map(lambda value: value[:, 0])
         wanted |= any(needs_unconditional(job, job.sub_prompts) for job in jobs)
+    elsewhere = None
+    if several is None and (away := [job.away for job in jobs if job.away is not None]):
+        texts = model.encode_text([text_of(parsed(each.prompt)) for each in away], *pixels)
+        things = torch.tensor([each.thing for each in away], device=model.device)
+        elsewhere = Elsewhere(texts, things)
     negative = [job.negative for job in jobs]
     rescale = [float(job.params.guidance_rescale) for job in jobs]
     return Condition(
@@ -89,6 +94,7 @@ def _prompted(model: Model, jobs: Sequence[Job], times: Tensor, size: tuple[int,
         guidance=guidance if model.guidance_embedded else guidance.clamp(min=1),
         guidance_rescale=torch.tensor(rescale, device=model.device) if any(rescale) else None,
         negative=model.encode_text(negative, *pixels) if wanted else None,
+        elsewhere=elsewhere,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, verbatim
 from ..events import Note
 from ..geometry import Size
 from ..images.decoding import MAX_PIXELS
@@ -58,7 +58,7 @@ def notes_on_enlargement(record: Record, larger: EnlargeParams, inputs: Inputs) 
     if record.enlarge > 1 and larger.enlarge is None:
         size = result_size(painted, record.enlarge, inputs)
         yield Note(
-            f"painted at {painted}, and enlarged to {size} with {record.upscaler}; "
+            f"painted at {painted}, and enlarged to {size} with {verbatim(record.upscaler)}; "
             "`enlarge` 1 leaves them as painted"
         )
     if record.upscaler is None and "upscaler" in larger.model_fields_set:

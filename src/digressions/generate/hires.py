@@ -9,10 +9,12 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from ..diffusion.denoise import SHOWS_THE_THING
+from ..errors import verbatim
 from ..events import Note, Progress
 from ..geometry import Size
 from ..images import ComposeName
-from ..images.composing import composed
+from ..images.composing import composed, cut_off
 from ..images.upscale import Upscaler, enlarge
 from ..interrupts import Holding
 from ..models.base import Model
@@ -21,7 +23,6 @@ from .metadata import Hires, Record
 from .params import ResolvedParams
 from .start import Inputs, start_job
 from .windows import (
-    SHOWS_THE_THING,
     repainted,
     strength_for,
     window_share,
@@ -86,15 +87,15 @@ def notes_on_hires(model: Model, record: Record, inputs: Inputs) -> Iterator[Not
     if hires is None:
         if inputs.mask is not None and not model.paints_whole(size):
             yield Note(
-                f"the masked area is painted at {size}, where {model.name} knows {model.size} px: "
+                f"the masked area is painted at {size}, where {model.shown} knows {model.size} px: "
                 "it may paint its thing twice; `size` says otherwise",
                 "note",
             )
         return
-    told = f"{model.name} cannot paint {size} at once: it paints {hires.painted}"
+    told = f"{model.shown} cannot paint {size} at once: it paints {hires.painted}"
     if hires.compose != "stretch":
         told += ", whose ground is carried on, or a part of it taken"
-    told += f", and that is enlarged with {record.upscaler}"
+    told += f", and that is enlarged with {verbatim(record.upscaler)}"
     if hires.strength is not None:
         count = windows_in(model, size)
         told += f" and repainted in {count} windows at strength {hires.strength:g}"
@@ -103,13 +104,13 @@ def notes_on_hires(model: Model, record: Record, inputs: Inputs) -> Iterator[Not
 
 def made_large(
     model: Model, picture: np.ndarray, record: Record, upscaler: Upscaler
-) -> Generator[Progress, None, np.ndarray]:
+) -> Generator[Progress | Note, None, np.ndarray]:
     """A picture ``(h, w, 3)`` uint8 that was painted by `first_job`, at the size of its record.
 
     Windows that show a part of the thing get no prompt: it would be painted into each of them.
 
     Yields:
-        Progress of the repainting.
+        What is cut off, and progress of the repainting.
 
     Returns:
         ``(H, W, 3)`` uint8, of ``record.params.size``.
@@ -117,7 +118,10 @@ def made_large(
     params, hires = record.params, record.hires
     if hires is None:
         return picture
-    picture = composed(picture, params.size.width / params.size.height, hires.compose)
+    aspect = params.size.width / params.size.height
+    if share := cut_off(picture, aspect, hires.compose):
+        yield Note(f"seed {params.seed}: {share:.0%} of the square is cut off")
+    picture = composed(picture, aspect, hires.compose)
     if hires.strength is None:
         return enlarge(picture, *params.size, upscaler)
     parts = window_share(model.size, params.size) < SHOWS_THE_THING

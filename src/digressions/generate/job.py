@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,18 @@ from ..prompts.terms import Ensemble, LoraTag, Plain
 from .params import ResolvedParams
 
 
+class Away(NamedTuple):
+    """What windows get that cannot show a picture's thing.
+
+    Attributes:
+        prompt: In the place of the picture's.
+        thing: Where the thing is: top, left, bottom and right, as shares of the picture.
+    """
+
+    prompt: str
+    thing: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """One picture to paint. The same job with the same model is the same picture, in any batch.
@@ -47,6 +60,8 @@ class Job:
         band: Boxes along a side that the anchor compares, 1 or more and at most the latents' side.
         tiles: Paint what is larger than the model's size in windows of that size that agree (see
             `denoise.tiled`), rather than all at once.
+        away: What windows get that cannot show the thing, or ``None`` where all get the prompt; so
+            do they where there are several prompts.
     """
 
     params: ResolvedParams
@@ -56,6 +71,7 @@ class Job:
     anchor: float = 0.0
     band: int = 2
     tiles: bool = False
+    away: Away | None = None
 
     @property
     def ensemble(self) -> Ensemble:
@@ -157,7 +173,7 @@ def check(model: Model, job: Job) -> None:
     if job.mask is not None and job.image is None:
         raise InputError("`mask` needs an `image`, the picture to keep the rest of")
     if model.inpainting and job.mask is None:
-        raise InputError(f"{model.name} is an inpainting model: it needs an `image` and a `mask`")
+        raise InputError(f"{model.shown} is an inpainting model: it needs an `image` and a `mask`")
     if job.anchor and job.image is None:
         raise InputError("`anchor` needs an `image` to take the colours of")
     model.with_timesteps(params.timestep_spacing, params.zero_snr)
@@ -190,7 +206,7 @@ def _check_prompts(model: Model, job: Job) -> None:
     if model.guidance_embedded and job.is_combined and needs_unconditional(job, asked):
         *others, last = (way for way in COMBINE_HELP if way not in OF_DIRECTIONS)
         raise InputError(
-            f"{model.name} has its guidance inside and cannot tell a prompt's own direction: "
+            f"{model.shown} has its guidance inside and cannot tell a prompt's own direction: "
             f"choose `combine` {', '.join(others)} or {last}, without regions"
         )
 

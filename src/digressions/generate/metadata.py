@@ -21,7 +21,7 @@ from .declare import Params, option
 from .infotext import NEGATIVE, pairs_line, quoted
 from .kinds import PaintedSize, Share
 from .model_params import ModelAdditions, RememberedFile
-from .params import Enlargement, MaskFile, ResolvedParams, SourceFile
+from .params import Enlargement, KeepParams, MaskFile, ResolvedParams, SourceFile
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -81,6 +81,7 @@ class Record(Params):
         regions, region_softness: Where each prompt counts (see `images.masks`), or ``None``; the
             width of the edges.
         hires: How it was painted where its model cannot paint its size at once, or ``None``.
+        keep: What of the start picture's file, or of the photo's, went along.
         enlarge, upscaler: How many times the painted picture was enlarged, and by what.
         dtype: What the networks computed in, such as ``"float16"``; empty of other programs' files.
         version: Of the program that wrote it.
@@ -100,6 +101,7 @@ class Record(Params):
     regions: list[dict[str, str]] | None = option(None, "Where each prompt counts.")
     region_softness: float = option(0.0, "The width of the regions' edges.", ge=0, le=0.5)
     hires: Hires | None = option(None, "How it was painted larger than its model paints.")
+    keep: KeepParams = option(KeepParams(), "What of the start picture's file went along.")
     enlarge: Enlargement = option(1, "How many times it was enlarged.")
     upscaler: str | None = option(None, "What enlarged it.")
     dtype: str = option("", "What the networks computed in.")

@@ -27,7 +27,7 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     unknown = [] if model.vocabulary is None else model.vocabulary.unknown(*texts)
     if unknown:
         words = verbatim(listed(unknown))
-        found.append(f"{model.name} was not taught {words}: it paints what it makes of the rest")
+        found.append(f"{model.shown} was not taught {words}: it paints what it makes of the rest")
     made = [each for prompt in together if (each := model.made_for(prompt)) is not None]
     for each in dict.fromkeys(made):
         spread = f", `timestep_spacing` {each.spacing}" if each.spacing else ""
@@ -40,7 +40,7 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     found += model.notes_on_words(*texts, *negatives)
     if model.vocabulary is not None and model.vocabulary.lacks_comparison(*texts):
         found.append(
-            f"{model.name} was not taught what 'looks like' means, and paints neither thing well: "
+            f"{model.shown} was not taught what 'looks like' means, and paints neither thing well: "
             'ask for both alike, such as "photo of a frog AND photo of a fox"'
         )
     for prompt in dict.fromkeys(together):
@@ -50,7 +50,7 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if idle:
         nothing = f"{' and '.join(idle)} {'does' if len(idle) == 1 else 'do'} nothing"
         if model.guidance_embedded:
-            found.append(f"{nothing}: {model.name} has its guidance inside")
+            found.append(f"{nothing}: {model.shown} has its guidance inside")
         elif params.guidance <= 1 and (plain or params.combine not in OF_DIRECTIONS):
             found.append(
                 f"at a guidance of {params.guidance:g} {nothing}: set `guidance` to 2 or more"
@@ -73,7 +73,9 @@ def notes_on_cells(model: Model, size: Size) -> list[Note]:
     """What a user should know about cells whose pictures are larger than a model paints at once."""
     if model.paints_whole(size):
         return []
-    told = f"pictures of {size} are more than {model.name} paints at once: each may show its thing "
+    told = (
+        f"pictures of {size} are more than {model.shown} paints at once: each may show its thing "
+    )
     return [Note(f"{told}several times, where `size` {model.size} shows it once", "note")]
 
 

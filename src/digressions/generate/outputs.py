@@ -33,6 +33,22 @@ def check_place(folder: Path | None) -> None:
     check_folder(FOLDER if folder is None else folder)
 
 
+def check_file_place(path: Path | None) -> None:
+    """As `check_place` for a single file."""
+    if path is None:
+        check_folder(FOLDER)
+    else:
+        check_file(path)
+
+
+def check_place_by_name(target: Path | None) -> None:
+    """As `check_place` for what is a file where its name has a suffix, and else a folder."""
+    if target is None or target.suffix:
+        check_file_place(target)
+    else:
+        check_folder(target)
+
+
 Plan: TypeAlias = Callable[[Path], Mapping[Path, Mapping[str, str]]]
 """The files that are written for an output, and what each will remember."""
 

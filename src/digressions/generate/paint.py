@@ -87,7 +87,7 @@ def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
         params = job.params
         combine = params.combine if job.is_combined else None
         way = (params.sampler, params.steps, params.timestep_spacing, params.zero_snr)
-        kind = (params.size, way, job.band, combine, job.mask is None, job.tiles)
+        kind = (params.size, way, job.band, combine, job.mask is None, job.tiles, job.away is None)
         kinds.setdefault(kind, []).append(index)
     for members in kinds.values():
         members.sort(key=lambda i: -jobs[i].num_steps)

@@ -184,6 +184,26 @@ def mask_alpha_option(group: str = "Start") -> Any:
     )
 
 
+class KeepParams(Params):
+    """What goes along from the file of a photo into what is made of it."""
+
+    keep_exif: bool = option(
+        False,
+        "Keep what the camera wrote into the photo: time, place, lens. For others to see.",
+        group="Output",
+    )
+    keep_icc: bool = option(
+        False,
+        "Write the picture in the photo's own colour profile, and keep that, instead of sRGB.",
+        group="Output",
+    )
+
+    @property
+    def wanted(self) -> list[str]:
+        """The names of those that are asked for."""
+        return [name for name in KeepParams.model_fields if getattr(self, name)]
+
+
 class StartParams(Params):
     """The pictures that a painting starts from. Each is a path, a PIL image or an array."""
 
@@ -212,6 +232,7 @@ class StartParams(Params):
     region_softness: float = option(
         0.1, "Width of the regions' edges, in shorter sides.", group="Start", ge=0, le=0.5
     )
+    keep: KeepParams = KeepParams()
 
 
 def upscaler_option(group: str = "Output") -> Any:
@@ -289,6 +310,7 @@ class UpscaleSpec(Params):
         None, "WIDTHxHEIGHT in pixels to fit into, instead of times.", group="Output"
     )
     upscaler: UpscalerName = upscaler_option()
+    keep: KeepParams = KeepParams()
 
     def size_for(self, picture: Size) -> Size:
         """The size that a picture of a size gets.

@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError, verbatim
-from ..events import Event, Note, Progress, Saved
+from ..events import Event, Note, Saved
 from ..files import check_file, check_folder, slug
 from ..geometry import Size
+from ..images.carried import NOTHING, Carried
 from ..images.contact_sheet import contact_sheet, side_on_sheet
 from ..images.image_files import check_suffix, thumbnail, write_image
 from ..images.upscale import load_upscaler
@@ -48,16 +49,14 @@ from .presets import notes_on_preset
 from .replay import ReplayRequest, repaints_kind, replays_kind, sheet_text
 from .start import (
     Inputs,
-    check_given,
-    check_regions,
     finished,
     inputs_of,
-    keep_sources,
     notes_on_inputs,
     read_inputs,
     record_for,
     resolve_with,
 )
+from .start_checks import check_given, check_regions, keep_sources
 
 _BATCH, _BATCH_PIXELS = 16, 2**20  # at once, at most: pictures, and pixels of them together
 
@@ -68,10 +67,13 @@ class MadePicture:
     Attributes:
         array: ``(H, W, 3)`` uint8, sRGB.
         text: What its file remembers, for people, other tools and `replay`.
+        carried: What goes along from the file of the photo that it was made of.
     """
 
-    def __init__(self, array: np.ndarray, text: Mapping[str, str]) -> None:
-        self.array, self.text = array, text
+    def __init__(
+        self, array: np.ndarray, text: Mapping[str, str], carried: Carried = NOTHING
+    ) -> None:
+        self.array, self.text, self.carried = array, text, carried
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.array if dtype is None else self.array.astype(dtype)
@@ -87,7 +89,7 @@ class MadePicture:
         Raises:
             OutputError: Another suffix, or a place that cannot be written.
         """
-        return write_image(path, self.array, self.text)
+        return write_image(path, self.array, self.text, self.carried)
 
 
 class Picture(MadePicture):
@@ -97,8 +99,8 @@ class Picture(MadePicture):
         record: How it was made.
     """
 
-    def __init__(self, array: np.ndarray, record: Record) -> None:
-        super().__init__(array, record.to_text())
+    def __init__(self, array: np.ndarray, record: Record, carried: Carried = NOTHING) -> None:
+        super().__init__(array, record.to_text(), carried)
         self.record = record
 
     def __repr__(self) -> str:
@@ -169,7 +171,7 @@ def _notes(model: Model, spec: PaintSpec, first: Record, inputs: Inputs) -> Iter
 
 def paint_records(
     model: Model, records: list[Record], inputs: Inputs, *, finishing: Holding = nullcontext
-) -> Iterator[Progress | Picture]:
+) -> Iterator[Event | Picture]:
     """Paints the pictures of records that differ in their seeds; enlarges them if they say so.
 
     ``finishing`` is as of `paint.paint_jobs`.
@@ -188,7 +190,7 @@ def paint_records(
             record = records[found.job]
             picture = finished(found.image, inputs, upscaler)
             picture = yield from made_large(model, picture, record, upscaler)
-            yield Picture(enlarged(picture, record, upscaler), record)
+            yield Picture(enlarged(picture, record, upscaler), record, inputs.carried)
         else:
             yield found
 

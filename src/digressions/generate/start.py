@@ -5,7 +5,6 @@ Everything that can be found wrong without a model is found here, before one is 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +13,9 @@ from torch import Tensor
 from .. import __version__
 from ..errors import InputError
 from ..events import Note
-from ..files import refuse_overwrite
 from ..geometry import Size
 from ..images import Fit
+from ..images.carried import Carried
 from ..images.colour import (
     PaletteOrigin,
     read_palette,
@@ -30,13 +29,21 @@ from ..images.masks import read_region, region_masks
 from ..images.source_image import SourceImage, remembered_image, source_image
 from ..images.upscale import Upscaler
 from ..models.base import Model
-from ..prompts.scheduling import is_plain, parsed
 from .found_files import used_files
 from .job import Job, job_of
+from .keeping import kept_of, notes_on_keeping
 from .masked_area import MaskedArea
 from .metadata import Record, dtype_name
 from .model_params import ModelAdditions
-from .params import GenerationParams, MaskFile, ResolvedParams, SourceFile, StartParams, check_fit
+from .params import (
+    GenerationParams,
+    KeepParams,
+    MaskFile,
+    ResolvedParams,
+    SourceFile,
+    StartParams,
+    check_fit,
+)
 from .resolving import resolve
 
 _SOFTNESS = StartParams.model_fields["region_softness"].default
@@ -52,6 +59,7 @@ class Inputs(NamedTuple):
         regions: As files remember them (see `images.masks`).
         region_softness: Of their edges.
         fit: How the image comes to the picture's aspect; with a mask it does not have to.
+        keep: What of the image's file goes along.
     """
 
     image: SourceImage | None = None
@@ -60,6 +68,12 @@ class Inputs(NamedTuple):
     regions: list[dict[str, str]] | None = None
     region_softness: float = 0.0
     fit: Fit = "cover"
+    keep: KeepParams = KeepParams()
+
+    @property
+    def carried(self) -> Carried:
+        """What of the image's file goes along."""
+        return Carried() if self.image is None else kept_of(self.image, self.keep)
 
     @property
     def image_size(self) -> Size | None:
@@ -89,6 +103,8 @@ def read_inputs(start: StartParams) -> Inputs:
     if start.mask_alpha is not None and start.mask is None:
         raise InputError("`mask_alpha` is about a `mask`, and needs one")
     check_fit(start.fit, start.image)
+    for name in start.keep.wanted if start.image is None else ():
+        raise InputError(f"`{name}` is about the file of a start picture, and needs an `image`")
     if start.fit != "cover" and start.mask is not None:
         raise InputError("`fit` does nothing with a `mask`: the image stays whole, at its own size")
     if start.palette is not None and start.mask is None:
@@ -107,6 +123,7 @@ def read_inputs(start: StartParams) -> Inputs:
         regions,
         start.region_softness if regions else 0.0,
         start.fit,
+        start.keep,
     )
 
 
@@ -119,67 +136,11 @@ def notes_on_inputs(inputs: Inputs, size: Size) -> list[Note]:
     image, own = inputs.image, inputs.image_size
     if image is None or own is None:
         return []
-    found = image.notes()
+    found = [*image.notes(), *notes_on_keeping(image, inputs.keep)]
     if inputs.mask is None and inputs.fit == "cover":
         mend = "`fit` contain or pad keeps all of it"
         found += cut_note(image.name, own, size.width / size.height, f"{size}", mend)
     return found
-
-
-def keep_sources(start: StartParams, target: Path, *, several: bool) -> None:
-    """Refuses a target that is one of the user's files that a painting starts from.
-
-    Args:
-        several: Whether the pictures go into files named after the target, not into itself.
-
-    Raises:
-        InputError: It is.
-    """
-    if several:
-        return
-    for source in (start.image, start.mask, start.palette, *(start.region or ())):
-        if isinstance(source, str | Path):
-            refuse_overwrite(Path(source), target)
-
-
-def check_regions(prompt: str, inputs: Inputs) -> None:
-    """Refuses regions that are not one for each of several prompts.
-
-    Raises:
-        InputError: They are not.
-    """
-    if inputs.regions is None:
-        return
-    found = parsed(prompt)
-    terms, regions = len(found.terms), len(inputs.regions)
-    if is_plain(found):
-        raise InputError(
-            "`region` says where each of several prompts counts, and there is one prompt: join "
-            "another with AND, or give an `image` and a `mask`"
-        )
-    if terms != regions:
-        raise InputError(
-            f"prompts: {terms}, regions: {regions}; give one `region` for each, such as left and "
-            "right",
-            field="region",
-        )
-
-
-def check_given(params: GenerationParams, *, image: bool, mask: bool) -> None:
-    """Refuses parameters that would do nothing.
-
-    Args:
-        image, mask: Whether there is one.
-
-    Raises:
-        InputError: A parameter is about a picture that is not there.
-    """
-    if params.strength is not None and not image:
-        raise InputError("`strength` is about a start picture, and needs an `image`")
-    if params.masked_content is not None and not mask:
-        raise InputError(
-            "`masked_content` is about the masked area, and needs an `image` and a `mask`"
-        )
 
 
 def resolve_with(model: Model, params: GenerationParams, inputs: Inputs) -> ResolvedParams:
@@ -214,6 +175,7 @@ def record_for(
         image=origin(inputs.image),
         mask=None if inputs.mask is None else MaskFile.from_json_object(inputs.mask.origin),
         fit=inputs.fit,
+        keep=inputs.keep,
         palette=None if inputs.palette is None else dict(inputs.palette[1]),
         regions=inputs.regions,
         region_softness=inputs.region_softness,
@@ -298,4 +260,5 @@ def inputs_of(record: Record) -> Inputs:
         record.regions or None,
         record.region_softness,
         record.fit,
+        record.keep,
     )

@@ -16,15 +16,17 @@ from ..errors import InputError, verbatim
 from ..events import Event, Note, Saved, tracked
 from ..files import parsed, refuse_overwrite
 from ..geometry import Size
+from ..images.carried import Carried
 from ..images.colour import filled_from_around
 from ..images.decoding import MAX_PIXELS
 from ..images.image_files import check_suffix, keeps_alpha, resample, write_image
 from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler, enlarging, load_upscaler
 from .file_texts import text_of
+from .keeping import kept_of, notes_on_keeping
 from .marks import kept_mark
 from .outputs import chosen_output, notes_on_texts, place_beside
-from .params import UpscaleSpec
+from .params import KeepParams, UpscaleSpec
 from .replay import ReplayRequest, picture_again, replays_text
 
 
@@ -68,6 +70,7 @@ def upscale_picture(
         "size": list(size),
         "upscaler": spec.upscaler,
         "version": __version__,
+        "keep": spec.keep.json_object(),
     }
     kept = {name: each for name, each in (text or {}).items() if name not in ("print", "sheet")}
     # What was done last is what is made again.
@@ -79,8 +82,10 @@ def upscale_picture(
             refuse_overwrite(Path(picture), output)
     output = chosen_output(output, usual, lambda place: {place: remembered}, overwrite=overwrite)
     yield from source.notes(flattened=not keeps_alpha(output))
+    yield from notes_on_keeping(source, spec.keep)
     yield from notes_on_texts(output, remembered)
-    yield from _enlarged(source, size, spec.upscaler, output, remembered, device)
+    carried = kept_of(source, spec.keep)
+    yield from _enlarged(source, size, spec.upscaler, output, remembered, device, carried)
 
 
 @replays_text("upscale")
@@ -95,6 +100,7 @@ def replay_upscale(request: ReplayRequest) -> Iterator[Event]:
         note = parsed(request.text["upscale"])
         size = Size(*(int(side) for side in note["size"]))
         origin, upscaler = dict(note["image"]), str(note["upscaler"])
+        keep = KeepParams.from_json_object(note.get("keep", {}))
         source = yield from picture_again(request, origin)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"the settings of the enlargement are damaged: {error!r:.120}") from error
@@ -103,7 +109,10 @@ def replay_upscale(request: ReplayRequest) -> Iterator[Event]:
     check_suffix(request.target, *size)
     yield Note(verbatim(f"{origin['path'] or 'a picture'} enlarged to {size} with {upscaler}"))
     yield from notes_on_texts(request.target, request.text)
-    yield from _enlarged(source, size, upscaler, request.target, request.text, request.device)
+    yield from _enlarged(
+        *(source, size, upscaler, request.target, request.text, request.device),
+        carried=kept_of(source, keep),
+    )
 
 
 def _enlarged(
@@ -113,6 +122,7 @@ def _enlarged(
     output: Path,
     text: Mapping[str, str],
     device: str | None,
+    carried: Carried,
 ) -> Iterator[Event]:
     ready = load_upscaler(upscaler, device=device)
     layer = source.layer if keeps_alpha(output) else None
@@ -121,7 +131,7 @@ def _enlarged(
     image = yield from tracked(f"enlarging with {upscaler}", work, size.height)
     if layer is not None:
         image = np.dstack([image, resample(layer[..., 3], *size)])
-    write_image(output, image, text)
+    write_image(output, image, text, carried)
     yield Saved(output, f"{size.width:,} x {size.height:,} px")
 
 

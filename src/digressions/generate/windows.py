@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 
+import cv2
 import numpy as np
 import torch
 
@@ -15,13 +16,12 @@ from ..geometry import Box, Size
 from ..images.image_files import to_array, to_tensor
 from ..images.upscale import Upscaler, enlarge
 from ..models.base import FEW_PIXELS, Model
-from .job import Job
+from .job import Away, Job
 from .paint import Painted, paint_jobs
 from .params import ResolvedParams
 
 REPAINTED = 0.5  # the strength where one window shows the whole picture
 _LESS = 0.75  # the power of a window's share that the strength falls by
-SHOWS_THE_THING = 0.75  # a window of a smaller share of the picture's side shows a part of it
 
 
 def window_share(side: int, size: Size) -> float:
@@ -37,6 +37,12 @@ def strength_for(side: int, size: Size) -> float:
     quarter.
     """
     return round(REPAINTED * window_share(side, size) ** _LESS, 2)
+
+
+def window_holds_the_thing(model: Model, size: Size) -> bool:
+    """Whether one window shows the whole thing in a picture that is composed to a size; in the
+    others there is only ground."""
+    return model.size >= min(size)
 
 
 def windows_serve(model: Model, size: Size) -> bool:
@@ -55,7 +61,9 @@ def windows_in(model: Model, size: Size) -> int:
     return math.prod(len(window_starts(s // factor, model.size // factor)) for s in canvas)
 
 
-def window_job(model: Model, picture: np.ndarray, params: ResolvedParams) -> tuple[Job, Box]:
+def window_job(
+    model: Model, picture: np.ndarray, params: ResolvedParams, elsewhere: str | None = None
+) -> tuple[Job, Box]:
     """The job that repaints a picture, and where the picture lies on its canvas.
 
     The picture is padded to the model's size, mirrored as far as it reaches. What is larger is
@@ -64,6 +72,8 @@ def window_job(model: Model, picture: np.ndarray, params: ResolvedParams) -> tup
     Args:
         picture: ``(h, w, 3)`` uint8, already of the wanted size.
         params: By which; the size is that of the canvas, whatever they say.
+        elsewhere: The prompt of windows that cannot show the picture's thing; that of ``params``
+            if not given.
     """
     height, width = picture.shape[:2]
     canvas = _canvas(Size(width, height), model.size, model.vae_scale_factor)
@@ -72,8 +82,30 @@ def window_job(model: Model, picture: np.ndarray, params: ResolvedParams) -> tup
     padded = np.pad(picture, around, mode="symmetric")
     # An inpainting network is told that all of it is to be painted.
     everywhere = torch.ones(1, canvas.height, canvas.width) if model.inpainting else None
-    job = Job(params.but(size=canvas), to_tensor(padded), everywhere, tiles=True)
+    box = thing_in(picture)
+    thing = (
+        (top + box.top) / canvas.height,
+        (left + box.left) / canvas.width,
+        (top + box.bottom) / canvas.height,
+        (left + box.right) / canvas.width,
+    )
+    away = None if elsewhere is None else Away(elsewhere, thing)
+    job = Job(params.but(size=canvas), to_tensor(padded), everywhere, tiles=True, away=away)
     return job, Box(left, top, left + width, top + height)
+
+
+def thing_in(picture: np.ndarray) -> Box:
+    """Where the thing in a picture ``(H, W, 3)`` uint8 is: the square of its shorter side with most
+    of its detail, since a thing fills the square that it was painted on and ground is smooth."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    grey = cv2.GaussianBlur(picture.astype(np.float32).mean(2), (0, 0), max(0.5, side / 64))
+    detail = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
+    held = np.convolve(detail.sum(0 if width > height else 1), np.ones(side), "valid")
+    start = int(np.flatnonzero(held >= (1 - 1e-6) * held.max()).mean())  # the middle of equals
+    return (
+        Box(start, 0, start + side, side) if width > height else Box(0, start, side, start + side)
+    )
 
 
 def repainted(
@@ -82,6 +114,7 @@ def repainted(
     params: ResolvedParams,
     upscaler: Upscaler,
     task: str = "repainting",
+    elsewhere: str | None = None,
 ) -> Generator[Progress, None, np.ndarray]:
     """Enlarges a picture ``(h, w, 3)`` uint8 to ``params.size`` and repaints it.
 
@@ -89,6 +122,7 @@ def repainted(
         params: By which.
         upscaler: Enlarges it before it is painted over.
         task: What the progress is called.
+        elsewhere: As of `window_job`.
 
     Yields:
         Progress in steps.
@@ -96,7 +130,7 @@ def repainted(
     Returns:
         The picture at ``params.size``.
     """
-    job, box = window_job(model, enlarge(picture, *params.size, upscaler), params)
+    job, box = window_job(model, enlarge(picture, *params.size, upscaler), params, elsewhere)
     painted = yield from painted_alone(model, job, task)
     return painted[box.top : box.bottom, box.left : box.right]
 

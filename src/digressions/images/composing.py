@@ -21,8 +21,10 @@ _ENDS = 1 / 16  # of a strip: either end, where the ground is as a rule
 _OFF = 0.1  # in OKLab, farther from what lies between the ends is no ground
 _HALO = 1 / 20  # of a strip, beside what is no ground
 _SPREAD = 0.35  # pixels of blur for a pixel outwards
+_FADE = 1 / 12  # of a side: the way on which what is cut off at an edge fades into the ground
 _INSIDE = 1.25  # a thing that is cut through shows it more than one whose edge is cut off
-_ASIDE = 0.3  # what standing at an end costs, times the share of the picture that is added
+_ASIDE, _STANDING = 0.9, 0.3  # what it costs to be at one side, and at the bottom, times the share
+# of the picture that is added
 
 
 class Composition(NamedTuple):
@@ -54,13 +56,33 @@ def composed(picture: np.ndarray, aspect: float, compose: ComposeName) -> np.nda
     """
     if compose == "stretch":
         return picture
-    tall = aspect < picture.shape[1] / picture.shape[0]
-    if tall:
-        picture, aspect = picture.transpose(1, 0, 2), 1 / aspect
-    found = [_extension(picture, aspect, feet=tall), _cropping(picture, aspect)]
-    best = min((each for each in found if compose in ("auto", each.how)), key=lambda e: e.lost)
+    picture, aspect, tall = _wide(picture, aspect)
+    best = _best(picture, aspect, compose, tall=tall)
     result = (_extended if best.how == "extend" else _cropped)(picture, aspect, best.at)
     return np.ascontiguousarray(result.transpose(1, 0, 2) if tall else result)
+
+
+def cut_off(picture: np.ndarray, aspect: float, compose: ComposeName) -> float:
+    """The share of a picture, 0..1, that `composed` leaves out."""
+    if compose == "stretch":
+        return 0.0
+    picture, aspect, tall = _wide(picture, aspect)
+    if _best(picture, aspect, compose, tall=tall).how == "extend":
+        return 0.0
+    return 1 - _taken(picture, aspect) / picture.shape[0]
+
+
+def _wide(picture: np.ndarray, aspect: float) -> tuple[np.ndarray, float, bool]:
+    """A picture and an aspect so turned that the aspect is the wider of the two, and whether."""
+    if aspect >= picture.shape[1] / picture.shape[0]:
+        return picture, aspect, False
+    return picture.transpose(1, 0, 2), 1 / aspect, True
+
+
+def _best(picture: np.ndarray, aspect: float, compose: ComposeName, *, tall: bool) -> Composition:
+    """The composition that loses least, of those that are allowed."""
+    found = [_extension(picture, aspect, feet=tall), _cropping(picture, aspect)]
+    return min((each for each in found if compose in ("auto", each.how)), key=lambda e: e.lost)
 
 
 def _extension(picture: np.ndarray, aspect: float, *, feet: bool) -> Composition:
@@ -73,7 +95,8 @@ def _extension(picture: np.ndarray, aspect: float, *, feet: bool) -> Composition
     added = 1 - picture.shape[1] / (aspect * picture.shape[0])
     ways = [Composition("extend", 0.5, sum(cut) / 2)]
     ends = [(1.0, cut[0])] if feet else [(0.0, cut[1]), (1.0, cut[0])]
-    ways += [Composition("extend", at, lost / 2 + _ASIDE * added) for at, lost in ends]
+    cost = (_STANDING if feet else _ASIDE) * added
+    ways += [Composition("extend", at, lost / 2 + cost) for at, lost in ends]
     return min(ways, key=lambda way: way.lost)
 
 
@@ -111,21 +134,27 @@ def _extended(picture: np.ndarray, aspect: float, at: float) -> np.ndarray:
 
 
 def _outwards(picture: np.ndarray, end: int, count: int) -> np.ndarray:
-    """The ground at one end of a picture carried on by some columns, the smoother the farther.
+    """What lies at one end of a picture carried on by some columns, the smoother the farther: first
+    its very edge, so that no seam shows, which fades into the ground.
 
     Returns:
         ``(H, count, 3)`` float32 in 0..255.
     """
-    line = _strip(picture.astype(np.float32), end)
+    planes = picture.astype(np.float32)
+    line, edge = _strip(planes, end), planes[:, end][:, None]
     rows = np.arange(len(line))
     kept = rows[_ground(picture, end)]
     ground = np.stack([np.interp(rows, kept, line[kept, c]) for c in range(3)], -1)
     ground = ground.astype(np.float32)[:, None]
+    faded = max(2.0, _FADE * picture.shape[1])
     out = np.empty((len(line), count, 3), np.float32)
     for column in range(count):
         blur = 0.5 + _SPREAD * column
         down = cv2.getGaussianKernel(2 * int(3 * blur) + 1, blur)
-        spread = cv2.sepFilter2D(ground, -1, np.ones(1), down, borderType=cv2.BORDER_REPLICATE)
+        share = min(1.0, (column + 1) / faded)
+        share *= share * (3 - 2 * share)
+        mixed = edge + np.float32(share) * (ground - edge)
+        spread = cv2.sepFilter2D(mixed, -1, np.ones(1), down, borderType=cv2.BORDER_REPLICATE)
         out[:, column] = spread[:, 0]
     return out
 

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from ..errors import ImageError, OutputError, verbatim
 from ..files import whole_file
+from .carried import NOTHING, Carried
 from .decoding import MAX_PIXELS, Colour, decoded, opened, quietly, refusing
 from .pyramid import preview_of, read_pyramid
 from .text_chunks import save_options, texts_of
@@ -87,12 +88,18 @@ def focal_length(path: str | Path) -> float | None:
 # --- writing ---------------------------------------------------------------------------------
 
 
-def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | None = None) -> Path:
+def write_image(
+    path: str | Path,
+    image: np.ndarray,
+    text: Mapping[str, str] | None = None,
+    carried: Carried = NOTHING,
+) -> Path:
     """Writes a picture, whole or not at all, with texts that `read_text` gives back.
 
     Args:
         path: ``.png``, ``.jpg`` (quality 95, colour not subsampled), ``.webp`` or ``.tif``.
         image: ``(H, W, 3)`` uint8 sRGB; ``(H, W, 4)`` with alpha, for what `keeps_alpha`.
+        carried: What goes along from the file that it was made of.
 
     Returns:
         The path.
@@ -104,12 +111,14 @@ def write_image(path: str | Path, image: np.ndarray, text: Mapping[str, str] | N
     path = Path(path)
     kind = check_suffix(path, image.shape[1], image.shape[0])
     options = save_options(kind, text or {})
+    ours = options.get("exif")
+    options |= carried.options(ours if isinstance(ours, Image.Exif) else None)
     if kind == "JPEG":
         options |= {"quality": 95, "subsampling": 0}
     elif kind == "WEBP":
         options |= {"quality": 95}
     with whole_file(path) as part:
-        Image.fromarray(image).save(part, kind, **options)
+        Image.fromarray(carried.coloured(image)).save(part, kind, **options)
     return path
 
 

@@ -20,7 +20,18 @@ from PIL import Image
 from ..errors import ImageError, InputError, verbatim
 from ..events import Note
 from ..geometry import Size
-from .decoding import CLOSE, MAX_PIXELS, is_file, layers, opened, over, pictures_in, refusing
+from .carried import Carried, carried_by
+from .decoding import (
+    CLOSE,
+    MAX_PIXELS,
+    is_file,
+    layers,
+    opened,
+    over,
+    pictures_in,
+    quietly,
+    refusing,
+)
 from .pyramid import is_mosaic, read_pyramid, sum_of
 
 PictureLike: TypeAlias = str | Path | Image.Image | ArrayLike
@@ -44,6 +55,7 @@ class SourceImage(NamedTuple):
             ``(H, W, 4)`` uint8, not yet over white. Else ``None``.
         frames: Pictures in its file, such as an animation's; only the first is taken.
         complete: Whether its file has its end. If not, all pixels are there nevertheless.
+        carried: What else its file holds that can go along.
     """
 
     pixels: np.ndarray
@@ -51,6 +63,7 @@ class SourceImage(NamedTuple):
     layer: np.ndarray | None = None
     frames: int = 1
     complete: bool = True
+    carried: Carried = Carried()
 
     @property
     def size(self) -> Size:
@@ -91,9 +104,12 @@ def source_image(picture: PictureLike) -> SourceImage:
         return in_memory(values_of(picture, mask=False))
     read = read_layers(picture)
     if read.alpha is None:
-        return SourceImage(read.colours, read.origin, None, read.frames, read.complete)
+        return SourceImage(
+            read.colours, read.origin, None, read.frames, read.complete, read.carried
+        )
     layer = np.dstack([read.colours, read.alpha])
-    return SourceImage(over(_WHITE, read.colours, read.alpha), read.origin, layer, read.frames)
+    flat = over(_WHITE, read.colours, read.alpha)
+    return SourceImage(flat, read.origin, layer, read.frames, carried=read.carried)
 
 
 def remembered_image(origin: Mapping[str, str | None]) -> SourceImage:
@@ -165,6 +181,7 @@ class Layers(NamedTuple):
     complete: bool
     origin: dict[str, str]
     frames: int
+    carried: Carried = Carried()
 
 
 def read_layers(picture: str | Path | Image.Image) -> Layers:
@@ -184,20 +201,25 @@ def _from_file(path: Path) -> Layers:
         content = path.read_bytes()
         with opened(path, io.BytesIO(content), MAX_PIXELS) as image:
             origin = {"path": str(path), "sha256": hashlib.sha256(content).hexdigest()}
-            return Layers(*layers(image), origin, pictures_in(image))
+            read = layers(image)
+            with quietly():
+                return Layers(*read, origin, pictures_in(image), carried_by(image))
 
 
 def _decoded(image: Image.Image) -> Layers:
     """A picture that somebody has opened or made."""
     try:
         colours, alpha, complete = layers(image)
+        with quietly():
+            carried = carried_by(image)
     except ImageError:
         raise
     except Exception as error:  # a file that Pillow opened, and reads only now
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"the picture cannot be decoded ({reason})") from error
     content = colours if alpha is None else np.dstack([colours, alpha])
-    return Layers(colours, alpha, complete, in_memory(content).origin, pictures_in(image))
+    origin = in_memory(content).origin
+    return Layers(colours, alpha, complete, origin, pictures_in(image), carried)
 
 
 def in_memory(pixels: np.ndarray) -> SourceImage:

@@ -166,6 +166,11 @@ class Model(ABC):
         """
         return []
 
+    @property
+    def shown(self) -> str:
+        """What messages call it, see `errors.verbatim`."""
+        return verbatim(self.name)
+
     def check_unchanged(self) -> None:
         """Raises `ModelError` where the files of its weights, or those that prompts named, are not
         what they were."""
@@ -201,7 +206,7 @@ class Model(ABC):
             InputError, PromptError: There is no such file, or the model takes none.
         """
         if tags:
-            raise PromptError(f"{verbatim(self.name)} takes no LoRA: leave out {verbatim(tags[0])}")
+            raise PromptError(f"{self.shown} takes no LoRA: leave out {verbatim(tags[0])}")
 
     def made_for(self, prompt: str) -> MadeFor | None:
         """The settings of a LoRA that pictures of a prompt are painted with and that was distilled
@@ -252,9 +257,7 @@ class Model(ABC):
             InputError: The network cannot work with it.
         """
         if zero_snr or spacing not in (None, self.spacing):
-            raise InputError(
-                f"`timestep_spacing` and `zero_snr` are fixed for {verbatim(self.name)}"
-            )
+            raise InputError(f"`timestep_spacing` and `zero_snr` are fixed for {self.shown}")
         return self
 
     @abstractmethod

@@ -20,7 +20,7 @@ from ..diffusion.condition import Condition, Text
 from ..diffusion.names import SpacingName
 from ..diffusion.sample import SAMPLERS, time_grid
 from ..diffusion.schedule import TableSchedule
-from ..errors import InputError, verbatim
+from ..errors import InputError
 from ..prompts.choices import stretches
 from ..prompts.scheduling import parsed
 from ..prompts.terms import LoraTag, Plain
@@ -106,7 +106,7 @@ class StableDiffusion(Model):
             return dataclasses.replace(self, spacing=spacing, to_clean=True)
         if self.schedule.prediction == "epsilon":
             raise InputError(
-                f"`zero_snr`: {verbatim(self.name)} predicts the noise, which says nothing about "
+                f"`zero_snr`: {self.shown} predicts the noise, which says nothing about "
                 "the picture where all is noise: it needs a model with v prediction; "
                 "`timestep_spacing` trailing is as near as this one comes"
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import verbatim
 from ..events import Event, Note, Saved, tracked
 from ..geometry import Grid, Size
 from ..images.image_files import read_image, resample
@@ -111,7 +112,8 @@ def print_mosaic(
 def gamut_note(shown: np.ndarray, profile: Profile) -> Note:
     """How much of a picture ``(H, W, 3)`` uint8 has colours that a profile cannot print."""
     share = out_of_gamut(shown, profile).mean()
-    words = f"{100 * share:.1f} % of the picture has colours that {profile.name} cannot print"
+    name = verbatim(profile.name)
+    words = f"{100 * share:.1f} % of the picture has colours that {name} cannot print"
     return Note(f"{words}: `proof` shows where", "warning") if share >= 0.01 else Note(words)
 
 

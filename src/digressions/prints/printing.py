@@ -317,7 +317,7 @@ def _pixel_words(job: PrintJob, picture: Size) -> str:
         f"{_whole(job.effective_dpi(picture))} DPI"
     )
     if upscaler is not None:
-        words += f": enlarged {found.enlargement:.2f} times with {upscaler}"
+        words += f": enlarged {found.enlargement:.2f} times with {verbatim(upscaler)}"
     lost = 1 - found.crop.size.pixels / picture.pixels
     if lost < _TO_SAY:
         return words

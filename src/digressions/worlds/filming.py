@@ -14,11 +14,12 @@ from ..generate.outputs import FOLDER, chosen_frames, chosen_output
 from ..geometry import CellPath, Size
 from ..images.video import check_video, write_video
 from ..pace import paced
+from .film_work import Needed
 from .photo_world_spec import PhotoFilmSpec
 from .ways import choose_loop
 from .world import World
 from .world_spec import FilmSpec
-from .zoom_film import Needed, ZoomFilm
+from .zoom_film import ZoomFilm
 
 
 @dataclass(frozen=True)

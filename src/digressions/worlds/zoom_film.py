@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -14,37 +13,8 @@ from ..geometry import CellPath, Size
 from ..images.image_files import to_tensor
 from .camera import APPEARS, CLEAR, Camera, Layer, View, fade
 from .droste import faded, small_copy
+from .film_work import Cost, FrameWork, Needed
 from .world import Form, World
-
-DRAWN, FRAME = 1 / 6, 1.2e-4  # work of a picture that is drawn, and of a pixel: reading one is 1
-
-
-class Cost(NamedTuple):
-    """What a film takes.
-
-    Attributes:
-        pictures: That it shows besides the root.
-        done: How many of them are painted already.
-        canvases: How many are enlarged.
-    """
-
-    pictures: int
-    done: int
-    canvases: int
-
-
-class Needed(NamedTuple):
-    """What a film shows, and what it takes to draw it.
-
-    Attributes:
-        pictures: That it shows.
-        canvases: Those of them whose canvas it shows.
-        work: Of so many frames from the first on, in pictures that are read: the last is of all.
-    """
-
-    pictures: list[CellPath]
-    canvases: list[CellPath]
-    work: list[float]
 
 
 class ZoomFilm:
@@ -79,7 +49,7 @@ class ZoomFilm:
         """What is in view in any frame, by its shortest path: no picture is painted for less."""
         pictures: dict[CellPath, None] = {}
         canvases: dict[CellPath, None] = {}
-        work, held = [0.0], set[CellPath]()
+        frames, held = list[FrameWork](), set[CellPath]()
         for index in range(self.count):
             view, drawn, before = self.view(index), 0, held
             held = set()
@@ -90,9 +60,8 @@ class ZoomFilm:
                 held.update(paths)
                 if self._sharpness(layer) > 0:
                     canvases.update(dict.fromkeys(paths))
-            read = len(held - before)
-            work.append(work[-1] + read + DRAWN * drawn + FRAME * self.size.pixels)
-        return Needed(sorted(pictures, key=len), sorted(canvases, key=len), work)
+            frames.append(FrameWork(len(held - before), drawn, self.size.pixels))
+        return Needed(sorted(pictures, key=len), sorted(canvases, key=len), frames)
 
     def cost(self, needed: Needed) -> Cost:
         """What the film takes."""

@@ -21,10 +21,10 @@ from ...errors import ImageError, InputError
 from ...events import Estimate, Event, Note, Preview, Progress, Saved, counted, in_bytes
 from ...files import output_path, parsed, slug
 from ...generate.kinds import check_model
-from ...generate.metadata import record_of
 from ...generate.notes import notes_on, notes_on_cells
 from ...generate.outputs import FOLDER
 from ...generate.presets import notes_on_preset, with_preset
+from ...generate.record_reading import record_of
 from ...generate.replay import ReplayRequest, replays_text
 from ...generate.signatures import takes
 from ...geometry import Size
