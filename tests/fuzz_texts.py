@@ -114,7 +114,7 @@ def _replay(place: Path, text: dict[str, str], model: Model | None) -> None:
     place.mkdir()
     file = write_image(place / "file.png", np.zeros((8, 8, 3), np.uint8), text)
     with contextlib.chdir(place), contextlib.suppress(StoppedError):
-        for _ in replay(file, lambda *_: model):
+        for _ in replay(file, lambda *_, **__: model):
             pass
 
 

@@ -46,6 +46,7 @@ from digressions.mosaics.base_image import (
 )
 from digressions.mosaics.build import build, grid_over, make_mosaic, plan_of, read_start
 from digressions.mosaics.build_params import BuildParams
+from digressions.mosaics.cell_place import is_mirrored, place_of
 from digressions.mosaics.cells import (
     band_of,
     cell_seed,
@@ -58,7 +59,6 @@ from digressions.mosaics.cells import (
 from digressions.mosaics.fidelity import Gauge, Thumbnail
 from digressions.mosaics.folder import MosaicFolder, MosaicPlan
 from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic, MosaicSpec, SharingParams
-from digressions.mosaics.placement import is_mirrored, place_of
 from digressions.mosaics.store import Store
 
 from .conftest import Ran, heed_interrupts

@@ -296,7 +296,7 @@ def test_an_autoencoder_with_norms_is_nearer_to_the_whole_than_in_diffusers_tile
     picture = plain.decode(latents)
     theirs = (vae.tiled_decode(latents / 0.18215).sample / 2 + 0.5).clamp(0, 1)
     errors = [(each - picture).std() / picture.std() for each in (tiled.decode(latents), theirs)]
-    assert errors[0] < 0.26 < 0.35 < errors[1]
+    assert errors[0] < 0.3 < 0.35 < errors[1]
 
 
 def test_tiles_are_remembered_and_change_the_hash(digress: Callable[..., Ran]) -> None:

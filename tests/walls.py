@@ -28,6 +28,17 @@ def framed() -> np.ndarray:
     return painted([(MOULDING, (60, 40, 30)), (OPENING, (225, 224, 218))])
 
 
+def two_framed() -> np.ndarray:
+    """Two frames side by side, the right one lower."""
+
+    def moved(quad: Quad, across: int, down: int) -> Quad:
+        return Quad(*((x + across, y + down) for x, y in quad))
+
+    places = [(-160, 0), (158, 25)]
+    kinds = [(MOULDING, (60, 40, 30)), (OPENING, (225, 224, 218))]
+    return painted([(moved(quad, *place), colour) for place in places for quad, colour in kinds])
+
+
 def stripes(width: int = 300, height: int = 400) -> np.ndarray:
     picture = np.zeros((height, width, 3), np.uint8)
     picture[:, ::20] = 255

@@ -13,7 +13,6 @@ of the command line. What a command line would note becomes a warning; what is w
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -223,23 +222,17 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike, **parameters: A
         InputError: It is no such frame, or lies outside the photo.
     """
     from .frames.choosing import notes_on_hanging
-    from .frames.find import Frame
-    from .frames.inserting import hang_picture
+    from .frames.inserting import check_frame, hang_picture
     from .generate.keeping import kept_of, notes_on_keeping
     from .generate.metadata import KEY
     from .generate.pictures import MadePicture
     from .images.source_image import source_image
 
-    if not isinstance(frame, Frame):
-        raise InputError(
-            f"`frame` is {frame!r:.40}: it must be one of those that find_frames gives, such as "
-            "find_frames(photo)[0]",
-            field="frame",
-        )
+    check_frame(frame)
     wall, own = source_image(photo), source_image(picture)
     keep = KeepParams.of(**parameters)
-    notes = [*wall.notes(), *notes_on_keeping(wall, keep)]
-    for note in [*notes, *notes_on_hanging(own, frame, "the frame")]:
+    hanging = notes_on_hanging(own, frame, "the frame")
+    for note in [*wall.notes(), *notes_on_keeping(wall, keep), *hanging]:
         warn(note, 1)
     painted = getattr(picture, "text", {})  # how one of our pictures was painted
     pixels, text = hang_picture(wall, frame, own, keep=keep, text=painted)
@@ -325,10 +318,12 @@ def replay(
     _register()
     from .models.loading import load as load_by_name
 
-    usual = functools.partial(load_by_name, models=models, offload=offload)
+    def usual(name: str, dtype: str | None, **more: Any) -> Model:
+        return load_by_name(name, device, dtype, models=models, offload=offload, **more)
+
     return replay_file(
         Path(source),
-        load or (lambda name, dtype, **more: usual(name, device, dtype, **more)),
+        load or usual,
         model=model,
         models=models,
         output=_output(output),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import verbatim
+from ..errors import InputError, verbatim
 from ..events import Event, Note, Preview, Saved
 from ..files import parsed, write_json
 from ..generate.file_texts import reads_text, text_of
@@ -178,6 +178,16 @@ def _prints(inputs: FrameInputs, paper: FramePrintSpec) -> list[_Print]:
             )
             found.append(_Print(f"print{number}{paper.suffix}", picture, job, text, paper.proof))
     return found
+
+
+def check_frame(frame: object) -> None:
+    """Raises `InputError` where what is given as a frame is none."""
+    if not isinstance(frame, Frame):
+        raise InputError(
+            f"`frame` is {frame!r:.40}: it must be one of those that find_frames gives, such as "
+            "find_frames(photo)[0]",
+            field="frame",
+        )
 
 
 def hang_picture(

@@ -37,9 +37,9 @@ from ..models.base import Model
 from ..prompts.choices import variants
 from ..prompts.scheduling import parsed
 from .adapting import freedom_of
+from .cell_place import Place, flipped, is_mirrored, place_of, shown_in_place, windows
 from .fidelity import Banded
 from .mosaic_spec import CELL_SIDE, Mosaic
-from .placement import Place, flipped, is_mirrored, place_of, shown_in_place, windows
 from .store import Store
 
 DARKEST = 1 / 512  # a tone curve cannot move 0 or 1, so the extremes begin half a grey level in
@@ -217,7 +217,7 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
 
     A cell that is mirrored is turned before it is painted and back after, so that what it shows
     looks the other way and its colours stay where they are. A cell is painted off its place, and
-    then shown in it (see `placement`). Where only the
+    then shown in it (see `cell_place`). Where only the
     middle of a cell's picture is painted (``mosaic.shape``), the cell's own colours are around it.
 
     Args:

@@ -62,7 +62,13 @@ def check_said(text: str, field: str = "prompt") -> None:
 
 
 def check_characters(text: str, field: str = "prompt") -> None:
-    """Raises `PromptError` where a text holds what came of bytes that are no UTF-8."""
+    """Raises `PromptError` where a text holds a NUL, which files end texts with, or what came of
+    bytes that are no UTF-8."""
+    if "\0" in text:
+        raise PromptError(
+            f"{_called(field)} {verbatim(ascii(text)):.80} holds a NUL character: type it anew",
+            field=field,
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:

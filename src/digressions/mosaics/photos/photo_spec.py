@@ -42,7 +42,7 @@ class AlbumParams(Params):
     tiles: list[Named] = option(
         [],
         "Make the cells of your own photos instead of painting them: folders, photos, or text "
-        "files with a path a line. Repeatable.",
+        "files with a path a line.",
         group="Photos",
         default_from="cells are painted",
         form="pictures",
