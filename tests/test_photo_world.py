@@ -176,7 +176,7 @@ def test_what_was_looked_at_of_a_large_bank_is_told() -> None:
     assert "of their own cells within" in str(few)
     assert all_of_them.looked_at == 8
     assert re.search(
-        r"24 pictures cover \d+% of the cells of 8 of them, a sample,", str(all_of_them)
+        r"24 pictures cover \d+% of the cells of a sample of 8 within", str(all_of_them)
     )
 
 

@@ -13,7 +13,8 @@ from ..mosaics.photos.photo_spec import AlbumParams
 from .options import given, options_of
 
 _Spec = TypeVar("_Spec", bound=Params)
-_HELP = f"{GenerationParams.model_fields['prompt'].description} None with photos."
+_PROMPT = GenerationParams.model_fields["prompt"].description
+_HELP = f"{_PROMPT} None with photos, unless they are repainted."
 PromptUnlessPhotos = Annotated[str | None, Parameter(help=_HELP, show_default=False)]
 
 
@@ -62,12 +63,20 @@ def photo_spec(
     """
     repainted = "paint" in asked
     if prompt is not None and not repainted:
-        raise InputError("`tiles` are photos, and nothing is painted: leave the prompt out")
+        raise InputError(
+            "`tiles` are photos, and nothing is painted: leave the prompt out, or give `paint`, as "
+            "in 0.4, to repaint them"
+        )
     if prompt is not None:
         asked = asked | {"prompt": prompt}
     known = kind.flat_fields()
     idle = [name for options in painting for name in given(options)]
     for name in [*(name for name in asked if name not in known), *idle]:
+        if name == "fit":
+            raise InputError(
+                "`fit` does nothing for a mosaic of photos: let `grid` have the aspect of the "
+                "image, as a number or auto does"
+            )
         if name == "strength" and repainted:
             raise InputError("`strength`: with `tiles`, `paint` says how far photos are repainted")
         if repainted:

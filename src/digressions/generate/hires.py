@@ -11,7 +11,7 @@ import numpy as np
 
 from ..diffusion.denoise import SHOWS_THE_THING
 from ..errors import verbatim
-from ..events import Note, Progress
+from ..events import Note, Progress, counted
 from ..geometry import Size
 from ..images import ComposeName
 from ..images.composing import composed, cut_off
@@ -98,7 +98,7 @@ def notes_on_hires(model: Model, record: Record, inputs: Inputs) -> Iterator[Not
     told += f", and that is enlarged with {verbatim(record.upscaler)}"
     if hires.strength is not None:
         count = windows_in(model, size)
-        told += f" and repainted in {count} windows at strength {hires.strength:g}"
+        told += f" and repainted in {counted(count, 'window')} at strength {hires.strength:g}"
     yield Note(told)
 
 

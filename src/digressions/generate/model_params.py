@@ -47,7 +47,8 @@ class ModelAdditions(Params):
     quantize: Literal["int8", "fp8", "nf4"] | None = option(
         None,
         "How the weights of the denoising network's attention blocks are stored: in half the "
-        "memory (int8, fp8) or a quarter (nf4), for a little of the quality. SDXL gains most.",
+        "memory (int8, fp8) or a quarter (nf4), for a little of the quality. SDXL gains most. "
+        "Needs the extra `quantize`.",
         group="Model",
         default_from="as `dtype`",
     )

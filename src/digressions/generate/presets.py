@@ -121,7 +121,7 @@ def notes_on_preset(*groups: Params, preset: PresetName | None) -> Iterator[Note
         for name, value in PRESETS[preset].get(type(group).__name__, {}).items()
         if (shown := str(value_of(group, name))) == str(value)
     ]
-    yield Note(f"preset {preset}: {', '.join(found) or 'all is as you say'}")
+    yield Note(f"preset {preset}: {', '.join(found) or 'changes nothing, as you set all of it'}")
 
 
 def value_of(group: Params, name: str) -> Any:

@@ -149,7 +149,7 @@ def _outwards(picture: np.ndarray, end: int, count: int) -> np.ndarray:
     faded = max(2.0, _FADE * picture.shape[1])
     out = np.empty((len(line), count, 3), np.float32)
     for column in range(count):
-        blur = 0.5 + _SPREAD * column
+        blur = min(0.5 + _SPREAD * column, float(len(line)))  # more would change nothing
         down = cv2.getGaussianKernel(2 * int(3 * blur) + 1, blur)
         share = min(1.0, (column + 1) / faded)
         share *= share * (3 - 2 * share)

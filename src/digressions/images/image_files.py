@@ -141,7 +141,7 @@ def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
     kind = kind_of(path)
     if kind is None:
         raise OutputError(
-            f"{verbatim(path)}: cannot write {path.suffix!r}: use .png, .jpg, .webp or .tif"
+            f"{verbatim(path)} ends in {path.suffix or 'no suffix'}: use .png, .jpg, .webp or .tif"
         )
     if max(width, height) > _SIDES.get(kind, width + height):
         raise OutputError(

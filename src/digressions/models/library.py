@@ -98,9 +98,10 @@ class Library:
             found = [path for path in candidates if _is(path, kinds)]
             if len(found) > 1:
                 names = ", ".join(str(path) for path in found[:3])
+                such = ":" if len(found) <= 3 else ", such as"
                 raise InputError(
-                    f"{verbatim(repr(name))} may be {len(found)} files, such as {verbatim(names)}: "
-                    "give more of the name"
+                    f"{verbatim(repr(name))} may be {len(found)} files{such} {verbatim(names)}. "
+                    "Give more of the name"
                 )
             if found:
                 return found[0]

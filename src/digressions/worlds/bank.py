@@ -48,7 +48,7 @@ class Coverage(NamedTuple):
     def __str__(self) -> str:
         cells = "their own cells"
         if self.looked_at is not None:
-            cells = f"the cells of {self.looked_at} of them, a sample,"
+            cells = f"the cells of a sample of {self.looked_at}"
         return (
             f"{self.pictures} pictures cover {self.close:.0%} of {cells} within "
             f"{CLOSE} in OKLab; mean distance {self.error:.3f}"

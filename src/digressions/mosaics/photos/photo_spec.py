@@ -204,8 +204,8 @@ class PhotoMosaicSpec(PresetParams):
             missing = -(-grid.cells // repeat) - photos
             raise InputError(
                 f"`grid` {grid} has {grid.cells:,} cells, and {photos:,} photos used "
-                f"{_times(repeat)} fill {photos * repeat:,}: {missing:,} photos are missing. Add "
-                "photos, let `repeat` be larger, or let `grid` be auto"
+                f"{_times(repeat)} fill at most {photos * repeat:,}: at least {missing:,} more are "
+                "needed. Add photos, let `repeat` be larger, or let `grid` be auto"
             )
         return grid
 
