@@ -17,14 +17,7 @@ _STRIP = 320  # pixels of the longer side of a moulding's picture
 def lived_in_photo(room: Room) -> Photo:
     """Takes the photo; of an opening that the photo cuts off at most half counts as visible."""
     rng = np.random.default_rng([room.seed, 4])
-    scene = LivedInScene(room, rng)
-    scene.build_wall()
-    for kind, place in room.others:
-        scene.add_other(kind, place)
-    for hanging in room.hangings:
-        scene.hang(hanging)
-    scene.light()
-    before = scene.clutter()
+    before = (scene := LivedInScene(room, rng)).furnish()
     visible = []
     for hanging in room.hangings:
         quad = room.camera.straight(hanging.opening.at(hanging.edge_z))

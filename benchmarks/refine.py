@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from digressions.events import completed
-from digressions.generate.params import GenerationParams
+from digressions.generate.params import GenerationParams, ResolvedParams
 from digressions.generate.resolving import resolve
 from digressions.generate.windows import (
     REPAINTED,
@@ -60,6 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(write_image(path, made(model)))
 
 
+def painted_small(model: Model, prompt: str) -> tuple[ResolvedParams, np.ndarray]:
+    """A picture at the model's own size, ``(S, S, 3)`` uint8, and what it was painted with."""
+    params = resolve(model, GenerationParams(prompt=prompt, seed=SEED))
+    blank = np.zeros((model.size, model.size, 3), np.uint8)
+    job, _ = window_job(model, blank, params.but(strength=1.0))
+    return params, completed(painted_alone(model, job))
+
+
 def wide(model: Model) -> np.ndarray:
     """Wide pictures, composed on their ground and repainted at the size that they have: the prompt
     in every window, and only where a window shows the thing; ``(H, W, 3)`` uint8."""
@@ -69,10 +77,8 @@ def wide(model: Model) -> np.ndarray:
     pictures: list[np.ndarray] = []
     labels: list[str] = []
     for prompt in PROMPTS:
-        params = resolve(model, GenerationParams(prompt=prompt, seed=SEED))
-        blank = np.zeros((model.size, model.size, 3), np.uint8)
-        job, _ = window_job(model, blank, params.but(strength=1.0))
-        small = composed(completed(painted_alone(model, job)), WIDE, "extend")
+        params, square = painted_small(model, prompt)
+        small = composed(square, WIDE, "extend")
         pictures.append(small)
         labels.append("its ground carried on")
         ways: tuple[tuple[str, float, str | None], ...] = (
@@ -95,10 +101,7 @@ def larger(model: Model) -> np.ndarray:
     pictures: list[np.ndarray] = []
     labels: list[str] = []
     for prompt in PROMPTS:
-        params = resolve(model, GenerationParams(prompt=prompt, seed=SEED))
-        blank = np.zeros((model.size, model.size, 3), np.uint8)
-        job, _ = window_job(model, blank, params.but(strength=1.0))
-        small = completed(painted_alone(model, job))
+        params, small = painted_small(model, prompt)
         pictures.append(enlarge(small, side, side, upscaler))
         labels.append("enlarged alone, as now")
         for label, own, strength in columns(model):

@@ -29,13 +29,7 @@ def photograph(room: Room) -> Photo:
     """Takes the photo of a room; the same one every time."""
     rng = np.random.default_rng([room.seed, 2])
     scene = Scene(room, rng)
-    scene.build_wall()
-    for kind, place in room.others:
-        scene.add_other(kind, place)
-    for hanging in room.hangings:
-        scene.hang(hanging)
-    scene.light()
-    before = scene.clutter()
+    before = scene.furnish()
     visible = []
     for hanging in room.hangings:
         quad = room.camera.straight(hanging.opening.at(hanging.edge_z))
@@ -59,6 +53,16 @@ class Scene(Canvas):
         self.sun = np.array([rng.choice([-1, 1]) * np.cos(angle), -np.sin(angle)])
 
     # --- the wall ----------------------------------------------------------------------------
+
+    def furnish(self) -> np.ndarray:
+        """Builds all that is in the room, and lights it; what stands before it, as `clutter`."""
+        self.build_wall()
+        for kind, place in self.room.others:
+            self.add_other(kind, place)
+        for hanging in self.room.hangings:
+            self.hang(hanging)
+        self.light()
+        return self.clutter()
 
     def build_wall(self) -> None:
         room, rng, wall = self.room, self.rng, np.array(self.room.wall)
