@@ -140,9 +140,8 @@ def check_suffix(path: Path, width: int = 1, height: int = 1) -> str:
     """
     kind = kind_of(path)
     if kind is None:
-        raise OutputError(
-            f"{verbatim(path)} ends in {path.suffix or 'no suffix'}: use .png, .jpg, .webp or .tif"
-        )
+        fault = f"cannot write {path.suffix!r}" if path.suffix else "it has no suffix"
+        raise OutputError(f"{verbatim(path)}: {fault}: use .png, .jpg, .webp or .tif")
     if max(width, height) > _SIDES.get(kind, width + height):
         raise OutputError(
             f"{verbatim(path)}: {width:,} x {height:,} pixels do not fit a {path.suffix}, whose "
