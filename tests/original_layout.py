@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
@@ -54,6 +55,17 @@ def small_configs(folder: Path) -> Path:
             config["text_encoder_2"] |= {"hidden_size": 48, "projection_dim": 48}
         (folder / f"{family}.json").write_text(json.dumps(config))
     return folder
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_configs(tmp_path_factory.mktemp("configs") / "small")
+
+
+@pytest.fixture(autouse=True)
+def small(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is imported, files are read by the small configs."""
+    monkeypatch.setattr(single_file, "CONFIGS", configs)
 
 
 def parts(configs: Path, family: str, channels: int = 4) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from digressions.diffusion.condition import Text
 from digressions.errors import ModelError, PromptError
-from digressions.models import single_file
 from digressions.models.chunks import chunks_of
 from digressions.models.embeddings import Embeddings
 from digressions.models.header import read_header
@@ -24,19 +23,15 @@ from digressions.models.library import Library
 from digressions.models.loading import load
 from digressions.models.recognise import recognise
 from digressions.prompts.parse import parse
-from tests.original_layout import SIDE, parts, save_folder, save_single, small_configs
+from tests.original_layout import SIDE, configs, parts, save_folder, save_single, small
+
+__all__ = ["configs", "small"]
 
 VECTORS = 3
 
 
-@pytest.fixture(scope="module")
-def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_configs(tmp_path_factory.mktemp("configs") / "small")
-
-
 @pytest.fixture(autouse=True)
-def small(configs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(single_file, "CONFIGS", configs)
+def cached_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 

@@ -17,16 +17,13 @@ from digressions.generate.record_reading import record_of
 from digressions.models import single_file
 from digressions.models.fingerprint import content_hash
 from digressions.prompts.foreign_syntax import from_a1111, with_loras
-from tests.original_layout import SIDE, parts, save_single, small_configs
+from tests.original_layout import SIDE, configs, parts, save_single
 from tests.test_foreign import GRAPH, INVOKE, LINE
+
+__all__ = ["configs"]
 
 Digress = Callable[..., Any]
 LAYER = "lora_unet_conv_out"  # whose change shows in every picture
-
-
-@pytest.fixture(scope="module")
-def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_configs(tmp_path_factory.mktemp("configs") / "small")
 
 
 @pytest.fixture(scope="module")

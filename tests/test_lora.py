@@ -17,27 +17,18 @@ from torch import Tensor, nn
 from digressions.errors import InputError, ModelError, PromptError
 from digressions.generate.job import check
 from digressions.generate.paint import painter_of, sample_batch
-from digressions.models import single_file
 from digressions.models.library import Library
 from digressions.models.loading import load
 from digressions.models.lora import Fused, Lora
 from digressions.prompts.parse import parse
 from digressions.prompts.terms import LoraTag
 from tests import jobs
-from tests.original_layout import SIDE, parts, save_folder, save_single, small_configs
+from tests.original_layout import SIDE, configs, parts, save_folder, save_single, small
+
+__all__ = ["configs", "small"]
 
 RANK, ALPHA = 3, 1.5
 Layers = dict[str, tuple[Tensor, Tensor]]
-
-
-@pytest.fixture(scope="module")
-def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_configs(tmp_path_factory.mktemp("configs") / "small")
-
-
-@pytest.fixture(autouse=True)
-def small(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_file, "CONFIGS", configs)
 
 
 @pytest.fixture(scope="module")

@@ -31,21 +31,13 @@ from digressions.models.header import read_header
 from digressions.models.loading import load
 from digressions.models.recognise import recognise
 from tests import jobs
-from tests.original_layout import SIDE, original, parts, save_folder, save_single, small_configs
+from tests.original_layout import SIDE, configs, original, parts, save_folder, save_single, small
+
+__all__ = ["configs", "small"]
 
 TOLERANCE = 1e-3  # of the largest value: rounding, where a wrong weight is off by a tenth
 V = {"prediction_type": "v_prediction"}
 ZERO_SNR = V | {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-
-
-@pytest.fixture(scope="module")
-def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_configs(tmp_path_factory.mktemp("configs") / "small")
-
-
-@pytest.fixture(autouse=True)
-def small(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_file, "CONFIGS", configs)
 
 
 @pytest.fixture(scope="module")

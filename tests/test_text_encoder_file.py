@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from digressions.errors import InputError, ModelError
-from digressions.models import single_file
 from digressions.models.header import read_header
 from digressions.models.loading import load
 from digressions.models.recognise import recognise
@@ -20,26 +19,23 @@ from digressions.models.single_file import SingleFile
 from tests.original_layout import (
     SIDE,
     Tensors,
+    configs,
     original,
     parts,
     save_folder,
     save_single,
-    small_configs,
+    small,
 )
+
+__all__ = ["configs", "small"]
 
 _STARTS = ("cond_stage_model.", "conditioner.")
 _CLIP = {"sd1": "cond_stage_model.transformer.", "sdxl": "conditioner.embedders.0.transformer."}
 _OPEN = {"sd2": "cond_stage_model.model.", "sdxl": "conditioner.embedders.1.model."}
 
 
-@pytest.fixture(scope="module")
-def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_configs(tmp_path_factory.mktemp("configs") / "small")
-
-
 @pytest.fixture(autouse=True)
-def small(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_file, "CONFIGS", configs)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     # A network alone is known by the width of the texts that it reads, which is small here.
     widths = {32: "sd1", 80: "sdxl"}
     monkeypatch.setattr("digressions.models.recognise.WIDTHS", widths)

@@ -99,11 +99,15 @@ class Trainer:
 
     def noisy(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """What the network is shown: noisy latents, their velocities, and the times."""
-        z, device = batch.latents, self.args.device
-        t = sent(sample_times(len(z), self.args.size, self.g), device)
+        times = sample_times(len(batch), self.args.size, self.g)
+        t = sent(times, self.args.device)
+        return *self.noised(batch.latents, t), t
+
+    def noised(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents with fresh noise at times (B,), and their velocities."""
         alpha_bar = self.alphas_cumprod[t].view(-1, 1, 1, 1)
-        noise = torch.randn(z.shape, generator=self.noise, device=device)
-        return *noisy_and_velocity(z, noise, alpha_bar), t
+        noise = torch.randn(z.shape, generator=self.noise, device=self.args.device)
+        return noisy_and_velocity(z, noise, alpha_bar)
 
     def target(self, x_t: Tensor, v: Tensor, t: Tensor, batch: Batch) -> Tensor:
         """What the network should say (B, 16, h, w): here the velocity of the data."""

@@ -86,10 +86,7 @@ class Practice(Distiller):
         self.mask[areas] = sent(masked_areas(n, x_t.shape[-1], g), device)
         last = len(self.alphas_cumprod) - 1
         t[areas] = torch.where(all_noise, last, t[areas])
-        noise = torch.randn(batch.latents[areas].shape, generator=self.noise, device=device)
-        signal, spread = self.levels.signal(t[areas]), self.levels.spread(t[areas])
-        x_t[areas] = signal * batch.latents[areas] + spread * noise
-        v[areas] = signal * noise - spread * batch.latents[areas]
+        x_t[areas], v[areas] = self.noised(batch.latents[areas], t[areas])
         self.everywhere = x_t.clone()
         return torch.lerp(batch.latents, x_t, self.mask), v, t
 
@@ -104,8 +101,7 @@ class Practice(Distiller):
             begun = self.vae.encoder(self.starts * 2 - 1).float() * scale
             first = EARLIEST + (LATEST - EARLIEST) * torch.rand(n, generator=self.g)
             first = sent((first * total).long(), device)
-            noise = torch.randn(begun.shape, generator=self.noise, device=device)
-            z = self.levels.signal(first) * begun + self.levels.spread(first) * noise
+            z, _ = self.noised(begun, first)
             student = self.says(self.models, batch.ids[:n])
             t = first
             for i in range(int(torch.randint(0, STEPS, (), generator=self.g))):
