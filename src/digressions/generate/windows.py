@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 
-import cv2
 import numpy as np
 import torch
 
 from ..diffusion.denoise import window_starts
 from ..events import Progress
 from ..geometry import Box, Size
+from ..images.composing import detail
 from ..images.image_files import to_array, to_tensor
 from ..images.upscale import Upscaler, enlarge
 from ..models.base import FEW_PIXELS, Model
@@ -99,9 +99,8 @@ def thing_in(picture: np.ndarray) -> Box:
     of its detail, since a thing fills the square that it was painted on and ground is smooth."""
     height, width = picture.shape[:2]
     side = min(height, width)
-    grey = cv2.GaussianBlur(picture.astype(np.float32).mean(2), (0, 0), max(0.5, side / 64))
-    detail = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
-    held = np.convolve(detail.sum(0 if width > height else 1), np.ones(side), "valid")
+    along = detail(picture, side).sum(0 if width > height else 1)
+    held = np.convolve(along, np.ones(side), "valid")
     start = int(np.flatnonzero(held >= (1 - 1e-6) * held.max()).mean())  # the middle of equals
     return (
         Box(start, 0, start + side, side) if width > height else Box(0, start, side, start + side)

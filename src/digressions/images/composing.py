@@ -100,13 +100,24 @@ def _extension(picture: np.ndarray, aspect: float, *, feet: bool) -> Composition
     return min(ways, key=lambda way: way.lost)
 
 
+def detail(picture: np.ndarray, side: int) -> np.ndarray:
+    """How much lies at each pixel: the slope of its brightness, ``(H, W)`` float32.
+
+    Args:
+        picture: ``(H, W, 3)`` uint8.
+        side: Of the thing in it, in pixels; what is smaller than a 64th of it is noise.
+    """
+    grey = cv2.GaussianBlur(picture.astype(np.float32).mean(2), (0, 0), max(0.5, side / 64))
+    slope: np.ndarray = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
+    return slope
+
+
 def _cropping(picture: np.ndarray, aspect: float) -> Composition:
     """The part of the height that holds most of the thing."""
     high, taken = picture.shape[0], _taken(picture, aspect)
-    grey = cv2.GaussianBlur(picture.astype(np.float32).mean(2), (0, 0), max(0.5, high / 64))
-    detail = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1)).sum(1)
-    held = np.convolve(detail, np.ones(taken), "valid")
-    start, total = int(held.argmax()), float(detail.sum())
+    rows = detail(picture, high).sum(1)
+    held = np.convolve(rows, np.ones(taken), "valid")
+    start, total = int(held.argmax()), float(rows.sum())
     lost = 1 - float(held[start]) / total if total > 0 else 1 - taken / high
     return Composition("crop", start / max(1, high - taken), _INSIDE * lost)
 
