@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.drawings import TRAINING, dataset, training
+from tests.drawings import TRAINING, dataset, recogniser, training
 
 pytest.importorskip("pyvips")
-__all__ = ["dataset", "training"]
+__all__ = ["dataset", "recogniser", "training"]
 AUTOENCODER = TRAINING.parent / "src" / "digressions" / "weights" / "vae"
 
 
@@ -89,8 +89,10 @@ def test_shards_hold_everything_once(training, monkeypatch):
     assert [name for part in parts for name in part] == list(state)
 
 
-def test_everything_that_a_borrowed_gpu_is_asked_for(training, dataset, tmp_path, monkeypatch):
-    """Packed, trained, distilled, brought back and exported: at a tiny size, on this machine."""
+def test_everything_that_a_borrowed_gpu_is_asked_for(
+    training, dataset, recogniser, tmp_path, monkeypatch
+):
+    """Packed, trained, distilled, practised, brought back, exported: tiny, on this machine."""
     import digressions
 
     def call(script: str, words: str) -> None:
@@ -106,23 +108,26 @@ def test_everything_that_a_borrowed_gpu_is_asked_for(training, dataset, tmp_path
     start, packed, back = tmp_path / "start", tmp_path / "pack.zip", tmp_path / "back"
     training.gpu.write_model(start, trainer.tokenizer, trainer.models)
     monkeypatch.setattr(training.gpu, "SIZE", 64)
-    monkeypatch.setattr(training.recogniser, "WIDTHS", (32, 64))
-    call("gpu", f"pack --start {start} --data {dataset} --out {packed}")
+    known = f"--data {dataset} --recogniser {recogniser}"
+    call("gpu", f"pack --start {start} {known} --out {packed}")
     tiny = f"{packed} --work {tmp_path / 'work'} --out {back} --minutes 0.01 --no-bf16"
     tiny += " --device cpu --batch 4 --cache 64 --renew 4 --threads 1"
     call("gpu", f"train {tiny}")
-    call("gpu", f"distil {tiny} --recogniser-steps 2")
-    for name, guidance in (("guided", None), ("distilled", 3.0)):
+    call("gpu", f"distil {tiny}")
+    call("gpu", f"practise {tiny}")
+    for name, guidance in (("guided", None), ("distilled", 3.0), ("practised", 3.0)):
         assert (back / f"{name}.webp").exists()
         checkpoint = tmp_path / f"{name}.pt"
         call("gpu", f"unpack {back} --name {name} --start {start} --out {checkpoint}")
-        assert torch.load(checkpoint, weights_only=True)["guidance"] == guidance
-    trained = torch.load(tmp_path / "work" / "distilled" / "checkpoint.pt", weights_only=True)
-    came = torch.load(tmp_path / "distilled.pt", weights_only=True)["average"]
+        came = torch.load(checkpoint, weights_only=True)
+        assert came["guidance"] == guidance
+        assert came["clean_surroundings"] == (name == "practised")
+    trained = torch.load(tmp_path / "work" / "practised" / "checkpoint.pt", weights_only=True)
+    came = torch.load(tmp_path / "practised.pt", weights_only=True)["average"]
     for name, value in trained["average"].items():
         torch.testing.assert_close(came[name], value, atol=1e-3, rtol=1e-3)
     words = f"--data {dataset} --vae {AUTOENCODER} --start {start} --out {tmp_path / 'model'}"
-    call("export", f"{words} --checkpoint {tmp_path / 'distilled.pt'}")
+    call("export", f"{words} --checkpoint {tmp_path / 'practised.pt'}")
     assert digressions.load(str(tmp_path / "model")).size == 64
 
 

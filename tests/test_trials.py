@@ -57,7 +57,7 @@ def test_every_way_learns_from_the_same_start(training, dataset, start, monkeypa
 def test_muon_turns_kernels_and_leaves_what_is_looked_up_to_adamw(training):
     models = nn.ModuleDict({"kernel": nn.Conv2d(4, 8, 3), "token_embedding": nn.Embedding(10, 4)})
     before = models["kernel"].weight.detach().clone()
-    optimizer = training.trials.Muon(models, 1e-2)
+    optimizer = training.optimizers.Muon(models, 1e-2)
     assert [tuple(matrix.shape) for _, matrix in optimizer.matrices] == [(8, 36)]
     loss = models["kernel"](torch.ones(1, 4, 3, 3)).sum() + models["token_embedding"].weight.sum()
     optimizer.zero_grad()
@@ -69,3 +69,27 @@ def test_muon_turns_kernels_and_leaves_what_is_looked_up_to_adamw(training):
     assert 0.6 < length < 1.3
     assert models["kernel"].weight.is_leaf
     assert models["token_embedding"].weight.grad is not None
+
+
+def test_muon_goes_on_as_if_it_had_not_stopped(training):
+    def model() -> nn.ModuleDict:
+        return nn.ModuleDict({"kernel": nn.Conv2d(4, 8, 3), "token_embedding": nn.Embedding(10, 4)})
+
+    def move(models: nn.ModuleDict, optimizer, steps: range) -> None:
+        for step in steps:
+            picture = torch.full((1, 4, 3, 3), step + 1.0).cumsum(1 + step % 3)
+            rows = models["token_embedding"].weight.square().sum()
+            optimizer.zero_grad()
+            (models["kernel"](picture).square().sum() + rows).backward()
+            optimizer.step()
+
+    whole, stopped = model(), model()
+    stopped.load_state_dict(whole.state_dict())
+    move(whole, training.optimizers.make_optimizer("muon", whole, 1e-2), range(4))
+    first = training.optimizers.make_optimizer("muon", stopped, 1e-2)
+    move(stopped, first, range(2))
+    second = training.optimizers.make_optimizer("muon", stopped, 5.0)
+    second.load_state_dict(first.state_dict())
+    move(stopped, second, range(2, 4))
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(stopped.state_dict()[name], value, rtol=0, atol=0)

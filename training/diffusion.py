@@ -18,6 +18,7 @@ from dataset import check_size, load
 from devices import add_device, arithmetic, sent
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from latents import Batch, LatentCache, noisy_and_velocity, sample_times
+from optimizers import OPTIMIZERS, make_optimizer
 from PIL import Image
 from pipeline import (
     contact_sheet,
@@ -70,9 +71,7 @@ class Trainer:
         self.unet = torch.compile(unet) if args.compile else unet
         self.scheduler = make_scheduler()
         self.alphas_cumprod = self.scheduler.alphas_cumprod.to(args.device)
-        self.optimizer = torch.optim.AdamW(
-            self.models.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        )
+        self.optimizer = make_optimizer(args.optimizer, self.models, args.lr)
         self.g = torch.Generator().manual_seed(args.seed)
         on_cpu = args.device == "cpu"
         self.noise = self.g if on_cpu else torch.Generator(args.device).manual_seed(args.seed)
@@ -207,6 +206,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     shared.add_argument("--widths", type=int, nargs=2, default=(128, 256))
     shared.add_argument("--batch", type=int, default=64)
     shared.add_argument("--lr", type=float, default=6e-4)
+    shared.add_argument("--optimizer", choices=OPTIMIZERS, default=OPTIMIZERS[0])
     shared.add_argument("--cache", type=int, default=12800, help="latents kept in memory")
     shared.add_argument("--renew", type=int, default=24, help="latents renewed every second step")
     shared.add_argument("--save-every", type=float, default=3, help="minutes")

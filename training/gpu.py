@@ -3,11 +3,13 @@
     python gpu.py pack --start GROWN --data subset128.npz --out PACK.zip
     python gpu.py train PACK.zip --work FOLDER --out BACK --minutes 8       # there
     python gpu.py distil PACK.zip --work FOLDER --out BACK --minutes 2      # there, afterwards
-    python gpu.py unpack BACK --name distilled --start GROWN --out CHECKPOINT
+    python gpu.py practise PACK.zip --work FOLDER --out BACK --minutes 2    # there, in the end
+    python gpu.py unpack BACK --name practised --start GROWN --out CHECKPOINT
 
 `pack` writes drawings (WebP) and weights (8 bits a number, scaled by row), less than 60 MiB in all.
-`train` and `distil` use `diffusion.py`, `recogniser.py` and `distil.py`; they write what they have
-into BACK at every checkpoint, as float16 in files of less than 15 MiB, and once more in the end.
+`train`, `distil` and `practise` use `diffusion.py`, `distil.py` and `starts_and_masks.py`; they
+write what they have into BACK at every checkpoint, in files of less than 15 MiB, and once more in
+the end: a teacher in 8 bits a number, students in 16.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from pathlib import Path
 import diffusion
 import distil
 import numpy as np
-import recogniser
+import starts_and_masks
 import torch
 from checkpoints import write
 from compose import SIZE
@@ -35,6 +37,7 @@ from transformers import CLIPTextModel
 
 QUALITY = 75
 SHARD = 14 * 2**20  # bytes
+FOLDERS = ("start/", "vae/", "recogniser/")
 BUNDLED = Path(__file__).parent.parent / "src" / "digressions" / "weights"
 
 
@@ -74,6 +77,8 @@ def webp(drawing: np.ndarray) -> bytes:
 def pack(args: argparse.Namespace) -> None:
     """Write everything that training needs to one file."""
     pictures, records, vocabulary = load(args.data)
+    shown = [i for i, record in enumerate(records) if record["weight"]]
+    pictures, records = pictures[shown], [records[i] for i in shown]
     tokenizer, models = load_models(args.start)
     tokenizer.save_pretrained(args.out.parent / "tokenizer")
     with zipfile.ZipFile(args.out, "w") as file, ThreadPoolExecutor(args.threads) as pool:
@@ -91,6 +96,8 @@ def pack(args: argparse.Namespace) -> None:
             file.write(path, f"start/tokenizer/{path.name}", zipfile.ZIP_DEFLATED)
         for path in sorted(args.vae.iterdir()):
             file.write(path, f"vae/{path.name}")
+        for name in ("recogniser.json", "recogniser.pt"):
+            file.write(args.recogniser / name, f"recogniser/{name}", zipfile.ZIP_DEFLATED)
     print(f"{len(pictures)} drawings, {args.out.stat().st_size / 2**20:.1f} MiB")
 
 
@@ -103,7 +110,7 @@ def opened(packed: Path, work: Path) -> Path:
         names = sorted(name for name in file.namelist() if name.startswith("drawings/"))
         files = [file.read(name) for name in names]
         about = json.loads(file.read("about.json"))
-        file.extractall(work, [n for n in file.namelist() if n.startswith(("start/", "vae/"))])
+        file.extractall(work, [n for n in file.namelist() if n.startswith(FOLDERS)])
     for part, kind in (("unet", UNet2DConditionModel), ("text_encoder", CLIPTextModel)):
         folder = work / "start" / part
         config = json.loads((folder / "config.json").read_text())
@@ -129,11 +136,11 @@ def opened(packed: Path, work: Path) -> Path:
 
 
 def shards(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Weights in float16, in parts of less than `SHARD` bytes."""
+    """Weights in parts of less than `SHARD` bytes."""
     part: dict[str, Tensor] = {}
     size = 0
     for name, value in state.items():
-        value = value.half().cpu().contiguous() if value.is_floating_point() else value.cpu()
+        value = value.cpu().contiguous()
         if part and size + value.nbytes > SHARD:
             yield part
             part, size = {}, 0
@@ -141,22 +148,33 @@ def shards(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     yield part
 
 
-def hand_back(models: nn.ModuleDict, out: Path, name: str) -> None:
-    """Write models to `out`, as ``name-0.safetensors`` and so on."""
-    for i, part in enumerate(shards(models.state_dict())):
-        save_file(part, out / f"{name}-{i}.safetensors")
+def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float16."""
+    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
 
 
 class HandsBack(diffusion.Trainer):
-    """A `Trainer` that hands back what it has at every checkpoint."""
+    """A `Trainer` that hands back what it has at every checkpoint, as ``NAME-0.safetensors`` and so
+    on."""
 
     def save(self, path: Path) -> None:
         super().save(path)
-        hand_back(self.average, self.args.back, self.args.name)
+        for i, part in enumerate(shards(self.packed(self.average.state_dict()))):
+            save_file(part, self.args.back / f"{self.args.name}-{i}.safetensors")
+
+    packed = staticmethod(rounded)
 
 
 class DistillerThatHandsBack(HandsBack, distil.Distiller):
     """A `Distiller` that does so."""
+
+    packed = staticmethod(halved)
+
+
+class PracticeThatHandsBack(HandsBack, starts_and_masks.Practice):
+    """A `Practice` that does so."""
+
+    packed = staticmethod(halved)
 
 
 def arguments_for(known: argparse.ArgumentParser, args: argparse.Namespace, out: str, **chosen):
@@ -177,25 +195,48 @@ LARGE = {"batch": 1024, "cache": 65536, "renew": 512, "save_every": 2.5, "sheet_
 
 def train(args: argparse.Namespace) -> None:
     """Train the denoiser."""
+    known = diffusion.parser("train")
+    chosen = {**LARGE, "lr": 1e-3, "optimizer": "muon", "start": args.work / "start"}
+    hand_back_from(HandsBack, "guided", args, known, **chosen)
+
+
+def distilled(args: argparse.Namespace) -> None:
+    """Distil guidance into what `train` has made."""
+    known = {"start": written(args, "guided"), "recogniser": args.work / "recogniser"}
+    chosen = {**LARGE, "batch": 512, **known}
+    hand_back_from(DistillerThatHandsBack, "distilled", args, distil.arguments(), **chosen)
+
+
+def practised(args: argparse.Namespace) -> None:
+    """Teach what `distil` has made how to start from flat colours and around masked areas."""
+    teacher, student = written(args, "guided"), written(args, "distilled")
+    known = {"start": teacher, "before": teacher, "student": student}
+    chosen = {**LARGE, "batch": 512, **known, "recogniser": args.work / "recogniser"}
+    told = starts_and_masks.parser()
+    hand_back_from(PracticeThatHandsBack, "practised", args, told, **chosen)
+
+
+def hand_back_from(
+    trainer: type[HandsBack],
+    name: str,
+    args: argparse.Namespace,
+    known: argparse.ArgumentParser,
+    **chosen,
+) -> None:
+    """Train in the folder `name` and hand back what comes of it under that name."""
     args.out.mkdir(parents=True, exist_ok=True)
-    told = arguments_for(
-        diffusion.parser("train"), args, "unet", lr=1e-3, start=args.work / "start", **LARGE
-    )
-    told.name = "guided"
-    diffusion.run(HandsBack, told)
-    keep_sheet(told.out, args.out, "guided")
+    told = arguments_for(known, args, name, **chosen)
+    told.name = name
+    diffusion.run(trainer, told)
+    sheet = Image.open(told.out / "sheet-final.png")
+    sheet.save(args.out / f"{name}.webp", quality=90)
 
 
-def keep_sheet(folder: Path, out: Path, name: str) -> None:
-    """Bring the last sheet of a run along."""
-    Image.open(folder / "sheet-final.png").save(out / f"{name}.webp", quality=90)
-
-
-def trained(args: argparse.Namespace) -> Path:
-    """The folder of the model that `train` has made."""
-    folder = args.work / "guided"
+def written(args: argparse.Namespace, name: str) -> Path:
+    """The folder, as `pipeline.load_models` reads one, of the averaged model of the run `name`."""
+    folder = args.work / name / "model"
     tokenizer, models = load_models(args.work / "start")
-    state = torch.load(args.work / "unet" / "checkpoint.pt", weights_only=True)
+    state = torch.load(args.work / name / "checkpoint.pt", weights_only=True)
     models.load_state_dict(state["average"])
     write_model(folder, tokenizer, models)
     return folder
@@ -208,36 +249,16 @@ def write_model(folder: Path, tokenizer, models: nn.ModuleDict) -> None:
     models["text"].save_pretrained(folder / "text_encoder")
 
 
-def distilled(args: argparse.Namespace) -> None:
-    """Train a recogniser, then distil guidance into what `train` has made, then few steps."""
-    args.out.mkdir(parents=True, exist_ok=True)
-    start, known = trained(args), args.work / "recogniser"
-    if not (known / "recogniser.json").exists():
-        told = arguments_for(recogniser.parser(), args, "recogniser", **{**LARGE, "batch": 512})
-        told.steps = args.recogniser_steps
-        recogniser.run(told)
-    told = arguments_for(
-        distil.arguments(),
-        args,
-        "distilled",
-        start=start,
-        recogniser=known,
-        **LARGE | {"batch": 512},
-    )
-    told.name = "distilled"
-    diffusion.run(DistillerThatHandsBack, told)
-    keep_sheet(told.out, args.out, "distilled")
-
-
 def unpack(args: argparse.Namespace) -> None:
     """Put together what came back: a checkpoint that `export.py --start` makes a folder of."""
     _, models = load_models(args.start)
     state: dict[str, Tensor] = {}
     for path in sorted(args.back.glob(f"{args.name}-*.safetensors")):
-        state |= {name: value.float() for name, value in load_file(path).items()}
-    models.load_state_dict(state)  # all of it is there, and nothing else
+        state |= load_file(path)
+    models.load_state_dict(restored(state))  # all of it is there, and nothing else
     guidance = None if args.name == "guided" else distil.arguments().get_default("guidance")
-    about = {"size": SIZE, "guidance": guidance, "consistency": None}
+    clean = args.name == "practised"
+    about = {"size": SIZE, "guidance": guidance, "consistency": None, "clean_surroundings": clean}
     write(args.out, {"average": models.state_dict(), **about})
 
 
@@ -248,23 +269,24 @@ def main() -> None:
     one.add_argument("--start", type=Path, required=True, help="exported folder to go on from")
     one.add_argument("--vae", type=Path, default=BUNDLED / "vae", help="folder of autoencoder.py")
     one.add_argument("--data", type=Path, required=True, help="dataset file of subset.py")
+    one.add_argument("--recogniser", type=Path, required=True, help="folder of recogniser.py")
     one.add_argument("--out", type=Path, required=True, help="the file to write (.zip)")
     one.add_argument("--threads", type=int, default=1)
     one.set_defaults(run=pack)
     for name, run, about in (
         ("train", train, "train the denoiser"),
         ("distil", distilled, "distil guidance into what was trained"),
+        ("practise", practised, "teach what was distilled about starts and masked areas"),
     ):
         one = commands.add_parser(name, help=f"{about}; other arguments go to the script for it")
         one.add_argument("pack", type=Path, help="what pack wrote")
         one.add_argument("--work", type=Path, required=True, help="folder for everything made")
         one.add_argument("--out", type=Path, required=True, help="folder for what comes back")
         one.add_argument("--minutes", type=float, required=True)
-        one.add_argument("--recogniser-steps", type=int, default=1500)
         one.set_defaults(run=run)
     one = commands.add_parser("unpack", help="put together what came back")
     one.add_argument("back", type=Path, help="folder of what came back")
-    one.add_argument("--name", required=True, help="guided or distilled")
+    one.add_argument("--name", required=True, help="guided, distilled or practised")
     one.add_argument("--start", type=Path, required=True, help="what was packed")
     one.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
     one.set_defaults(run=unpack)

@@ -18,6 +18,8 @@ The rest of a batch is distilled as by `distil.py`, from whose student this goes
 and ``--before`` as there, with the same teacher twice if it has learnt nothing since.
 """
 
+import argparse
+
 import torch
 from compose import gradient, palette, smooth_noise
 from devices import arithmetic, sent
@@ -35,13 +37,13 @@ LATEST, EARLIEST = 0.95, 0.65  # where walks begin, of the way to noise
 def flat_starts(pictures: Tensor, g: torch.Generator) -> Tensor:
     """Pictures (B, 3, S, S) in 0..1 without a thing: flat colours and gradients, of the palette or
     of the pictures themselves by turns."""
-    n, side = len(pictures), pictures.shape[-1]
-    own = F.adaptive_avg_pool2d(pictures, 2)
+    n, side, device = len(pictures), pictures.shape[-1], pictures.device
+    own = F.adaptive_avg_pool2d(pictures, 2).cpu()
     mean = own.mean((2, 3), keepdim=True)
     ramp = torch.lerp(palette(n, g), palette(n, g), gradient(n, g)[..., ::7, ::7].clamp(0, 1))
     kinds = torch.stack([mean.expand_as(own), own, palette(n, g).expand_as(own), ramp])
     chosen = kinds[torch.arange(n) % len(kinds), torch.arange(n)]
-    return F.interpolate(chosen, (side, side), mode="bilinear").clamp(0, 1)
+    return F.interpolate(sent(chosen, device), (side, side), mode="bilinear").clamp(0, 1)
 
 
 def masked_areas(n: int, side: int, g: torch.Generator) -> Tensor:
@@ -97,7 +99,7 @@ class Practice(Distiller):
         total = len(self.alphas_cumprod)
         with arithmetic(device, self.args.bf16):
             shown = self.vae.decoder(batch.latents[:n] / scale).float() / 2 + 0.5
-            self.starts = sent(flat_starts(shown.clamp(0, 1).cpu(), self.g), device)
+            self.starts = flat_starts(shown.clamp(0, 1), self.g)
             begun = self.vae.encoder(self.starts * 2 - 1).float() * scale
             first = EARLIEST + (LATEST - EARLIEST) * torch.rand(n, generator=self.g)
             first = sent((first * total).long(), device)
@@ -133,9 +135,15 @@ class Practice(Distiller):
         return loss + COLOUR * moved.square().mean() * n / len(batch)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """The command line: that of `distil.py`, where being recognised counts more."""
     known = arguments()
-    known.set_defaults(recognition=0.02)
+    known.set_defaults(recognition=0.06)
+    return known
+
+
+def main() -> None:
+    known = parser()
     args = checked(known)
     if args.recogniser is None:
         known.error("--recogniser: the folder of one is needed")

@@ -20,6 +20,7 @@ CATEGORIES = frozenset(
 )
 STYLE_WEIGHTS = {"photo": 2.0, "ink": 0.4}  # prompts ask for photos; ink reads poorly in colour
 FAVOURITE, MASCOT = 2.0, ("turtle", 32.0)  # how often, beside a thing that is neither
+ANIMAL = 1.75  # as well: animals are asked for most, and are the hardest to tell from each other
 
 
 def is_kept(record: dict) -> bool:
@@ -42,6 +43,7 @@ def weigh(records: list[dict]) -> list[dict]:
     for record, weight in zip(records, styles, strict=True):
         thing = FAVOURITE if record["favourite"] else 1.0
         thing = MASCOT[1] if record["concept"] == MASCOT[0] else thing
+        thing *= ANIMAL if "animal" in record["categories"] else 1.0
         shares.append(thing * weight / total[record["concept"]] if weight else 0.0)
     return [
         record | {"weight": share / sum(shares)}

@@ -6,11 +6,9 @@ Every way begins with the models of `--start` and sees the same latents, times a
 learning rate rises and falls as in `diffusion.py`. What counts is the plain loss on latents that
 none was trained on, by moving averages of two lengths.
 
-``muon``: weights of two and more dimensions move by orthogonalised momentum (Jordan et al. 2024,
-https://kellerjordan.github.io/posts/muon/), by as much as AdamW would move them (Liu et al. 2025,
-https://arxiv.org/abs/2502.16982). ``min-snr``: times at which little noise is left count less (Hang
-et al. 2023, https://arxiv.org/abs/2303.09556). ``align``: what the middle of the network holds must
-also tell what a recogniser sees in the clean latents (REPA: Yu et al. 2024,
+``muon`` is that of `optimizers.py`. ``min-snr``: times at which little noise is left count less
+(Hang et al. 2023, https://arxiv.org/abs/2303.09556). ``align``: what the middle of the network
+holds must also tell what a recogniser sees in the clean latents (REPA: Yu et al. 2024,
 https://arxiv.org/abs/2410.06940).
 """
 
@@ -39,11 +37,10 @@ class Trial(Trainer):
     """A `Trainer` that trains as `args.way` says and keeps a second, shorter average."""
 
     def __init__(self, vae, records: list[dict], vocabulary: list[str], args):
+        args.optimizer = "muon" if args.way == "muon" else "adamw"
         super().__init__(vae, records, vocabulary, args)
         self.shorter = copy.deepcopy(self.average)
-        if args.way == "muon":
-            self.optimizer = Muon(self.models, args.lr)
-        elif args.way == "align":
+        if args.way == "align":
             self.recogniser = load_recogniser(args.recogniser).to(args.device)
             unet = self.models["unet"]
             width = unet.config.block_out_channels[-1]
@@ -83,43 +80,6 @@ class Trial(Trainer):
             torch._foreach_lerp_(
                 list(average.parameters()), list(self.models.parameters()), 1 - decay
             )
-
-
-def as_matrix(x: Tensor, like: Tensor) -> Tensor:
-    """A kernel as a matrix with a row for each output; the columns in the order in which `like`
-    lies in memory, whose own matrix is then the same memory."""
-    return (x if like.is_contiguous() else x.permute(0, 2, 3, 1)).flatten(1)
-
-
-class Muon:
-    """`torch.optim.Muon` for what it takes, kernels as matrices, and AdamW for the rest."""
-
-    def __init__(self, models: nn.Module, lr: float):
-        kinds = {True: [], False: []}
-        for name, parameter in models.named_parameters():
-            table = "embedding" in name and "time" not in name  # rows are looked up, not multiplied
-            kinds[parameter.dim() > 1 and not table].append(parameter)
-        self.matrices = [(p, nn.Parameter(as_matrix(p.data, p))) for p in kinds[True]]
-        assert all(p.data_ptr() == matrix.data_ptr() for p, matrix in self.matrices)
-        self.muon = torch.optim.Muon(
-            [matrix for _, matrix in self.matrices],
-            lr=lr,
-            weight_decay=0.01,
-            adjust_lr_fn="match_rms_adamw",
-        )
-        self.adamw = torch.optim.AdamW(kinds[False], lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
-        self.param_groups = self.muon.param_groups + self.adamw.param_groups
-
-    def zero_grad(self) -> None:
-        for parameter, _ in self.matrices:
-            parameter.grad = None
-        self.adamw.zero_grad()
-
-    def step(self) -> None:
-        for parameter, matrix in self.matrices:
-            matrix.grad = as_matrix(parameter.grad, parameter)
-        self.muon.step()
-        self.adamw.step()
 
 
 @torch.no_grad()
