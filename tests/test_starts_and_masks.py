@@ -72,6 +72,20 @@ def test_what_is_said_of_surroundings_costs_nothing(student, batch):
     assert cost(inside) > cost(v) + 1
 
 
+def test_only_steps_across_an_edge_count_as_its_error(training):
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., 1:3, 1:3] = 1
+    real = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    inside = torch.nn.functional.interpolate(mask, (16, 16))
+    error = training.starts_and_masks.edge_error
+    assert error(real, real, mask) == 0
+    assert error(real + 0.2, real, mask) < 1e-6
+    assert error(real + 0.2 * inside, real, mask).item() == pytest.approx(0.04, rel=1e-4)
+    middle = torch.zeros_like(inside)
+    middle[..., 6:10, 6:10] = 1
+    assert error(real + 0.2 * middle, real, mask) == 0
+
+
 def test_leaving_the_colours_of_a_start_costs(training, student, batch):
     """A student that sees the start itself pays nothing for colours; one that sees grey does."""
     x_t, _, t = student.noisy(batch)

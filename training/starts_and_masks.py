@@ -12,7 +12,11 @@ nothing of it. So this one is shown the surroundings without noise from the firs
 networks made for inpainting are, and learns to go on with them. It needs no channel more: what has
 no noise is easily told from what has. A student so taught wants ``"clean_surroundings": true`` in
 its ``digressions.json``. There is no teacher for this, so the target is the data's velocity, plus
-what guidance adds to it in the teacher's view of the same latents with noise everywhere.
+a part of what guidance adds to it in the teacher's view of the same latents with noise everywhere:
+all of it would paint a whole thing into every area, whatever is around.
+
+What is painted there must also meet what is around: the steps from pixel to pixel across the edge
+are compared with the picture's own.
 
 The rest of a batch is distilled as by `distil.py`, from whose student this goes on: ``--student``
 and ``--before`` as there, with the same teacher twice if it has learnt nothing since.
@@ -31,6 +35,8 @@ from torch.nn import functional as F
 
 STEPS = 4  # of the walk from a start
 COLOUR = 12.0  # how much the squared error of colours counts, in 0..1
+EDGE = 6.0  # how much the squared error of steps across the edges of masked areas counts
+CONTINUED = 0.35  # how much of what guidance adds counts in masked areas: it ignores surroundings
 LATEST, EARLIEST = 0.95, 0.65  # where walks begin, of the way to noise
 
 
@@ -67,6 +73,18 @@ def masked_areas(n: int, side: int, g: torch.Generator) -> Tensor:
     return masks
 
 
+def edge_error(shown: Tensor, real: Tensor, mask: Tensor) -> Tensor:
+    """How far the steps from pixel to pixel across the edges of masks are from those of `real`: the
+    mean squared error, of pictures (B, 3, S, S) and masks (B, 1, s, s) of a part of their side."""
+    mask = F.interpolate(mask, shown.shape[-2:], mode="nearest")
+    total, places = shown.new_zeros(()), shown.new_zeros(())
+    for axis in (-2, -1):
+        crossed = mask.diff(dim=axis).abs()
+        total = total + ((shown - real).diff(dim=axis).square() * crossed).sum() / shown.shape[1]
+        places = places + crossed.sum()
+    return total / places.clamp(min=1)
+
+
 class Practice(Distiller):
     """A `Distiller`, three eighths of whose batches are walks from starts, and three masked areas.
 
@@ -97,9 +115,8 @@ class Practice(Distiller):
         """Where the student comes to from starts of the first `n`, and when."""
         device, scale = self.args.device, self.vae.config.scaling_factor
         total = len(self.alphas_cumprod)
+        self.starts = flat_starts(self.decoded(batch.latents[:n]).clamp(0, 1), self.g)
         with arithmetic(device, self.args.bf16):
-            shown = self.vae.decoder(batch.latents[:n] / scale).float() / 2 + 0.5
-            self.starts = flat_starts(shown.clamp(0, 1), self.g)
             begun = self.vae.encoder(self.starts * 2 - 1).float() * scale
             first = EARLIEST + (LATEST - EARLIEST) * torch.rand(n, generator=self.g)
             first = sent((first * total).long(), device)
@@ -117,7 +134,7 @@ class Practice(Distiller):
         asked, empty = self.with_and_without(batch.ids)(self.everywhere, t)
         inpainted = (self.mask == 0).any(-1, keepdim=True).any(-2, keepdim=True)
         added = (self.args.guidance - 1) * (asked - empty)
-        return torch.where(inpainted, v, asked) + added
+        return torch.where(inpainted, v + CONTINUED * added, asked + added)
 
     def loss(
         self, predicted: Tensor, wanted: Tensor, x_t: Tensor, t: Tensor, batch: Batch
@@ -129,10 +146,17 @@ class Practice(Distiller):
         clean = torch.lerp(batch.latents, clean, self.mask)
         loss = each.mean() + self.args.recognition * self.unlikely(clean, batch).mean()
         n = len(self.starts)
+        shown = self.decoded(clean[: 2 * n])
+        moved = F.adaptive_avg_pool2d(shown[:n], 2) - F.adaptive_avg_pool2d(self.starts, 2)
+        with torch.no_grad():
+            real = self.decoded(batch.latents[n : 2 * n])
+        step = edge_error(shown[n:], real, self.mask[n : 2 * n])
+        return loss + (COLOUR * moved.square().mean() + EDGE * step) * n / len(batch)
+
+    def decoded(self, latents: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S), around 0..1, of scaled latents."""
         with arithmetic(self.args.device, self.args.bf16):
-            shown = self.vae.decoder(clean[:n] / self.vae.config.scaling_factor).float() / 2 + 0.5
-        moved = F.adaptive_avg_pool2d(shown, 2) - F.adaptive_avg_pool2d(self.starts, 2)
-        return loss + COLOUR * moved.square().mean() * n / len(batch)
+            return self.vae.decoder(latents / self.vae.config.scaling_factor).float() / 2 + 0.5
 
 
 def parser() -> argparse.ArgumentParser:
