@@ -56,7 +56,8 @@ def test_a_press_is_seen_within_a_tenth_of_a_second(page: StudioPage) -> None:
 
 
 def test_an_error_stands_at_its_field(page: StudioPage) -> None:
-    page.open("tab=paint&prompt=a+fox&seed=seven")
+    page.open("tab=paint&prompt=a+fox")
+    page.type("paint-seed", "seven")
     page.click("paint-go")
     until(lambda: "whole number" in page.text("paint-seed"))
     assert "wrong" in page.element("paint-seed").get_attribute("class")
@@ -66,7 +67,7 @@ def test_a_job_is_shown_step_by_step_survives_a_reload_and_is_cancelled(page: St
     page.open("tab=paint&prompt=photo+of+a+fox&steps=300&enlarge=1")
     page.click("paint-go")
     until(lambda: page.js("return !!document.querySelector('#paint-stage .sofar img')"))
-    page.open("tab=paint")
+    page.open("tab=paint", again=True)
     until(lambda: page.state("paint") == "working")
     until(lambda: page.js("return !!document.querySelector('#paint-stage .sofar img')"))
     page.click("paint-cancel")

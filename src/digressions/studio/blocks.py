@@ -38,8 +38,10 @@ def page(studio: Studio) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs") as tabs:
             parts = []
             for name, build in TABS.items():
-                with gr.Tab(name, id=name.lower()):
+                with gr.Tab(name, id=name.lower()) as tab:
                     parts.append(build(studio, shared))
+                if (shown := parts[-1].shown) is not None:
+                    tab.select(*shown, **private)
         wire(tabs, parts)
         _keep_addresses(loaded, tabs, query, parts)
     return blocks

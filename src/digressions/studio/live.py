@@ -52,25 +52,28 @@ class Live:
         kind: Of the jobs that its button begins.
         form: Where errors are shown at their fields.
         verb: What the button says that begins, such as "Paint".
+        name: The prefix of the ids in the page, if it is not the kind.
 
     Attributes:
         kinds: Of the jobs that it shows.
         chosen: The path of the result that the page looks at; empty without one.
+        stage: Shows the job, or what the page looks at instead.
         go: The button that begins.
     """
 
-    def __init__(self, studio: Studio, kind: str, form: Form, verb: str) -> None:
+    def __init__(self, studio: Studio, kind: str, form: Form, verb: str, *, name: str = "") -> None:
         self.studio, self.form = studio, form
         self.kinds = [kind]
+        name = name or kind
         self._numbers = itertools.count()
         self._following: dict[str, int] = {}
         with gr.Row(elem_classes=["acts"]):
-            self.go = gr.Button(verb, variant="primary", elem_id=f"{kind}-go", elem_classes=["go"])
+            self.go = gr.Button(verb, variant="primary", elem_id=f"{name}-go", elem_classes=["go"])
             self._cancel = gr.Button(
-                "Cancel", elem_id=f"{kind}-cancel", interactive=False, elem_classes=["stop"]
+                "Cancel", elem_id=f"{name}-cancel", interactive=False, elem_classes=["stop"]
             )
-        self._stage = gr.HTML(
-            _EMPTY, elem_id=f"{kind}-stage", elem_classes=["stage"], container=False
+        self.stage = gr.HTML(
+            _EMPTY, elem_id=f"{name}-stage", elem_classes=["stage"], container=False
         )
         self._strip = gr.Gallery(
             label="Results of this page",
@@ -81,19 +84,19 @@ class Live:
             object_fit="cover",
             buttons=[],
             visible=False,
-            elem_id=f"{kind}-results",
+            elem_id=f"{name}-results",
             elem_classes=["strip"],
         )
         self._results = gr.State([])
-        self.chosen = gr.Textbox("", visible="hidden", elem_id=f"{kind}-chosen")
+        self.chosen = gr.Textbox("", visible="hidden", elem_id=f"{name}-chosen")
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self._strip.select(
-            self._look_at, [self._results], [self._stage, self.chosen], **private, queue=False
+            self._look_at, [self._results], [self.stage, self.chosen], **private, queue=False
         )
 
     @property
     def _outputs(self) -> list[Any]:
-        panel = [self._stage, self._strip, self._results, self.chosen, self._cancel]
+        panel = [self.stage, self._strip, self._results, self.chosen, self._cancel]
         return [*panel, *self.form.inputs]
 
     def begins(
@@ -144,6 +147,9 @@ class Live:
         own = self._following[page] = next(self._numbers)
         seen: tuple[int, int, int] | None = None
         shown = -_EVERY
+        yield [
+            gr.skip() for _ in self._outputs
+        ]  # Gradio empties the outputs of what yields nothing
         while self._following.get(page) == own:
             job = self.studio.jobs.current(page, self.kinds)
             if job is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from .forms import Form
+from ..errors import DigressionsError
+from ..generate.made_files import settings_of
+from .forms import Form, words
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,21 @@ class Accept:
     label: str
     fields: Sequence[Any]
     fill: Callable[[str], Sequence[Any]]
+
+
+def takes_settings(label: str, form: Form) -> Accept:
+    """A form that takes the settings of a picture, whatever program made it."""
+
+    def fill(path: str) -> list[Any]:
+        try:
+            asked, notes = settings_of(Path(path))
+        except DigressionsError as error:
+            raise gr.Error(words(error), print_exception=False) from None
+        for note in notes:
+            gr.Info(note)
+        return form.filled({name: each for name, each in asked.items() if name in form.fields})
+
+    return Accept(label, form.inputs, fill)
 
 
 def takes_picture(label: str, field: Any) -> Accept:
@@ -66,12 +84,14 @@ class TabParts:
         tab: Its id.
         form: Whose values stand in the URL, if it has one.
         accepts, offers: What it takes and sends.
+        shown: What is done whenever the tab comes to the front: a function, inputs, outputs.
     """
 
     tab: str
     form: Form | None = None
     accepts: Sequence[Accept] = ()
-    offers: Sequence[Offer] = field(default_factory=tuple)
+    offers: Sequence[Offer] = ()
+    shown: tuple[Callable[..., Any], Sequence[Any], Sequence[Any]] | None = None
 
 
 def wire(tabs: Any, parts: Sequence[TabParts]) -> None:

@@ -69,6 +69,20 @@ class Studio:
             yield Progress("loading the model", 0)
         self._load(params)
 
+    def loader(self, name: str, dtype: str | None, **additions: Any) -> Model:
+        """Loads the model of a file that is made again, as `api.replay` asks; the one in memory
+        stays the one in memory where it serves."""
+        given = {key: value for key, value in additions.items() if key != "named"}
+        params = self.model_params.but(
+            model=name, dtype=self.model_params.dtype or dtype, **given
+        ).given()
+        if additions.get("named"):
+            from ..models.loading import load
+
+            return load(**ModelParams.of(**params).arguments(), named=additions["named"])
+        self._load(params)
+        return self.now
+
     @property
     def now(self) -> Model:
         """The model in memory."""

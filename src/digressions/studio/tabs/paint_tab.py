@@ -15,7 +15,7 @@ from ..endpoints import endpoint
 from ..forms import Form, picture_field
 from ..jobs import Settings
 from ..live import Live, Shared
-from ..sending import Offer, TabParts, send_menu, takes_picture
+from ..sending import Offer, TabParts, send_menu, takes_picture, takes_settings
 from ..studio import Studio
 
 _EDITED = 1024  # pixels of the longer side of the picture that the brush paints over
@@ -87,7 +87,10 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     return TabParts(
         "paint",
         form,
-        accepts=[takes_picture("Paint: start picture", form.fields["image"])],
+        accepts=[
+            takes_picture("Paint: start picture", form.fields["image"]),
+            takes_settings("Paint: its settings", form),
+        ],
         offers=[Offer(live.chosen, menu)],
     )
 
