@@ -163,7 +163,7 @@ def test_delete_and_undo(page: StudioPage, opened: Opened) -> None:
     choose(page, fox.name)
     page.click("gallery-delete")
     until(lambda: not fox.exists())
-    until(lambda: page.element("gallery-undo").is_displayed())
+    until(lambda: page.driver.find_elements("id", "gallery-undo"))
     page.click("gallery-undo")
     until(fox.exists)
 

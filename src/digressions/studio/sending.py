@@ -13,6 +13,9 @@ from ..errors import DigressionsError
 from ..generate.made_files import settings_of
 from .forms import Form, words
 
+SEND = "Send to …"
+"""What the menu says while nothing is sent."""
+
 
 @dataclass(frozen=True)
 class Accept:
@@ -65,9 +68,9 @@ class Offer:
 def send_menu(tab: str) -> Any:
     """The menu that an `Offer` has."""
     return gr.Dropdown(
-        [],
+        [SEND],
         label="Send to",
-        value=None,
+        value=SEND,
         show_label=False,
         container=False,
         elem_id=f"{tab}-send",
@@ -103,9 +106,9 @@ def wire(tabs: Any, parts: Sequence[TabParts]) -> None:
     places = {accept.label: (part.tab, accept) for part in parts for accept in part.accepts}
     fields = list(dict.fromkeys(f for _, accept in places.values() for f in accept.fields))
 
-    def send(label: str | None, path: str) -> list[Any]:
-        if label is None or not path:
-            if label:
+    def send(label: str, path: str) -> list[Any]:
+        if label not in places or not path:
+            if label in places:
                 gr.Info("There is no picture yet to send.")
             return [gr.skip(), gr.update(value=SEND), *(gr.skip() for _ in fields)]
         tab, accept = places[label]
@@ -116,14 +119,10 @@ def wire(tabs: Any, parts: Sequence[TabParts]) -> None:
     for part in parts:
         for offer in part.offers:
             offer.menu.choices = [(SEND, SEND), *((label, label) for label in places)]
-            offer.menu.value = SEND
             offer.menu.input(
-                lambda label, path: send(None if label == SEND else label, path),
+                send,
                 [offer.menu, offer.chosen],
                 [tabs, offer.menu, *fields],
                 api_visibility="private",
                 show_progress="hidden",
             )
-
-
-SEND = "Send to …"
