@@ -257,13 +257,15 @@ def _endpoints(studio: Studio) -> None:
         gr.Button(visible=False).click(function, fields, answer, api_name=function.__name__)
 
 
-_NAME = "The file's name in the folder of everything that is made, as `gallery` gives it."
+_NAME = (
+    "The file's name in the folder of everything that is made, as the endpoint gallery gives it."
+)
 _FILTER = "Only what has these words in its name or in what it remembers. Default: all."
 _LISTS = (
     f"List what was made, the newest first, at most {_PAGE}: the name of each file and what it "
     "remembers of how it was made."
 )
-_READS = "Read how a picture was painted: its settings by the parameters of `paint`."
+_READS = "Read how a picture was painted: its settings by the parameters of the endpoint paint."
 _DELETES = "Move a file that was made to the trash of its folder. Gives back its name there."
 
 

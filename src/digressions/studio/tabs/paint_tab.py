@@ -156,7 +156,7 @@ def _paint(studio: Studio, settings: Settings) -> Iterator[Event]:
 def _enlarging(values: Sequence[Any]) -> dict[str, Any]:
     (path,) = values
     if not path:
-        raise DigressionsError("There is no picture yet to enlarge: paint one first")
+        raise DigressionsError("there is no picture yet to enlarge: paint one first")
     return {"picture": path, "spec": {}}
 
 
@@ -177,7 +177,7 @@ def _upscale_endpoint(studio: Studio) -> None:
     def settings_of(values: Sequence[Any]) -> dict[str, Any]:
         path, *rest = values
         if path is None:
-            raise DigressionsError("`picture` is missing: say which is to be enlarged")
+            raise DigressionsError("there is no picture: say which is to be enlarged")
         given = form.given(rest)
         UpscaleSpec.of(**given)
         return {"picture": path, "spec": given}
