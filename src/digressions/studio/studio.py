@@ -56,7 +56,6 @@ class Studio:
         model, its jobs say."""
         from ..errors import DigressionsError
 
-        self.out.mkdir(parents=True, exist_ok=True)
         self.jobs.start()
         try:
             self._load(self.chosen())

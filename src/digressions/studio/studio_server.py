@@ -101,6 +101,7 @@ def studio_app(studio: Studio) -> ASGIApp:
     """The application: whoever may not ask is turned away, then files, then the page."""
     from ..worlds.local_server import Guard
 
+    studio.out.mkdir(parents=True, exist_ok=True)
     opening = Opening(lambda: _gradio_app(studio), studio.open)
     inner = OwnFiles(opening, [studio.out, studio.uploads])
     return Guard(inner, [], _HEADERS, linked=("/",))
