@@ -26,6 +26,7 @@ MAX_LINES = 350
 # A folder may import what stands below it, and its own; `docs/architecture.md` draws it.
 LAYERS = [
     "cli",
+    "studio",
     "api",
     "mosaics worlds ensembles frames prints",
     "distributed",
@@ -162,7 +163,7 @@ def test_importing_and_help_pull_in_no_deep_learning(statement: str) -> None:
     program = (
         f"import sys\n{statement}\n"
         "heavy = {'torch', 'diffusers', 'transformers', 'ncnn', 'huggingface_hub', 'cv2'}\n"
-        "heavy |= {'starlette', 'uvicorn', 'ray'}\n"
+        "heavy |= {'starlette', 'uvicorn', 'ray', 'gradio', 'fastapi'}\n"
         "print(*sorted(heavy & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

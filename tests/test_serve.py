@@ -25,9 +25,10 @@ from digressions.geometry import CellPath
 from digressions.images.upscale import Lanczos
 from digressions.models.base import Model
 from digressions.worlds.cache import Cache
+from digressions.worlds.local_server import listening
 from digressions.worlds.page import WorldInfo
 from digressions.worlds.picture_service import FairQueue, Opener, PictureService, QueueFullError
-from digressions.worlds.server import DEEPEST, listening, world_app
+from digressions.worlds.server import DEEPEST, world_app
 from digressions.worlds.serving import serve_world
 from digressions.worlds.world import World
 from digressions.worlds.world_spec import ServeSpec

@@ -21,9 +21,10 @@ from digressions.geometry import Grid, Size
 from digressions.images.upscale import Lanczos
 from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic
 from digressions.worlds.cache import Cache
+from digressions.worlds.local_server import listening
 from digressions.worlds.page import WorldInfo
 from digressions.worlds.picture_service import PictureService
-from digressions.worlds.server import listening, world_app
+from digressions.worlds.server import world_app
 from digressions.worlds.ways import best_cells, inner_cells, scores
 from digressions.worlds.world import World
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import uvicorn
 
+from digressions.worlds.local_server import listening
 from digressions.worlds.page import WorldInfo
 from digressions.worlds.picture_service import PictureService, QueueFullError
-from digressions.worlds.server import listening, world_app
+from digressions.worlds.server import world_app
 
 from .test_serve import Gate, a_service, opener
 

@@ -38,6 +38,10 @@ COMMANDS = {
         "export_site_command:export_site",
         "Make a folder that zooms for ever in any browser, served by any web server.",
     ),
+    "studio": (
+        "studio_command:studio",
+        "Open a page for all of it: paint, look at what you made, and go on from there.",
+    ),
     "ensemble": (
         "ensemble_command:ensemble",
         "Paint several prompts as one picture: a giraffe AND a frog.",

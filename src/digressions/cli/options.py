@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from cyclopts import Group, Parameter, Token
 from cyclopts.help import (
@@ -24,12 +23,11 @@ from cyclopts.help import (
     NameRenderer,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 from rich.console import Console, ConsoleOptions
 
 from ..errors import InputError, in_words
 from ..files import output_path
-from ..generate.declare import Params
+from ..generate.declare import Params, about, default_in_words, plain_type
 from ..generate.kinds import named_upscaler
 from ..generate.model_params import ModelParams
 from ..generate.params import GenerationParams, OutputParams
@@ -90,17 +88,17 @@ def options_of(
     for name, info in spec.flat_fields().items():
         if name in without or (only is not None and name not in only):
             continue
-        about, kind = _about(info), _plain_type(info)
-        shape, metavar, read = _as_typed(kind, about.get("form"))
+        told, kind = about(info), plain_type(info)
+        shape, metavar, read = _as_typed(kind, told.get("form"))
         parameter = Parameter(
             name=[option_name(name)],
             help=_help(info, kind),
-            group=group(str(about.get("group", "Picture"))),
+            group=group(str(told.get("group", "Picture"))),
             converter=read,
             metavar=metavar,
             negative=(),
             show_default=False,
-            allow_leading_hyphen=about.get("form") == "numbers" or get_origin(kind) is tuple,
+            allow_leading_hyphen=told.get("form") == "numbers" or get_origin(kind) is tuple,
         )
         annotation: Any = Annotated[shape if shape is bool else shape | None, parameter]
         default = dataclasses.field(default=False if shape is bool else None)
@@ -226,43 +224,18 @@ def _number(kind: Callable[[str], Any], text: str) -> Any:
         return text
 
 
-def _about(info: FieldInfo) -> dict[str, Any]:
-    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-
-
-def _plain_type(info: FieldInfo) -> Any:
-    """The type of a parameter without ``None`` and without limits."""
-    kind = info.annotation
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next(each for each in get_args(kind) if each is not type(None))
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    return kind
-
-
 def _help(info: FieldInfo, kind: Any) -> str:
     """What a parameter is, its choices, and what it is if it is not given."""
     text = str(info.description)
-    wanted = _about(info).get("form")
+    wanted = about(info).get("form")
     choices = [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
     if not all(choice in text for choice in choices):
         text += f" One of {', '.join(choices)}."
     if get_origin(kind) is list and "repeatable" not in text and wanted != "numbers":
         text += " Repeatable."
-    text += f" [{_default_in_words(info.default, _about(info))}]"
+    default = default_in_words(info)
+    text += f" [default: {default}]" if default else " [required]"
     return in_words(text, option_name)
-
-
-def _default_in_words(default: Any, about: Mapping[str, Any]) -> str:
-    if default is ... or default is PydanticUndefined:
-        return "required"
-    if (where := about.get("default_from")) is not None:
-        return f"default: {where}"
-    if default is None or default in ("", [], ()):
-        return "default: none"
-    if isinstance(default, bool):
-        return f"default: {'on' if default else 'off'}"
-    return f"default: {default:g}" if isinstance(default, float) else f"default: {default}"
 
 
 def path_argument(help: str) -> Parameter:

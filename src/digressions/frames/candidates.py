@@ -114,7 +114,7 @@ def paint_candidates(
             yield Preview(found[i], named)
             if share := seen.cut_off(whole):
                 yield Note(f"{named}: {share:.0%} of the square is cut off")
-        else:
+        elif isinstance(event, Progress):
             yield Progress(f"painting frame {task.number}", event.done, event.total)
     return [Picture(found[i], record) for i, record in enumerate(records)]
 

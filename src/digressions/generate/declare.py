@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from ..errors import InputError, verbatim
 
@@ -45,12 +46,12 @@ def option(
         form: What a value is that is neither a number nor plain text, for doors to ask for.
         limits: As `pydantic.Field` takes them: ``ge``, ``le``, ``gt``, ``lt``, ...
     """
-    about: dict[str, Any] = {"group": group}
+    told: dict[str, Any] = {"group": group}
     if default_from is not None:
-        about["default_from"] = default_from
+        told["default_from"] = default_from
     if form is not None:
-        about["form"] = form
-    return Field(default, description=help, json_schema_extra=about, **limits)
+        told["form"] = form
+    return Field(default, description=help, json_schema_extra=told, **limits)
 
 
 def declared(
@@ -70,15 +71,45 @@ def declared(
         limits: Those that differ; the others stay.
     """
     found = group.model_fields[name]
-    about = dict(found.json_schema_extra) if isinstance(found.json_schema_extra, dict) else {}
+    told = dict(about(found))
     if default_from is not None:
-        about["default_from"] = default_from
+        told["default_from"] = default_from
     return Field(
         found.default,
         description=help or found.description,
-        json_schema_extra=about,
+        json_schema_extra=told,
         **limits_of(found) | limits,
     )
+
+
+def about(info: FieldInfo) -> dict[str, Any]:
+    """What `option` was told of a parameter: ``group``, ``default_from``, ``form``."""
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+
+
+def plain_type(info: FieldInfo) -> Any:
+    """The type of a parameter without ``None`` and without limits."""
+    kind: Any = info.annotation
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(each for each in get_args(kind) if each is not type(None))
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return kind
+
+
+def default_in_words(info: FieldInfo) -> str:
+    """What a parameter is that is not given, such as "the model", "none" or "0.5"; nothing where
+    it must be given."""
+    default: Any = info.default
+    if default is ... or default is PydanticUndefined:
+        return ""
+    if (where := about(info).get("default_from")) is not None:
+        return str(where)
+    if default is None or default in ("", [], ()):
+        return "none"
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 class Params(BaseModel):
@@ -189,7 +220,7 @@ def _explained(error: ValidationError, of: type[BaseModel]) -> InputError:
     found = error.errors(include_url=False)[0]
     names = [str(part) for part in found["loc"] if isinstance(part, str)]
     field = next((name for name in reversed(names) if name.isidentifier()), None)
-    value, kind, about = found.get("input"), found["type"], found.get("ctx", {})
+    value, kind, told = found.get("input"), found["type"], found.get("ctx", {})
     name = f"`{field}`" if field else "a value"
     shown = verbatim(f"{value!r:.80}")
     if kind == "missing":
@@ -201,10 +232,10 @@ def _explained(error: ValidationError, of: type[BaseModel]) -> InputError:
     if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         return InputError(f"{name} {shown} is out of range: {_range(of, names)}", field=field)
     if kind == "literal_error":
-        choices = str(about["expected"]).replace("'", "").replace(" or ", ", ")
+        choices = str(told["expected"]).replace("'", "").replace(" or ", ", ")
         return InputError(f"{name} {shown} is not known: choose one of {choices}", field=field)
     if kind == "value_error":
-        return InputError(f"{name} {shown}: {about.get('error')}", field=field)
+        return InputError(f"{name} {shown}: {told.get('error')}", field=field)
     wanted = _WANTED.get(kind, found["msg"].lower().removeprefix("input should be "))
     return InputError(f"{name} is {shown}: it must be {wanted}", field=field)
 

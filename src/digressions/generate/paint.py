@@ -8,9 +8,9 @@ strengths, guidance scales, start pictures and masks.
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,13 +18,14 @@ from torch import Tensor
 from ..diffusion.combine import COMBINE, sample_averaged_latents, superdiff_or
 from ..diffusion.noise import Noise
 from ..diffusion.sample import SAMPLERS, Step, sample, with_late_starts
-from ..events import Progress
+from ..events import Preview, Progress
 from ..images.masks import membrane_blend
 from ..interrupts import Holding
 from ..models.base import Model
 from .batching import MemorySparingPainter
 from .conditioning import start_images, start_of
 from .job import Job, check
+from .previews import PaintPreviews
 
 
 class Painted(NamedTuple):
@@ -40,7 +41,8 @@ def paint_jobs(
     *,
     batch_size: int = 16,
     finishing: Holding = nullcontext,
-) -> Iterator[Progress | Painted]:
+    previews: PaintPreviews | None = None,
+) -> Iterator[Progress | Preview | Painted]:
     """Paints all jobs; yields each picture when its batch is done, and progress in steps.
 
     Args:
@@ -49,13 +51,14 @@ def paint_jobs(
         batch_size: Pictures a batch, at most.
         finishing: What the pictures of a batch are handed over in: with `interrupts_held`, Ctrl-C
             waits until the caller has kept all of them.
+        previews: How the pictures look so far is shown as well, as often as this says.
 
     Raises:
         InputError, PromptError: A job that cannot be painted, before anything is painted.
     """
     for job in jobs:
         check(model, job)
-    painter = painter_of(model)
+    painter = painter_of(model, _unseen if previews is None else previews.note)
     total, done = sum(job.num_steps for job in jobs), 0
     for batch in batches(jobs, batch_size):
         own = [jobs[i] for i in batch]
@@ -65,6 +68,8 @@ def paint_jobs(
             while True:
                 done = min(done + next(steps), finished)
                 yield Progress("painting", done, total)
+                if previews is not None and (preview := previews.due()) is not None:
+                    yield preview
         except StopIteration as end:
             images = end.value
         done = finished
@@ -73,9 +78,17 @@ def paint_jobs(
     yield Progress("painting", total, total)
 
 
-def painter_of(model: Model) -> MemorySparingPainter:
+Seen: TypeAlias = Callable[[Step], object]
+"""Gets every step of the sampling to see."""
+
+
+def _unseen(step: Step) -> None:
+    """Nobody looks."""
+
+
+def painter_of(model: Model, seen: Seen = _unseen) -> MemorySparingPainter:
     """A painter of batches that paints in parts what the device's memory does not hold."""
-    return MemorySparingPainter(functools.partial(painting, model), model.device)
+    return MemorySparingPainter(functools.partial(painting, model, seen=seen), model.device)
 
 
 def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
@@ -95,8 +108,13 @@ def batches(jobs: Sequence[Job], batch_size: int) -> Iterator[list[int]]:
             yield members[start : start + batch_size]
 
 
-def painting(model: Model, jobs: Sequence[Job]) -> Generator[int, None, Tensor]:
+def painting(
+    model: Model, jobs: Sequence[Job], *, seen: Seen = _unseen
+) -> Generator[int, None, Tensor]:
     """Paints one batch of jobs that `batches` put together.
+
+    Args:
+        seen: Gets every step to see.
 
     Yields:
         After every step, the pictures that took part in it.
@@ -105,21 +123,22 @@ def painting(model: Model, jobs: Sequence[Job]) -> Generator[int, None, Tensor]:
         ``(B, 3, H, W)`` float32 in 0..1.
     """
     if len({job.loras for job in jobs}) > 1:
-        return (yield from _by_loras(model, jobs))
+        return (yield from _by_loras(model, jobs, seen))
     x = None
     for step in sample_batch(model, jobs):
         x = step.x
+        seen(step)
         yield int(step.active.sum())
     assert x is not None  # a grid has at least one step
     return decode_batch(model, jobs, x)
 
 
-def _by_loras(model: Model, jobs: Sequence[Job]) -> Generator[int, None, Tensor]:
+def _by_loras(model: Model, jobs: Sequence[Job], seen: Seen) -> Generator[int, None, Tensor]:
     """Paints jobs whose prompts name several LoRAs, those of one set at a time."""
     images: dict[int, Tensor] = {}
     for loras in dict.fromkeys(job.loras for job in jobs):
         places = [place for place, job in enumerate(jobs) if job.loras == loras]
-        painted = yield from painting(model, [jobs[place] for place in places])
+        painted = yield from painting(model, [jobs[place] for place in places], seen=seen)
         images |= zip(places, painted, strict=True)
     return torch.stack([images[place] for place in range(len(jobs))])
 

@@ -46,6 +46,7 @@ from .outputs import FOLDER, chosen_output
 from .paint import Painted, paint_jobs
 from .params import PaintSpec, ResolvedParams
 from .presets import notes_on_preset
+from .previews import PaintPreviews
 from .replay import ReplayRequest, repaints_kind, replays_kind, sheet_text
 from .start import (
     Inputs,
@@ -170,11 +171,16 @@ def _notes(model: Model, spec: PaintSpec, first: Record, inputs: Inputs) -> Iter
 
 
 def paint_records(
-    model: Model, records: list[Record], inputs: Inputs, *, finishing: Holding = nullcontext
+    model: Model,
+    records: list[Record],
+    inputs: Inputs,
+    *,
+    finishing: Holding = nullcontext,
+    previews: PaintPreviews | None = None,
 ) -> Iterator[Event | Picture]:
     """Paints the pictures of records that differ in their seeds; enlarges them if they say so.
 
-    ``finishing`` is as of `paint.paint_jobs`.
+    ``finishing`` and ``previews`` are as of `paint.paint_jobs`.
     """
     first = first_job(records[0], inputs)
     jobs = [dataclasses.replace(first, params=first_params(record)) for record in records]
@@ -185,7 +191,10 @@ def paint_records(
     size = records[0].params.size if is_repainted(records[0]) else first.params.size
     batch_size = max(1, min(_BATCH, _BATCH_PIXELS // size.pixels))
     finishing = holding(records[0], finishing)
-    for found in paint_jobs(model, jobs, batch_size=batch_size, finishing=finishing):
+    painting = paint_jobs(
+        model, jobs, batch_size=batch_size, finishing=finishing, previews=previews
+    )
+    for found in painting:
         if isinstance(found, Painted):
             record = records[found.job]
             picture = finished(found.image, inputs, upscaler)
@@ -196,7 +205,11 @@ def paint_records(
 
 
 def check_target(
-    target: Path | None, spec: PaintSpec, inputs: Inputs, usual: Size | None = None
+    target: Path | None,
+    spec: PaintSpec,
+    inputs: Inputs,
+    usual: Size | None = None,
+    folder: Path = FOLDER,
 ) -> None:
     """Makes sure, before the model is loaded, that pictures can be written to a path.
 
@@ -204,13 +217,14 @@ def check_target(
         target: As the user says it, if at all.
         inputs: What they start from.
         usual: Their size, if the spec does not say.
+        folder: Where they go if no target is said.
 
     Raises:
         OutputError: They cannot.
         InputError: A picture that they start from would be written over.
     """
     if target is None:
-        check_folder(FOLDER)
+        check_folder(folder)
         return
     size = spec.params.size or usual or Size(1, 1)
     known = spec.params.size is not None or inputs.mask is not None or usual is None
@@ -227,6 +241,8 @@ def paint_to_files(
     inputs: Inputs | None = None,
     *,
     overwrite: bool = False,
+    folder: Path = FOLDER,
+    previews: PaintPreviews | None = None,
 ) -> Iterator[Event]:
     """Paints pictures into files: the use case of ``digress paint``.
 
@@ -234,9 +250,11 @@ def paint_to_files(
         target: The file of a single picture; of several, each seed goes into its name, and a
             contact sheet comes beside them. A free name after the prompt, if not given.
         overwrite: As of `outputs.chosen_output`.
+        folder: Where a name after the prompt goes.
+        previews: As of `paint.paint_jobs`.
     """
     inputs = read_inputs(spec.start) if inputs is None else inputs
-    check_target(target, spec, inputs, Size(model.size, model.size))
+    check_target(target, spec, inputs, Size(model.size, model.size), folder)
     records = records_of(model, spec, inputs)
 
     def plan(place: Path) -> dict[Path, dict[str, str]]:
@@ -249,10 +267,10 @@ def paint_to_files(
             )
         }
 
-    usual = FOLDER / f"{slug(spec.params.prompt)}.png"
+    usual = folder / f"{slug(spec.params.prompt)}.png"
     target = chosen_output(target, usual, plan, overwrite=overwrite)
     yield from _notes(model, spec, records[0], inputs)
-    found = paint_records(model, records, inputs, finishing=interrupts_held)
+    found = paint_records(model, records, inputs, finishing=interrupts_held, previews=previews)
     yield from saved(found, target, count=spec.n)
 
 

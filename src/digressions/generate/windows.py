@@ -142,7 +142,7 @@ def painted_alone(
     for found in paint_jobs(model, [job]):
         if isinstance(found, Painted):
             image = to_array(found.image)
-        else:
+        elif isinstance(found, Progress):
             yield Progress(task, found.done, found.total)
     assert image is not None  # a job gives a picture
     return image

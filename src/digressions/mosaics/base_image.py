@@ -200,7 +200,7 @@ def making_base_image(
         for found in paint_jobs(model, [job_of(base.record.params)]):
             if isinstance(found, Painted):
                 image = to_array(found.image)
-            else:
+            elif isinstance(found, Progress):
                 yield Progress("painting the base image", found.done, found.total)
         assert image is not None
         if model.defaults.squares_only:

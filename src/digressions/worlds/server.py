@@ -8,26 +8,22 @@ foreign host name (a site could point its own name here), and no other site's pa
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
-import socket
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import InputError
 from ..geometry import CellPath, Grid
+from .local_server import Guard
 from .page import WorldInfo, page_files
 from .picture_service import PictureService, QueueFullError
 from .world import Form
@@ -39,15 +35,6 @@ _TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
-}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
 }
 
 
@@ -127,52 +114,6 @@ def world_app(service: PictureService, info: WorldInfo, hosts: Collection[str] =
     )
 
 
-class Guard:
-    """Turns away what comes under a foreign name or from another site's page.
-
-    A host name that is not known is refused: otherwise a site could have its own name resolve to
-    this machine and read everything (DNS rebinding). An address in digits cannot be bent so.
-    Browsers say in ``Sec-Fetch-Site`` where a request comes from; only the page itself may be
-    linked to from elsewhere, so that no picture on another site sets the painter to work.
-    """
-
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
-        self.app, self.hosts = app, {"localhost", *hosts}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        headers = Headers(scope=scope)
-        refused = None
-        if not self.is_known(headers.get("host", "")):
-            text = "this host name is not served: whoever runs the server can allow it by `name`"
-            refused = PlainTextResponse(text, 421)
-        elif scope["path"] not in ("/", "/screensaver") and headers.get(
-            "sec-fetch-site", "none"
-        ) not in ("same-origin", "none"):
-            refused = PlainTextResponse("not for other sites", 403)
-        await (refused or self.app)(scope, receive, guarded)
-
-    def is_known(self, host: str) -> bool:
-        """Whether a ``Host`` header, with or without a port, names this server."""
-        match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?", host)
-        if match is None:
-            return False
-        name = match[1].strip("[]").lower()
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name in self.hosts
-        return True
-
-
 def _path(text: str, grid: Grid) -> CellPath:
     """Cells from numbers with slashes between. Raises `HTTPException` 400."""
     if not text:
@@ -210,19 +151,3 @@ def _file(path: Path) -> Response:
         media_type=_TYPES[path.suffix],
         headers={"Cache-Control": "no-cache"},
     )
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 is any that is free.
-
-    Raises:
-        InputError: There is no such address here, or somebody else listens there.
-    """
-    try:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"`host` {host} `port` {port}: {reason.lower()}") from error

@@ -124,7 +124,7 @@ def _served(
     preparing: Generator[Event, None, _Prepared], spec: ServeSpec | PhotoServeSpec
 ) -> Iterator[Event]:
     check_installed()
-    from .server import listening
+    from .local_server import listening
 
     with listening(spec.host, spec.port) as listener:
         names = [spec.host, *(spec.name or [])]
@@ -162,7 +162,7 @@ def _on_screen(
     preparing: Generator[Event, None, _Prepared], spec: ScreensaverSpec | PhotoScreensaverSpec
 ) -> Iterator[Event]:
     check_installed()
-    from .server import listening
+    from .local_server import listening
 
     host = "127.0.0.1"
     with listening(host, 0) as listener:

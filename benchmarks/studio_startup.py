@@ -1,0 +1,72 @@
+"""How soon the studio is there: its first page, the whole page, and a job that can begin.
+
+    python benchmarks/studio_startup.py --runs 3
+
+Each run is a process of its own in an empty folder. The first page is the light one, which answers
+until Gradio is imported; the whole page answers after that. Seconds from the command, and seconds
+of processor time at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from digressions.worlds.local_server import listening
+
+
+def answers(address: str, code: int) -> bool:
+    """Whether an address answers with a code."""
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return bool(answer.status == code)
+    except urllib.error.HTTPError as error:
+        return error.code == code
+    except OSError:
+        return False
+
+
+def run() -> tuple[float, float, float]:
+    """Seconds to the first page and to the whole one, and of processor time until then."""
+    with listening("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "digressions", "studio", "--port", str(port)]
+    before, began = os.times(), time.monotonic()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as studio,
+    ):
+        seconds = []
+        for path, code in (("", 200), ("ready", 204)):
+            while not answers(f"http://127.0.0.1:{port}/{path}", code):
+                if studio.poll() is not None or time.monotonic() - began > 120:
+                    raise SystemExit("the studio did not open")
+                time.sleep(0.02)
+            seconds.append(time.monotonic() - began)
+        studio.terminate()
+        studio.wait()
+    after = os.times()
+    spent = (after.children_user + after.children_system) - (
+        before.children_user + before.children_system
+    )
+    return seconds[0], seconds[1], spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=3)
+    found = [run() for _ in range(parser.parse_args().runs)]
+    names = ("first page", "whole page", "processor time")
+    for name, values in zip(names, zip(*found, strict=True), strict=True):
+        print(f"{name}: {statistics.median(values):.1f} s ({min(values):.1f}..{max(values):.1f})")
+
+
+if __name__ == "__main__":
+    main()

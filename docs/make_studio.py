@@ -1,0 +1,85 @@
+"""The pictures of the studio in `docs/studio.md`: each tab as a browser shows it.
+
+    python docs/make_studio.py
+    python docs/make_studio.py --out /tmp/studio --dark --width 390
+
+Opens a studio with the bundled model on this machine, uses it as anybody would, and takes pictures
+of the page. Needs Chromium and the extras ``studio`` and ``test``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from digressions.models.loading import load
+from tests.conftest import CHROMEDRIVER, CHROMIUM, FLAGS
+from tests.studios import StudioPage, open_studio, until
+
+PROMPTS = ("photo of a fox", "photo of a turtle", "a drawing of an owl", "photo of a red flower")
+
+
+def paint(page: StudioPage) -> None:
+    """The tab Paint with a finished picture."""
+    for seed, prompt in enumerate(PROMPTS, 3):
+        page.open(f"tab=paint&prompt={prompt.replace(' ', '+')}&seed={seed}", again=True, **SIZE)
+        page.click("paint-go")
+        until(lambda: page.state("paint") in ("waiting", "working"))
+        until(lambda: page.state("paint") == "finished", 120)
+    page.js("window.scrollTo(0, 0)")
+
+
+def gallery(page: StudioPage) -> None:
+    """The tab Gallery with a file that is looked at."""
+    page.open("tab=gallery", **SIZE)
+    items = "#gallery-wall .thumbnail-item"
+    until(lambda: len(page.driver.find_elements("css selector", items)) == len(PROMPTS))
+    page.driver.find_elements("css selector", items)[1].click()
+    until(lambda: "prompt" in page.text("gallery-stage"))
+    page.js("window.scrollTo(0, 0)")
+
+
+TABS: dict[str, Callable[[StudioPage], None]] = {"paint": paint, "gallery": gallery}
+SIZE: dict[str, Any] = {"width": 1200, "height": 860}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--width", type=int, default=SIZE["width"])
+    arguments = parser.parse_args()
+    SIZE["width"] = arguments.width
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
+    colours = [{"name": "prefers-color-scheme", "value": "dark" if arguments.dark else "light"}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": colours})
+    model = load("bundled", "cpu", "float32")
+    with tempfile.TemporaryDirectory() as folder, open_studio(Path(folder) / "out", model) as found:
+        page = StudioPage(driver, found.address)
+        for name, use in TABS.items():
+            use(page)
+            until(lambda: page.js("return [...document.images].every((each) => each.complete)"))
+            png = np.frombuffer(driver.get_screenshot_as_png(), np.uint8)
+            path = arguments.out / f"studio-{name}.jpg"
+            picture = cv2.imdecode(png, cv2.IMREAD_COLOR)
+            cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
+            print(path, f"{path.stat().st_size // 1000} KB")
+    driver.quit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The studio: the digressions in a web page, for people who do not type commands.
+
+A door like the command line: it parses and shows, and the work is done by the use cases below it.
+
+| module            | what lives there                                                            |
+| ----------------- | --------------------------------------------------------------------------- |
+| `studio_spec`     | the parameters of ``digress studio``                                        |
+| `jobs`            | the queue: one job at a time, fair among pages, what a killed studio left   |
+| `studio`          | `Studio`: the queue, the loaded model, and where files go                   |
+| `forms`           | fields out of declared parameters, values back, errors at their fields, URL |
+| `live`            | the panel that shows a job while it works: progress, preview, cancel        |
+| `sending`         | a finished picture goes to a field of another tab                           |
+| `tabs`            | a module a tab                                                              |
+| `blocks`          | the tabs put together into one page                                         |
+| `looks`           | colours, style sheet, and the script of the page                            |
+| `studio_server`   | the page over HTTP: a first page at once, who may ask, which files          |
+
+How to add a tab
+----------------
+1. Write ``tabs/NAME_tab.py`` with one function ``build(studio, shared) -> TabParts``, and name it
+   in `tabs.TABS`. Nothing else in the package names a tab.
+2. Say how its work is done: ``studio.jobs.learn("NAME", work)``, where ``work(settings)`` is a
+   generator of events, that is, a use case called with ``studio.out`` as its folder; one that needs
+   the model says ``yield from studio.model(settings["model"])`` first and then uses ``studio.now``.
+   Settings are plain values that JSON can keep.
+3. Make the form: ``form = Form(Spec, "NAME")``, then within Gradio's rows and columns
+   ``form.add("prompt", ...)`` for single fields and ``form.add_groups(Sampling="Noise levels")``
+   for the others by their groups. Labels, ranges, choices and help come from the declarations.
+4. Make the panel: ``live = Live(studio, "NAME", form, "Verb")``; it has the button that begins, the
+   one that cancels, the progress, the preview and the results.
+5. Wire it: ``live.begins(shared, settings_of, title_of, inputs)``, once for each button, and
+   ``live.follows(shared)`` after the last. ``settings_of(values)`` validates: what it raises is
+   shown at its field. It runs in a thread, so it may read a file.
+6. Name its actions: ``endpoint(studio, "NAME", form, settings_of, title_of, does=...)`` makes one
+   for programs and for MCP, described by the declarations.
+7. Give back `TabParts`: its id, its form for the URL, what it takes from other tabs (``accepts``:
+   `takes_picture`) and what it sends (``offers``: an `Offer` with `send_menu`).
+8. Events of your own are ``api_visibility="private"`` and ``show_progress="hidden"``; handlers are
+   quick, and whatever takes longer than a blink is a job. Only use cases write files.
+9. Test it in ``tests/test_studio_NAME.py`` with `tests.studios`: by ``gradio_client``, and its main
+   path in Chromium; then look at it in light, dark and 390 px wide (``docs/make_studio.py``).
+"""

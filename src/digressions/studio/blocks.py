@@ -1,0 +1,77 @@
+"""The tabs put together into one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gradio as gr
+
+from .live import Shared
+from .sending import TabParts, wire
+from .studio import Studio
+from .tabs import TABS
+
+_HEAD = """<header><h1>digressions</h1>
+<p>Pictures made of pictures, and other ways to lose the thread. All of it on this machine.</p>
+</header>"""
+
+
+def page(studio: Studio) -> gr.Blocks:
+    """The page, with the actions that programs may call."""
+    with gr.Blocks(title="digressions", analytics_enabled=False, fill_width=True) as blocks:
+        gr.HTML(_HEAD, elem_id="head", container=False)
+        own = gr.Textbox("", visible="hidden", elem_id="page")
+        query = gr.Textbox("", visible="hidden", elem_id="query")
+        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        loaded = blocks.load(
+            lambda page, query: (page, query),
+            [own, query],
+            [own, query],
+            js="() => [window.digress.page(), location.search]",
+            queue=False,
+            **private,
+        )
+        shared = Shared(own, loaded)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            parts = []
+            for name, build in TABS.items():
+                with gr.Tab(name, id=name.lower()) as tab:
+                    parts.append(build(studio, shared))
+                if (shown := parts[-1].shown) is not None:
+                    tab.select(*shown, **private)
+        wire(tabs, parts)
+        _keep_addresses(loaded, tabs, query, parts)
+    return blocks
+
+
+def _keep_addresses(loaded: Any, tabs: Any, query: Any, parts: Sequence[TabParts]) -> None:
+    """Has the address of the page hold the settings of a tab, and a page open with them."""
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    forms = [(part.tab, part.form) for part in parts if part.form is not None]
+    fields = [field for _, form in forms for field in form.inputs]
+
+    def fill(text: str) -> list[Any]:
+        asked = dict(parse_qsl(text.removeprefix("?"))[:200])
+        tab = asked.get("tab", "")
+        known = [part.tab for part in parts]
+        front = gr.Tabs(selected=tab) if tab in known else gr.skip()
+        updates: list[Any] = []
+        for name, form in forms:
+            found = form.read_url(asked) if name == tab else {}
+            updates += form.filled(found) if found else [gr.skip() for _ in form.inputs]
+        return [front, *updates]
+
+    loaded.then(fill, [query], [tabs, *fields], queue=False, **private)
+    for tab, form in forms:
+        names = json.dumps(list(form.fields))
+        defaults = json.dumps([_plain(field.value) for field in form.inputs])
+        js = f"(...v) => window.digress.address({json.dumps(tab)}, {names}, v, {defaults})"
+        told = [field.change for field in form.inputs]
+        gr.on(told, None, form.inputs, None, js=js, **private)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool)) else None

@@ -1,0 +1,233 @@
+"""Fields of a page out of declared parameters, and back: values, errors at their fields, URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+import gradio as gr
+from pydantic.fields import FieldInfo
+
+from ..errors import DigressionsError, InputError, in_words
+from ..generate.declare import Params, about, default_in_words, limits_of, plain_type
+
+WRONG = "wrong"
+"""The class of a field that an error is about."""
+_LABELS = {"n": "How many", "steps": "Steps", "icc": "ICC profile", "dpi": "DPI"}
+_LONG = ("prompt", "negative")
+
+
+def picture_field(**look: Any) -> Any:
+    """A picture that is handed on as the file that it is, whatever its kind and size: reading and
+    refusing it is the use case's.
+
+    Args:
+        look: As Gradio's image takes it.
+    """
+    usual = {"type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"]}
+    field = gr.Image(**usual | look)
+    field.preprocess = lambda payload: None if payload is None else payload.path
+    return field
+
+
+def label_of(name: str) -> str:
+    """What a field is called, such as "Guidance rescale"."""
+    return _LABELS.get(name) or name.replace("_", " ").capitalize()
+
+
+class Form:
+    """The fields of a spec, in the order in which they are added to the page.
+
+    Args:
+        spec: Whose parameters, embedded groups' too.
+        tab: The prefix of the fields' ids in the page.
+        without: Names that are no fields here.
+    """
+
+    def __init__(self, spec: type[Params], tab: str, *, without: Collection[str] = ()) -> None:
+        self.spec, self.tab = spec, tab
+        self.declared = {
+            name: info for name, info in spec.flat_fields().items() if name not in without
+        }
+        self.fields: dict[str, Any] = {}
+
+    # --- the page ----------------------------------------------------------------------------
+
+    def add(self, *names: str, **look: Any) -> None:
+        """Puts fields where Gradio's context is.
+
+        Args:
+            look: What Gradio's component shall be told besides, such as ``lines``.
+        """
+        for name in names:
+            field = self._component(name, self.declared[name], look)
+            if not isinstance(field, gr.Image):
+                field.preprocess = _as_it_is  # the spec refuses what is wrong, in its own words
+            self.fields[name] = field
+
+    def add_groups(self, **groups: str) -> None:
+        """Puts the fields of groups that are not on the page yet, each group in a fold.
+
+        Args:
+            groups: The title of the fold of each, by the group's name.
+        """
+        for group, title in groups.items():
+            names = [
+                name
+                for name, info in self.declared.items()
+                if name not in self.fields and _group(info) == group
+            ]
+            if names:
+                with gr.Accordion(title, open=False, elem_classes=["fold"]):
+                    self.add(*names)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The fields, in order, as inputs and outputs of events."""
+        return list(self.fields.values())
+
+    # --- values ------------------------------------------------------------------------------
+
+    def given(self, values: Sequence[Any]) -> dict[str, Any]:
+        """What was filled in, by parameter; what is empty or at its default is not given.
+
+        Args:
+            values: Of `inputs`, in order.
+        """
+        found = {}
+        for (name, field), value in zip(self.fields.items(), values, strict=True):
+            info = self.declared[name]
+            value = _typed(info, value)
+            if value in (None, "", []) or (value == field.value and value == info.default):
+                continue
+            found[name] = value
+        return found
+
+    def filled(self, given: Mapping[str, Any]) -> list[Any]:
+        """Updates of `inputs` to values by parameter; the other fields are emptied."""
+        return [
+            gr.update(value=_shown(info, given[name])) if name in given else field.value
+            for name, field, info in self._rows()
+        ]
+
+    def read_url(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Values by parameter out of a query. What cannot be read is left out; pictures are."""
+        return {
+            name: value
+            for name, _, info in self._rows()
+            if name in query
+            and about(info).get("form") not in ("picture", "pictures")
+            and (value := _from_text(info, query[name])) is not None
+        }
+
+    # --- errors ------------------------------------------------------------------------------
+
+    def marks(self, error: DigressionsError | None) -> list[Any]:
+        """Updates of `inputs` that show an error at its field, and take away an earlier one."""
+        wrong = error.field if isinstance(error, InputError) else None
+        return [
+            _marked(name, info, None if wrong != name or error is None else words(error))
+            for name, _, info in self._rows()
+        ]
+
+    def has(self, error: DigressionsError) -> bool:
+        """Whether an error is about one of the fields."""
+        return isinstance(error, InputError) and error.field in self.fields
+
+    def _rows(self) -> Iterable[tuple[str, Any, FieldInfo]]:
+        for name, field in self.fields.items():
+            yield name, field, self.declared[name]
+
+    def _component(self, name: str, info: FieldInfo, look: dict[str, Any]) -> Any:
+        kind, form = plain_type(info), about(info).get("form")
+        usual: dict[str, Any] = {"label": label_of(name), "elem_id": f"{self.tab}-{name}"}
+        if form == "picture":
+            return picture_field(**usual | look)
+        usual |= {"info": _info(info)}
+        default = None if info.is_required() else info.default
+        if kind is bool:
+            return gr.Checkbox(**usual | {"value": bool(default)} | look)
+        if get_origin(kind) is Literal:
+            choices = [str(each) for each in get_args(kind)]
+            if default is None:
+                open_ = [(f"({default_in_words(info)})", "")]
+                return gr.Dropdown([*open_, *choices], **usual | {"value": ""} | look)
+            return gr.Dropdown(choices, **usual | {"value": str(default)} | look)
+        limits = limits_of(info)
+        if kind in (int, float) and name != "seed":
+            low, high = limits.get("ge"), limits.get("le")
+            if kind is float and default is not None and low is not None and high is not None:
+                return gr.Slider(low, high, **usual | {"value": default, "step": 0.01} | look)
+            precision = 0 if kind is int else None
+            hint = {"placeholder": default_in_words(info)}
+            return gr.Number(**usual | {"value": default, "precision": precision} | hint | look)
+        lines = 3 if name in _LONG else 2 if get_origin(kind) is list else 1
+        text = {"lines": lines, "placeholder": default_in_words(info), "value": default or ""}
+        return gr.Textbox(**usual | text | look)
+
+
+def words(error: DigressionsError) -> str:
+    """An error as the page says it, parameters as their fields are called."""
+    return in_words(error.message, label_of)
+
+
+def _as_it_is(payload: Any) -> Any:
+    return payload
+
+
+def _group(info: FieldInfo) -> str:
+    return str(about(info).get("group", "Picture"))
+
+
+def _info(info: FieldInfo) -> str:
+    return in_words(str(info.description), label_of)
+
+
+def _marked(name: str, info: FieldInfo, wrong: str | None) -> Any:
+    if about(info).get("form") == "picture":  # which has no line of help
+        label = label_of(name) if wrong is None else f"{label_of(name)}: {wrong}"
+        return gr.update(label=label, elem_classes=[WRONG] if wrong else [])
+    return gr.update(info=wrong or _info(info), elem_classes=[WRONG] if wrong else [])
+
+
+def _typed(info: FieldInfo, value: Any) -> Any:
+    """A value of the page as the spec takes it; what cannot be read stays as it is, which the spec
+    refuses in its own words."""
+    kind = plain_type(info)
+    if isinstance(value, str):
+        value = value.strip()
+        if get_origin(kind) is list:
+            return [line.strip() for line in value.splitlines() if line.strip()]
+        if kind is int and value.lstrip("-").isdecimal():
+            return int(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _shown(info: FieldInfo, value: Any) -> Any:
+    """A value of a spec as its field shows it."""
+    kind = plain_type(info)
+    if isinstance(value, (list, tuple)) and get_origin(kind) is list:
+        return "\n".join(map(str, value))
+    if kind in (int, float) and about(info).get("form") is None and not isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return value
+    return str(value)
+
+
+def _from_text(info: FieldInfo, text: str) -> Any:
+    kind = plain_type(info)
+    try:
+        if kind is bool:
+            return text == "true"
+        if kind in (int, float):
+            return kind(text)
+    except ValueError:
+        return None
+    if get_origin(kind) is Literal and text not in map(str, get_args(kind)):
+        return None
+    return text.splitlines() if get_origin(kind) is list else text

@@ -1,0 +1,223 @@
+"""The panel of a tab that shows its jobs while they work: progress, preview, results, cancel.
+
+A page follows its jobs; it does not own them. A reload follows again, and closing it stops nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import gradio as gr
+
+from ..errors import DigressionsError
+from .forms import Form, words
+from .jobs import Job
+from .showing import shown_job
+from .studio import Studio
+
+_EVERY = 0.5  # seconds between two refreshes, at least
+_LOOK = 0.1  # seconds between two looks at a job
+_STRIP = 24  # results of a page that are shown
+_LIVE: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "concurrency_limit": None,
+}
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+
+
+class Shared(NamedTuple):
+    """What all tabs of a page share.
+
+    Attributes:
+        page: Names this page of the browser, also after a reload.
+        loaded: The event after which ``page`` is known.
+    """
+
+    page: Any
+    loaded: Any
+
+
+class Live:
+    """The panel; made where Gradio's context is.
+
+    Args:
+        kind: Of the jobs that its button begins.
+        form: Where errors are shown at their fields.
+        verb: What the button says that begins, such as "Paint".
+        name: The prefix of the ids in the page, if it is not the kind.
+
+    Attributes:
+        kinds: Of the jobs that it shows.
+        chosen: The path of the result that the page looks at; empty without one.
+        stage: Shows the job, or what the page looks at instead.
+        go: The button that begins.
+    """
+
+    def __init__(self, studio: Studio, kind: str, form: Form, verb: str, *, name: str = "") -> None:
+        self.studio, self.form = studio, form
+        self.kinds = [kind]
+        name = name or kind
+        self._numbers = itertools.count()
+        self._following: dict[str, int] = {}
+        with gr.Row(elem_classes=["acts"]):
+            self.go = gr.Button(verb, variant="primary", elem_id=f"{name}-go", elem_classes=["go"])
+            self._cancel = gr.Button(
+                "Cancel", elem_id=f"{name}-cancel", interactive=False, elem_classes=["stop"]
+            )
+        self.stage = gr.HTML(
+            _EMPTY, elem_id=f"{name}-stage", elem_classes=["stage"], container=False
+        )
+        self._strip = gr.Gallery(
+            label="Results of this page",
+            columns=6,
+            height="auto",
+            allow_preview=False,
+            show_label=False,
+            object_fit="cover",
+            buttons=[],
+            visible=False,
+            elem_id=f"{name}-results",
+            elem_classes=["strip"],
+        )
+        self._results = gr.State([])
+        self.chosen = gr.Textbox("", visible="hidden", elem_id=f"{name}-chosen")
+        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        self._strip.select(
+            self._look_at, [self._results], [self.stage, self.chosen], **private, queue=False
+        )
+
+    @property
+    def _outputs(self) -> list[Any]:
+        panel = [self.stage, self._strip, self._results, self.chosen, self._cancel]
+        return [*panel, *self.form.inputs]
+
+    def begins(
+        self,
+        shared: Shared,
+        settings_of: Callable[[Sequence[Any]], Mapping[str, Any]],
+        title_of: Callable[[Mapping[str, Any]], str],
+        inputs: Sequence[Any],
+        button: Any = None,
+        kind: str = "",
+    ) -> None:
+        """Has a button ask for a job, which the panel shows from then on.
+
+        Args:
+            settings_of: From the values of ``inputs`` to the settings of a job; what it raises is
+                shown at the field that it is about.
+            title_of: What people see a job as.
+            inputs: Fields that are read.
+            button: If it is not `go`.
+            kind: Of the job, if it is not that of the panel.
+        """
+        kind = kind or self.kinds[0]
+        self.kinds.append(kind)
+
+        async def begin(page: str, *values: Any) -> AsyncIterator[list[Any]]:
+            try:
+                settings = await asyncio.to_thread(settings_of, values)
+                self.studio.jobs.submit(page, kind, settings, title_of(settings))
+            except DigressionsError as error:
+                yield self._refused(error)
+                return
+            async for update in self._follow(page):
+                yield update
+
+        reads = [shared.page, *inputs]
+        pressed = (button or self.go).click
+        pressed(begin, reads, self._outputs, trigger_mode="multiple", **_LIVE)
+
+    def follows(self, shared: Shared) -> None:
+        """Has a page that is loaded follow its jobs, and its button cancel them."""
+        self._cancel.click(self._stop, [shared.page], [], **_LIVE)
+        shared.loaded.then(self._follow, [shared.page], self._outputs, **_LIVE)
+
+    # --- following ---------------------------------------------------------------------------
+
+    async def _follow(self, page: str) -> AsyncIterator[list[Any]]:
+        """Shows the jobs of a page until all are over, or until the page follows anew."""
+        own = self._following[page] = next(self._numbers)
+        seen: tuple[int, int, int] | None = None
+        shown = -_EVERY
+        yield [
+            gr.skip() for _ in self._outputs
+        ]  # Gradio empties the outputs of what yields nothing
+        while self._following.get(page) == own:
+            job = self.studio.jobs.current(page, self.kinds)
+            if job is None:
+                return
+            ahead = self.studio.jobs.ahead_of(job) if job.state == "waiting" else 0
+            now = (job.number, job.version, ahead)
+            over, due = job.is_over, time.monotonic() - shown >= _EVERY
+            if now != seen and (over or due or seen is None or seen[0] != job.number):
+                seen, shown = now, time.monotonic()
+                yield self._panel(page, job, ahead)
+            if over:
+                return
+            await asyncio.sleep(_LOOK)
+
+    def _panel(self, page: str, job: Job, ahead: int) -> list[Any]:
+        results = self._results_of(page)
+        latest = [str(each.path) for each in job.saved if _is_picture(each.path)]
+        chosen = latest[0] if latest else ""
+        error = job.error
+        told = error is not None and self.form.has(error)
+        strip = gr.update(value=results, visible=len(results) > 1)
+        stage = shown_job(job, ahead, picture(chosen, job.title) if chosen else "")
+        stops = gr.update(interactive=not job.is_over and not job.stopping)
+        kept = gr.update(value=chosen) if chosen else gr.skip()
+        return [stage, strip, results, kept, stops, *self.form.marks(error if told else None)]
+
+    def _refused(self, error: DigressionsError) -> list[Any]:
+        text = f'<p class="said wrong" role="alert">{escape(words(error))}</p>'
+        stage = gr.skip() if self.form.has(error) else text
+        return [stage, *(gr.skip() for _ in range(4)), *self.form.marks(error)]
+
+    def _results_of(self, page: str) -> list[str]:
+        """Pictures that the page's jobs have made, the newest first."""
+        made = [
+            str(saved.path)
+            for job in reversed(self.studio.jobs.of(page, self.kinds))
+            for saved in job.saved
+            if _is_picture(saved.path) and saved.path.exists()
+        ]
+        return made[:_STRIP]
+
+    async def _stop(self, page: str) -> None:
+        job = self.studio.jobs.current(page, self.kinds)
+        if job is not None:
+            self.studio.jobs.cancel(job.number)
+
+    def _look_at(self, results: list[str], event: gr.SelectData) -> tuple[str, str]:
+        path = results[int(event.index)]
+        return picture(path, Path(path).name), path
+
+
+def picture(path: str, name: str) -> str:
+    """A finished picture, large, with its name and a link that downloads it."""
+    link = file_url(path)
+    return (
+        f'<figure class="picture"><img src="{link}" alt="{escape(name)}">'
+        f'<figcaption><a href="{link}" download="{escape(Path(path).name)}">'
+        f"{escape(Path(path).name)}</a></figcaption></figure>"
+    )
+
+
+def file_url(path: str | Path) -> str:
+    """The address of a file among what the studio has made."""
+    return f"/gradio_api/file={quote(str(path))}"
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES
+
+
+_EMPTY = '<div class="empty"><p>What you make appears here.</p></div>'

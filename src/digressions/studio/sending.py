@@ -1,0 +1,128 @@
+"""From tab to tab: a finished picture goes to a field of another, or its settings do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..errors import DigressionsError
+from ..generate.made_files import settings_of
+from .forms import Form, words
+
+SEND = "Send to …"
+"""What the menu says while nothing is sent."""
+
+
+@dataclass(frozen=True)
+class Accept:
+    """What a tab takes from others.
+
+    Attributes:
+        label: Of the choice, such as "Paint: start picture".
+        fields: That change.
+        fill: From the path of a picture to an update of each; raises `gr.Error` for people.
+    """
+
+    label: str
+    fields: Sequence[Any]
+    fill: Callable[[str], Sequence[Any]]
+
+
+def takes_settings(label: str, form: Form) -> Accept:
+    """A form that takes the settings of a picture, whatever program made it."""
+
+    def fill(path: str) -> list[Any]:
+        try:
+            asked, notes = settings_of(Path(path))
+        except DigressionsError as error:
+            raise gr.Error(words(error), print_exception=False) from None
+        for note in notes:
+            gr.Info(note)
+        return form.filled({name: each for name, each in asked.items() if name in form.fields})
+
+    return Accept(label, form.inputs, fill)
+
+
+def takes_picture(label: str, field: Any) -> Accept:
+    """A field of a picture that takes one from another tab."""
+    return Accept(label, [field], lambda path: [gr.update(value=path)])
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A picture that a tab sends.
+
+    Attributes:
+        chosen: Holds its path.
+        menu: Where one chooses a place for it; see `send_menu`.
+    """
+
+    chosen: Any
+    menu: Any
+
+
+def send_menu(tab: str) -> Any:
+    """The menu that an `Offer` has."""
+    return gr.Dropdown(
+        [SEND],
+        label="Send to",
+        value=SEND,
+        show_label=False,
+        container=False,
+        elem_id=f"{tab}-send",
+        elem_classes=["send"],
+        filterable=False,
+    )
+
+
+@dataclass(frozen=True)
+class TabParts:
+    """What a tab hands to the page that it is in.
+
+    Attributes:
+        tab: Its id.
+        form: Whose values stand in the URL, if it has one.
+        accepts, offers: What it takes and sends.
+        shown: What is done whenever the tab comes to the front: a function, inputs, outputs.
+    """
+
+    tab: str
+    form: Form | None = None
+    accepts: Sequence[Accept] = ()
+    offers: Sequence[Offer] = ()
+    shown: tuple[Callable[..., Any], Sequence[Any], Sequence[Any]] | None = None
+
+
+def wire(tabs: Any, parts: Sequence[TabParts]) -> None:
+    """Connects what tabs send with what tabs take.
+
+    Args:
+        tabs: Gradio's tabs, of which the one that takes comes to the front.
+    """
+    places = {accept.label: (part.tab, accept) for part in parts for accept in part.accepts}
+    fields = list(dict.fromkeys(f for _, accept in places.values() for f in accept.fields))
+
+    def send(label: str, path: str) -> list[Any]:
+        if label not in places or not path:
+            if label in places:
+                gr.Info("There is no picture yet to send.")
+            return [gr.skip(), gr.update(value=SEND), *(gr.skip() for _ in fields)]
+        tab, accept = places[label]
+        updates = dict(zip(accept.fields, accept.fill(path), strict=True))
+        front = gr.Tabs(selected=tab)
+        return [front, gr.update(value=SEND), *(updates.get(f, gr.skip()) for f in fields)]
+
+    for part in parts:
+        for offer in part.offers:
+            offer.menu.choices = [(SEND, SEND), *((label, label) for label in places)]
+            offer.menu.input(
+                send,
+                [offer.menu, offer.chosen],
+                [tabs, offer.menu, *fields],
+                api_visibility="private",
+                show_progress="hidden",
+            )

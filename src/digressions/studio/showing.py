@@ -1,0 +1,73 @@
+"""What a job looks like in the page: its picture so far, a bar, the time, and what it noted."""
+
+from __future__ import annotations
+
+import base64
+import time
+from html import escape
+
+from ..errors import in_words
+from ..events import duration
+from ..images.image_files import to_png
+from .forms import label_of, words
+from .jobs import Job
+
+_TOLD = {"finished": "Finished", "cancelled": "Cancelled", "failed": "Failed"}
+
+
+def shown_job(job: Job, ahead: int, result: str) -> str:
+    """A job as HTML.
+
+    Args:
+        ahead: Jobs before it in the queue.
+        result: Its finished picture as HTML, or nothing.
+    """
+    parts = [result if result else _so_far(job)]
+    if job.error is not None:
+        parts.append(f'<p class="said wrong" role="alert">{escape(words(job.error))}</p>')
+    parts.append(_bar(job, ahead))
+    notes = [note for note in job.notes if note.text]
+    if notes:
+        items = "".join(
+            f'<li class="{note.level}">{escape(in_words(note.text, label_of))}</li>'
+            for note in notes
+        )
+        parts.append(f'<ul class="notes">{items}</ul>')
+    return f'<div class="job {job.state}" data-state="{job.state}">{"".join(parts)}</div>'
+
+
+def _so_far(job: Job) -> str:
+    if job.preview is None:
+        busy = "" if job.is_over else '<span class="pulse" aria-hidden="true"></span>'
+        return f'<div class="empty">{busy}</div>'
+    data = base64.b64encode(to_png(job.preview.image)).decode()
+    alt = f"{job.title}, {job.preview.label}"
+    return (
+        '<figure class="picture sofar">'
+        f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}"></figure>'
+    )
+
+
+def _bar(job: Job, ahead: int) -> str:
+    """One line on where the job is, and a bar while it works."""
+    if job.state == "waiting":
+        before = f"{ahead} before it" if ahead else "next"
+        return f'<p class="said" role="status">Waiting: {before} in the queue</p>'
+    took = (job.ended or time.monotonic()) - (job.began or time.monotonic())
+    if job.is_over:
+        said = f"{_TOLD[job.state]} after {duration(took)}" if job.began else _TOLD[job.state]
+        return f'<p class="said" role="status">{said}</p>'
+    if job.stopping:
+        return '<p class="said" role="status">Stopping after this step</p>'
+    if not job.progress:
+        return '<p class="said" role="status">Beginning</p>'
+    latest = list(job.progress.values())[-1]
+    task = escape(latest.task.capitalize())
+    if not latest.total:
+        return f'<p class="said" role="status">{task}</p><progress aria-label="{task}"></progress>'
+    share, spent = latest.done / latest.total, time.monotonic() - (job.task_began or 0)
+    left = f", about {duration(spent / share - spent)} left" if 0.1 < share < 1 else ""
+    return (
+        f'<p class="said" role="status">{task}: {latest.done:,} of {latest.total:,}{left}</p>'
+        f'<progress max="{latest.total}" value="{latest.done}" aria-label="{task}"></progress>'
+    )

@@ -1,0 +1,122 @@
+"""`Studio`: what every tab works with: the queue, the loaded model, and where files go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..events import Event, Progress
+from ..files import slug
+from ..generate.model_params import ModelParams
+from .jobs import Jobs
+from .studio_spec import StudioSpec
+
+if TYPE_CHECKING:
+    from ..generate.previews import LatentColours, PaintPreviews
+    from ..models.base import Model
+
+
+class Studio:
+    """The state behind the page.
+
+    Attributes:
+        spec: How it was opened.
+        out: Folder of everything that is made, absolute.
+        jobs: The queue.
+        model_params: Of the model that jobs are asked with from now on.
+    """
+
+    def __init__(self, spec: StudioSpec, model_params: ModelParams) -> None:
+        self.spec = spec
+        self.out = spec.out.absolute()
+        self.own = self.out / ".studio"
+        self.model_params = model_params
+        self.jobs = Jobs(self.own / "jobs")
+        self._loaded: tuple[str, Model, LatentColours] | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def loaded(self) -> str | None:
+        """The name of the model that is in memory."""
+        return None if self._loaded is None else self._loaded[1].name
+
+    @property
+    def uploads(self) -> Path:
+        """Keeps the pictures that were given to the page: what was made of them replays."""
+        return self.own / "uploads"
+
+    def chosen(self) -> dict[str, Any]:
+        """The model's parameters, for the settings of a job."""
+        return self.model_params.given()
+
+    def open(self) -> None:
+        """Begins to work, and loads the model while the page is being read. What is wrong with the
+        model, its jobs say."""
+        from ..errors import DigressionsError
+
+        self.jobs.start()
+        try:
+            self._load(self.chosen())
+        except DigressionsError:
+            return
+
+    def model(self, params: dict[str, Any]) -> Iterator[Event]:
+        """Has the model of a job loaded, as a use case: ``yield from`` it, then use `now`."""
+        if self._loaded is None or self._loaded[0] != _key(params):
+            yield Progress("loading the model", 0)
+        self._load(params)
+
+    def loader(self, name: str, dtype: str | None, **additions: Any) -> Model:
+        """Loads the model of a file that is made again, as `api.replay` asks; the one in memory
+        stays the one in memory where it serves."""
+        given = {key: value for key, value in additions.items() if key != "named"}
+        params = self.model_params.but(
+            model=name, dtype=self.model_params.dtype or dtype, **given
+        ).given()
+        if additions.get("named"):
+            from ..models.loading import load
+
+            return load(**ModelParams.of(**params).arguments(), named=additions["named"])
+        self._load(params)
+        return self.now
+
+    @property
+    def now(self) -> Model:
+        """The model in memory."""
+        assert self._loaded is not None  # `model` comes first
+        return self._loaded[1]
+
+    def previews(self) -> PaintPreviews:
+        """What painting with the model in memory shows after a step, at most twice a second."""
+        from ..generate.previews import PaintPreviews
+
+        assert self._loaded is not None
+        return PaintPreviews(self._loaded[2], every=0.5)
+
+    def place(self, name: str, suffix: str) -> Path:
+        """A free file among what is made, named after a text."""
+        from ..files import numbered
+
+        usual = self.out / f"{slug(name)}{suffix}"
+        return next(path for path in numbered(usual) if not path.exists())
+
+    def _load(self, params: dict[str, Any]) -> None:
+        with self._loading:
+            if self._loaded is not None and self._loaded[0] == _key(params):
+                return
+            from ..generate.previews import LatentColours
+            from ..models.loading import load
+
+            self._loaded = None  # the old one's memory goes before the new one comes
+            model = load(**ModelParams.of(**params).arguments())
+            self._loaded = (_key(params), model, LatentColours.of(model))
+
+    def has(self, model: Model, colours: LatentColours) -> None:
+        """Takes a model that is loaded already, as the one that jobs are asked with."""
+        self._loaded = (_key(self.chosen()), model, colours)
+
+
+def _key(params: dict[str, Any]) -> str:
+    return ModelParams.of(**params).json_line()

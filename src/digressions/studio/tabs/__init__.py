@@ -1,0 +1,16 @@
+"""The tabs of the studio, a module each, in the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..live import Shared
+from ..sending import TabParts
+from ..studio import Studio
+from . import gallery_tab, paint_tab
+
+TABS: dict[str, Callable[[Studio, Shared], TabParts]] = {
+    "Paint": paint_tab.build,
+    "Gallery": gallery_tab.build,
+}
+"""What builds each tab within Gradio's context, by its name. Its id is the name in lower case."""

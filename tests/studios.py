@@ -1,0 +1,178 @@
+"""The studio for tests: open in this process, with the bundled model loaded already."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+if os.environ.get("DIGRESSIONS_REQUIRE_BROWSER") != "1":
+    pytest.importorskip("gradio")
+
+import uvicorn
+
+from digressions.generate.model_params import ModelParams
+from digressions.generate.previews import LatentColours
+from digressions.studio.studio import Studio
+from digressions.studio.studio_server import HOST, studio_app
+from digressions.studio.studio_spec import StudioSpec
+from digressions.worlds.local_server import listening
+
+
+class Opened(NamedTuple):
+    """A studio that serves."""
+
+    studio: Studio
+    address: str
+
+
+@contextmanager
+def open_studio(out: Path, model: Any) -> Iterator[Opened]:
+    """A studio with a model in memory, served until the block ends."""
+    studio = Studio(StudioSpec(out=out), ModelParams(device="cpu", dtype="float32"))
+    studio.has(model, LatentColours.of(model))
+    config = uvicorn.Config(studio_app(studio), log_level="critical", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with listening(HOST, 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        address = f"http://{HOST}:{listener.getsockname()[1]}/"
+        until(lambda: status(f"{address}ready") == 204)
+        try:
+            yield Opened(studio, address)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            studio.jobs.close()
+
+
+def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+    """What is true at last."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def status(address: str, **headers: str) -> int:
+    """The code of an answer; 0 without one."""
+    request = urllib.request.Request(
+        address, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+class StudioPage:
+    """The studio in a browser."""
+
+    def __init__(self, driver: Any, address: str) -> None:
+        self.driver, self.address = driver, address
+        self.folder = Path()
+        driver.get_log("browser"), driver.get_log("performance")
+
+    def open(
+        self, query: str = "", *, again: bool = False, width: int = 1100, height: int = 900
+    ) -> None:
+        """Opens the page, at a width in pixels; ``again`` for the page that was open before."""
+        if not again and self.driver.current_url.startswith(self.address):
+            self.js("sessionStorage.clear()")
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.driver.get(f"{self.address}?{query}")
+        until(
+            lambda: self.js("return !!document.querySelector('#page textarea, #page input')?.value")
+        )
+        time.sleep(0.5)  # what stands in the address is filled in
+
+    def js(self, script: str, *arguments: Any) -> Any:
+        """What a script returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def element(self, name: str) -> Any:
+        """The element of an id."""
+        return self.driver.find_element("id", name)
+
+    def text(self, name: str) -> str:
+        """What it says; nothing while it is being made anew."""
+        return str(self.js("return document.getElementById(arguments[0])?.innerText ?? ''", name))
+
+    def state(self, kind: str) -> str:
+        """Of the job that a tab shows."""
+        script = "return document.querySelector(`#${arguments[0]}-stage .job`)?.dataset.state ?? ''"
+        return str(self.js(script, kind))
+
+    def click(self, name: str) -> None:
+        """Presses a button, wherever on the page it is."""
+        button = self.element(name)
+        self.js("arguments[0].scrollIntoView({block: 'center'})", button)
+        button.click()
+
+    def type(self, name: str, text: str) -> None:
+        """Fills a field in."""
+        field = self.element(name).find_element("css selector", "textarea, input")
+        field.clear()
+        field.send_keys(text)
+
+    def fold(self, title: str) -> None:
+        """Opens a fold."""
+        buttons = self.driver.find_elements("css selector", "button.label-wrap")
+        (button,) = [each for each in buttons if each.text.strip().startswith(title)]
+        self.js("arguments[0].scrollIntoView({block: 'center'})", button)
+        button.click()
+        time.sleep(0.3)
+
+    def choose(self, name: str, label: str) -> None:
+        """Chooses from a menu."""
+        field = self.element(name).find_element("css selector", "input")
+        self.js("arguments[0].scrollIntoView({block: 'center'})", field)
+        field.click()
+        options = "[role=option]"
+        until(lambda: self.driver.find_elements("css selector", options))
+        found = self.driver.find_elements("css selector", options)
+        next(each for each in found if each.text.strip().lstrip("✓ ") == label).click()
+
+    def upload(self, name: str, path: Path) -> None:
+        """Gives a file to a field."""
+        field = self.element(name).find_element("css selector", "input[type=file]")
+        field.send_keys(str(path))
+        until(lambda: self.js("return !!document.querySelector(`#${arguments[0]} img`)", name))
+
+    def stroke(self, name: str) -> None:
+        """Paints a short stroke in the middle of a picture, once the picture is there."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        canvas = until(lambda: self.driver.find_elements("css selector", f"#{name} canvas"))[0]
+        self.js("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        time.sleep(2)
+        hand = ActionChains(self.driver).move_to_element(canvas).click_and_hold()
+        hand.move_by_offset(8, 4).move_by_offset(-4, 8).release().perform()
+        time.sleep(1)
+
+    def check_quiet(self) -> None:
+        """Makes sure that nothing went wrong in the page and nothing left the machine."""
+        told = [each for each in self.driver.get_log("browser") if each["level"] == "SEVERE"]
+        # A page that is left while it follows a job says so.
+        left = ("AbortError", "Connection errored out")
+        severe = [each for each in told if not any(words in each["message"] for words in left)]
+        assert severe == [], severe
+        for entry in self.driver.get_log("performance"):
+            told = json.loads(entry["message"])["message"]
+            url = told.get("params", {}).get("request", {}).get("url", "")
+            assert not url.startswith("http") or url.startswith(self.address), url
