@@ -24,15 +24,15 @@ from ..generate.notes import notes_on, notes_on_cells
 from ..generate.outputs import FOLDER
 from ..generate.presets import notes_on_preset, with_preset
 from ..generate.replay import ReplayRequest, replays_kind
-from ..geometry import Grid, Size
+from ..geometry import Grid, Size, padded_size
 from ..images import Fit
-from ..images.fitting import contained, padded_size
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
 from ..pace import Pace
 from .base_image import base_image_of, notes_on_base_image, remembered_base_image
 from .build_params import BuildParams
+from .cell_shape import fitted_grid
 from .folder import KIND, MosaicFolder, MosaicPlan, folder_for
 from .mosaic_spec import Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
@@ -163,18 +163,7 @@ def grid_over(
     if start is None:
         return Grid.parse(text, shape.height / shape.width)
     picture = Size(start.pixels.shape[1], start.pixels.shape[0])
-    # In cells, whatever their shape, it has this size.
-    counted = Size(picture.width * shape.height, picture.height * shape.width)
-    grid = Grid.parse(text, counted.width / counted.height)
-    if fit == "contain":
-        grid = Grid(*contained(counted, Size(*grid)))
-    seen = padded_size(picture, grid.over(shape)) if fit == "pad" else picture
-    if grid.columns > seen.width or grid.rows > seen.height:
-        raise InputError(
-            f"`grid` {grid} does not fit {start.name}, which is {picture.width} x {picture.height} "
-            "pixels: a cell needs at least one pixel"
-        )
-    return grid
+    return fitted_grid(text, picture, start.name, fit, shape)
 
 
 def make_mosaic(
