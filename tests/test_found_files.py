@@ -211,6 +211,18 @@ def test_an_embedding_that_nobody_has_is_left_out_or_stays_a_word(
     assert "its name stays a word" in ran.err
 
 
+def test_a_damaged_file_of_another_programs_picture_is_said_to_be_damaged(
+    digress: Digress, root: Path
+) -> None:
+    ink = root / "loras/ink.safetensors"
+    ink.write_bytes(ink.read_bytes()[:-5])
+    foreign("theirs.png", parameters=f"a frog <lora:ink:0.8>\n{SMALL}")
+    ran = digress("replay", "theirs.png", "--model", "dream", "-o", "a.png")
+    assert ran.code == 0, ran.err
+    assert f"the LoRA 'ink', and {ink} is cut off: " in ran.err
+    assert "it is left out" in ran.err
+
+
 def test_a_mosaic_goes_on_only_with_the_same_lora(digress: Digress, root: Path) -> None:
     given = ("mosaic", "a frog <lora:ink:0.8>", "--model", "dream", "--grid", 2, "--steps", 1)
     given += ("--size", SIDE, "--seed", 1, "-o", "mo")

@@ -10,11 +10,12 @@ what cannot be found is left out, and said.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, verbatim
+from ..errors import InputError, ModelError, errors_about, verbatim
 from ..files import at_home
 from .metadata import Record
 from .model_params import ModelAdditions, RememberedFile
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..models.recognise import Kind
 
 _CALLED = {"lora": "LoRA", "embedding": "embedding"}
+_KINDS: dict[str, Kind] = {"lora": "lora", "embedding": "embedding"}
 
 
 @dataclass
@@ -73,20 +75,26 @@ def found_files(record: Record, models: str | None) -> FoundFiles:
     return found
 
 
-def used_files(model: Model, *prompts: str) -> list[RememberedFile]:
-    """What pictures of prompts, negative ones too, remember of the single files that they are
-    painted with.
+def used_files(model: Model, **prompts: Sequence[str]) -> list[RememberedFile]:
+    """What pictures of prompts remember of the single files that they are painted with.
+
+    Args:
+        prompts: By the parameters that they are given by, such as ``negative``.
 
     Raises:
         InputError, PromptError: As `Model.named_sources`.
     """
-    return [RememberedFile(**each._asdict()) for each in model.files(*prompts)]
+    for name, texts in prompts.items():
+        with errors_about(name):
+            model.named_sources(*texts)
+    every = [text for texts in prompts.values() for text in texts]
+    return [RememberedFile(**each._asdict()) for each in model.files(*every)]
 
 
 def files_now(model: Model, record: Record) -> list[RememberedFile]:
     """The files of a record once it is loaded: those of other prompts than its own as it has
     them."""
-    own = used_files(model, record.params.prompt, record.params.negative)
+    own = used_files(model, prompt=[record.params.prompt], negative=[record.params.negative])
     known = {(each.kind, each.name) for each in own}
     options = dict(record.additions.loras())
     others = [each for each in record.files if each.kind in ("lora", "embedding")]
@@ -100,7 +108,6 @@ def _look_for(each: RememberedFile, library: Library | None, found: FoundFiles) 
     foreign = not found.record.model_hash
     called = f"{_CALLED[each.kind]} {verbatim(repr(each.name))}"
     if path is None and foreign:
-        where = "and no model folder is named" if library is None else f"which is not in {library}"
         hashed = each.content_sha256 or each.sha256
         known = f" ({hashed[:12]})" if hashed else ""
         if each.kind == "embedding" and not _explicit(each.name).search(_prompts(found.record)):
@@ -108,15 +115,15 @@ def _look_for(each: RememberedFile, library: Library | None, found: FoundFiles) 
         else:
             left = "it is left out"
             found.record = _without(found.record, each)
-        found.notes.append(f"it was painted with the {called}{known}, {where}: {left}")
+        gone = _why_gone(each, library)
+        found.notes.append(f"it was painted with the {called}{known}, {gone}: {left}")
     elif path is None and each.kind == "embedding":
         found.notes.append(
-            f"it was painted with the {called}, which is not there: the picture "
+            f"it was painted with the {called}, {_why_gone(each, library)}: the picture "
             f"will differ, since {verbatim(repr(each.name))} stays a word"
         )
     elif path is not None:
-        kind: Kind = "lora" if each.kind == "lora" else "embedding"
-        found.named[kind, each.name] = path
+        found.named[_KINDS[each.kind], each.name] = path
         if not same:
             found.notes.append(
                 f"the {called} is another file by now, {verbatim(path)}: the picture will differ"
@@ -129,7 +136,7 @@ def _search(each: RememberedFile, library: Library | None) -> tuple[Path | None,
     """The file, and whether it is the very one, as far as its hashes are known."""
     from ..models.listing import by_hash
 
-    kind: Kind = "lora" if each.kind == "lora" else "embedding"
+    kind = _KINDS[each.kind]
     hashes = [hash for hash in (each.sha256, each.content_sha256) if hash]
     here = _by_name(each.name, kind, library)
     if here is not None and (not hashes or _has(here, kind, hashes)):
@@ -138,13 +145,26 @@ def _search(each: RememberedFile, library: Library | None) -> tuple[Path | None,
     return (here, False) if moved is None else (moved, True)
 
 
+def _why_gone(each: RememberedFile, library: Library | None) -> str:
+    """Why a file that a prompt names is not found."""
+    if library is None:
+        return "and no model folder is named"
+    try:
+        library.find(at_home(each.name).name, (_KINDS[each.kind],), whole=True)
+    except ModelError as error:
+        return f"and {error.message}"
+    except InputError:  # several, none of which is the one
+        pass
+    return f"which is not in {library}"
+
+
 def _by_name(name: str, kind: Kind, library: Library | None) -> Path | None:
     path = at_home(name)
     if path.is_file():
         return path.absolute()
     try:
         return None if library is None else library.find(path.name, (kind,), whole=True)
-    except InputError:  # several, of which the hash tells which
+    except InputError:  # several, of which the hash tells which; or a damaged one
         return None
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from ..device import check_device
-from ..errors import InputError, verbatim
+from ..errors import InputError, errors_about, verbatim
 from ..geometry import Grid, Size
 from ..images import UPSCALERS
 from ..prompts.slips import check_typed
@@ -106,7 +106,8 @@ def named_upscaler(name: str, models: str | None = None) -> str:
 
     if name in UPSCALERS or (library := Library.of(models)) is None:
         return name
-    found = located(name, KINDS, library)
+    with errors_about("upscaler"):
+        found = located(name, KINDS, library)
     if found == name and not Path(name).exists():
         raise InputError(
             f"`upscaler` {verbatim(repr(name))} is not known: choose one of "

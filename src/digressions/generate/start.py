@@ -181,7 +181,7 @@ def record_for(
         region_softness=inputs.region_softness,
         dtype=dtype_name(model),
         additions=ModelAdditions(**model.additions),
-        files=used_files(model, params.prompt, params.negative),
+        files=used_files(model, prompt=[params.prompt], negative=[params.negative]),
         version=__version__,
         **more,
     )

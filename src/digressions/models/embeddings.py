@@ -36,7 +36,7 @@ class Embedding(NamedTuple):
 
 
 class Misfit(NamedTuple):
-    """A file that is an embedding for other text encoders, and why, for "it is ..."."""
+    """A file that is an embedding for other text encoders, or damaged; and why, for "it is ..."."""
 
     path: Path
     why: str
@@ -194,8 +194,8 @@ class Embeddings:
         try:
             fingerprint = FileFingerprint(path)
             header = read_header(path)
-        except ModelError:
-            return None
+        except ModelError as error:
+            return Misfit(path, error.message.removeprefix(f"{verbatim(path)} "))
         contents = recognise(header)
         if contents.kind != "embedding":
             return None

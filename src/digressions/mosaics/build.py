@@ -20,7 +20,7 @@ from ..errors import InputError, verbatim
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
 from ..files import slug
 from ..generate.metadata import Record
-from ..generate.notes import notes_on, notes_on_cells
+from ..generate.notes import notes_on, notes_on_cells, notes_on_mix
 from ..generate.outputs import FOLDER
 from ..generate.presets import notes_on_preset, with_preset
 from ..generate.replay import ReplayRequest, replays_kind
@@ -78,6 +78,7 @@ def build(
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *plan.mosaic.prompts, *other)
+    yield from notes_on_mix(model, plan.mosaic.params, plan.mosaic.prompts)
     yield from notes_on_cells(model, plan.mosaic.params.size)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
     wanted = spec.larger.upscaler if "upscaler" in spec.larger.model_fields_set else "lanczos"
@@ -140,7 +141,8 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     upscaler = spec.larger.upscaler
     aspect = mosaic.size.width / mosaic.size.height
     base = base_image_of(
-        *(model, spec.params, start, upscaler, spec.fit, spec.tone, aspect), mosaic.prompts
+        *(model, spec.params, start, upscaler, spec.fit, spec.tone, aspect),
+        cell_prompt=mosaic.prompts,
     )
     return MosaicPlan(mosaic, base, spec.sharing)
 

@@ -14,6 +14,7 @@ import torch
 
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
+from ..errors import errors_about
 from ..events import Note, Preview, Progress
 from ..files import check_folder, cleared
 from ..generate.batching import BatchSize
@@ -55,7 +56,9 @@ class MosaicPlan:
         Raises:
             InputError, PromptError: Settings that are wrong, or that the model cannot paint.
         """
-        check_cells(model, self.mosaic)
+        own = [self.base.record.params.prompt]
+        with errors_about("prompt" if self.mosaic.prompts == own else "cell_prompt"):
+            check_cells(model, self.mosaic)
         self.sharing.check()
         check_base_image(model, self.base)
 
