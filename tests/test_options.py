@@ -51,6 +51,17 @@ def test_every_option_has_a_heading_and_says_what_it_is_if_not_given(command: st
         assert "`" not in option.parameter.help
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_help_text_names_options_as_they_are_typed(command: str) -> None:
+    names = {name for option in options(command) for name in option.names}
+    words = "|".join(name.lstrip("-") for name in names)
+    for option in options(command):
+        bare = re.search(rf"\b(with|without|instead of) (a )?({words})\b", option.parameter.help)
+        assert bare is None, f"{option.name}: {option.parameter.help}"
+        for typed in re.findall(r"extra --?[a-z]+", option.parameter.help):
+            pytest.fail(f"{option.name}: an extra is no option: {typed}")
+
+
 @pytest.mark.parametrize("columns", ["40", "61", "200"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_name_of_an_option_is_whole_in_a_help_page_of_any_width(

@@ -48,7 +48,7 @@ class ModelAdditions(Params):
         None,
         "How the weights of the denoising network's attention blocks are stored: in half the "
         "memory (int8, fp8) or a quarter (nf4), for a little of the quality. SDXL gains most. "
-        "Needs the extra `quantize`.",
+        "Needs the extra named quantize.",
         group="Model",
         default_from="as `dtype`",
     )

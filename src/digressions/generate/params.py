@@ -307,7 +307,7 @@ class UpscaleSpec(Params):
         le=MOST_TIMES,
     )
     size: PictureSize | None = option(
-        None, "WIDTHxHEIGHT in pixels to fit into, instead of times.", group="Output"
+        None, "WIDTHxHEIGHT in pixels to fit into, instead of `times`.", group="Output"
     )
     upscaler: UpscalerName = upscaler_option()
     keep: KeepParams = KeepParams()
