@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,20 @@ import torch
 from PIL import Image, ImageChops, PngImagePlugin
 from safetensors.torch import load_file, save_file
 
+from digressions.distributed.remote_model import NamedHashes
+from digressions.errors import ModelError
+from digressions.events import Note
 from digressions.generate.record_reading import record_of
 from digressions.models import single_file
+from digressions.models.base import Model
 from digressions.models.fingerprint import content_hash
+from digressions.models.loading import load
+from digressions.mosaics.build import build
+from digressions.mosaics.mosaic_spec import MosaicSpec
 from digressions.prompts.foreign_syntax import from_a1111, with_loras
+from digressions.worlds.cache import Cache
+from digressions.worlds.opening import open_world, resolve_world
+from digressions.worlds.world_spec import WorldSpec
 from tests.original_layout import SIDE, configs, parts, save_single
 from tests.test_foreign import GRAPH, INVOKE, LINE
 
@@ -234,3 +245,62 @@ def test_a_mosaic_goes_on_only_with_the_same_lora(digress: Digress, root: Path) 
     ran = digress(*given)
     assert ran.code == 2
     assert "its lora ink is" in ran.err
+
+
+class Elsewhere:
+    """An executor whose worker has files of its own."""
+
+    workers = wanted = 1
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def begin(self, setup: Any) -> None:
+        setup(self._model)
+
+    def map(self, setup: Any, batches: Any) -> Iterator[Any]:
+        work = setup(self._model)
+        yield from (work(batch) for batch in batches)
+
+    def notes(self) -> list[Note]:
+        return []
+
+
+def test_workers_need_the_files_that_prompts_name(root: Path, tmp_path: Path) -> None:
+    """The same model with another LoRA of the name, or a word that is an embedding on one machine
+    alone, paints other pictures there."""
+    shutil.copytree(root, tmp_path / "there", symlinks=True)
+    here = load("dream", "cpu", models=root)
+    asked = {"prompt": "a bad frog <lora:ink:0.8>", "negative": "worse", "grid": 2, "size": SIDE}
+    asked |= {"steps": 1, "guidance": 1.0}
+    world = resolve_world(here, WorldSpec.of(**asked))
+
+    def refusals() -> set[str]:
+        far, said = Elsewhere(load("dream", "cpu", models=tmp_path / "there")), set()
+        with pytest.raises(ModelError) as caught:
+            list(build(here, MosaicSpec.of(**asked), tmp_path / "o", executor=far))
+        said.add(caught.value.message)
+        with pytest.raises(ModelError) as caught, Cache(tmp_path / "w.sqlite") as cache:
+            open_world(here, world, cache, executor=far)
+        return said | {caught.value.message}
+
+    same, bad = (
+        "; put the same files on every machine",
+        tmp_path / "there/embeddings/bad.safetensors",
+    )
+    bad.rename(bad.with_name("worse.safetensors"))
+    missing = "the job needs the embedding bad, which is not on this machine"
+    assert refusals() == {missing + same}
+    shutil.copy(bad.with_name("worse.safetensors"), bad)
+    unknown = "this machine has the embedding worse, which is not where the job began"
+    assert refusals() == {unknown + same}
+    bad.with_name("worse.safetensors").unlink()
+    ink = lora(tmp_path / "there/loras/ink.safetensors", 9)
+    theirs, ours = (
+        hashlib.sha256(each.read_bytes()).hexdigest()[:12]
+        for each in (ink, root / "loras/ink.safetensors")
+    )
+    differs = "the lora ink is different on this machine: its hash is "
+    assert refusals() == {f"{differs}{theirs}, the job needs {ours}{same}"}
+    lora(ink, 1)
+    NamedHashes.of(here, *world.prompts).check(load("dream", "cpu", models=tmp_path / "there"))

@@ -25,8 +25,10 @@ EMBEDDINGS: tuple[Kind, ...] = ("embedding",)
 UPSCALERS: tuple[Kind, ...] = ("upscaler",)
 TEXT_ENCODERS: tuple[Kind, ...] = ("text encoder", "checkpoint")
 _EXTRA = "extra_model_paths.yaml"
-# Of a program's folder; the rest is not models.
-_INSIDE = ("models", "Models", "Data/Models", "embeddings")
+# Of a program's folder; the rest is not models. ComfyUI's models have embeddings among them, A1111's
+# beside them.
+_INSIDE = ("models", "Models", "Data/Models")
+_BESIDE = "embeddings"
 _NOT_PATHS = ("base_path", "is_default")
 _SUFFIX = ".safetensors"
 PICKLES = (".ckpt", ".pth", ".pt", ".bin")
@@ -55,6 +57,8 @@ class Library:
         if not root.is_dir():
             raise InputError(f"`models` {verbatim(str(root))}: there is no such folder")
         inside = [root / name for name in _INSIDE if (root / name).is_dir()]
+        if inside and (root / _BESIDE).is_dir():
+            inside.append(root / _BESIDE)
         self.folders = [*(inside or [root]), *_others(root)]
 
     @classmethod

@@ -14,6 +14,7 @@ import torch
 
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
+from ..distributed.remote_model import NamedHashes
 from ..errors import errors_about
 from ..events import Note, Preview, Progress
 from ..files import check_folder, cleared
@@ -186,16 +187,13 @@ class MosaicFolder(MosaicFiles):
         with self._store() as store:
             tasks = self.tasks(store.done())
             if executor is not None and not isinstance(executor, LocalExecutor):
-                return (
-                    yield from fill_distributed(
-                        store,
-                        executor,
-                        self.plan.mosaic,
-                        self.base,
-                        tasks,
-                        batch_size=batch_size or BATCH_SIZE,
-                    )
+                mosaic = self.plan.mosaic
+                named = NamedHashes.of(self.model, *mosaic.prompts, mosaic.params.negative)
+                size = batch_size or BATCH_SIZE
+                work = fill_distributed(
+                    store, executor, mosaic, self.base, tasks, named, batch_size=size
                 )
+                return (yield from work)
             self.sizes = BatchSize(self.model.device, batch_size)
             return (
                 yield from fill(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..distributed.executor import Executor
-from ..distributed.remote_model import distributed_painter, part_painter
+from ..distributed.remote_model import NamedHashes, distributed_painter
 from ..errors import errors_about
 from ..events import Note
 from ..generate.batching import Painter
@@ -198,8 +198,8 @@ def open_world(
     if executor is None:
         painter: Painter = painter_of(model)
     else:
-        executor.begin(part_painter)  # so that what is timed after it is work
-        painter = distributed_painter(executor, batch_size)
+        named = NamedHashes.of(model, *world.prompts)
+        painter = distributed_painter(executor, batch_size, named)
         batch_size *= executor.wanted  # asked for at once, so that all have something to do
     upscaler = load_upscaler(base.upscaler)
     opened = World(manifest, root, painter, upscaler, cache, batch_size=batch_size)
