@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from digressions.events import Note
 from digressions.generate.record_reading import record_of
 from digressions.models import single_file
 from digressions.models.base import Model
-from digressions.models.fingerprint import content_hash
+from digressions.models.fingerprint import blake3_hash, content_hash
 from digressions.models.loading import load
 from digressions.mosaics.build import build
 from digressions.mosaics.mosaic_spec import MosaicSpec
@@ -220,6 +221,59 @@ def test_an_embedding_that_nobody_has_is_left_out_or_stays_a_word(
     foreign("b.png", parameters=f'a worse frog\n{SMALL}, TI hashes: "worse: 0123456789"')
     ran = digress("replay", "b.png", "--model", "dream", "-o", "c.png")
     assert "its name stays a word" in ran.err
+
+
+def invoke(root: Path, path: str, algorithm: str = "blake3") -> str:
+    """A picture of InvokeAI's that names its files as somebody has called them there."""
+    of_lora, of_model = (
+        f"{algorithm}:{blake3_hash(root / name)}"
+        for name in ("loras/ink.safetensors", "checkpoints/dream.safetensors")
+    )
+    about = {"name": "my ink", "hash": of_lora, "type": "lora"}
+    found = INVOKE | {"loras": [{"model": about, "weight": 0.8}], "width": SIDE, "height": SIDE}
+    found |= {"model": {"name": "my dream", "hash": of_model}, "steps": 2}
+    return foreign(path, invokeai_metadata=json.dumps(found))
+
+
+def test_invokeais_files_are_found_by_their_hashes(digress: Digress, root: Path) -> None:
+    source = invoke(root, "theirs.png")
+    ran = digress("replay", source, "-o", "a.png")
+    assert ran.code == 0, ran.err
+    ink = root / "loras/ink.safetensors"
+    assert f"its LoRA 'my ink' is {ink}" in ran.err
+    written = json.loads(Image.open("a.png").text["digressions"])
+    sha256 = hashlib.sha256(ink.read_bytes()).hexdigest()
+    assert [each["sha256"] for each in written["files"] if each["kind"] == "lora"] == [sha256]
+    assert digress("replay", "a.png", "-o", "b.png").code == 0
+    lora(ink, 9)
+    ran = digress("replay", source, "-o", "c.png")
+    assert ran.code == 0, ran.err
+    hashed = json.loads(Image.open(source).text["invokeai_metadata"])["loras"][0]["model"]["hash"]
+    shown = hashed.removeprefix("blake3:")[:12]
+    assert f"the LoRA 'my ink' ({shown}), which is not in" in ran.err
+    assert not same("a.png", "c.png")
+
+
+def test_without_blake3_it_is_said_what_is_missing(
+    digress: Digress, refused: Callable[..., str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = invoke(root, "theirs.png")
+    (root / "loras/ink.safetensors").rename(root / "loras/my ink.safetensors")
+    monkeypatch.setitem(sys.modules, "blake3", None)
+    said = refused("replay", source, "-o", "a.png")
+    assert "pip install 'digressions[invokeai]'" in said
+    assert "or say which it is with --model" in said
+    ran = digress("replay", source, "--model", "dream", "-o", "a.png")
+    assert ran.code == 0, ran.err
+    assert "looked for by name alone, not by hash: blake3 is not installed" in ran.err
+    assert "its LoRA 'my ink' is " in ran.err
+
+
+def test_hashes_of_other_kinds_find_nothing(
+    digress: Digress, refused: Callable[..., str], root: Path
+) -> None:
+    said = refused("replay", invoke(root, "theirs.png", "md5"), "-o", "a.png")
+    assert "names no model that is known here" in said
 
 
 def test_a_damaged_file_of_another_programs_picture_is_said_to_be_damaged(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, ModelError, errors_about, verbatim
+from ..errors import InputError, MissingExtraError, ModelError, errors_about, verbatim
 from ..files import at_home
 from .metadata import Record
 from .model_params import ModelAdditions, RememberedFile
@@ -59,6 +59,9 @@ def found_files(record: Record, models: str | None) -> FoundFiles:
         return found
     from ..models.library import Library
 
+    if any(each.blake3 for each in record.files) and not _compares_blake3():
+        missing = MissingExtraError("blake3", "invokeai")
+        found.notes.append(f"its files are looked for by name alone, not by hash: {missing}")
     library = Library.of(models)
     options = dict(record.additions.loras())
     for each in record.files:
@@ -108,7 +111,7 @@ def _look_for(each: RememberedFile, library: Library | None, found: FoundFiles) 
     foreign = not found.record.model_hash
     called = f"{_CALLED[each.kind]} {verbatim(repr(each.name))}"
     if path is None and foreign:
-        hashed = each.content_sha256 or each.sha256
+        hashed = each.content_sha256 or each.sha256 or each.blake3
         known = f" ({hashed[:12]})" if hashed else ""
         if each.kind == "embedding" and not _explicit(each.name).search(_prompts(found.record)):
             left = "its name stays a word"
@@ -138,10 +141,11 @@ def _search(each: RememberedFile, library: Library | None) -> tuple[Path | None,
 
     kind = _KINDS[each.kind]
     hashes = [hash for hash in (each.sha256, each.content_sha256) if hash]
+    blake3 = each.blake3 if _compares_blake3() else ""
     here = _by_name(each.name, kind, library)
-    if here is not None and (not hashes or _has(here, kind, hashes)):
+    if here is not None and (not (hashes or blake3) or _has(here, kind, hashes, blake3)):
         return here, True
-    moved = by_hash(library, kind, *hashes) if library is not None else None
+    moved = None if library is None else by_hash(library, kind, *hashes, blake3=blake3)
     return (here, False) if moved is None else (moved, True)
 
 
@@ -168,11 +172,22 @@ def _by_name(name: str, kind: Kind, library: Library | None) -> Path | None:
         return None
 
 
-def _has(path: Path, kind: Kind, hashes: list[str]) -> bool:
+def _compares_blake3() -> bool:
+    """Whether the library is there by which InvokeAI's hashes are told."""
+    try:
+        import blake3  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def _has(path: Path, kind: Kind, hashes: list[str], blake3: str) -> bool:
     """Whether a file has one of some hashes, or begins of them."""
-    from ..models.fingerprint import FileFingerprint
+    from ..models.fingerprint import FileFingerprint, blake3_hash
     from ..models.listing import same_hash
 
+    if blake3:
+        return same_hash(blake3_hash(path), blake3.lower())
     file = FileFingerprint(path)
     own = [file.hash(), *([file.content_hash()] if kind == "lora" else [])]
     return any(same_hash(mine, wanted.lower()) for mine in own for wanted in hashes)

@@ -78,12 +78,14 @@ class RememberedFile(Params):
         name: As it was asked for: a path, or the name in a prompt.
         sha256: Of the file, or how it begins; empty where another program does not say.
         content_sha256: Of a LoRA, without its header (see `fingerprint.content_hash`).
+        blake3: Of the file, where InvokeAI says it.
     """
 
     kind: str
     name: str
     sha256: str = ""
     content_sha256: str = ""
+    blake3: str = ""
 
 
 class ModelParams(ModelAdditions):

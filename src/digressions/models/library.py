@@ -25,7 +25,7 @@ EMBEDDINGS: tuple[Kind, ...] = ("embedding",)
 UPSCALERS: tuple[Kind, ...] = ("upscaler",)
 TEXT_ENCODERS: tuple[Kind, ...] = ("text encoder", "checkpoint")
 _EXTRA = "extra_model_paths.yaml"
-# Of a program's folder; the rest is not models. ComfyUI's models have embeddings among them, A1111's
+# Of a program's folder; the rest is not models. ComfyUI has embeddings among its models, A1111
 # beside them.
 _INSIDE = ("models", "Models", "Data/Models")
 _BESIDE = "embeddings"
