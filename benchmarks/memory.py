@@ -283,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--families", nargs="+", choices=NAMES, default=["sd1"])
     parser.add_argument("--measure", nargs="*", choices=NAMES, default=["sd1"])
-    ways = ["none", *KINDS]
+    ways = ["none", "vae_tiles", *KINDS]
     parser.add_argument("--paint", nargs="*", choices=ways, default=ways, help="if measured")
     parser.add_argument("--folder", type=Path, help="where files stay, to be used again")
     parser.add_argument("--out", type=Path, help="JSON file; what is in it is not measured again")

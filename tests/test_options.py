@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -60,6 +60,13 @@ def test_a_help_text_names_options_as_they_are_typed(command: str) -> None:
         assert bare is None, f"{option.name}: {option.parameter.help}"
         for typed in re.findall(r"extra --?[a-z]+", option.parameter.help):
             pytest.fail(f"{option.name}: an extra is no option: {typed}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_may_be_given_several_times_is_taken_several_times(command: str) -> None:
+    for option in options(command):
+        taken = any(get_origin(kind) is list for kind in (option.hint, *get_args(option.hint)))
+        assert taken == ("Repeatable." in option.parameter.help), option.name
 
 
 @pytest.mark.parametrize("columns", ["40", "61", "200"])

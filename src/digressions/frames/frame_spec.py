@@ -232,7 +232,7 @@ class FrameSpec(Params):
         "Hang this picture instead; once for each frame.",
         group="Frame",
         default_from="one is painted",
-        form="pictures",
+        form="picture",
     )
     explain: bool = option(
         False,

@@ -22,8 +22,8 @@ from pydantic.fields import FieldInfo
 
 from ..errors import InputError, verbatim
 
-Form = Literal["picture", "pictures", "path", "numbers"]
-"""A picture in any form, several of them, a path, or numbers in one text."""
+Form = Literal["picture", "path", "numbers"]
+"""A picture in any form, a path, or numbers in one text."""
 
 
 def option(

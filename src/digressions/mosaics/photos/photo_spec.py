@@ -47,7 +47,7 @@ class AlbumParams(Params):
         "files with a path a line.",
         group="Photos",
         default_from="cells are painted",
-        form="pictures",
+        form="picture",
     )
     crop: Crop = option(
         "attention",
