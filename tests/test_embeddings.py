@@ -178,10 +178,10 @@ def test_its_vectors_stay_in_one_chunk(named: Any) -> None:
 def test_what_does_not_fit_is_one_line(named: Any, plain: Any) -> None:
     for word in ("wide", "xl"):
         assert torch.equal(encoded(named, f"a {word}").tokens, encoded(plain, f"a {word}").tokens)
-    said = named.notes_on_words("a wide frog", "blur, bad")
+    said = named.notes_on_words("a Wide frog", "blur, bad")
     assert len(said) == 2
     assert "'bad' is the embedding" in said[0]
-    assert "'wide' stays a word" in said[1]
+    assert "'Wide' stays a word" in said[1]
     assert "vectors of 40 numbers, where the model takes 32" in said[1]
     for prompt, words in (
         ("embedding:wide", "vectors of 40 numbers, where the model takes 32"),

@@ -122,6 +122,12 @@ def test_the_table(digress: Callable[..., Any], tmp_path: Path) -> None:
     assert rows["4x"]["kind"] == "upscaler"
     assert "cut off" in rows["broken"]["what"]
     assert rows["noob"]["sha256"] == ""
+    (root / "models/upscale_models/old.pth").write_bytes(b"pickle")
+    ran = digress("models", "--models", root)
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("broken")]
+    assert line.endswith("fetch or copy it again")
+    assert line.index("is cut off") > ran.out.splitlines()[0].index("words")
+    assert "note: left out: 1 pickle (.ckpt, .pth, .pt, .bin), such as old.pth" in ran.err
     ran = digress("models", "--models", root, "--hashes")
     assert all(word in ran.out for word in ("dreamshaper_8", "SDXL", "black, ink style"))
     again = {

@@ -76,12 +76,15 @@ class Library:
         seen: set[Path] = set()
         return [path for folder in self.folders for path in _walk(folder, seen, (_SUFFIX,))]
 
-    def pickle(self, name: str) -> Path | None:
-        """The first pickle of a name, which is not read."""
+    def pickles(self) -> list[Path]:
+        """Every pickle, which is not read."""
         seen: set[Path] = set()
-        found = (path for folder in self.folders for path in _walk(folder, seen, PICKLES))
+        return [path for folder in self.folders for path in _walk(folder, seen, PICKLES)]
+
+    def pickle(self, name: str) -> Path | None:
+        """The first pickle of a name."""
         wanted = _plain(name)
-        return next((path for path in found if path.stem.lower() == wanted), None)
+        return next((path for path in self.pickles() if path.stem.lower() == wanted), None)
 
     def find(self, name: str, kinds: Collection[Kind], *, whole: bool = False) -> Path | None:
         """The file of a name: with or without its suffix and folder, or its unique beginning.

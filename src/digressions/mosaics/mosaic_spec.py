@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
-from ..diffusion.names import SamplerName
 from ..errors import InputError, errors_about
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import (
@@ -22,6 +21,7 @@ from ..generate.kinds import (
     Seed,
     Share,
     Steps,
+    TypedSampler,
     UpscalerName,
 )
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams, check_fit, fit_option
@@ -77,7 +77,7 @@ class CellGenerationParams(GenerationParams):
         "steps",
         help="Denoising steps of a cell; a painted base image has its own.",
     )
-    sampler: SamplerName | None = declared(
+    sampler: TypedSampler | None = declared(
         GenerationParams, "sampler", help="The cells' sampler; a base image has its own."
     )
     guidance: Guidance | None = declared(
