@@ -253,7 +253,7 @@ def _alone(function: str, path: Path, **arguments: Any) -> Any:
 
 def measure(family: str, asked: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """All figures of a family; what is known already is not measured again."""
-    side = SIDES[family]
+    side = asked.side or SIDES[family]
     found = {"side": side, "painted": {}} | known
     if "weights" not in found:
         found["weights"] = weights_of(family)
@@ -283,8 +283,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--families", nargs="+", choices=NAMES, default=["sd1"])
     parser.add_argument("--measure", nargs="*", choices=NAMES, default=["sd1"])
-    ways = ["none", *KINDS]
+    ways = ["none", "vae_tiles", *KINDS]
     parser.add_argument("--paint", nargs="*", choices=ways, default=ways, help="if measured")
+    parser.add_argument("--side", type=int, help="of pictures in pixels, if not the family's own")
     parser.add_argument("--folder", type=Path, help="where files stay, to be used again")
     parser.add_argument("--out", type=Path, help="JSON file; what is in it is not measured again")
     parser.add_argument("--update", type=Path, help="page with a section")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.machine import cpu_name
-from digressions.events import Progress, completed
+from digressions.events import Progress, completed, counted
 from digressions.mosaics.photos.photo_build import build_photos
 from digressions.mosaics.photos.photo_files import photo_paths
 from digressions.mosaics.photos.photo_index import PhotoIndex
@@ -73,6 +74,11 @@ def indexing(folder: Path, index: Path) -> tuple[float, float]:
     return time.process_time() - used, time.perf_counter() - begun
 
 
+def count_cores() -> str:
+    """The cores that this process may use, in words."""
+    return counted(len(os.sched_getaffinity(0)), "core")
+
+
 def mosaic_seconds(spec: PhotoMosaicSpec, folder: Path) -> dict[str, float]:
     """Processor seconds of each phase of a mosaic of photos that are indexed."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -115,14 +121,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     with PhotoIndex(spec.photos.index, "1:1", "attention") as index:
         completed(index.take(photo_paths(spec.photos.tiles)))
+    begun = time.perf_counter()
     spent = mosaic_seconds(spec, work / "mosaic")
+    wall = time.perf_counter() - begun
     for phase, seconds in spent.items():
         print(f"  {phase}: {seconds:.1f} s")
     shared = sum(seconds for phase, seconds in spent.items() if phase in ON_ALL_CORES)
     total = sum(spent.values())
     print(
         f"a mosaic of {asked.grid} x {asked.grid} cells from {asked.count:,} indexed photos: "
-        f"{total:.1f} s of processor time, {total - shared / 2:.1f} s on two idle cores"
+        f"{total:.1f} s of processor time, {total - shared / 2:.1f} s on two idle cores; "
+        f"{wall:.1f} s by the clock on {count_cores()}"
     )
 
 

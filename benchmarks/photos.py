@@ -48,8 +48,20 @@ OWN: dict[str, tuple[str, dict[str, Any]]] = {
     "digressions": ("defaults", {}),
     "digressions-once": ("`--repeat 1`", {"repeat": 1}),
     "digressions-turned": ("`--mirrored --rotated`", {"mirrored": True, "rotated": True}),
+    "digressions-equal": (
+        "`--mirrored --rotated --bend 0.8`",
+        {"mirrored": True, "rotated": True, "bend": 0.8},
+    ),
+    "digressions-means": (
+        "`--mirrored --rotated --band 1`",
+        {"mirrored": True, "rotated": True, "band": 1},
+    ),
     "digressions-half": ("`--bend 0.5`", {"bend": 0.5}),
     "digressions-unbent": ("`--band 0`: nothing is bent", {"band": 0}),
+    "digressions-free": (
+        "`--band 0 --mirrored --rotated --repeat 400 --apart 0`",
+        {"band": 0, "mirrored": True, "rotated": True, "repeat": 400, "apart": 0},
+    ),
 }
 
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from PIL import Image, ImageChops
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -176,10 +178,10 @@ def test_its_vectors_stay_in_one_chunk(named: Any) -> None:
 def test_what_does_not_fit_is_one_line(named: Any, plain: Any) -> None:
     for word in ("wide", "xl"):
         assert torch.equal(encoded(named, f"a {word}").tokens, encoded(plain, f"a {word}").tokens)
-    said = named.notes_on_words("a wide frog", "blur, bad")
+    said = named.notes_on_words("a Wide frog", "blur, bad")
     assert len(said) == 2
     assert "'bad' is the embedding" in said[0]
-    assert "'wide' stays a word" in said[1]
+    assert "'Wide' stays a word" in said[1]
     assert "vectors of 40 numbers, where the model takes 32" in said[1]
     for prompt, words in (
         ("embedding:wide", "vectors of 40 numbers, where the model takes 32"),
@@ -192,6 +194,59 @@ def test_what_does_not_fit_is_one_line(named: Any, plain: Any) -> None:
         assert words in str(caught.value)
     with pytest.raises(PromptError, match="name the folder that it is in with models"):
         encoded(plain, "embedding:bad")
+
+
+def test_a_damaged_one_is_said_to_be_damaged(
+    folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = put(tmp_path / "worse.safetensors", emb_params=drawn(32)[0])
+    path.write_bytes(path.read_bytes()[:-5])
+    model = load(folders("sd1"), "cpu", "float32", models=tmp_path)
+    (said,) = model.notes_on_words("a frog", "blur, worse")
+    assert said.startswith(f"'worse' stays a word: {path} is cut off: ")
+    with pytest.raises(PromptError, match=r"the embedding .*worse.safetensors is cut off"):
+        encoded(model, "embedding:worse")
+
+
+def test_the_parameter_that_names_a_missing_one_is_the_one_that_is_wrong(
+    folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    import digressions as dg
+
+    model, square = load(folders("sd1"), "cpu", "float32"), tmp_path / "me.png"
+    Image.new("RGB", (SIDE, SIDE)).save(square)
+    usual: dict[str, Any] = {"steps": 1, "size": SIDE}
+    gone = "embedding:nowhere"
+
+    def field(events: Any) -> str | None:
+        with pytest.raises(PromptError, match="there is no embedding 'nowhere'") as caught:
+            list(events())
+        return caught.value.field
+
+    assert field(lambda: dg.paint(model, gone, **usual)) == "prompt"
+    assert field(lambda: dg.paint(model, "x", negative=gone, **usual)) == "negative"
+    assert field(lambda: dg.ensemble(model, ["x", gone], **usual)) == "prompts"
+    assert field(lambda: dg.ensemble(model, ["x", "y"], negative=gone, **usual)) == "negative"
+    usual |= {"grid": 2, "output": tmp_path / "m"}
+    for image in (None, square):
+        own = usual | {"image": image}
+        assert field(lambda own=own: dg.mosaic(model, gone, **own)) == "prompt"
+        assert field(lambda own=own: dg.mosaic(model, "x", negative=gone, **own)) == "negative"
+        for cells in ([gone], ["y", gone]):
+            own |= {"cell_prompt": cells}
+            assert field(lambda own=own: dg.mosaic(model, "x", **own)) == "cell_prompt"
+    film = {"steps": 1, "size": SIDE, "grid": 2, "output": tmp_path / "f.gif"}
+    film["cache"] = tmp_path / "cache.sqlite"
+    asked = {"cell_prompt": ["y"], "deeper_prompt": [gone]}
+    assert field(lambda: dg.film(model, "x", **film, **asked)) == "deeper_prompt"
+    assert field(lambda: dg.film(model, "x", **film, cell_prompt=[gone])) == "cell_prompt"
+    room = np.full((200, 240, 3), (150, 120, 90), np.uint8)
+    room[40:160, 60:180] = 250
+    frames = {"steps": 1, "output": tmp_path / "frame"}
+    assert field(lambda: dg.fill_frames(model, room, gone, **frames)) == "prompts"
+    assert field(lambda: dg.fill_frames(model, room, "x", negative=gone, **frames)) == "negative"
+    long = dg.fill_frames(model, room, "x", refine=gone, refine_scale=1, **frames)
+    assert field(lambda: long) == "refine"
 
 
 def test_a_file_that_changes_is_noticed(named: Any, place: Path) -> None:
@@ -231,8 +286,6 @@ def test_a_picture_remembers_its_embeddings(
     configs: Path, digress: Callable[..., Any], tmp_path: Path
 ) -> None:
     import hashlib
-
-    from PIL import Image, ImageChops
 
     (tmp_path / "m/models/checkpoints").mkdir(parents=True)
     save_single(tmp_path / "m/models/checkpoints/dream.safetensors", parts(configs, "sd1"))

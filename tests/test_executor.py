@@ -25,7 +25,12 @@ from digressions.distributed import ray_executor
 from digressions.distributed.cluster import BatchQueue, ClusterParams, Worker, WorkerResources
 from digressions.distributed.executor import LocalExecutor, with_notes
 from digressions.distributed.ray_executor import AHEAD, RayExecutor
-from digressions.distributed.remote_model import ModelSource, distributed_painter, open_executor
+from digressions.distributed.remote_model import (
+    ModelSource,
+    NamedHashes,
+    distributed_painter,
+    open_executor,
+)
 from digressions.errors import ExecutorError, InputError, MissingExtraError, ModelError
 from digressions.events import Event, Note, Progress
 from digressions.generate.job import Job
@@ -446,7 +451,7 @@ def test_a_distributed_painter_paints_each_job_in_its_place(bundled: Model) -> N
     jobs = [Job(params.but(seed=seed)) for seed in range(5)]
     alone = torch.cat([painter_of(bundled)([job]) for job in jobs])
     for executor in (LocalExecutor(bundled), Backwards(bundled)):
-        far = distributed_painter(executor, 2)(jobs)
+        far = distributed_painter(executor, 2, NamedHashes.of(bundled, "frog"))(jobs)
         assert (far - alone).abs().max() * 255 <= 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from digressions.events import Note
 from digressions.models import single_file
 from digressions.models.few_steps import made_for
+from digressions.models.loading import load
 from digressions.models.lora import Lora
+from digressions.mosaics.build import build, plan_of
+from digressions.mosaics.mosaic_spec import MosaicSpec
+from digressions.worlds.opening import notes_on_world, resolve_world
+from digressions.worlds.world_spec import WorldSpec
 from tests.original_layout import SIDE, parts, save_single, small_configs
 
 LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -100,3 +107,43 @@ def test_they_count_unless_the_user_says_otherwise(digress: Callable[..., Any], 
     assert (cells["steps"], cells["sampler"], cells["guidance"]) == (4, "lcm", 1)
     assert cells["timestep_spacing"] is None
     assert "timestep-spacing does nothing" not in ran.err
+
+
+NAMES = ("steps", "sampler", "guidance")
+FAST, SLOW = "a bee <lora:lcm-lora-sdv1-5>", "a bee"
+FEW, OWN = (4, "lcm", 1), (2, "euler", 3)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asked", "wanted", "shared"),
+    [
+        ("a frog", {"cell_prompt": [FAST]}, FEW, False),
+        ("a frog", {"cell_prompt": [SLOW, FAST]}, FEW, True),
+        ("a frog", {"cell_prompt": [SLOW, FAST], **dict(zip(NAMES, OWN, strict=True))}, OWN, False),
+        (FAST, {"cell_prompt": [SLOW]}, None, False),
+        (FAST, {}, FEW, False),
+    ],
+)
+def test_those_of_the_cells_count_for_the_cells_alone(
+    root: Path, prompt: str, asked: dict[str, Any], wanted: Any, shared: bool
+) -> None:
+    model = load("dream", "cpu")
+    asked = {"prompt": prompt, "grid": 2, "size": SIDE, **asked}
+    spec = MosaicSpec.of(**asked)
+    events = takewhile(lambda event: isinstance(event, Note), build(model, spec, root / "o"))
+    world = resolve_world(model, WorldSpec.of(**asked))
+    cells = plan_of(model, spec, None).mosaic, world.cells
+    for mosaic, notes in zip(cells, (events, notes_on_world(model, world)), strict=True):
+        found = tuple(getattr(mosaic.params, name) for name in NAMES)
+        assert found == (wanted or tuple(model.defaults.values(cells=True)[n] for n in NAMES))
+        told = " ".join(note.text for note in notes)
+        assert ("all cells are painted with the settings of lcm-lora-sdv1-5" in told) == shared
+
+
+def test_deeper_cells_are_painted_as_the_others(root: Path) -> None:
+    model = load("dream", "cpu")
+    usual = {"prompt": "a frog", "grid": 2, "size": SIDE}
+    world = resolve_world(model, WorldSpec.of(**usual, deeper_prompt=[FAST]))
+    assert tuple(getattr(world.cells.params, name) for name in NAMES) == FEW
+    told = " ".join(note.text for note in notes_on_world(model, world))
+    assert "all cells are painted with the settings of lcm-lora-sdv1-5" in told

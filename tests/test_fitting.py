@@ -16,8 +16,8 @@ from PIL import Image
 import digressions as dg
 from digressions.errors import InputError
 from digressions.generate.record_reading import record_of
-from digressions.geometry import Box, Size
-from digressions.images.fitting import contained, cut, cut_note, fitted, padded
+from digressions.geometry import Box, Size, contained
+from digressions.images.fitting import cut, cut_note, fitted, padded
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,20 @@ import torch
 from PIL import Image, ImageChops, PngImagePlugin
 from safetensors.torch import load_file, save_file
 
+from digressions.distributed.remote_model import NamedHashes
+from digressions.errors import ModelError
+from digressions.events import Note
 from digressions.generate.record_reading import record_of
 from digressions.models import single_file
-from digressions.models.fingerprint import content_hash
+from digressions.models.base import Model
+from digressions.models.fingerprint import blake3_hash, content_hash
+from digressions.models.loading import load
+from digressions.mosaics.build import build
+from digressions.mosaics.mosaic_spec import MosaicSpec
 from digressions.prompts.foreign_syntax import from_a1111, with_loras
+from digressions.worlds.cache import Cache
+from digressions.worlds.opening import open_world, resolve_world
+from digressions.worlds.world_spec import WorldSpec
 from tests.original_layout import SIDE, configs, parts, save_single
 from tests.test_foreign import GRAPH, INVOKE, LINE
 
@@ -211,6 +223,71 @@ def test_an_embedding_that_nobody_has_is_left_out_or_stays_a_word(
     assert "its name stays a word" in ran.err
 
 
+def invoke(root: Path, path: str, algorithm: str = "blake3") -> str:
+    """A picture of InvokeAI's that names its files as somebody has called them there."""
+    of_lora, of_model = (
+        f"{algorithm}:{blake3_hash(root / name)}"
+        for name in ("loras/ink.safetensors", "checkpoints/dream.safetensors")
+    )
+    about = {"name": "my ink", "hash": of_lora, "type": "lora"}
+    found = INVOKE | {"loras": [{"model": about, "weight": 0.8}], "width": SIDE, "height": SIDE}
+    found |= {"model": {"name": "my dream", "hash": of_model}, "steps": 2}
+    return foreign(path, invokeai_metadata=json.dumps(found))
+
+
+def test_invokeais_files_are_found_by_their_hashes(digress: Digress, root: Path) -> None:
+    source = invoke(root, "theirs.png")
+    ran = digress("replay", source, "-o", "a.png")
+    assert ran.code == 0, ran.err
+    ink = root / "loras/ink.safetensors"
+    assert f"its LoRA 'my ink' is {ink}" in ran.err
+    written = json.loads(Image.open("a.png").text["digressions"])
+    sha256 = hashlib.sha256(ink.read_bytes()).hexdigest()
+    assert [each["sha256"] for each in written["files"] if each["kind"] == "lora"] == [sha256]
+    assert digress("replay", "a.png", "-o", "b.png").code == 0
+    lora(ink, 9)
+    ran = digress("replay", source, "-o", "c.png")
+    assert ran.code == 0, ran.err
+    hashed = json.loads(Image.open(source).text["invokeai_metadata"])["loras"][0]["model"]["hash"]
+    shown = hashed.removeprefix("blake3:")[:12]
+    assert f"the LoRA 'my ink' ({shown}), which is not in" in ran.err
+    assert not same("a.png", "c.png")
+
+
+def test_without_blake3_it_is_said_what_is_missing(
+    digress: Digress, refused: Callable[..., str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = invoke(root, "theirs.png")
+    (root / "loras/ink.safetensors").rename(root / "loras/my ink.safetensors")
+    monkeypatch.setitem(sys.modules, "blake3", None)
+    said = refused("replay", source, "-o", "a.png")
+    assert "pip install 'digressions[invokeai]'" in said
+    assert "or say which it is with --model" in said
+    ran = digress("replay", source, "--model", "dream", "-o", "a.png")
+    assert ran.code == 0, ran.err
+    assert "looked for by name alone, not by hash: blake3 is not installed" in ran.err
+    assert "its LoRA 'my ink' is " in ran.err
+
+
+def test_hashes_of_other_kinds_find_nothing(
+    digress: Digress, refused: Callable[..., str], root: Path
+) -> None:
+    said = refused("replay", invoke(root, "theirs.png", "md5"), "-o", "a.png")
+    assert "names no model that is known here" in said
+
+
+def test_a_damaged_file_of_another_programs_picture_is_said_to_be_damaged(
+    digress: Digress, root: Path
+) -> None:
+    ink = root / "loras/ink.safetensors"
+    ink.write_bytes(ink.read_bytes()[:-5])
+    foreign("theirs.png", parameters=f"a frog <lora:ink:0.8>\n{SMALL}")
+    ran = digress("replay", "theirs.png", "--model", "dream", "-o", "a.png")
+    assert ran.code == 0, ran.err
+    assert f"the LoRA 'ink', and {ink} is cut off: " in ran.err
+    assert "it is left out" in ran.err
+
+
 def test_a_mosaic_goes_on_only_with_the_same_lora(digress: Digress, root: Path) -> None:
     given = ("mosaic", "a frog <lora:ink:0.8>", "--model", "dream", "--grid", 2, "--steps", 1)
     given += ("--size", SIDE, "--seed", 1, "-o", "mo")
@@ -222,3 +299,62 @@ def test_a_mosaic_goes_on_only_with_the_same_lora(digress: Digress, root: Path) 
     ran = digress(*given)
     assert ran.code == 2
     assert "its lora ink is" in ran.err
+
+
+class Elsewhere:
+    """An executor whose worker has files of its own."""
+
+    workers = wanted = 1
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def begin(self, setup: Any) -> None:
+        setup(self._model)
+
+    def map(self, setup: Any, batches: Any) -> Iterator[Any]:
+        work = setup(self._model)
+        yield from (work(batch) for batch in batches)
+
+    def notes(self) -> list[Note]:
+        return []
+
+
+def test_workers_need_the_files_that_prompts_name(root: Path, tmp_path: Path) -> None:
+    """The same model with another LoRA of the name, or a word that is an embedding on one machine
+    alone, paints other pictures there."""
+    shutil.copytree(root, tmp_path / "there", symlinks=True)
+    here = load("dream", "cpu", models=root)
+    asked = {"prompt": "a bad frog <lora:ink:0.8>", "negative": "worse", "grid": 2, "size": SIDE}
+    asked |= {"steps": 1, "guidance": 1.0}
+    world = resolve_world(here, WorldSpec.of(**asked))
+
+    def refusals() -> set[str]:
+        far, said = Elsewhere(load("dream", "cpu", models=tmp_path / "there")), set()
+        with pytest.raises(ModelError) as caught:
+            list(build(here, MosaicSpec.of(**asked), tmp_path / "o", executor=far))
+        said.add(caught.value.message)
+        with pytest.raises(ModelError) as caught, Cache(tmp_path / "w.sqlite") as cache:
+            open_world(here, world, cache, executor=far)
+        return said | {caught.value.message}
+
+    same, bad = (
+        "; put the same files on every machine",
+        tmp_path / "there/embeddings/bad.safetensors",
+    )
+    bad.rename(bad.with_name("worse.safetensors"))
+    missing = "the job needs the embedding bad, which is not on this machine"
+    assert refusals() == {missing + same}
+    shutil.copy(bad.with_name("worse.safetensors"), bad)
+    unknown = "this machine has the embedding worse, which is not where the job began"
+    assert refusals() == {unknown + same}
+    bad.with_name("worse.safetensors").unlink()
+    ink = lora(tmp_path / "there/loras/ink.safetensors", 9)
+    theirs, ours = (
+        hashlib.sha256(each.read_bytes()).hexdigest()[:12]
+        for each in (ink, root / "loras/ink.safetensors")
+    )
+    differs = "the lora ink is different on this machine: its hash is "
+    assert refusals() == {f"{differs}{theirs}, the job needs {ours}{same}"}
+    lora(ink, 1)
+    NamedHashes.of(here, *world.prompts).check(load("dream", "cpu", models=tmp_path / "there"))

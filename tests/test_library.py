@@ -86,6 +86,16 @@ def test_names_are_found_in_a_comfyui_folder(tmp_path: Path) -> None:
         library.find("dream", ("checkpoint",))
 
 
+def test_the_models_folder_of_a_program_is_one_as_well(tmp_path: Path) -> None:
+    """It may hold embeddings beside all other kinds, as ComfyUI's does."""
+    comfyui(tmp_path)
+    put(tmp_path / "ComfyUI/models/embeddings/bad.safetensors", {"emb_params": (2, 768)})
+    for root in (tmp_path / "ComfyUI", tmp_path / "ComfyUI/models"):
+        library = Library(root)
+        assert library.find("noob", ("checkpoint",)) is not None
+        assert library.find("bad", ("embedding",)) is not None
+
+
 def test_names_are_found_in_any_folder_and_through_links(tmp_path: Path) -> None:
     a1111(tmp_path / "real")
     (tmp_path / "any").mkdir()
@@ -112,6 +122,12 @@ def test_the_table(digress: Callable[..., Any], tmp_path: Path) -> None:
     assert rows["4x"]["kind"] == "upscaler"
     assert "cut off" in rows["broken"]["what"]
     assert rows["noob"]["sha256"] == ""
+    (root / "models/upscale_models/old.pth").write_bytes(b"pickle")
+    ran = digress("models", "--models", root)
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("broken")]
+    assert line.endswith("fetch or copy it again")
+    assert line.index("is cut off") > ran.out.splitlines()[0].index("words")
+    assert "note: left out: 1 pickle (.ckpt, .pth, .pt, .bin), such as old.pth" in ran.err
     ran = digress("models", "--models", root, "--hashes")
     assert all(word in ran.out for word in ("dreamshaper_8", "SDXL", "black, ink style"))
     again = {

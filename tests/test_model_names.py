@@ -60,6 +60,38 @@ def test_a_name_that_is_not_found_is_one_helpful_line(
     assert words.replace("WEBUI", str(webui)) in said
 
 
+@pytest.mark.parametrize("option", ["--lora", "--model", "--vae", "--text-encoder", "--upscaler"])
+def test_a_damaged_file_that_is_named_is_said_to_be_damaged(
+    webui: Path, refused: Refused, option: str
+) -> None:
+    path = put(webui / "models/torn.safetensors", LORA)
+    path.write_bytes(path.read_bytes()[:-5])
+    given = ("--enlarge", 2, "-o", "x.png")
+    for name in ("torn", "tor"):
+        assert f"{path} is cut off: " in refused("paint", "a frog", option, name, *given)
+    for shapes in (SD1, VAE, LORA, UPSCALER):  # another that begins so does not take its place
+        put(webui / "models/torn_2.safetensors", shapes)
+        said = refused("paint", "a frog", option, "torn", *given)
+        assert "fetch or copy it again" in said
+    path.write_bytes(b"PK not at all")
+    assert "torn.safetensors is no safetensors file" in refused(
+        "paint", "x", option, "torn", *given
+    )
+
+
+@pytest.mark.parametrize("name", ["<lora:torn:0.8>", "embedding:torn"])
+def test_a_damaged_file_in_a_prompt_is_said_to_be_damaged(
+    webui: Path, refused: Refused, tmp_path: Path, name: str
+) -> None:
+    from tests.checkpoints import build
+
+    build(tmp_path / "sd", "sd")
+    path = put(webui / "models/Lora/torn.safetensors", LORA)
+    path.write_bytes(path.read_bytes()[:-5])
+    said = refused("paint", f"a frog {name}", "--model", "sd", "--steps", 1)
+    assert f"{path} is cut off: " in said
+
+
 def test_without_a_folder_it_is_said_how_to_name_one(refused: Refused, tmp_path: Path) -> None:
     assert "name the folder that it is in with --models" in refused("paint", "x", "--lora", "ink")
     said = refused("paint", "x", "--upscaler", "4x", "--enlarge", 2)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -49,6 +49,24 @@ def test_every_option_has_a_heading_and_says_what_it_is_if_not_given(command: st
             option.name
         )
         assert "`" not in option.parameter.help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_help_text_names_options_as_they_are_typed(command: str) -> None:
+    names = {name for option in options(command) for name in option.names}
+    words = "|".join(name.lstrip("-") for name in names)
+    for option in options(command):
+        bare = re.search(rf"\b(with|without|instead of) (a )?({words})\b", option.parameter.help)
+        assert bare is None, f"{option.name}: {option.parameter.help}"
+        for typed in re.findall(r"extra --?[a-z]+", option.parameter.help):
+            pytest.fail(f"{option.name}: an extra is no option: {typed}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_may_be_given_several_times_is_taken_several_times(command: str) -> None:
+    for option in options(command):
+        taken = any(get_origin(kind) is list for kind in (option.hint, *get_args(option.hint)))
+        assert taken == ("Repeatable." in option.parameter.help), option.name
 
 
 @pytest.mark.parametrize("columns", ["40", "61", "200"])

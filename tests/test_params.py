@@ -25,6 +25,7 @@ from digressions.generate.params import (
 )
 from digressions.geometry import Grid, Size
 from digressions.models.base import Defaults
+from digressions.mosaics.mosaic_spec import CellGenerationParams
 from digressions.prompts.scheduling import COMBINE_HELP
 
 from .jobs import resolved
@@ -341,3 +342,28 @@ def test_no_declaration_is_made_twice() -> None:
         g.model_fields.keys() for g in groups if isinstance(g, type) and issubclass(g, BaseModel)
     ]
     assert len(set().union(*own)) == sum(map(len, own))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"sampler": "euler_a"}, "`sampler` 'euler_a' is called euler_ancestral here"),
+        ({"sampler": "Euler a"}, "is called euler_ancestral here"),
+        (
+            {"sampler": "DPM++ 2M Karras"},
+            "is called dpmpp_2m here, and its Karras is `timestep_spacing` karras",
+        ),
+        ({"sampler": "plms"}, "`sampler` 'plms' is not known: choose one of ddim, euler"),
+        ({"timestep_spacing": "SGM Uniform"}, "'SGM Uniform' is called trailing here"),
+        ({"timestep_spacing": "normal"}, "'normal' is the model's own: leave it out"),
+        ({"timestep_spacing": "beta"}, "is not known: choose one of"),
+    ],
+)
+def test_what_other_programs_call_otherwise_is_told_its_name_here(
+    asked: dict[str, Any], words: str
+) -> None:
+    for kind in (GenerationParams, CellGenerationParams):
+        with pytest.raises(InputError) as caught:
+            kind(prompt="x", **asked)
+        assert words in caught.value.message
+        assert caught.value.field == next(iter(asked))

@@ -24,7 +24,7 @@ from PIL import Image
 import digressions as dg
 from benchmarks.measure import errors, kept
 from digressions.errors import ImageError, InputError, OutputError
-from digressions.events import Estimate, Event, Note, Saved
+from digressions.events import Estimate, Event, Note, Progress, Saved
 from digressions.generate.results import finish
 from digressions.geometry import Grid, Size
 from digressions.images.image_files import cover, read_image, read_text
@@ -273,6 +273,33 @@ def test_a_mosaic_that_was_begun_stays_with_its_photos() -> None:
     events = made()
     assert "there are other photos than when this mosaic was begun" in notes(events, "note")
     assert np.array_equal(whole("m"), before)
+    (cost,) = (event for event in events if isinstance(event, Estimate))
+    different = len({photo for photo, _ in chosen("m")})
+    assert f"of {different} photos chosen when it was begun; about" in cost.text
+
+
+def test_a_mosaic_that_was_begun_needs_no_more_photos() -> None:
+    made(repeat=1)
+    for path in sorted(Path("photos").iterdir())[:20]:
+        path.unlink()
+    events = made(repeat=1)
+    assert "there are other photos than when this mosaic was begun" in notes(events, "note")
+    with pytest.raises(InputError, match="at least 8 more are needed"):
+        made("another", repeat=1)
+
+
+def test_photos_that_go_before_any_is_chosen_make_the_grid_coarser() -> None:
+    events = build_photos(a_spec(grid="auto"), "m")
+    for event in events:
+        if isinstance(event, Progress) and event.task == "choosing photos":
+            break
+    events.close()  # type: ignore[attr-defined]
+    assert read_image("m/base.png").shape[:2] == (48, 64)
+    for path in sorted(Path("photos").iterdir())[:30]:
+        path.unlink()
+    made(grid="auto")
+    assert len(chosen("m")) == 24
+    assert errors(whole("m"), read_image("m/base.png"), Grid(6, 4), 2).largest <= 0.75
 
 
 def test_a_folder_of_another_job_is_refused(bundled: Any) -> None:
@@ -416,6 +443,24 @@ def test_the_cost_is_said_first() -> None:
     (cost,) = (event for event in events if isinstance(event, Estimate))
     assert cost.text.startswith("8x6 cells of 32x32 px, together 256 x 192 px")
     assert "of 60 photos used at most 2 times" in cost.text
+
+
+def test_the_grid_keeps_all_of_the_picture_or_a_note_says_what_not(digress: Digress) -> None:
+    asked = ("mosaic", "--image", "me.png", "--tiles", "photos", "--grid", "8x8", "--size", 32)
+    ran = digress(*asked, "-o", "cover")
+    assert ran.code == 0, ran.err
+    assert "note: me.png is 160x120: 20 px are cut off at its left" in ran.err
+    assert "(--fit contain or pad keeps all of it)" in ran.err
+    for fit, size in (("contain", (48, 64)), ("pad", (64, 64))):
+        ran = digress(*asked, "--fit", fit, "-o", fit)
+        assert ran.code == 0, ran.err
+        assert "cut off" not in ran.err
+        assert read_image(f"{fit}/base.png").shape[:2] == size
+        assert digress("replay", f"{fit}/preview.jpg", "-o", f"{fit}-again").code == 0
+        assert np.array_equal(whole(f"{fit}-again"), whole(fit))
+    padded, own = read_image("pad/base.png").astype(int), Image.open("me.png").resize((64, 48))
+    assert np.abs(padded[8:56] - np.asarray(own)).mean() < 4
+    assert "belongs to another job" in digress(*asked, "-o", "pad").err
 
 
 def test_the_finest_grid_that_photos_allow() -> None:

@@ -20,7 +20,8 @@ errors as one line and exits with ``exit_code``. What the user typed goes into a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _PARAMETER = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
 _QUOTE = "\ue060"  # of the private use area: a backquote of the user's within a message
@@ -87,6 +88,17 @@ class PromptError(InputError):
         self.reason = reason
         self.position = position
         self.text = text
+
+
+@contextmanager
+def errors_about(field: str) -> Iterator[None]:
+    """Errors in the block about a prompt, or about no parameter, are about this one."""
+    try:
+        yield
+    except InputError as error:
+        if error.field in (None, "prompt"):
+            error.field = field
+        raise
 
 
 class OutputError(InputError):

@@ -118,6 +118,25 @@ class Grid(NamedTuple):
         return cls(max(1, round(longer * aspect)), longer)
 
 
+def padded_size(picture: Size, size: Size) -> Size:
+    """The smallest size of the aspect of another that holds a picture."""
+    return Size(
+        max(picture.width, round(picture.height * size.width / size.height)),
+        max(picture.height, round(picture.width * size.height / size.width)),
+    )
+
+
+def contained(picture: Size, size: Size, multiple: int = 1) -> Size:
+    """The largest size of a picture's aspect inside another, in multiples of some pixels."""
+    scale = min(size.width / picture.width, size.height / picture.height)
+    return Size(
+        *(
+            min(most // multiple, max(1, round(side * scale / multiple))) * multiple
+            for side, most in zip(picture, size, strict=True)
+        )
+    )
+
+
 def _parse_pair(text: str, what: str, form: str = "WIDTHxHEIGHT") -> tuple[int, int]:
     match = re.fullmatch(r"\s*(\d{1,7})\s*(?:[xX×]\s*(\d{1,7})\s*)?", text)
     if not match:

@@ -10,9 +10,9 @@ from cyclopts import Parameter
 from rich.cells import cell_len
 
 from ..errors import InputError, verbatim
-from ..events import counted
+from ..events import Note, counted
 from ..generate.model_params import ModelParams
-from .console import out, shown
+from .console import out, show, shown
 from .options import FLAT, given, group, options_of
 
 
@@ -51,7 +51,7 @@ def models(
     ] = False,
 ) -> None:
     chosen = ModelParams.of(**given(options))
-    from ..models.library import ENVIRONMENT, Library
+    from ..models.library import ENVIRONMENT, PICKLES, Library
     from ..models.listing import listing
 
     library = Library.of(chosen.models)
@@ -72,20 +72,22 @@ def models(
     columns = {
         "name": [row.name for row in rows],
         "kind": [row.kind for row in rows],
-        # Files without a family here are named for what they are.
-        "family": [
-            row.family or (row.what if row.kind in ("unknown", "damaged") else "") for row in rows
-        ],
+        "family": [row.family for row in rows],
         "size": [size_of(row.size) for row in rows],
         "prediction": [row.prediction for row in rows],
         "licence": [row.licence for row in rows],
         "words": [row.words for row in rows],
         "hash": [row.sha256 for row in rows],
+        "": [row.what if row.kind in ("unknown", "damaged") else "" for row in rows],
     }
     told = [[name, *cells] for name, cells in columns.items() if any(cells)]
     # A line a file, however narrow the terminal: other programs read it, too.
     for line in zip(*map(_aligned, told), strict=True):
         out.print(shown("  ".join(line).rstrip()))
+    if pickles := library.pickles():
+        such = verbatim(pickles[0].name)
+        what = f"left out: {counted(len(pickles), 'pickle')} ({', '.join(PICKLES)}), such as {such}"
+        show(iter([Note(f"{what}: they can run code, and only .safetensors are read", "note")]))
 
 
 def _aligned(cells: list[str]) -> list[str]:

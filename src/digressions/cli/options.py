@@ -178,9 +178,8 @@ def _as_typed(kind: Any, wanted: str | None) -> tuple[Any, str | None, Reader | 
     if wanted == "numbers":
         return object, "N,N,...", _read_numbers
     if wanted in ("picture", "path") or kind is Path:
-        return object, "PATH", _read_text
-    if wanted == "pictures":
-        return list[object], "PATH", _read_texts
+        several = get_origin(kind) is list
+        return list[object] if several else object, "PATH", _read_texts if several else _read_text
     if get_origin(kind) is Literal and all(isinstance(each, int) for each in get_args(kind)):
         kind = int
     if kind in (int, float):

@@ -72,11 +72,6 @@ def photo_spec(
     known = kind.flat_fields()
     idle = [name for options in painting for name in given(options)]
     for name in [*(name for name in asked if name not in known), *idle]:
-        if name == "fit":
-            raise InputError(
-                "`fit` does nothing for a mosaic of photos: let `grid` have the aspect of the "
-                "image, as a number or auto does"
-            )
         if name == "strength" and repainted:
             raise InputError("`strength`: with `tiles`, `paint` says how far photos are repainted")
         if repainted:

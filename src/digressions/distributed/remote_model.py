@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
+from ..errors import ModelError, verbatim
 from ..files import at_home
 from ..generate.batching import Painter
 from ..generate.job import Job
@@ -74,11 +75,48 @@ class ModelSource:
         model = load(**self.params.arguments())
         if model.hash != self.hash:
             raise ModelError(
-                f"the model {self.params.model} is different on this machine: its hash "
-                f"is {model.hash[:12]}, the job needs {self.hash[:12]}; put the same files on "
-                "every machine"
+                f"the model {self.params.model} is different on this machine: "
+                f"{_hashes(model.hash, self.hash)}; put the same files on every machine"
             )
         return model
+
+
+@dataclass(frozen=True)
+class NamedHashes:
+    """The LoRAs and embeddings that prompts name, as they are where a job begins.
+
+    Attributes:
+        prompts: Of the job, negative ones too.
+        hashes: As `Model.identity`.
+    """
+
+    prompts: tuple[str, ...]
+    hashes: Mapping[str, str]
+
+    @classmethod
+    def of(cls, model: Model, *prompts: str) -> NamedHashes:
+        """Those of a model that is loaded here. Raises as `Model.named_sources`."""
+        return cls(prompts, model.identity(*prompts))
+
+    def check(self, model: Model) -> None:
+        """Raises `ModelError` where the prompts name other files to a worker's model."""
+        here = model.identity(*self.prompts)
+        for what in sorted({*here, *self.hashes}):
+            own, wanted = here.get(what, ""), self.hashes.get(what, "")
+            if own == wanted:
+                continue
+            named = verbatim(what)
+            if not own:
+                problem = f"the job needs the {named}, which is not on this machine"
+            elif not wanted:
+                problem = f"this machine has the {named}, which is not where the job began"
+            else:
+                problem = f"the {named} is different on this machine: {_hashes(own, wanted)}"
+            raise ModelError(f"{problem}; put the same files on every machine")
+
+
+def _hashes(own: str, wanted: str) -> str:
+    return f"its hash is {own[:12]}, the job needs {wanted[:12]}"
 
 
 @contextmanager
@@ -113,23 +151,30 @@ Part = tuple[int, Sequence[Job]]
 """Jobs, and the place of the first in the list that they are from."""
 
 
-def distributed_painter(executor: Executor[Model], batch_size: int) -> Painter:
-    """Paints any number of jobs, ``batch_size`` at a time on each worker.
+def distributed_painter(executor: Executor[Model], batch_size: int, named: NamedHashes) -> Painter:
+    """Paints any number of jobs, ``batch_size`` at a time on each worker; waits for the first
+    worker, so that what is timed after it is work.
 
     Each call waits for all of its pictures, so calls should be as large as ``batch_size`` times
     `Executor.wanted`.
+
+    Args:
+        named: What the jobs' prompts name, which must be the same everywhere.
     """
+    setup = functools.partial(part_painter, named)
+    executor.begin(setup)
 
     def painted(jobs: Sequence[Job]) -> Tensor:
         parts = [(at, jobs[at : at + batch_size]) for at in range(0, len(jobs), batch_size)]
-        found = dict(executor.map(part_painter, parts))
+        found = dict(executor.map(setup, parts))
         return torch.cat([found[at] for at, _ in parts])
 
     return painted
 
 
-def part_painter(model: Model) -> Callable[[Part], tuple[int, Tensor]]:
-    """What a worker does with a part: an `executor.Setup`."""
+def part_painter(named: NamedHashes, model: Model) -> Callable[[Part], tuple[int, Tensor]]:
+    """What a worker does with a part: an `executor.Setup` without ``model``."""
+    named.check(model)
     painter, painting = painter_of(model), threading.Lock()
 
     def work(part: Part) -> tuple[int, Tensor]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, errors_about
 from ..events import Estimate, Event, Note, Progress, Saved, counted
 from ..files import check_file, check_folder, slug
 from ..generate.enlarging import (
@@ -122,8 +122,10 @@ def paint_ensemble(
     inputs = read_inputs(spec.start) if inputs is None else inputs
     check_spec(spec, inputs)
     check_target(spec, target)
-    first = resolve_with(model, spec.params, inputs)
-    record = with_hires(model, record_for(model, first, inputs), inputs, spec.larger.upscaler)
+    with errors_about("prompts"):
+        first = resolve_with(model, spec.params, inputs)
+        own = record_for(model, first, inputs)
+    record = with_hires(model, own, inputs, spec.larger.upscaler)
     record = with_enlargement(record, spec.larger, inputs, given=_sized(spec))
     if target is not None:
         check_suffix(target, *result_size(first.size, record.enlarge, inputs))
@@ -133,7 +135,8 @@ def paint_ensemble(
     yield from notes_on(model, first)
     yield from notes_on_inputs(inputs, first.size)
     if not _is_table(spec):
-        check(model, first_job(record, inputs))  # before anything is said that is no note
+        with errors_about("prompts"):
+            check(model, first_job(record, inputs))  # before anything is said that is no note
     yield from notes_on_preset(spec, preset=spec.preset)
     yield from notes_on_hires(model, record, inputs)
     yield from notes_on_enlargement(record, spec.larger, inputs)
@@ -176,7 +179,8 @@ def _pictures(
 ) -> Iterator[Event]:
     """Pictures that differ in their seeds, judged, chosen and written."""
     job = first_job(records[0], inputs)
-    check(model, job)
+    with errors_about("prompts"):
+        check(model, job)
     if spec.map and not side_by_side(job.sub_prompts, job.params.combine):
         raise InputError(
             f"`map`: `combine` {job.params.combine} asks one prompt at a time: nothing can differ"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import OutputError, verbatim
+from ..errors import OutputError, errors_about, verbatim
 from ..events import Preview, Progress
 from ..files import cleared, parsed, write_json
 from ..generate.job import Job, check
@@ -82,7 +82,8 @@ class Experiment:
         self.trials = list(trials)
         jobs = [self.job(trial, self.seeds[0]) for trial in self.trials]
         for job in jobs:
-            check(model, job)
+            with errors_about("prompts"):
+                check(model, job)
         prompts = [text for job in jobs for text in (job.params.prompt, job.params.negative)]
         self.about: dict[str, object] = json.loads(json.dumps(model.identity(*prompts) | about))
         self._overwrite = overwrite

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, errors_about
 from ..events import Estimate, Event, Note, Saved, counted
 from ..generate.found_files import used_files
 from ..generate.job import check
@@ -141,7 +141,8 @@ def _task(
         raise InputError(f"`seed` {spec.seed} leaves no room for the seeds of all candidates")
     frame: Frame = inputs.found[index]
     own = spec.params.but(prompt=prompt, seed=seed)
-    params = resolve(model, own, mask=True, palette=inputs.palette is not None)
+    with errors_about("prompts"):
+        params = resolve(model, own, mask=True, palette=inputs.palette is not None)
     aspect = frame.aspect.value
     compose = compose_for(model, spec, params, aspect)
     room = room_for(model) if spec.room is None and compose == "stretch" else spec.room or 0.0
@@ -150,11 +151,13 @@ def _task(
     )
     where = layout(opening.painted_aspect, room, model.size, model.vae_scale_factor)
     params = params.but(size=where.canvas)
-    record = record_for(model, params, Inputs(inputs.photo, inputs.mask, inputs.palette))
-    refine = refine_params(model, own, spec.refining, opening, seed)
+    with errors_about("prompts"):
+        record = record_for(model, params, Inputs(inputs.photo, inputs.mask, inputs.palette))
+    with errors_about("refine"):
+        refine = refine_params(model, own, spec.refining, opening, seed)
     if refine is not None:
-        prompts = params.prompt, params.negative, refine.prompt, refine.negative
-        record = record.but(files=used_files(model, *prompts))
+        own_prompts = {"prompts": [params.prompt], "negative": [params.negative]}
+        record = record.but(files=used_files(model, **own_prompts, refine=[refine.prompt]))
     return FrameTask(
         index + 1,
         frame,
@@ -175,9 +178,11 @@ def _checked(model: Model, tasks: Sequence[FrameTask], inputs: FrameInputs) -> l
     for task in tasks:
         params = task.record.params
         seen = scene_of(model, photo, task.opening, params, colours)
-        check(model, seen.job(params))
+        with errors_about("prompts"):
+            check(model, seen.job(params))
         if task.refine is not None:
-            check(model, window_job(model, photo[:8, :8], task.refine)[0])
+            with errors_about("refine"):
+                check(model, window_job(model, photo[:8, :8], task.refine)[0])
         scenes.append(seen)
     return scenes
 

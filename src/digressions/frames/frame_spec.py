@@ -94,7 +94,7 @@ class FramePaintParams(GenerationParams):
     prompt: str = ""
     seed: Seed | None = declared(GenerationParams, "seed", default_from=f"{DEFAULT_SEED}")
     strength: Share | None = declared(
-        GenerationParams, "strength", default_from=f"1; {PALETTE_STRENGTH:g} with a palette"
+        GenerationParams, "strength", default_from=f"1; {PALETTE_STRENGTH:g} with a `palette`"
     )
 
 
@@ -215,7 +215,7 @@ class FrameSpec(Params):
         None,
         "Candidates for each frame, on a contact sheet; with `explain`, pictures of each kind.",
         group="Frame",
-        default_from=f"1; {EXPLAIN_PICTURES} with explain",
+        default_from=f"1; {EXPLAIN_PICTURES} with `explain`",
         ge=1,
         le=MAX_CANDIDATES,
     )
@@ -232,7 +232,7 @@ class FrameSpec(Params):
         "Hang this picture instead; once for each frame.",
         group="Frame",
         default_from="one is painted",
-        form="pictures",
+        form="picture",
     )
     explain: bool = option(
         False,

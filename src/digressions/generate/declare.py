@@ -23,8 +23,8 @@ from pydantic_core import PydanticUndefined
 
 from ..errors import InputError, verbatim
 
-Form = Literal["picture", "pictures", "path", "numbers"]
-"""A picture in any form, several of them, a path, or numbers in one text."""
+Form = Literal["picture", "path", "numbers"]
+"""A picture in any form, a path, or numbers in one text."""
 
 
 def option(

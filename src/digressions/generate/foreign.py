@@ -38,6 +38,11 @@ _SPACINGS: dict[str, SpacingName] = {
 }
 _USUAL = ("normal", "automatic", "uniform", "native", "")  # noise levels that are the model's own
 
+MODEL_HASH = "Model hash"
+"""The key of the model's hash among what another program says besides; A1111's."""
+BLAKE3 = "blake3:"
+"""Before a hash that is no SHA-256."""
+
 
 @dataclass
 class ForeignSettings:
@@ -52,7 +57,8 @@ class ForeignSettings:
         schedule: How its noise levels are spread, or nothing.
         start: Whether it was painted over another picture.
         loras: That were used beside those in its prompts.
-        hashes: Of LoRAs and embeddings, by kind and name, as far as they are said.
+        hashes: Of LoRAs and embeddings, by kind and name, as far as they are said; InvokeAI's with
+            ``blake3:`` before them.
         clip_skip: Which layer of the text encoder counted, as `loading.load` has it.
         others: What has no meaning here, and is kept.
         notes: What else a reader should know.

@@ -10,11 +10,12 @@ what cannot be found is left out, and said.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, verbatim
+from ..errors import InputError, MissingExtraError, ModelError, errors_about, verbatim
 from ..files import at_home
 from .metadata import Record
 from .model_params import ModelAdditions, RememberedFile
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..models.recognise import Kind
 
 _CALLED = {"lora": "LoRA", "embedding": "embedding"}
+_KINDS: dict[str, Kind] = {"lora": "lora", "embedding": "embedding"}
 
 
 @dataclass
@@ -57,6 +59,9 @@ def found_files(record: Record, models: str | None) -> FoundFiles:
         return found
     from ..models.library import Library
 
+    if any(each.blake3 for each in record.files) and not _compares_blake3():
+        missing = MissingExtraError("blake3", "invokeai")
+        found.notes.append(f"its files are looked for by name alone, not by hash: {missing}")
     library = Library.of(models)
     options = dict(record.additions.loras())
     for each in record.files:
@@ -73,20 +78,26 @@ def found_files(record: Record, models: str | None) -> FoundFiles:
     return found
 
 
-def used_files(model: Model, *prompts: str) -> list[RememberedFile]:
-    """What pictures of prompts, negative ones too, remember of the single files that they are
-    painted with.
+def used_files(model: Model, **prompts: Sequence[str]) -> list[RememberedFile]:
+    """What pictures of prompts remember of the single files that they are painted with.
+
+    Args:
+        prompts: By the parameters that they are given by, such as ``negative``.
 
     Raises:
         InputError, PromptError: As `Model.named_sources`.
     """
-    return [RememberedFile(**each._asdict()) for each in model.files(*prompts)]
+    for name, texts in prompts.items():
+        with errors_about(name):
+            model.named_sources(*texts)
+    every = [text for texts in prompts.values() for text in texts]
+    return [RememberedFile(**each._asdict()) for each in model.files(*every)]
 
 
 def files_now(model: Model, record: Record) -> list[RememberedFile]:
     """The files of a record once it is loaded: those of other prompts than its own as it has
     them."""
-    own = used_files(model, record.params.prompt, record.params.negative)
+    own = used_files(model, prompt=[record.params.prompt], negative=[record.params.negative])
     known = {(each.kind, each.name) for each in own}
     options = dict(record.additions.loras())
     others = [each for each in record.files if each.kind in ("lora", "embedding")]
@@ -100,23 +111,22 @@ def _look_for(each: RememberedFile, library: Library | None, found: FoundFiles) 
     foreign = not found.record.model_hash
     called = f"{_CALLED[each.kind]} {verbatim(repr(each.name))}"
     if path is None and foreign:
-        where = "and no model folder is named" if library is None else f"which is not in {library}"
-        hashed = each.content_sha256 or each.sha256
+        hashed = each.content_sha256 or each.sha256 or each.blake3
         known = f" ({hashed[:12]})" if hashed else ""
         if each.kind == "embedding" and not _explicit(each.name).search(_prompts(found.record)):
             left = "its name stays a word"
         else:
             left = "it is left out"
             found.record = _without(found.record, each)
-        found.notes.append(f"it was painted with the {called}{known}, {where}: {left}")
+        gone = _why_gone(each, library)
+        found.notes.append(f"it was painted with the {called}{known}, {gone}: {left}")
     elif path is None and each.kind == "embedding":
         found.notes.append(
-            f"it was painted with the {called}, which is not there: the picture "
+            f"it was painted with the {called}, {_why_gone(each, library)}: the picture "
             f"will differ, since {verbatim(repr(each.name))} stays a word"
         )
     elif path is not None:
-        kind: Kind = "lora" if each.kind == "lora" else "embedding"
-        found.named[kind, each.name] = path
+        found.named[_KINDS[each.kind], each.name] = path
         if not same:
             found.notes.append(
                 f"the {called} is another file by now, {verbatim(path)}: the picture will differ"
@@ -129,13 +139,27 @@ def _search(each: RememberedFile, library: Library | None) -> tuple[Path | None,
     """The file, and whether it is the very one, as far as its hashes are known."""
     from ..models.listing import by_hash
 
-    kind: Kind = "lora" if each.kind == "lora" else "embedding"
+    kind = _KINDS[each.kind]
     hashes = [hash for hash in (each.sha256, each.content_sha256) if hash]
+    blake3 = each.blake3 if _compares_blake3() else ""
     here = _by_name(each.name, kind, library)
-    if here is not None and (not hashes or _has(here, kind, hashes)):
+    if here is not None and (not (hashes or blake3) or _has(here, kind, hashes, blake3)):
         return here, True
-    moved = by_hash(library, kind, *hashes) if library is not None else None
+    moved = None if library is None else by_hash(library, kind, *hashes, blake3=blake3)
     return (here, False) if moved is None else (moved, True)
+
+
+def _why_gone(each: RememberedFile, library: Library | None) -> str:
+    """Why a file that a prompt names is not found."""
+    if library is None:
+        return "and no model folder is named"
+    try:
+        library.find(at_home(each.name).name, (_KINDS[each.kind],), whole=True)
+    except ModelError as error:
+        return f"and {error.message}"
+    except InputError:  # several, none of which is the one
+        pass
+    return f"which is not in {library}"
 
 
 def _by_name(name: str, kind: Kind, library: Library | None) -> Path | None:
@@ -144,15 +168,26 @@ def _by_name(name: str, kind: Kind, library: Library | None) -> Path | None:
         return path.absolute()
     try:
         return None if library is None else library.find(path.name, (kind,), whole=True)
-    except InputError:  # several, of which the hash tells which
+    except InputError:  # several, of which the hash tells which; or a damaged one
         return None
 
 
-def _has(path: Path, kind: Kind, hashes: list[str]) -> bool:
+def _compares_blake3() -> bool:
+    """Whether the library is there by which InvokeAI's hashes are told."""
+    try:
+        import blake3  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def _has(path: Path, kind: Kind, hashes: list[str], blake3: str) -> bool:
     """Whether a file has one of some hashes, or begins of them."""
-    from ..models.fingerprint import FileFingerprint
+    from ..models.fingerprint import FileFingerprint, blake3_hash
     from ..models.listing import same_hash
 
+    if blake3:
+        return same_hash(blake3_hash(path), blake3.lower())
     file = FileFingerprint(path)
     own = [file.hash(), *([file.content_hash()] if kind == "lora" else [])]
     return any(same_hash(mine, wanted.lower()) for mine in own for wanted in hashes)

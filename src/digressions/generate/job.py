@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.sample import steps_to_run
-from ..errors import InputError, PromptError
+from ..errors import InputError, PromptError, errors_about
 from ..images.image_files import to_tensor
 from ..models.base import Model
 from ..prompts.choices import drawn
@@ -183,7 +183,8 @@ def check(model: Model, job: Job) -> None:
             "a LoRA counts for the whole picture: name it in the prompt", field="negative"
         )
     model.use_loras(job.loras)
-    model.encode_text([job.negative], *params.size)
+    with errors_about("negative"):
+        model.encode_text([job.negative], *params.size)
     _check_prompts(model, job)
 
 

@@ -6,16 +6,18 @@ Each reads what people type and what Python has for it, and refuses the rest in 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from ..device import check_device
-from ..errors import InputError, verbatim
+from ..diffusion.names import SamplerName, SpacingName
+from ..errors import InputError, errors_about, verbatim
 from ..geometry import Grid, Size
 from ..images import UPSCALERS
 from ..prompts.slips import check_typed
 from ..prompts.wildcards import with_lists
+from .foreign import is_usual, sampler_named, spacing_named
 
 MAX_SEED = 2**63 - 1
 DEFAULT_SEED = 0  # where the same words are to give the same pictures
@@ -106,7 +108,8 @@ def named_upscaler(name: str, models: str | None = None) -> str:
 
     if name in UPSCALERS or (library := Library.of(models)) is None:
         return name
-    found = located(name, KINDS, library)
+    with errors_about("upscaler"):
+        found = located(name, KINDS, library)
     if found == name and not Path(name).exists():
         raise InputError(
             f"`upscaler` {verbatim(repr(name))} is not known: choose one of "
@@ -121,6 +124,33 @@ UpscalerName = Annotated[str, AfterValidator(_check_not_empty), AfterValidator(n
 
 PictureInput = Annotated[Any, AfterValidator(_check_not_empty)]
 """A picture: a path, a PIL image or an array."""
+
+
+def _read_sampler(value: Any) -> Any:
+    if isinstance(value, str) and value not in get_args(SamplerName):
+        ours, spread = sampler_named(value)
+        if ours is not None:
+            spacing = spacing_named(spread)
+            beside = f", and its {spread} is `timestep_spacing` {spacing}" if spacing else ""
+            raise InputError(f"`sampler` {verbatim(repr(value))} is called {ours} here{beside}")
+    return value
+
+
+def _read_spacing(value: Any) -> Any:
+    if isinstance(value, str) and value not in get_args(SpacingName):
+        shown = f"`timestep_spacing` {verbatim(repr(value))}"
+        if (ours := spacing_named(value)) is not None:
+            raise InputError(f"{shown} is called {ours} here")
+        if is_usual(value):
+            raise InputError(f"{shown} is the model's own: leave it out")
+    return value
+
+
+TypedSampler = Annotated[SamplerName, BeforeValidator(_read_sampler)]
+"""A sampler by its name here; who types another program's is told it."""
+
+TypedSpacing = Annotated[SpacingName, BeforeValidator(_read_spacing)]
+"""A spacing of time steps, likewise."""
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Field(ge=1, le=1000)]

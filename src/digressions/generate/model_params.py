@@ -48,7 +48,7 @@ class ModelAdditions(Params):
         None,
         "How the weights of the denoising network's attention blocks are stored: in half the "
         "memory (int8, fp8) or a quarter (nf4), for a little of the quality. SDXL gains most. "
-        "Needs the extra `quantize`.",
+        "Needs the extra named quantize.",
         group="Model",
         default_from="as `dtype`",
     )
@@ -78,12 +78,14 @@ class RememberedFile(Params):
         name: As it was asked for: a path, or the name in a prompt.
         sha256: Of the file, or how it begins; empty where another program does not say.
         content_sha256: Of a LoRA, without its header (see `fingerprint.content_hash`).
+        blake3: Of the file, where InvokeAI says it.
     """
 
     kind: str
     name: str
     sha256: str = ""
     content_sha256: str = ""
+    blake3: str = ""
 
 
 class ModelParams(ModelAdditions):

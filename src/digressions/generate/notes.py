@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..diffusion.sample import SAMPLERS
 from ..errors import verbatim
 from ..events import Note
@@ -67,6 +69,30 @@ def notes_on(model: Model, params: ResolvedParams, *prompts: str) -> list[Note]:
     if model.additions.get("vae_tiles") == "on" and max(params.size) <= SMALL_SIDE:
         found.append(f"`vae_tiles` does nothing for pictures of at most {SMALL_SIDE} px")
     return [Note(text, "note") for text in found]
+
+
+def notes_on_mix(model: Model, params: ResolvedParams, prompts: Sequence[str]) -> list[Note]:
+    """What a user should know about cells that share the settings of a LoRA which not all of their
+    prompts name.
+
+    Args:
+        params: Of all cells.
+        prompts: Of the cells.
+    """
+    made = [model.made_for(prompt) for prompt in dict.fromkeys(prompts)]
+    first = next(filter(None, made), None)
+    if first is None or all(each and each.values() == first.values() for each in made):
+        return []
+    if any(getattr(params, name) != value for name, value in first.values().items()):
+        return []  # the user's own count
+    return [
+        Note(
+            f"all cells are painted with the settings of {verbatim(first.path.name)}, those of "
+            "other prompts too: name it in every prompt of cells, or give `steps`, `sampler` and "
+            "`guidance`",
+            "note",
+        )
+    ]
 
 
 def notes_on_cells(model: Model, size: Size) -> list[Note]:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ..diffusion.names import SamplerName, SpacingName
+from ..diffusion.names import SamplerName
 from ..errors import InputError
 from ..geometry import Size
 from ..images import DEFAULT_UPSCALER, UPSCALERS, Fit, MaskAlpha
@@ -36,6 +36,8 @@ from .kinds import (
     Seed,
     Share,
     Steps,
+    TypedSampler,
+    TypedSpacing,
     UpscalerName,
 )
 from .presets import PresetName, PresetParams, preset_option
@@ -90,7 +92,7 @@ class GenerationParams(Params):
     steps: Steps | None = option(
         None, "Denoising steps for the whole way from noise.", default_from="the model"
     )
-    sampler: SamplerName | None = option(None, "The sampler.", default_from="the model")
+    sampler: TypedSampler | None = option(None, "The sampler.", default_from="the model")
     guidance: Guidance | None = option(None, "Guidance scale; 1 is none.", default_from="the model")
     guidance_rescale: Share = option(
         0.0, "0 to 1: how much of the contrast that guidance adds is taken back."
@@ -111,7 +113,7 @@ class GenerationParams(Params):
         group="Start",
         default_from="noise at strength 1, else original",
     )
-    timestep_spacing: SpacingName | None = option(
+    timestep_spacing: TypedSpacing | None = option(
         None,
         "How the steps are spread over the noise levels; karras, exponential and simple are sigmas "
         "of k-diffusion and ComfyUI.",
@@ -307,7 +309,7 @@ class UpscaleSpec(Params):
         le=MOST_TIMES,
     )
     size: PictureSize | None = option(
-        None, "WIDTHxHEIGHT in pixels to fit into, instead of times.", group="Output"
+        None, "WIDTHxHEIGHT in pixels to fit into, instead of `times`.", group="Output"
     )
     upscaler: UpscalerName = upscaler_option()
     keep: KeepParams = KeepParams()

@@ -10,7 +10,7 @@ from typing import Any
 from ..files import parsed
 from ..prompts.foreign_syntax import from_a1111, from_comfyui, lora_named
 from .comfyui import graph_of, settings_of_graph
-from .foreign import ForeignSettings, text_of
+from .foreign import MODEL_HASH, ForeignSettings, text_of
 
 
 def settings_in(text: Mapping[str, str]) -> ForeignSettings | None:
@@ -69,9 +69,10 @@ def _invokeai(text: Mapping[str, str]) -> ForeignSettings | None:
         hashes={
             ("lora", lora_named(text_of(_named(each))).name): hashed
             for each in _list(found.get("loras"))
-            if (hashed := _sha256_in(each))
+            if isinstance(each, dict)
+            if (hashed := _hash_in(each.get("model", each.get("lora"))))
         },
-        others=_rest(found, *used),
+        others=_rest(found, *used) | _rest({MODEL_HASH: _hash_in(found.get("model"))}),
     )
 
 
@@ -178,12 +179,12 @@ def _triggers(text: str) -> str:
     return re.sub(r"<([^<>:\s]+)>", r"embedding:\1", text)
 
 
-def _sha256_in(lora: Any) -> str:
-    """The SHA-256 in a LoRA's description, where that is the hash that it has."""
-    about = lora.get("model", lora.get("lora")) if isinstance(lora, dict) else None
+def _hash_in(about: Any) -> str:
+    """The hash in InvokeAI's description of a file: a SHA-256, or a BLAKE3 with ``blake3:`` before
+    it; empty for others, by which nothing is looked for here."""
     said = text_of(about.get("hash")) if isinstance(about, dict) else ""
     algorithm, _, hashed = said.partition(":")
-    return hashed if algorithm == "sha256" else ""
+    return {"sha256": hashed, "blake3": said}.get(algorithm, "")
 
 
 def _list(value: Any) -> list[Any]:

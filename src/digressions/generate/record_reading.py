@@ -10,7 +10,7 @@ from ..files import parsed
 from ..geometry import Size
 from ..prompts.foreign_syntax import ForeignPrompt, embeddings_named, loras_in, with_loras
 from ..prompts.terms import LoraTag
-from .foreign import ForeignSettings, is_usual, sampler_named, spacing_named, text_of
+from .foreign import BLAKE3, ForeignSettings, is_usual, sampler_named, spacing_named, text_of
 from .infotext import settings_of
 from .kinds import MAX_SEED
 from .metadata import KEY, Record
@@ -116,6 +116,10 @@ def _files_of(
     files = []
     for name in dict.fromkeys(tag.name for tag in loras):
         known = hashes.get(("lora", name.lower()), "")  # of the file, or of its content
+        if known.startswith(BLAKE3):
+            blake3 = known.removeprefix(BLAKE3)
+            files.append(RememberedFile(kind="lora", name=name, blake3=blake3))
+            continue
         files.append(RememberedFile(kind="lora", name=name, sha256=known, content_sha256=known))
     said = [name for kind, name in found.hashes if kind == "embedding"]
     said += embeddings_named(f"{params.prompt}\n{params.negative}")

@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import InputError, verbatim
+from ..errors import InputError, MissingExtraError, verbatim
 from ..events import Event, Note, counted
 from ..files import parsed
 from ..images.source_image import SourceImage, in_memory, remembered_image
 from .file_texts import text_of
+from .foreign import BLAKE3, MODEL_HASH
 from .found_files import FoundFiles, files_now, found_files
 from .metadata import KEY, Record, checkpoint_hash, dtype_name
 from .model_params import ModelAdditions
@@ -225,9 +226,13 @@ def _loaded(
 
 def _model_of(record: Record, models: str | None) -> str:
     """The model that a record names; found by its hash where it is not where it was, or where
-    another program painted with it. Empty where nothing is known."""
+    another program painted with it. Empty where nothing is known.
+
+    Raises:
+        InputError: What tells its hash is not installed.
+    """
     others = others_of(record)
-    wanted = checkpoint_hash(record) or others.get("Model hash", "")
+    wanted = checkpoint_hash(record) or others.get(MODEL_HASH, "")
     gone = record.model.endswith(".safetensors") and not Path(record.model).exists()
     if len(wanted) < 10 or (record.model and not gone):
         return record.model
@@ -235,7 +240,16 @@ def _model_of(record: Record, models: str | None) -> str:
     from ..models.listing import by_hash
 
     library = Library.of(models)
-    found = None if library is None else by_hash(library, "checkpoint", wanted)
+    if library is None:
+        return record.model
+    blake3 = wanted.removeprefix(BLAKE3) if wanted.startswith(BLAKE3) else ""
+    try:
+        found = by_hash(library, "checkpoint", *([] if blake3 else [wanted]), blake3=blake3)
+    except MissingExtraError as error:
+        raise InputError(
+            f"the file names its model by InvokeAI's hash, and {error}; or say which it is with "
+            "`model`"
+        ) from error
     return record.model if found is None else str(found)
 
 
@@ -268,7 +282,7 @@ def shown(source: Path) -> Iterator[Event]:
         yield Note(verbatim(f"{name.replace('_', ' ')}: {words}"))
     for each in record.files:
         if each.kind != "checkpoint":  # whose hash is told already
-            known = each.content_sha256 or each.sha256
+            known = each.content_sha256 or each.sha256 or each.blake3
             yield Note(verbatim(f"{each.kind}: {each.name} ({known[:12] or 'no hash'})"))
     for name in ("image", "mask", "palette", "regions", "upscaler"):
         if value := record.json_object()[name]:

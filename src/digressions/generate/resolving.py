@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..diffusion.sample import SAMPLERS
 from ..errors import InputError
 from ..geometry import Size
@@ -17,6 +19,7 @@ def resolve(
     mask: bool = False,
     palette: bool = False,
     cells: bool = False,
+    prompts: Sequence[str] = (),
     size: Size | None = None,
 ) -> ResolvedParams:
     """Parameters with the model's defaults where the user said nothing.
@@ -27,6 +30,8 @@ def resolve(
     Args:
         mask, palette: Whether there is one.
         cells: Whether they are for the cells of a mosaic.
+        prompts: Others that are painted by the same parameters: where ``params`` names no LoRA that
+            says how it wants to be sampled, the first of these that does counts.
         size: Of the picture if the parameters do not say; the model's own if not given.
 
     Raises:
@@ -34,7 +39,8 @@ def resolve(
     """
     model.with_timesteps(params.timestep_spacing, params.zero_snr)  # or it says why not
     defaults = model.defaults.values(cells=cells)
-    if (made_for := model.made_for(params.prompt)) is not None:
+    told = (model.made_for(prompt) for prompt in (params.prompt, *prompts))
+    if (made_for := next(filter(None, told), None)) is not None:
         defaults |= made_for.values()
         free = params.timestep_spacing is None and not params.zero_snr
         fixed = SAMPLERS[params.sampler or made_for.sampler].distilled_steps is not None

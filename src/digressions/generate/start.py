@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import __version__
 from ..errors import InputError
 from ..events import Note
-from ..geometry import Size
+from ..geometry import Size, contained
 from ..images import Fit
 from ..images.carried import Carried
 from ..images.colour import (
@@ -22,7 +22,7 @@ from ..images.colour import (
     remembered_palette,
     start_of_masked,
 )
-from ..images.fitting import contained, cut_note, fitted
+from ..images.fitting import cut_note, fitted
 from ..images.image_files import resample, to_array
 from ..images.mask_files import read_mask, remembered_mask
 from ..images.masks import read_region, region_masks
@@ -181,7 +181,7 @@ def record_for(
         region_softness=inputs.region_softness,
         dtype=dtype_name(model),
         additions=ModelAdditions(**model.additions),
-        files=used_files(model, params.prompt, params.negative),
+        files=used_files(model, prompt=[params.prompt], negative=[params.negative]),
         version=__version__,
         **more,
     )

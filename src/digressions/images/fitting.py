@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..events import Note
-from ..geometry import Box, Size
+from ..geometry import Box, Size, padded_size
 from . import Fit
 from .colour import filled_from_around
 from .image_files import cover
@@ -22,7 +22,7 @@ def fitted(image: np.ndarray, size: Size, fit: Fit) -> np.ndarray:
 
     Args:
         image: ``(H, W, 3)`` uint8.
-        size: For *contain*, what `contained` gives.
+        size: For *contain*, what `geometry.contained` gives.
         fit: How it comes to the aspect of ``size``.
 
     Returns:
@@ -44,14 +44,6 @@ def padded(image: np.ndarray, size: Size) -> np.ndarray:
     return filled_from_around(canvas, free)
 
 
-def padded_size(picture: Size, size: Size) -> Size:
-    """The smallest size of the aspect of another that holds a picture."""
-    return Size(
-        max(picture.width, round(picture.height * size.width / size.height)),
-        max(picture.height, round(picture.width * size.height / size.width)),
-    )
-
-
 def cut(image: np.ndarray, box: Box, *, mirrored: bool = True) -> np.ndarray:
     """The part of a picture ``(H, W, ...)`` that lies in a box; beyond its edges it is mirrored, as
     often as that takes, or 0."""
@@ -67,17 +59,6 @@ def cut(image: np.ndarray, box: Box, *, mirrored: bool = True) -> np.ndarray:
     part = image[inside.top : inside.bottom, inside.left : inside.right]
     there[: part.shape[0], : part.shape[1]] = part
     return found
-
-
-def contained(picture: Size, size: Size, multiple: int = 1) -> Size:
-    """The largest size of a picture's aspect inside another, in multiples of some pixels."""
-    scale = min(size.width / picture.width, size.height / picture.height)
-    return Size(
-        *(
-            min(most // multiple, max(1, round(side * scale / multiple))) * multiple
-            for side, most in zip(picture, size, strict=True)
-        )
-    )
 
 
 def cut_note(name: str, picture: Size, aspect: float, to: str, mend: str = "") -> list[Note]:

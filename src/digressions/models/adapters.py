@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import InputError, PromptError
+from ..errors import InputError, PromptError, errors_about
 from ..files import at_home
 from ..prompts.terms import LoraTag
 from .fingerprint import FileFingerprint, Source
@@ -25,10 +25,12 @@ def named_loras(
     Raises:
         PromptError: There is none of a name.
         InputError: There are several.
+        ModelError: It is damaged.
     """
     found = []
     for name, strength in tags:
-        path = named.get(name) or Path(located(str(at_home(name)), LORAS, library)).absolute()
+        with errors_about("prompt"):
+            path = named.get(name) or Path(located(str(at_home(name)), LORAS, library)).absolute()
         if not path.is_file():
             raise PromptError(f"there is no LoRA {why_not_found(name, LORAS, library)}")
         found.append(Lora(path, strength))

@@ -36,7 +36,7 @@ class Embedding(NamedTuple):
 
 
 class Misfit(NamedTuple):
-    """A file that is an embedding for other text encoders, and why, for "it is ..."."""
+    """A file that is an embedding for other text encoders, or damaged; and why, for "it is ..."."""
 
     path: Path
     why: str
@@ -121,14 +121,15 @@ class Embeddings:
             f"{verbatim(repr(used[path]))} is the embedding {verbatim(path)}"
             for path in dict.fromkeys(place.embedding.path for place in places)
         ]
-        lowered = "\n".join(texts).lower()
-        for name in self._candidates(lowered):
+        together = "\n".join(texts)
+        for name in self._candidates(together.lower()):
             looked = [self._look(path) for path in self._paths(name)]
             misfits = [each for each in looked if isinstance(each, Misfit)]
             fits = any(isinstance(each, Embedding) for each in looked)
-            if misfits and not fits and _pattern([name]).search(lowered):
+            typed = _pattern([name]).search(together) if misfits and not fits else None
+            if typed is not None:
                 path, why = misfits[0]
-                said.append(f"{verbatim(repr(name))} stays a word: {verbatim(path)} {why}")
+                said.append(f"{verbatim(repr(typed[0]))} stays a word: {verbatim(path)} {why}")
         return said
 
     def check_unchanged(self) -> None:
@@ -194,8 +195,8 @@ class Embeddings:
         try:
             fingerprint = FileFingerprint(path)
             header = read_header(path)
-        except ModelError:
-            return None
+        except ModelError as error:
+            return Misfit(path, error.message.removeprefix(f"{verbatim(path)} "))
         contents = recognise(header)
         if contents.kind != "embedding":
             return None

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ModelError
+from ..errors import MissingExtraError, ModelError
 
 NETWORKS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
 TWINS = ("*.fp16.*", "*.fp16-*", "*.non_ema.*", "*.non_ema-*")  # other copies of the same weights
@@ -107,6 +107,19 @@ def content_hash(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(8 + int.from_bytes(file.read(8), "little"))
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def blake3_hash(path: Path) -> str:
+    """BLAKE3 of a file, by which InvokeAI knows models: 64 hex digits.
+
+    Raises:
+        MissingExtraError: blake3 is not installed.
+    """
+    try:
+        from blake3 import blake3
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("blake3", "invokeai") from error
+    return blake3().update_mmap(path).hexdigest()
 
 
 class UsedFile(NamedTuple):

@@ -25,8 +25,10 @@ EMBEDDINGS: tuple[Kind, ...] = ("embedding",)
 UPSCALERS: tuple[Kind, ...] = ("upscaler",)
 TEXT_ENCODERS: tuple[Kind, ...] = ("text encoder", "checkpoint")
 _EXTRA = "extra_model_paths.yaml"
-# Of a program's folder; the rest is not models.
-_INSIDE = ("models", "Models", "Data/Models", "embeddings")
+# Of a program's folder; the rest is not models. ComfyUI has embeddings among its models, A1111
+# beside them.
+_INSIDE = ("models", "Models", "Data/Models")
+_BESIDE = "embeddings"
 _NOT_PATHS = ("base_path", "is_default")
 _SUFFIX = ".safetensors"
 PICKLES = (".ckpt", ".pth", ".pt", ".bin")
@@ -55,6 +57,8 @@ class Library:
         if not root.is_dir():
             raise InputError(f"`models` {verbatim(str(root))}: there is no such folder")
         inside = [root / name for name in _INSIDE if (root / name).is_dir()]
+        if inside and (root / _BESIDE).is_dir():
+            inside.append(root / _BESIDE)
         self.folders = [*(inside or [root]), *_others(root)]
 
     @classmethod
@@ -72,12 +76,15 @@ class Library:
         seen: set[Path] = set()
         return [path for folder in self.folders for path in _walk(folder, seen, (_SUFFIX,))]
 
-    def pickle(self, name: str) -> Path | None:
-        """The first pickle of a name, which is not read."""
+    def pickles(self) -> list[Path]:
+        """Every pickle, which is not read."""
         seen: set[Path] = set()
-        found = (path for folder in self.folders for path in _walk(folder, seen, PICKLES))
+        return [path for folder in self.folders for path in _walk(folder, seen, PICKLES)]
+
+    def pickle(self, name: str) -> Path | None:
+        """The first pickle of a name."""
         wanted = _plain(name)
-        return next((path for path in found if path.stem.lower() == wanted), None)
+        return next((path for path in self.pickles() if path.stem.lower() == wanted), None)
 
     def find(self, name: str, kinds: Collection[Kind], *, whole: bool = False) -> Path | None:
         """The file of a name: with or without its suffix and folder, or its unique beginning.
@@ -89,12 +96,9 @@ class Library:
 
         Raises:
             InputError: There are several.
+            ModelError: The only one of the name is damaged.
         """
-        wanted = _plain(name)
-        files = {path: path.with_suffix("").as_posix().lower() for path in self.files()}
-        named = [path for path, at in files.items() if f"/{at}".endswith(f"/{wanted}")]
-        begun = [path for path, at in files.items() if at.rpartition("/")[2].startswith(wanted)]
-        for candidates in (named,) if whole else (named, begun):
+        for candidates in self._candidates(name)[: 1 if whole else 2]:
             found = [path for path in candidates if _is(path, kinds)]
             if len(found) > 1:
                 names = ", ".join(str(path) for path in found[:3])
@@ -105,17 +109,23 @@ class Library:
                 )
             if found:
                 return found[0]
+            for path in candidates:
+                read_header(path)  # raises what is wrong with a file that nobody can tell
         return None
 
     def other(self, name: str) -> tuple[Path, Contents] | None:
-        """The first file of a name, whatever it is."""
-        for path in self.files():
-            if f"/{path.with_suffix('').as_posix().lower()}".endswith(f"/{_plain(name)}"):
-                try:
-                    return path, recognise(read_header(path))
-                except ModelError:
-                    return None
+        """The first file of a name, whatever it is. Raises `ModelError` where it is damaged."""
+        for path in self._candidates(name)[0]:
+            return path, recognise(read_header(path))
         return None
+
+    def _candidates(self, name: str) -> tuple[list[Path], list[Path]]:
+        """The files of a name, and those whose names begin so."""
+        wanted = _plain(name)
+        files = {path: path.with_suffix("").as_posix().lower() for path in self.files()}
+        named = [path for path, at in files.items() if f"/{at}".endswith(f"/{wanted}")]
+        begun = [path for path, at in files.items() if at.rpartition("/")[2].startswith(wanted)]
+        return named, begun
 
     def meant(self, name: str, kinds: Collection[Kind] | None = None) -> str:
         """Up to three names of files of some kinds, or of any, that are spelled nearly like one or
@@ -159,7 +169,11 @@ def check_found(field: str, name: str, kinds: Collection[Kind], library: Library
 
 def _instead(name: str, kinds: Collection[Kind], library: Library) -> str:
     """What a file of a name is that is of other kinds, or a pickle; empty where there is none."""
-    if (found := library.other(name)) is not None and found[1].kind not in kinds:
+    try:
+        found = library.other(name)
+    except ModelError as error:
+        return error.message
+    if found is not None and found[1].kind not in kinds:
         path, contents = found
         place = f": {BELONGS[contents.kind]}" if contents.kind in BELONGS else ""
         return f"{verbatim(path)} is {contents.what}{place}"
@@ -176,7 +190,7 @@ def located(name: str, kinds: Collection[Kind], library: Library | None) -> str:
     nothing is found.
 
     Raises:
-        InputError: As `Library.find`.
+        InputError, ModelError: As `Library.find`.
     """
     if library is None or at_home(name).exists():
         return name

@@ -10,13 +10,13 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
 from ..files import at_home, parsed, write_json
-from .fingerprint import content_hash
+from .fingerprint import blake3_hash, content_hash
 from .header import Header, read_header
 from .library import Library
 from .recognise import FAMILIES, Kind, recognise
@@ -40,6 +40,7 @@ class Listed:
         sha256: First ten digits, as A1111 shows them; empty where it was not computed.
         content_sha256: First twelve digits of a LoRA's hash, as A1111 shows them: see
             `fingerprint.content_hash`.
+        blake3: First ten digits of the hash that InvokeAI has; empty where it was not computed.
     """
 
     path: str
@@ -53,10 +54,16 @@ class Listed:
     words: str = ""
     sha256: str = ""
     content_sha256: str = ""
+    blake3: str = ""
 
 
 def listing(
-    library: Library, part: str = "", *, kinds: Collection[Kind] = (), hashes: bool = False
+    library: Library,
+    part: str = "",
+    *,
+    kinds: Collection[Kind] = (),
+    hashes: bool = False,
+    blake3: bool = False,
 ) -> Iterator[Listed]:
     """Every file of a library.
 
@@ -64,6 +71,10 @@ def listing(
         part: Only those with this in their names, in any case.
         kinds: Hashes are computed for these alone; of all if empty.
         hashes: Compute the SHA-256 of those whose is not known, which reads all of them.
+        blake3: The same for InvokeAI's hash.
+
+    Raises:
+        MissingExtraError: As `fingerprint.blake3_hash`.
     """
     cache = _cache_file()
     known = _remembered(cache)
@@ -75,8 +86,11 @@ def listing(
                 continue
             before = known.get(str(path))
             row = _row(before, stamp) or _look(path, stamp[0])
-            if hashes and not row.sha256 and (not kinds or row.kind in kinds):
+            asked = not kinds or row.kind in kinds
+            if hashes and asked and not row.sha256:
                 row = Listed(**asdict(row) | _hashes(path, row.kind))
+            if blake3 and asked and not row.blake3:
+                row = replace(row, blake3=blake3_hash(path)[:_DIGITS])
             now[str(path)] = {"stamp": stamp, "row": asdict(row)}
             yield row
     finally:
@@ -85,18 +99,24 @@ def listing(
             write_json(cache, known | now)
 
 
-def by_hash(library: Library, kind: Kind, *hashes: str) -> Path | None:
+def by_hash(library: Library, kind: Kind, *hashes: str, blake3: str = "") -> Path | None:
     """The file of a kind that has one of these hashes; reads those whose hash is not known yet.
 
     Args:
         hashes: SHA-256 of a file, or of a LoRA's content, or how they begin; those of fewer than
             eight digits tell nothing, and are left out.
+        blake3: InvokeAI's hash, likewise.
+
+    Raises:
+        MissingExtraError: As `fingerprint.blake3_hash`.
     """
-    wanted = [each.lower() for each in hashes if len(each) >= _FEWEST]
+    sha256 = [each.lower() for each in hashes if len(each) >= _FEWEST]
+    others = [blake3.lower()] if len(blake3) >= _FEWEST else []
+    wanted = sha256 + others
     if not wanted:
         return None
-    for row in listing(library, kinds=(kind,), hashes=True):
-        known = [each for each in (row.sha256, row.content_sha256) if each]
+    for row in listing(library, kinds=(kind,), hashes=bool(sha256), blake3=bool(others)):
+        known = [each for each in (row.sha256, row.content_sha256, row.blake3) if each]
         if row.kind == kind and any(same_hash(a, b) for a in known for b in wanted):
             return Path(row.path)
     return None

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from ..device import device_for
-from ..errors import InputError, verbatim
+from ..errors import InputError, errors_about, verbatim
 from ..files import at_home
 from .base import Model
 from .checkpoint import BUNDLED, Checkpoint, may_be_hub_id
@@ -90,7 +90,8 @@ def located_model(name: str, library: Library | None) -> str:
     """
     if name == BUNDLED:
         return name
-    found = located(name, CHECKPOINTS, library)
+    with errors_about("model"):
+        found = located(name, CHECKPOINTS, library)
     if library is not None and not may_be_hub_id(found):
         check_found("model", found, CHECKPOINTS, library)
     return found
@@ -203,6 +204,7 @@ def load(
 
 def _found(field: str, name: str | Path, kinds: Collection[Kind], library: Library | None) -> Path:
     """The whole path of what is given for a parameter. Raises as `check_found` and `located`."""
-    found = located(str(name), kinds, library)
+    with errors_about(field):
+        found = located(str(name), kinds, library)
     check_found(field, found, kinds, library)
     return at_home(found).absolute()

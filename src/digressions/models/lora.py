@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, ModelError, verbatim
+from ..errors import InputError, ModelError, errors_about, verbatim
 from ..files import at_home, reading_foreign
 from ..prompts.parse import MOST_STRENGTH
 from .header import read_header
@@ -92,9 +92,10 @@ class Lora(NamedTuple):
 
         Raises:
             InputError: There are several of the name.
-            ModelError: There is none.
+            ModelError: There is none, or it is damaged.
         """
-        found = located(str(self.path), LORAS, library)
+        with errors_about("lora"):
+            found = located(str(self.path), LORAS, library)
         check_found("lora", found, LORAS, library)
         return self._replace(path=Path(found).absolute())
 

@@ -125,7 +125,7 @@ def base_image_of(
     fit: Fit = "cover",
     tone: ToneName = "off",
     aspect: float = 1.0,
-    prompts: Sequence[str] = (),
+    **prompts: Sequence[str],
 ) -> BaseImage:
     """The base image that is asked for.
 
@@ -137,11 +137,13 @@ def base_image_of(
         fit: How the user's own picture comes to the aspect.
         tone: Whether it is given room for cells.
         aspect: Width / height of what it becomes.
-        prompts: Of all that is made of it.
+        prompts: Others, of what is made of it, by the parameters that they are given by.
     """
     own = base_params(model, params, aspect if start is None else 1.0)
     record = record_for(model, own, Inputs(image=start, fit=fit))
-    record = record.but(files=used_files(model, own.prompt, own.negative, *prompts))
+    record = record.but(
+        files=used_files(model, prompt=[own.prompt], negative=[own.negative], **prompts)
+    )
     return BaseImage(record, start, upscaler, tone)
 
 

@@ -20,19 +20,19 @@ from ..errors import InputError, verbatim
 from ..events import Estimate, Event, Note, Preview, Progress, Saved, duration, in_bytes
 from ..files import slug
 from ..generate.metadata import Record
-from ..generate.notes import notes_on, notes_on_cells
+from ..generate.notes import notes_on, notes_on_cells, notes_on_mix
 from ..generate.outputs import FOLDER
 from ..generate.presets import notes_on_preset, with_preset
 from ..generate.replay import ReplayRequest, replays_kind
-from ..geometry import Grid, Size
+from ..geometry import Grid, Size, padded_size
 from ..images import Fit
-from ..images.fitting import contained, padded_size
 from ..images.image_files import read_image
 from ..images.source_image import SourceImage, source_image
 from ..models.base import NETWORK_STAGES, Model
 from ..pace import Pace
 from .base_image import base_image_of, notes_on_base_image, remembered_base_image
 from .build_params import BuildParams
+from .cell_shape import fitted_grid
 from .folder import KIND, MosaicFolder, MosaicPlan, folder_for
 from .mosaic_spec import Mosaic, MosaicSpec, SharingParams, mosaic_of
 from .production import MAIN_STAGES, SIDE_STAGES, PaintTotals
@@ -78,6 +78,7 @@ def build(
     plan = plan_of(model, spec, read_start(spec) if start is None else start)
     other = [] if spec.cell_prompt is None else [spec.params.prompt]
     yield from notes_on(model, plan.mosaic.params, *plan.mosaic.prompts, *other)
+    yield from notes_on_mix(model, plan.mosaic.params, plan.mosaic.prompts)
     yield from notes_on_cells(model, plan.mosaic.params.size)
     yield from notes_on_base_image(plan.base, spec.params, cell_prompts=bool(other))
     wanted = spec.larger.upscaler if "upscaler" in spec.larger.model_fields_set else "lanczos"
@@ -140,7 +141,8 @@ def plan_of(model: Model, spec: MosaicSpec, start: SourceImage | None) -> Mosaic
     upscaler = spec.larger.upscaler
     aspect = mosaic.size.width / mosaic.size.height
     base = base_image_of(
-        *(model, spec.params, start, upscaler, spec.fit, spec.tone, aspect), mosaic.prompts
+        *(model, spec.params, start, upscaler, spec.fit, spec.tone, aspect),
+        cell_prompt=mosaic.prompts,
     )
     return MosaicPlan(mosaic, base, spec.sharing)
 
@@ -163,18 +165,7 @@ def grid_over(
     if start is None:
         return Grid.parse(text, shape.height / shape.width)
     picture = Size(start.pixels.shape[1], start.pixels.shape[0])
-    # In cells, whatever their shape, it has this size.
-    counted = Size(picture.width * shape.height, picture.height * shape.width)
-    grid = Grid.parse(text, counted.width / counted.height)
-    if fit == "contain":
-        grid = Grid(*contained(counted, Size(*grid)))
-    seen = padded_size(picture, grid.over(shape)) if fit == "pad" else picture
-    if grid.columns > seen.width or grid.rows > seen.height:
-        raise InputError(
-            f"`grid` {grid} does not fit {start.name}, which is {picture.width} x {picture.height} "
-            "pixels: a cell needs at least one pixel"
-        )
-    return grid
+    return fitted_grid(text, picture, start.name, fit, shape)
 
 
 def make_mosaic(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from ..errors import InputError
-from ..geometry import Grid, Size
+from ..geometry import Grid, Size, contained, padded_size
+from ..images import Fit
 
 if TYPE_CHECKING:
     from ..generate.params import GenerationParams
@@ -116,3 +117,30 @@ def check_grid(grid: Grid) -> None:
     """Raises `InputError` for a grid of more cells than a mosaic can have."""
     if max(grid) > MAX_CELLS:
         raise InputError(f"`grid` {grid} does not fit: at most {MAX_CELLS} cells a side")
+
+
+def fitted_grid(text: str, picture: Size, name: str, fit: Fit, cell: Size) -> Grid:
+    """The grid that is asked for, over a picture.
+
+    Args:
+        text: As typed.
+        picture: Its size in pixels.
+        name: Of the picture, for a message.
+        fit: How it comes to the grid's aspect.
+        cell: What has the shape of a cell.
+
+    Raises:
+        InputError: It is not a grid, or the picture has fewer pixels than it has cells.
+    """
+    # In cells, whatever their shape, it has this size.
+    counted = Size(picture.width * cell.height, picture.height * cell.width)
+    grid = Grid.parse(text, counted.width / counted.height)
+    if fit == "contain":
+        grid = Grid(*contained(counted, Size(*grid)))
+    seen = padded_size(picture, grid.over(cell)) if fit == "pad" else picture
+    if grid.columns > seen.width or grid.rows > seen.height:
+        raise InputError(
+            f"`grid` {grid} does not fit {name}, which is {picture.width} x {picture.height} "
+            "pixels: a cell needs at least one pixel"
+        )
+    return grid

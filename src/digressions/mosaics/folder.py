@@ -14,6 +14,8 @@ import torch
 
 from .. import __version__
 from ..distributed.executor import Executor, LocalExecutor
+from ..distributed.remote_model import NamedHashes
+from ..errors import errors_about
 from ..events import Note, Preview, Progress
 from ..files import check_folder, cleared
 from ..generate.batching import BatchSize
@@ -55,7 +57,9 @@ class MosaicPlan:
         Raises:
             InputError, PromptError: Settings that are wrong, or that the model cannot paint.
         """
-        check_cells(model, self.mosaic)
+        own = [self.base.record.params.prompt]
+        with errors_about("prompt" if self.mosaic.prompts == own else "cell_prompt"):
+            check_cells(model, self.mosaic)
         self.sharing.check()
         check_base_image(model, self.base)
 
@@ -183,16 +187,13 @@ class MosaicFolder(MosaicFiles):
         with self._store() as store:
             tasks = self.tasks(store.done())
             if executor is not None and not isinstance(executor, LocalExecutor):
-                return (
-                    yield from fill_distributed(
-                        store,
-                        executor,
-                        self.plan.mosaic,
-                        self.base,
-                        tasks,
-                        batch_size=batch_size or BATCH_SIZE,
-                    )
+                mosaic = self.plan.mosaic
+                named = NamedHashes.of(self.model, *mosaic.prompts, mosaic.params.negative)
+                size = batch_size or BATCH_SIZE
+                work = fill_distributed(
+                    store, executor, mosaic, self.base, tasks, named, batch_size=size
                 )
+                return (yield from work)
             self.sizes = BatchSize(self.model.device, batch_size)
             return (
                 yield from fill(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
-from ..diffusion.names import SamplerName
-from ..errors import InputError
+from ..errors import InputError, errors_about
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import (
     DEFAULT_SEED,
@@ -22,6 +21,7 @@ from ..generate.kinds import (
     Seed,
     Share,
     Steps,
+    TypedSampler,
     UpscalerName,
 )
 from ..generate.params import EnlargeParams, GenerationParams, ResolvedParams, check_fit, fit_option
@@ -77,7 +77,7 @@ class CellGenerationParams(GenerationParams):
         "steps",
         help="Denoising steps of a cell; a painted base image has its own.",
     )
-    sampler: SamplerName | None = declared(
+    sampler: TypedSampler | None = declared(
         GenerationParams, "sampler", help="The cells' sampler; a base image has its own."
     )
     guidance: Guidance | None = declared(
@@ -284,6 +284,7 @@ def mosaic_of(
     prompts: Sequence[str] = (),
     larger: CellEnlargeParams | None = None,
     shape: Size | None = None,
+    deeper: Sequence[str] = (),
 ) -> Mosaic:
     """A mosaic with the model's defaults where the user said nothing.
 
@@ -294,6 +295,7 @@ def mosaic_of(
         prompts: Of the cells, with their shares, if it is not that of the base image.
         larger: How pictures are enlarged; not at all if not given.
         shape: Of a cell's picture; ``params.size`` or the model's own if not given.
+        deeper: Prompts of the cells' own cells, which are painted likewise.
     """
     shape = params.size if shape is None else shape
     if shape is not None:
@@ -305,10 +307,11 @@ def mosaic_of(
         params = params.but(seed=DEFAULT_SEED)
     from ..generate.resolving import resolve  # with torch, which a help page does not need
 
-    resolved = resolve(model, params, cells=True)
     mix = mixed_prompts(prompts)
     if prompts:
-        resolved = resolved.but(prompt=next(iter(mix)) if mix else prompts[0])
+        params = params.but(prompt=next(iter(mix)) if mix else prompts[0])
+    with errors_about("cell_prompt" if prompts else "prompt"):
+        resolved = resolve(model, params, cells=True, prompts=[*mix, *deeper])
     enlarge = 1 if larger is None else larger.enlarge
     upscaler = "lanczos" if larger is None or enlarge == 1 else larger.upscaler
     return Mosaic(

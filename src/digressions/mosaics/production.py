@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from ..distributed.executor import Executor
+from ..distributed.remote_model import NamedHashes
 from ..generate.batching import BatchSize, MemorySparingPainter
 from ..generate.paint import painter_of
 from ..images.image_files import to_array, to_png, to_tensor
@@ -262,12 +263,13 @@ def _finishing(painter: CellPainter, commit: Callable[[FinishedBatch], None]) ->
 
 
 def cell_worker(
-    mosaic: Mosaic, base: Tensor, model: Model
+    mosaic: Mosaic, base: Tensor, named: NamedHashes, model: Model
 ) -> Callable[[Sequence[CellTask]], FinishedBatch]:
     """What a worker does with a batch of tasks: a `distributed.executor.Setup` without ``model``.
 
     While one batch is corrected and compressed the next one is painted.
     """
+    named.check(model)
     painter, painting = CellPainter(model, mosaic, base), threading.Lock()
     finishing = threading.Lock()  # an upscaler serves one at a time
 
@@ -291,6 +293,7 @@ def fill_distributed(
     mosaic: Mosaic,
     base: Tensor,
     tasks: Sequence[CellTask],
+    named: NamedHashes,
     *,
     batch_size: int = BATCH_SIZE,
 ) -> Generator[PaintTotals, None, PaintTotals]:
@@ -299,13 +302,17 @@ def fill_distributed(
     A batch is committed as soon as it comes in, so whatever happens to a worker, the cluster or
     this process, no more than the batches on their way are painted again.
 
+    Args:
+        named: What the cells' prompts name, which must be the same everywhere.
+
     Raises:
         ExecutorError: See `Executor.map`; or what a worker raised.
         OutputError: The store cannot be written.
     """
     totals, begun = PaintTotals(), time.perf_counter()
     batches = (tasks[at : at + batch_size] for at in range(0, len(tasks), batch_size))
-    with closing(executor.map(functools.partial(cell_worker, mosaic, base), batches)) as stream:
+    setup = functools.partial(cell_worker, mosaic, base, named)
+    with closing(executor.map(setup, batches)) as stream:
         for finished in stream:
             store.put(finished.pngs)
             totals.take(finished)

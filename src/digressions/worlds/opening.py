@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..distributed.executor import Executor
-from ..distributed.remote_model import distributed_painter, part_painter
+from ..distributed.remote_model import NamedHashes, distributed_painter
+from ..errors import errors_about
 from ..events import Note
 from ..generate.batching import Painter
-from ..generate.notes import notes_on, notes_on_cells
+from ..generate.notes import notes_on, notes_on_cells, notes_on_mix
 from ..generate.paint import painter_of
 from ..geometry import Size
 from ..images.image_files import from_png, to_png
@@ -94,11 +95,17 @@ def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = Non
     start = read_start(spec) if start is None else start
     prompts, deeper = spec.cell_prompt or (), spec.deeper_prompt or ()
     shape = _shape_of(model, spec, start)
-    cells = mosaic_of(model, spec.params, spec.cells, spec.cell_grid, prompts=prompts, shape=shape)
+    cells = mosaic_of(
+        *(model, spec.params, spec.cells, spec.cell_grid),
+        prompts=prompts,
+        shape=shape,
+        deeper=deeper,
+    )
     aspect = cells.cell.width / cells.cell.height
     base = base_image_of(
         *(model, spec.params, start, spec.upscaler, spec.fit, spec.tone, aspect),
-        [*cells.prompts, *deeper],
+        cell_prompt=cells.prompts,
+        deeper_prompt=deeper,
     )
     notes = notes_on_base_image(base, spec.params, cell_prompts=bool(prompts))
     return ResolvedWorld(base, cells, tuple(deeper), tuple(notes))
@@ -122,6 +129,7 @@ def notes_on_world(model: Model, world: ResolvedWorld) -> Iterator[Note]:
     """What a user should know about parameters that will not do what they seem to."""
     prompts = *world.cells.prompts, world.base.record.params.prompt, *world.deeper
     yield from notes_on(model, world.cells.params, *prompts)
+    yield from notes_on_mix(model, world.cells.params, [*world.cells.prompts, *world.deeper])
     yield from notes_on_cells(model, world.cells.params.size)
     yield from world.notes
     mend = "`fit` pad keeps all of it"
@@ -144,8 +152,11 @@ def manifest_of(model: Model, world: ResolvedWorld) -> Manifest:
         upscaler=base.upscaler,
     )
     manifest.check()
+    own = [base.record.params.prompt]
     for depth in range(1, len(deeper) + 2):
-        check_cells(model, manifest.cells_at(depth))
+        usual = "prompt" if world.cells.prompts == own else "cell_prompt"
+        with errors_about(usual if depth == 1 else "deeper_prompt"):
+            check_cells(model, manifest.cells_at(depth))
     check_base_image(model, base)
     return manifest
 
@@ -187,8 +198,8 @@ def open_world(
     if executor is None:
         painter: Painter = painter_of(model)
     else:
-        executor.begin(part_painter)  # so that what is timed after it is work
-        painter = distributed_painter(executor, batch_size)
+        named = NamedHashes.of(model, *world.prompts)
+        painter = distributed_painter(executor, batch_size, named)
         batch_size *= executor.wanted  # asked for at once, so that all have something to do
     upscaler = load_upscaler(base.upscaler)
     opened = World(manifest, root, painter, upscaler, cache, batch_size=batch_size)

@@ -162,23 +162,27 @@ def _built(
     paths = photo_paths(spec.photos.tiles)
     folder = PhotoFolder(spec, start, path, model, overwrite=overwrite)
     size = Size(start.pixels.shape[1], start.pixels.shape[0])
-    if spec.grid != AUTO:
+    before = folder.chosen()
+    if spec.grid != AUTO and before is None:
         spec.grid_for(size, len(paths))  # before they are read: there can only be fewer
     with PhotoIndex(spec.photos.index, spec.photos.cell_aspect, spec.photos.crop) as index:
         yield from index.take(paths)
         album = album_of(*index.photos(paths), keep_similar=spec.photos.keep_similar)
         count = len(album.photos)
-        grid = folder.grid or spec.grid_for(size, count)
+        begun = folder.grid if before is not None else None
+        grid = begun or spec.grid_for(size, count)
         mosaic = photo_mosaic_of(spec, grid, count)
         aspect = mosaic.size.width / mosaic.size.height
         yield from start.notes()
-        yield from cut_note(start.name, size, aspect, f"a grid of {grid}")
+        if spec.fit == "cover":
+            mend = "`fit` contain or pad keeps all of it"
+            yield from cut_note(start.name, size, aspect, f"a grid of {grid}", mend)
         painting = None if model is None else repainting_of(model, spec, mosaic)
         if model is not None and painting is not None:
             check_cells(model, painting)
             yield from notes_on(model, painting.params)
             yield from notes_on_cells(model, painting.params.size)
-        yield from _said(album, mosaic, spec.photos.paint)
+        yield from _said(album, mosaic, spec.photos.paint, before)
         folder.start(mosaic, options.single, painting)
         yield Preview(read_image(path / "base.png"), "the picture")
         with folder.store() as store:
@@ -198,9 +202,16 @@ def _built(
         yield from _assembled(folder, index, album, options.single)
 
 
-def _said(album: Album, mosaic: PhotoMosaic, paint: float | None) -> Iterator[Event]:
-    """What there is to choose from, and the cost."""
-    if skipped := album.skipped():
+def _said(
+    album: Album, mosaic: PhotoMosaic, paint: float | None, before: Choice | None
+) -> Iterator[Event]:
+    """What there is to choose from, unless an earlier run has chosen, and the cost."""
+    photos = f"{counted(len(album.photos), 'photo')} used at most {counted(mosaic.repeat, 'time')}"
+    if before is not None:
+        chosen = {*before.photos}
+        album = album._replace(photos=[each for each in album.photos if each.sha256 in chosen])
+        photos = f"{counted(len(chosen), 'photo')} chosen when it was begun"
+    elif skipped := album.skipped():
         yield Note(f"left out: {skipped}", "note")
     if enlarged := album.enlarged(mosaic.cell):
         yield Note(
@@ -212,9 +223,8 @@ def _said(album: Album, mosaic: PhotoMosaic, paint: float | None) -> Iterator[Ev
     painted = "" if paint is None else f", each repainted by {paint:g}"
     yield Estimate(
         f"{mosaic.grid} cells of {mosaic.cell} px, together {mosaic.size.width:,} x "
-        f"{mosaic.size.height:,} px ({mosaic.size.megapixels}), of "
-        f"{counted(len(album.photos), 'photo')} used at most {counted(mosaic.repeat, 'time')}"
-        f"{painted}; about {in_bytes(disk)} on disk",
+        f"{mosaic.size.height:,} px ({mosaic.size.megapixels}), of {photos}{painted}; about "
+        f"{in_bytes(disk)} on disk",
         pictures=0 if paint is None else mosaic.grid.cells,
         disk=disk,
     )
@@ -305,6 +315,7 @@ def remembered_photos(text: Any) -> tuple[PhotoMosaicSpec, SourceImage, str]:
         photos = dict(found["photos"])
         values = dict(found.get("painting", {}))
         values |= {name: found[name] for name in ("grid", "size", "band")}
+        values |= {"fit": found["fit"]} if "fit" in found else {}
         origin = {str(name): str(value) for name, value in found["image"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ImageError(f"the settings of the mosaic are damaged: {error!s:.80}") from error

@@ -18,6 +18,7 @@ from ...events import Progress
 from ...files import check_folder, cleared
 from ...generate.metadata import Record
 from ...geometry import Grid
+from ...images.fitting import padded
 from ...images.image_files import cover, read_image, read_text, resample, to_tensor, write_image
 from ...images.source_image import SourceImage
 from ...images.xmp import SourceType, bare_mark, marked
@@ -35,7 +36,7 @@ from .album import Album
 from .cropping import turned
 from .photo_index import PhotoIndex
 from .photo_spec import PhotoMosaic, PhotoMosaicSpec
-from .placing import PhotoStore
+from .placing import Choice, PhotoStore
 from .repainting import record_of_repainting
 
 TEXT = "photos"
@@ -111,16 +112,26 @@ class PhotoFolder(MosaicFiles):
             self._record = record_of_repainting(self._model, painting)
         if single is not None:
             check_single(single_path(self.path, single), *mosaic.size)
-        if self.grid is None:
-            if self._overwrite:
-                cleared(self.path, PARTS)
+        if self.grid is None and self._overwrite:
+            cleared(self.path, PARTS)
+        if self.grid != mosaic.grid:
+            self._base_path.unlink(missing_ok=True)
             write_manifest(self.path, self._description())
         self.store().close()
         if not self._base_path.exists():
             pixels = self._start.pixels
             aspect = mosaic.size.width / mosaic.size.height
+            if self.spec.fit == "pad":
+                pixels = padded(pixels, mosaic.size)
             shown = cover(pixels, *largest(pixels.shape[1], pixels.shape[0], aspect))
             write_image(self._base_path, resample(shown, *mosaic.base_size), self._text())
+
+    def chosen(self) -> Choice | None:
+        """What an earlier run has chosen, if one has."""
+        if self.grid is None:
+            return None
+        with self.store() as store:
+            return None if store.digest() is None else store.choice()
 
     @cached_property
     def base(self) -> torch.Tensor:
@@ -242,6 +253,8 @@ def settings(spec: PhotoMosaicSpec) -> dict[str, Any]:
     values."""
     own = {"grid": spec.grid, "size": spec.side, "band": spec.band}
     own |= {"photos": spec.photos.remembered}
+    if spec.fit != "cover":  # so that others are the job that they were before it could be said
+        own["fit"] = spec.fit
     return own if spec.photos.paint is None else own | {"painting": spec.painting.json_object()}
 
 

@@ -11,9 +11,11 @@ from pydantic import BeforeValidator, Field
 from ...errors import InputError
 from ...generate.declare import Params, declared, option
 from ...generate.kinds import CellGrid, FilePath, Named, PaintedSize, PictureInput, Share
+from ...generate.params import fit_option
 from ...generate.presets import PresetName, PresetParams, preset_option
 from ...geometry import Grid, Size
-from ..cell_shape import MAX_CELL_SIDE, MAX_CELLS, PAINTED_UNIT, CellAspect
+from ...images import Fit
+from ..cell_shape import MAX_CELL_SIDE, MAX_CELLS, PAINTED_UNIT, CellAspect, fitted_grid
 from ..cell_shape import check_grid as check_few_cells
 from ..mosaic_spec import CELL_SIDE, Band, CellParams, MosaicSpec
 from .repaint_params import RepaintParams
@@ -45,7 +47,7 @@ class AlbumParams(Params):
         "files with a path a line.",
         group="Photos",
         default_from="cells are painted",
-        form="pictures",
+        form="picture",
     )
     crop: Crop = option(
         "attention",
@@ -124,6 +126,7 @@ class PhotoMosaicSpec(PresetParams):
     preset: PresetName | None = preset_option()
 
     image: PictureInput = declared(MosaicSpec, "image", help="The picture that the mosaic shows.")
+    fit: Fit = fit_option()
     grid: PhotoGrid = declared(
         MosaicSpec,
         "grid",
@@ -189,16 +192,11 @@ class PhotoMosaicSpec(PresetParams):
         Raises:
             InputError: Photos are too few, or it has more cells than the picture has pixels.
         """
-        aspect = picture.width / picture.height * self.cell.height / self.cell.width
         if self.grid == AUTO:
+            aspect = picture.width / picture.height * self.cell.height / self.cell.width
             return _finest(aspect, picture, photos * (self.photos.repeat or 1))
-        grid = Grid.parse(self.grid, aspect)
+        grid = fitted_grid(self.grid, picture, "the image", self.fit, self.cell)
         check_few_cells(grid)
-        if grid.columns > picture.width or grid.rows > picture.height:
-            raise InputError(
-                f"`grid` {grid} does not fit a picture of {picture.width} x {picture.height} "
-                "pixels: a cell needs at least one pixel"
-            )
         repeat = self.photos.repeat
         if repeat is not None and photos * repeat < grid.cells:
             missing = -(-grid.cells // repeat) - photos
