@@ -27,6 +27,7 @@ MAX_LINES = 350
 LAYERS = [
     "cli",
     "api",
+    "replaying",
     "mosaics worlds ensembles frames prints",
     "distributed",
     "generate",

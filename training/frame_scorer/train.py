@@ -9,8 +9,9 @@ softmax over them), and to tell openings from other things. Three rooms of four 
 fourth a logistic curve is fitted, which says how often what they prefer is right in rooms that they
 have not seen. With ``--start`` networks go on from others, with the harder rooms of
 `benchmarks/lived_in.py` among those that teach, and more rooms calibrate, so that half of those
-that do are ordinary; with ``--calibrate`` as well, the curve alone is fitted again. Looking takes a second a room, and is kept in the
-folder; ``--jobs`` processes share it. Learning takes ten minutes from nothing, two from others.
+that do are ordinary; with ``--calibrate`` as well, the curve alone is fitted again. Looking takes
+a second a room, and is kept in the folder; ``--jobs`` processes share it. Learning takes ten
+minutes from nothing, two from others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.frames import FOUND, SEEN
-from digressions.frames.calibration import calibration_features, probability, shares
+from digressions.frames.calibration import calibration_features, probability
 from digressions.frames.find import LEAST
 from digressions.frames.scoring import (
     Network,
@@ -72,8 +73,7 @@ def fitted_calibration(rooms: Sequence[LabelledQuads], network: Network) -> np.n
     rows, true = [], []
     for each in rooms:
         score = network_scores(network, each.features, each.sides)
-        rectangle_score = each.features["rectangle score"]
-        known = calibration_features(score, rectangle_score, shares(each.quads, score))
+        known = calibration_features(each.quads, each.features, score)
         likely = np.argsort(-score)[:_COMPARED]
         for index in likely[unrivalled(each, likely, score)]:
             overlap = each.overlap[index]

@@ -8,6 +8,8 @@ of the best of many alike. So a logistic curve goes over what tells these apart,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
@@ -19,24 +21,28 @@ _FAR = 8.0  # below a score: so much worse quads weigh nothing
 
 
 def calibration_features(
-    score: np.ndarray, rectangle_score: np.ndarray, share: np.ndarray
+    quads: np.ndarray, features: Mapping[str, np.ndarray], score: np.ndarray
 ) -> np.ndarray:
-    """``(N, 4)``: what the probability of being an opening depends on.
+    """``(N, 5)``: what the probability of being an opening depends on.
 
     Args:
+        quads: ``(N, 4, 2)``.
+        features: As `scoring.quad_features` gives them: how well right angles fit, and how many
+            quads of the same size stand beside each, as panes of windows do.
         score: ``(N,)``, as networks give it.
-        rectangle_score: ``(N,)``, how well right angles fit.
-        share: ``(N,)``, as `shares` gives it.
     """
-    logs = np.log(rectangle_score + _MIN_RECTANGLE), np.log(share + _MIN_SHARE)
-    return np.stack([np.ones(len(score)), score, *logs], 1)
+    logs = (
+        np.log(features["rectangle score"] + _MIN_RECTANGLE),
+        np.log(shares(quads, score) + _MIN_SHARE),
+    )
+    return np.stack([np.ones(len(score)), score, *logs, features["twins beside"]], 1)
 
 
 def probability(calibration: np.ndarray, features: np.ndarray) -> np.ndarray:
     """Probability of being an opening, ``(N,)``: a logistic curve of `calibration_features`.
 
     Args:
-        calibration: ``(4,)``.
+        calibration: ``(5,)``.
     """
     return np.asarray(1 / (1 + np.exp(-features @ calibration)))
 

@@ -15,7 +15,7 @@ from importlib.resources import as_file, files
 import numpy as np
 
 from ..homography import Quad
-from .calibration import calibration_features, overlap_of, probability, shares
+from .calibration import calibration_features, overlap_of, probability
 from .quads import CandidateQuad, Candidates, Nesting
 from .sides import SideContrast
 
@@ -23,7 +23,7 @@ Network = dict[str, np.ndarray]
 """The arrays of ``K`` networks, by name, as `training/frame_scorer` writes them.
 
 ``names``, ``mean``, ``spread`` are of the features of a quad, ``side_mean`` and ``side_spread`` of
-those of its sides; ``side_weight_1``, ... are ``(K, in, out)``; ``calibration`` is ``(4,)``.
+those of its sides; ``side_weight_1``, ... are ``(K, in, out)``; ``calibration`` is ``(5,)``.
 """
 _MAX_OVERLAP = 0.001  # intersection over union from which two quads cannot both be openings
 _UNIT = 64.0  # grey levels
@@ -54,7 +54,7 @@ def judged(
         features, sides: As of `network_scores`.
     """
     score = network_scores(network, features, sides)
-    known = calibration_features(score, features["rectangle score"], shares(quads, score))
+    known = calibration_features(quads, features, score)
     return score, probability(network["calibration"], known)
 
 
