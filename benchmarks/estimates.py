@@ -130,7 +130,7 @@ JOBS: dict[str, Callable[[float], Iterator[Event]]] = {
 
 WORK_SIZES = (160, 320, 480, 640)  # pixels of a frame's side
 PARTS = ("picture", "CANVAS", "DRAWN", "PIXEL", "FRAME")  # as in `film_work.py`
-_ROUNDS = 50  # of fitting the parts and how fast each film went
+_ROUNDS = 200  # of fitting the parts and how fast each film went
 
 
 def work_of_frames(size: float) -> np.ndarray:
