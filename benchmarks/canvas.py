@@ -62,14 +62,16 @@ class Canvas:
 
     def texture(self, place: Rectangle, z: float, picture: np.ndarray) -> None:
         """A picture ``(h, w, 3)`` float32 on a rectangle."""
-        quad = self.camera.straight(place.at(z))
+        self.paste(self.camera.straight(place.at(z)), picture)
+
+    def paste(self, quad: np.ndarray, picture: np.ndarray, edge: float = 0.5) -> None:
+        """A picture ``(h, w, 3)`` float32 on any quad, ``edge`` of whose outermost pixels lie
+        between their middles and the sides of the quad."""
         rows, columns, share = coverage(quad, self.pixels.shape)
         if not share.size:
             return
-        high, wide = picture.shape[:2]
-        corners = np.array(
-            [[-0.5, -0.5], [wide - 0.5, -0.5], [wide - 0.5, high - 0.5], [-0.5, high - 0.5]]
-        )
+        right, bottom = picture.shape[1] - 1 + edge, picture.shape[0] - 1 + edge
+        corners = np.array([[-edge, -edge], [right, -edge], [right, bottom], [-edge, bottom]])
         origin = np.array([columns.start, rows.start])
         warp = cv2.getPerspectiveTransform(
             corners.astype(np.float32), (quad - origin).astype(np.float32)

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -128,52 +128,74 @@ JOBS: dict[str, Callable[[float], Iterator[Event]]] = {
 }
 
 
-WORK_SIZES = (160, 320, 640)  # pixels of a frame's side
+WORK_SIZES = (160, 320, 480, 640)  # pixels of a frame's side
+PARTS = ("picture", "CANVAS", "DRAWN", "PIXEL", "FRAME")  # as in `film_work.py`
+_ROUNDS = 200  # of fitting the parts and how fast each film went
 
 
-def work_of_frames(size: float) -> tuple[float, float, float]:
-    """Seconds to read a picture, to draw one and for a pixel of a frame, of films of several sizes
-    whose pictures are painted: those that explain the time of their frames best."""
+def work_of_frames(size: float) -> np.ndarray:
+    """Seconds for each of `PARTS`: those that explain best how the time of films whose pictures are
+    painted goes by, whatever else the machine does in one or another."""
+    films = [film_frames(side, size) for side in WORK_SIZES]
+    return fitted_parts([rows for rows, _ in films], [seconds for _, seconds in films])
+
+
+def film_frames(side: int, size: float) -> tuple[np.ndarray, np.ndarray]:
+    """The parts of the work of frames, ``(N, 5)``, and the seconds that they took, ``(N,)``."""
     from digressions.worlds import filming
     from digressions.worlds.film_work import FrameWork
     from digressions.worlds.zoom_film import ZoomFilm
 
-    needed: list[FrameWork] = []
-    seconds: list[float] = []
-    own = ZoomFilm.needed
+    needed, own = list[FrameWork](), ZoomFilm.needed
 
     def noting(film_: ZoomFilm) -> Any:
         found = own(film_)
         needed[:] = found.frames
         return found
 
-    rows: list[FrameWork] = []
-    model = dg.load()
+    rows, seconds = list[FrameWork](), list[float]()
     filming.ZoomFilm.needed = noting  # type: ignore[method-assign]
-    for side in WORK_SIZES:
-        for name in ("first.mp4", f"{side}.mp4"):  # the first paints and enlarges
-            events = dg.film(
-                *(model, PROMPT),
-                grid=32,
-                levels=1 + round(size),
-                seconds=4.0 * size,
-                seed=1,
-                frame_size=side,
-                output=name,
-                overwrite=True,
-            )
-            at, done = 0.0, 0
-            for event in events:
-                now = time.perf_counter()
-                if isinstance(event, Progress) and event.task == "filming":
-                    if name != "first.mp4" and done and event.done == done + 1:
-                        rows.append(needed[done])
-                        seconds.append(now - at)
-                    at, done = now, event.done
+    for name in ("first.mp4", f"{side}.mp4"):  # the first paints and enlarges
+        events = dg.film(
+            *(dg.load(), PROMPT),
+            grid=32,
+            levels=1 + round(size),
+            seconds=4.0 * size,
+            seed=1,
+            frame_size=side,
+            output=name,
+            overwrite=True,
+        )
+        at, done = 0.0, 0
+        for event in events:
+            now = time.perf_counter()
+            if isinstance(event, Progress) and event.task == "filming":
+                if name != "first.mp4" and done and event.done == done + 1:
+                    rows.append(needed[done])
+                    seconds.append(now - at)
+                at, done = now, event.done
     filming.ZoomFilm.needed = own  # type: ignore[method-assign]
-    found, _ = nnls(np.array(rows, float), np.array(seconds))
-    read, drawn, pixel = map(float, found)
-    return read, drawn, pixel
+    return np.column_stack([np.array(rows, float), np.ones(len(rows))]), np.array(seconds)
+
+
+def fitted_parts(rows: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -> np.ndarray:
+    """Non-negative least squares of the seconds of films on the parts of their frames, ``(5,)``.
+
+    Each film counts the same, and each has a speed of its own, the geometric mean of which is 1:
+    other programs may slow one or another.
+    """
+    speed = np.ones(len(rows))
+    parts = np.zeros(rows[0].shape[1])
+    for _ in range(_ROUNDS):
+        scaled = [each / own for each, own in zip(seconds, speed, strict=True)]
+        weighted = [each / took.sum() for each, took in zip(rows, scaled, strict=True)]
+        shares = [took / took.sum() for took in scaled]
+        parts, _ = nnls(np.concatenate(weighted), np.concatenate(shares))
+        speed = np.array(
+            [took.sum() / (each @ parts).sum() for each, took in zip(rows, seconds, strict=True)]
+        )
+        speed /= np.exp(np.log(speed).mean())
+    return parts
 
 
 def run(job: str, size: float) -> list[Said]:
@@ -198,11 +220,9 @@ def main() -> None:
     if given.work:
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            read, drawn, pixel = work_of_frames(given.size)
-        console.print(
-            f"reading a picture takes {1e3 * read:.3f} ms; DRAWN is {drawn / read:.3f}, "
-            f"PIXEL {pixel / read:.2e}"
-        )
+            read, *others = work_of_frames(given.size)
+        told = [f"{name} {part / read:.3g}" for name, part in zip(PARTS[1:], others, strict=True)]
+        console.print(f"reading a picture takes {1e3 * read:.2f} ms; {', '.join(told)}")
         console.print(threads_of(machine()))
         return
     found: list[Said] = []

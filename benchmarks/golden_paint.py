@@ -260,7 +260,7 @@ def frame_case(model: Model, wall: Wall, hung: Hung) -> Arrays:
         refine = published.but(prompt=hung.again, strength=0.6, masked_content=None, size=size)
     palette = palette_of_colours(hung.colours) if hung.colours else None
     seen = scene_of(model, wall.pixels, opening, params, palette)
-    painted = seen.cut(completed(painted_alone(model, seen.job(params))))
+    painted = seen.cut(completed(painted_alone(model, seen.job(params)))).pixels
     size, lanczos = finished_size(opening, None), load_upscaler("lanczos")
     own = painted if refine is None else completed(repainted(model, painted, refine, lanczos))
     whole = enlarge(own, *size, lanczos)

@@ -105,7 +105,7 @@ def paint_wrong(done: Study, name: str) -> list[np.ndarray]:
         for i, image in zip(missing, images, strict=True):
             write_image(paths[i], to_array(image))
     ready = experiment.subject.scene(trial.room)
-    return [ready.cut(read_image(path)) for path in paths]
+    return [ready.cut(read_image(path)).pixels for path in paths]
 
 
 def over_rooms(values: Sequence[Interval]) -> Interval:

@@ -3,7 +3,7 @@
 
     python -m benchmarks.hybrids --out out/hybrids --update docs/ensembling.md
 
-Of each pair some pictures are painted, and the one with the best balance is kept: what a user gets
+Of each pair eight pictures are painted, and the one with the best balance is kept: what a user gets
 by ``-n 8 --best 1``. Then a pair that does not go together is painted in several ways. A finished
 row is saved; the same command goes on after a stop.
 """

@@ -222,25 +222,7 @@ class LivedInScene(Scene):
             shown = (strip * profile[:, None] * lit)[..., None] * colour
             if surface == "gilt":  # gold shines
                 shown = shown + np.maximum(strip - 1.15, 0)[..., None] * np.float32(0.6)
-            self._strip(points, np.clip(shown, 0, 1))
-
-    def _strip(self, quad: np.ndarray, picture: np.ndarray) -> None:
-        """A picture ``(h, w, 3)`` float32 on any quad."""
-        rows, columns, share = coverage(quad, self.pixels.shape)
-        if not share.size:
-            return
-        high, wide = picture.shape[:2]
-        corners = np.array([[0, 0], [wide - 1, 0], [wide - 1, high - 1], [0, high - 1]])
-        origin = np.array([columns.start, rows.start])
-        warp = cv2.getPerspectiveTransform(
-            corners.astype(np.float32), (quad - origin).astype(np.float32)
-        )
-        size = (share.shape[1], share.shape[0])
-        warped = cv2.warpPerspective(
-            picture, warp, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
-        )
-        part = self.pixels[rows, columns]
-        part += share[..., None] * (warped - part)
+            self.paste(points, np.clip(shown, 0, 1), edge=0.0)
 
     def _content(
         self, hanging: Hanging, place: Rectangle, z: float, rng: np.random.Generator

@@ -78,7 +78,7 @@ def wide(model: Model) -> np.ndarray:
     labels: list[str] = []
     for prompt in PROMPTS:
         params, square = painted_small(model, prompt)
-        small = composed(square, WIDE, "extend")
+        small = composed(square, WIDE, "extend").pixels
         pictures.append(small)
         labels.append("its ground carried on")
         ways: tuple[tuple[str, float, str | None], ...] = (

@@ -107,8 +107,8 @@ def unpainting(model: Model) -> Model:
 
 def _replay(place: Path, text: dict[str, str], model: Model | None) -> None:
     """Makes a file again that remembers these texts, up to where something is painted."""
-    from digressions.api import replay
     from digressions.images.image_files import write_image
+    from digressions.replaying import replay
 
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()

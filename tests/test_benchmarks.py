@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import blind_defaults, depth, fidelity, mosaic, scale, serve, sides, zoom
+from benchmarks import blind_defaults, depth, estimates, fidelity, mosaic, scale, serve, sides, zoom
 from benchmarks.measure import detail, different, errors, kept
 from benchmarks.page import marked
 from benchmarks.peers import PEERS, Peer, Placed
@@ -415,3 +415,14 @@ def test_only_the_key_tells_which_side_of_a_blind_sheet_is_now(
         sheet = read_image(tmp_path / f"{number}.png")
         left, right = sheet[300, sheet.shape[1] // 4], sheet[300, 3 * sheet.shape[1] // 4]
         assert (left.mean() > right.mean()) == (side == "A")
+
+
+def test_the_work_of_frames_is_found_whatever_else_slows_one_film_or_another():
+    rng = np.random.default_rng(1)
+    wanted = np.array([0.008, 0.02, 0.001, 5e-7, 0.04])
+    rows = [
+        np.column_stack([rng.integers(0, most, (60, 3)), rng.integers(1, 3, 60) * 1e5, np.ones(60)])
+        for most in (8, 30, 90)
+    ]
+    seconds = [slow * (each @ wanted) for slow, each in zip((0.5, 2.0, 1.0), rows, strict=True)]
+    assert estimates.fitted_parts(rows, seconds) == pytest.approx(wanted, rel=0.01)

@@ -137,7 +137,7 @@ def quick(prompt: str, seed: int = 1, **more: Any) -> ResolvedParams:
 
 
 def paint_in(model: Model, seen: Scene, params: ResolvedParams) -> np.ndarray:
-    return seen.cut(completed(painted_alone(model, seen.job(params))))
+    return seen.cut(completed(painted_alone(model, seen.job(params)))).pixels
 
 
 @pytest.mark.parametrize("family", ["sd", "inpainting", "sdxl"])

@@ -12,9 +12,10 @@ from benchmarks.lived_in import lived_in
 from benchmarks.lived_in_photo import lived_in_photo
 from benchmarks.render import Photo
 from benchmarks.rooms import room
-from digressions.frames import scoring
+from digressions.frames import calibration, scoring
 from digressions.frames.scoring import network_scores
 from training.frame_scorer import dataset, network, reliability, train
+from training.frame_scorer.dataset import LabelledQuads
 
 SHIPPED = Path(scoring.__file__).with_name("scoring.npz")
 WIDTH = 500
@@ -106,16 +107,63 @@ def test_panes_of_a_window_are_twins_and_a_frame_has_none() -> None:
     assert inside.tolist() == [0, 0, 0, 0, 8, 0]
 
 
-def test_scores_are_right_as_often_as_they_say_in_rooms_that_calibrate() -> None:
+def apart(count: int) -> np.ndarray:
+    """Quads that do not overlap, ``(N, 4, 2)``."""
+    corners = np.array([[0, 0], [8, 0], [8, 8], [0, 8]], np.float32)
+    return corners + 10 * np.arange(count, dtype=np.float32)[:, None, None]
+
+
+def test_scores_are_right_as_often_as_they_say_in_rooms_that_calibrate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(1)
-    score = rng.normal(0, 3, 4000)
-    true = rng.random(4000) < 1 / (1 + np.exp(-(score - 1)))
-    known = scoring.calibration_features(score, np.full(4000, 0.5))
-    found = train.fitted_curve(known, true.astype(float))
-    sure = scoring.probability(found, score, np.full(4000, 0.5))
+    monkeypatch.setattr(calibration, "shares", lambda quads, score: np.ones(len(score)))
+    score = rng.normal(0, 3, 20_000)
+    twins = rng.integers(0, 3, 20_000).astype(float)
+    true = rng.random(20_000) < 1 / (1 + np.exp(-(score - 1 - twins)))
+    features = {"rectangle score": np.full(20_000, 0.5), "twins beside": twins}
+    known = calibration.calibration_features(apart(20_000), features, score)
+    sure = calibration.probability(train.fitted_curve(known, true.astype(float)), known)
     for low in (0.1, 0.4, 0.6, 0.8):
         these = (sure >= low) & (sure < low + 0.2)
         assert abs(true[these].mean() - sure[these].mean()) < 0.06
+    alike = np.abs(score) < 1
+    assert sure[alike & (twins == 0)].mean() > sure[alike & (twins == 2)].mean() + 0.2
+
+
+def test_a_quad_shares_what_is_there_with_its_rivals_but_not_with_what_is_nearly_it() -> None:
+    one = np.array([[100, 100], [200, 100], [200, 200], [100, 200]], np.float32)
+    wider = one + np.array([[-20, -20], [20, -20], [20, 20], [-20, 20]], np.float32)
+    quads = np.stack([one, one + 1, wider, one + 400])
+    found = calibration.shares(quads, np.zeros(4))
+    assert found == pytest.approx([2 / 3, 2 / 3, 1 / 3, 1])
+    assert calibration.shares(quads, np.array([0, 0, 3.0, 0]))[0] < 0.1
+
+
+def test_the_curve_is_fitted_where_scores_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quads of low scores follow another law, by which the others would be too sure."""
+    rng = np.random.default_rng(2)
+    rooms = []
+    monkeypatch.setattr(train, "network_scores", lambda _, features, sides: features["score"])
+    for _ in range(60):
+        score = np.concatenate([rng.normal(0, 1.5, 8), np.full(30, -6.0)])
+        true = rng.random(38) < np.where(score > -5, 1 / (1 + np.exp(-score)), 0)
+        features = {
+            "score": score,
+            "rectangle score": np.full(38, 0.5),
+            "twins beside": np.zeros(38),
+        }
+        overlap = np.where(true, 0.95, 0.0)[:, None]
+        rooms.append(
+            LabelledQuads(apart(38), apart(38), features, np.zeros(0), overlap, np.ones(1))
+        )
+    curve = train.fitted_calibration(rooms, {})
+    score = np.linspace(-2, 2, 9)
+    features = {"rectangle score": np.full(9, 0.5), "twins beside": np.zeros(9)}
+    sure = calibration.probability(
+        curve, calibration.calibration_features(apart(9), features, score)
+    )
+    assert np.abs(sure - 1 / (1 + np.exp(-score))).max() < 0.1
 
 
 def test_a_lived_in_room_is_the_same_every_time_and_its_frames_are_where_it_says() -> None:

@@ -46,7 +46,7 @@ from digressions.mosaics.base_image import (
 )
 from digressions.mosaics.build import build, grid_over, make_mosaic, plan_of, read_start
 from digressions.mosaics.build_params import BuildParams
-from digressions.mosaics.cell_place import is_mirrored, place_of
+from digressions.mosaics.cell_place import Place, is_mirrored, moved, place_of
 from digressions.mosaics.cells import (
     band_of,
     cell_seed,
@@ -215,24 +215,48 @@ def test_half_of_the_cells_look_the_other_way_and_keep_their_colours() -> None:
 def test_things_stand_off_their_middle_and_colours_stay(jitter: float) -> None:
     grid = Grid(8, 6)
     mosaic = changed(grid=grid, jitter=jitter)
-    base, cells, side = smooth(grid), range(grid.cells), mosaic.cell.width
+    base, cells = smooth(grid), range(grid.cells)
     seeds = [cell_seed(mosaic.params.seed, cell) for cell in cells]
     starts = cells_of(base, mosaic, cells, seeds)
-    most = int(jitter * side)
 
     def nothing(jobs: Sequence[Job]) -> torch.Tensor:
         return torch.stack([job.image for job in jobs if job.image is not None])
 
     painted = paint_cells(nothing, mosaic, seeds, starts)
     places = [place_of(mosaic, seed) for seed in seeds]
-    assert {abs(each) for place in places for each in place} <= set(range(most + 1))
-    assert len(set(places)) > grid.cells / 2 or not most
+    assert max(abs(each) for place in places for each in place) <= jitter
+    assert len(set(places)) == (grid.cells if jitter else 1)
     wanted = cells_of(base, mosaic, cells)
-    inner = slice(most, side - most)  # beyond it, some are reflected
-    assert torch.equal(painted[..., inner, inner], wanted[..., inner, inner])
+    assert torch.equal(starts, wanted) != bool(jitter)
+    assert (painted - wanted).abs().max() * 255 < (3 if jitter else 0.001)
     exact = exact_cells(base, mosaic, cells)
     shown = paint_over(nothing, mosaic, seeds, starts, exact).float() / 255
     assert (band_of(shown, 2) - band_of(exact, 2)).abs().max() * 255 <= 1
+
+
+@pytest.mark.parametrize("place", [Place(0.2, 0.0), Place(-0.16, 0.25), Place(0.0, -0.25)])
+def test_what_is_moved_is_not_cut_off(place: Place) -> None:
+    """A cross and the four lines at the edges: the cross moves, and all lines are still there."""
+    side, last = 128, 127
+    picture = torch.zeros(1, 3, side, side)
+    for line in (0, 1, 2, 62, 63, 64, 65, last - 2, last - 1, last):
+        picture[..., line] = picture[:, :, line] = 1.0
+    image = moved(picture, [place])[0, 0]
+    for profile, far in zip((image.mean(0), image.mean(1)), place, strict=True):
+        at = round(side * (0.5 + far))
+        assert profile[at - 3 : at + 3].max() > 0.9
+        assert profile[[0, last]].min() > 0.9
+        between = [*range(12, at - 12), *range(at + 12, side - 12)]
+        assert profile[between].max() < 0.15
+
+
+def test_what_is_moved_comes_back() -> None:
+    picture = cells_of(smooth(Grid(4, 4)), changed(grid=(4, 4), jitter=0.0), range(16))
+    places = [Place(0.02 * n - 0.16, 0.16 - 0.02 * n) for n in range(16)]
+    back = moved(moved(picture, places), [place.back for place in places])
+    assert (back - picture).abs().max() * 255 < 3
+    one = moved(picture[5:6], places[5:6])
+    assert torch.equal(one[0], moved(picture, places)[5])  # whatever else is in the batch
 
 
 def test_several_prompts_are_mixed_over_the_cells_by_their_shares(bundled: Model) -> None:
@@ -814,7 +838,7 @@ def test_a_store_of_another_job_in_the_folder_is_refused(bundled: Model, tmp_pat
 
 def test_a_folder_of_another_version_is_refused(bundled: Model, tmp_path: Path) -> None:
     manifest = started(bundled, tmp_path / "m").path / "manifest.json"
-    manifest.write_text(manifest.read_text("utf-8").replace('"format": 3', '"format": 1'), "utf-8")
+    manifest.write_text(manifest.read_text("utf-8").replace('"format": 4', '"format": 1'), "utf-8")
     with pytest.raises(OutputError, match="another version of this program"):
         MosaicFolder(bundled, a_plan(bundled), tmp_path / "m")
 

@@ -86,3 +86,22 @@ def test_other_batches_have_another_pace() -> None:
         timer.note(9 + 10 * step)
     (estimate,) = timer.estimate(100, "paint")
     assert estimate == Estimate("about 5 s left to paint", seconds=pytest.approx(5.1))
+
+
+def test_the_first_batch_of_work_is_left_out_though_work_says_first_what_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The batch that begins takes as long as twenty others."""
+    now = 0.0
+    monkeypatch.setattr(pace, "Pace", lambda: Pace(lambda: now))
+
+    def painting() -> Generator[int, None, None]:
+        nonlocal now
+        yield 3
+        for done in range(4, 60):
+            now += 20.0 if done == 4 else 1.0
+            yield done
+
+    events = pace.paced("painting", "paint", painting(), 59)
+    found = [(now, each.seconds) for each in events if isinstance(each, Estimate)]
+    assert found == [(22.0, pytest.approx(53.0))]

@@ -28,6 +28,7 @@ LAYERS = [
     "cli",
     "studio",
     "api",
+    "replaying",
     "mosaics worlds ensembles frames prints",
     "distributed",
     "generate",

@@ -106,6 +106,7 @@ def test_every_form_of_a_picture_is_enlarged(
     for form in (picture, str(picture), Image.open(picture), photo, photo / 255):
         events = list(upscale_picture(form, TWICE, tmp_path / "b.png", overwrite=True))
         assert events == [
+            Progress("enlarging with lanczos", 0, 96),
             Progress("enlarging with lanczos", 96, 96),
             Saved(tmp_path / "b.png", "128 x 96 px"),
         ]

@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .api import mosaic as mosaic
     from .api import paint as paint
     from .api import print_file as print_file
-    from .api import replay as replay
     from .api import upscale as upscale
     from .ensembles.suggestions import suggest as suggest
     from .errors import DigressionsError as DigressionsError
@@ -43,6 +42,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .models.loading import load as load
     from .mosaics.build_params import BuildParams as BuildParams
     from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
+    from .replaying import replay as replay
     from .worlds.photo_film import photo_film as photo_film
     from .worlds.world import World as World
 
@@ -52,7 +52,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("ensemble", "film", "find_frames", "fill_frames", "hang", "mosaic", "paint"),
-            *("print_file", "replay", "upscale"),
+            *("print_file", "upscale"),
         ),
         "api",
     ),
@@ -66,6 +66,7 @@ _HOMES = {
     "load": "models.loading",
     "BuildParams": "mosaics.build_params",
     "photo_film": "worlds.photo_film",
+    "replay": "replaying",
     "photo_mosaic": "mosaics.photos.photo_build",
     "World": "worlds.world",
 }

@@ -87,6 +87,9 @@ def paced(
 
     film = yield from paced("filming", "film", filming(...), frames)
 
+    Work may begin by yielding what is done already. The time counts from its second yield on, so
+    that the first batch is left out in any case.
+
     Args:
         task, work, total: As of `events.tracked`.
         purpose: What is left to do, such as ``"film"``.
@@ -94,7 +97,7 @@ def paced(
             to all.
     """
     shares = range(total + 1) if shares is None else shares
-    pace = Pace()
+    pace, begun = Pace(), False
     with closing(work):
         while True:
             try:
@@ -103,5 +106,7 @@ def paced(
                 result: Result = end.value
                 return result
             yield Progress(task, done, total)
-            pace.note(shares[done])
-            yield from pace.estimate(shares[total], purpose)
+            if begun:
+                pace.note(shares[done])
+                yield from pace.estimate(shares[total], purpose)
+            begun = True

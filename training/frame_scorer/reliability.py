@@ -23,7 +23,7 @@ from benchmarks.lived_in import lived_in
 from benchmarks.rooms import room
 from digressions.frames.choosing import LIKELY
 from digressions.frames.find import LEAST
-from digressions.frames.scoring import Network, network_scores, probability
+from digressions.frames.scoring import Network, judged
 from training.frame_scorer.dataset import LIVED_IN, LabelledQuads, load_rooms
 from training.frame_scorer.train import unrivalled
 
@@ -50,8 +50,7 @@ def reported(rooms: Sequence[tuple[int, LabelledQuads]], network: Network) -> Re
     """What the networks report in rooms, by seed."""
     rows: list[tuple[float, bool, bool]] = []
     for seed, each in rooms:
-        score = network_scores(network, each.features, each.sides)
-        sure = probability(network["calibration"], score, each.features["rectangle score"])
+        score, sure = judged(network, each.quads, each.features, each.sides)
         likely = np.flatnonzero(sure >= LEAST)
         house = _house(seed)
         for index in likely[unrivalled(each, likely, score)]:
@@ -81,8 +80,7 @@ def surest(
     """In how many rooms what is most like a frame is one, is none, and is refused."""
     right = wrong = refused = 0
     for _, each in rooms:
-        score = network_scores(network, each.features, each.sides)
-        sure = probability(network["calibration"], score, each.features["rectangle score"])
+        score, sure = judged(network, each.quads, each.features, each.sides)
         best = int(score.argmax())
         if sure[best] < threshold:
             refused += 1

@@ -8,8 +8,10 @@ finder looks at. Small networks learn to put each true opening before all that o
 softmax over them), and to tell openings from other things. Three rooms of four teach them. On the
 fourth a logistic curve is fitted, which says how often what they prefer is right in rooms that they
 have not seen. With ``--start`` networks go on from others, with the harder rooms of
-`benchmarks/lived_in.py` among those that teach. Looking takes a second a room, and is kept in the
-folder; ``--jobs`` processes share it. Learning takes ten minutes from nothing, two from others.
+`benchmarks/lived_in.py` among those that teach, and more rooms calibrate, so that half of those
+that do are ordinary; with ``--calibrate`` as well, the curve alone is fitted again. Looking takes
+a second a room, and is kept in the folder; ``--jobs`` processes share it. Learning takes ten
+minutes from nothing, two from others.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.frames import FOUND, SEEN
+from digressions.frames.calibration import calibration_features, probability
 from digressions.frames.find import LEAST
 from digressions.frames.scoring import (
     Network,
-    calibration_features,
+    judged,
     network_scores,
     non_maximum_suppression,
-    probability,
 )
 from digressions.homography import Quad
 from training.frame_scorer.dataset import LabelledQuads, load_rooms
@@ -37,10 +39,12 @@ SEEDS = (*range(1000, 1100), *range(3000, 3100), *range(4000, 5290), *range(5600
 FURTHER = tuple(
     seed for i in range(71) for seed in (*range(20_000 + 3 * i, 20_003 + 3 * i), 4000 + i)
 )
+CALIBRATING = (*range(5290, 5370), *range(20_243, 20_284))  # that teach nothing
 NETWORKS = 3
 WITHHELD = ("rectangularity", "rectangle score")  # features; see `network.trained`
 _TESTED = 4  # of so many rooms one is held out
 _COMPARED = 40  # quads of a room that are compared for the calibration
+_WORTH, _REFITTED = LEAST / 2, 3  # less probable ones are left out, in so many rounds
 
 
 def trained_networks(
@@ -64,19 +68,25 @@ def trained_networks(
 
 def fitted_calibration(rooms: Sequence[LabelledQuads], network: Network) -> np.ndarray:
     """Logistic regression, by Newton's method: whether the best of its rivals is an opening, to
-    `FOUND` of it."""
+    `FOUND` of it. What is hardly one is left out in the end, so that the many of these do not say
+    what the curve is like where scores are reported."""
     rows, true = [], []
     for each in rooms:
         score = network_scores(network, each.features, each.sides)
+        known = calibration_features(each.quads, each.features, score)
         likely = np.argsort(-score)[:_COMPARED]
         for index in likely[unrivalled(each, likely, score)]:
             overlap = each.overlap[index]
             if overlap.max() > 0.5 and each.visible[overlap.argmax()] < SEEN:
                 continue
-            rectangle_score = each.features["rectangle score"][[index]]
-            rows.append(calibration_features(score[[index]], rectangle_score)[0])
+            rows.append(known[index])
             true.append(overlap.max() >= FOUND)
-    return fitted_curve(np.array(rows), np.array(true, float))
+    x, y = np.array(rows), np.array(true, float)
+    curve = fitted_curve(x, y)
+    for _ in range(_REFITTED):
+        worth = probability(curve, x) >= _WORTH
+        curve = fitted_curve(x[worth], y[worth])
+    return curve
 
 
 def fitted_curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -103,8 +113,7 @@ def measured(rooms: Sequence[LabelledQuads], network: Network) -> str:
     for each in rooms:
         kept = np.zeros(0, int)
         if len(each.quads):
-            score = network_scores(network, each.features, each.sides)
-            sure = probability(network["calibration"], score, each.features["rectangle score"])
+            score, sure = judged(network, each.quads, each.features, each.sides)
             likely = np.flatnonzero(sure >= LEAST)
             kept = likely[unrivalled(each, likely, score)]
             others += int((each.overlap[kept].max(1, initial=0) <= 0.5).sum())
@@ -126,6 +135,9 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = pr
     parser.add_argument("--out", type=Path, default=Path("out/frame_scorer"))
     parser.add_argument("--rooms", type=int, help="as many of the rooms")
     parser.add_argument("--start", type=Path, help="networks to go on from")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="leave the networks of --start as they are"
+    )
     parser.add_argument("--networks", type=int, default=NETWORKS)
     parser.add_argument("--jobs", type=int, default=1, help="processes that look at rooms")
     asked = parser.parse_args(arguments)
@@ -133,6 +145,8 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = pr
     count = len(seeds) if asked.rooms is None else asked.rooms
     if min(count - 2 * _TESTED, asked.networks, asked.jobs) < 1:
         parser.error(f"--rooms must be over {2 * _TESTED}, --networks and --jobs at least 1")
+    if asked.calibrate and asked.start is None:
+        parser.error("--calibrate is for the networks of --start")
     start: Network | None = None
     if asked.start is not None:
         with np.load(asked.start) as stored:
@@ -140,7 +154,13 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = pr
     rooms = load_rooms(seeds[:count], asked.out / "rooms", asked.jobs)
     teaching = [each for i, (_, each) in enumerate(rooms) if i % _TESTED != _TESTED - 2]
     unseen = [each for i, (_, each) in enumerate(rooms) if i % _TESTED == _TESTED - 2]
-    network = trained_networks(teaching, unseen, asked.networks, start)
+    if asked.start is not None and asked.rooms is None:
+        more = load_rooms(CALIBRATING, asked.out / "rooms", asked.jobs)
+        unseen += [each for _, each in more]
+    if asked.calibrate and start is not None:
+        network = start | {"calibration": fitted_calibration(unseen, start)}
+    else:
+        network = trained_networks(teaching, unseen, asked.networks, start)
     say(f"trained on: {measured(teaching, network)}")
     say(f"calibrated on: {measured(unseen, network)}")
     np.savez_compressed(asked.out / "scoring.npz", **network)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..models.base import Model
     from ..models.library import NamedFiles
 
+LOGGED = 30.0  # seconds from which on a log hears again how far a task is
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -74,17 +76,17 @@ def show(found: Iterator[events.Event], *, kept: str = "") -> None:
         StoppedError: Ctrl-C.
     """
     waiting: list[events.Event] | None = []
-    with Bars() as bars:
+    with Bars() if err.is_terminal else Lines() as display:
         try:
             for event in found:
                 if waiting is not None and _is_note(event):
                     waiting.append(event)
                     continue
                 for each in (*(waiting or ()), event):
-                    bars.show(each)
+                    display.show(each)
                 waiting = None
             for each in waiting or ():
-                bars.show(each)
+                display.show(each)
         except KeyboardInterrupt:
             raise StoppedError(f"stopped; {kept}" if kept else "stopped") from None
         finally:
@@ -96,29 +98,26 @@ def _is_note(event: events.Event) -> bool:
     return isinstance(event, events.Note) and event.level != "info"
 
 
-class Bars:
-    """Progress bars, one a task, and lines above them."""
+class Lines:
+    """Events as lines: what a log gets. A task has one where it begins, and others while it goes
+    on, `LOGGED` apart.
 
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeRemainingColumn(),
-            console=err,
-        )
-        self._tasks: dict[str, TaskID] = {}
+    Args:
+        clock: Tells the time in seconds.
+    """
 
-    def __enter__(self) -> Bars:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._tasks:  # else it would print an empty line
-            self._progress.stop()
+        """Nothing is left to do."""
 
     def show(self, event: events.Event) -> None:
-        """One event: a bar moves, or a line is printed."""
+        """Prints what one event says."""
         match event:
             case events.Progress(task, done, total):
                 self._move(task, done, total)
@@ -132,12 +131,39 @@ class Bars:
                 place = verbatim(path)
                 out.print(shown(f"{place}: {text}" if text else place))
 
-    def _move(self, name: str, done: int, total: int | None) -> None:
-        if name not in self._tasks:
+    def _move(self, task: str, done: int, total: int | None) -> None:
+        now = self._clock()
+        if task in self._said and now < self._said[task] + LOGGED:
+            return
+        self._said[task] = now
+        err.print(shown(f"{task}: {done:,}" + ("" if total is None else f" of {total:,}")))
+
+
+class Bars(Lines):
+    """Progress bars, one a task, and lines above them: what a terminal gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=err,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __exit__(self, *_: object) -> None:
+        if self._tasks:  # else it would print an empty line
+            self._progress.stop()
+
+    def _move(self, task: str, done: int, total: int | None) -> None:
+        if task not in self._tasks:
             if not self._tasks:
                 self._progress.start()
-            self._tasks[name] = self._progress.add_task(name, total=total)
-        self._progress.update(self._tasks[name], completed=done, total=total)
+            self._tasks[task] = self._progress.add_task(task, total=total)
+        self._progress.update(self._tasks[task], completed=done, total=total)
 
 
 @contextmanager

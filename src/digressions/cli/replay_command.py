@@ -51,8 +51,8 @@ def replay(
     ] = False,
     options: Annotated[ReplayOptions, FLAT] = ReplayOptions(),
 ) -> None:
-    from ..api import remembered
-    from ..api import replay as replayed
+    from ..replaying import remembered
+    from ..replaying import replay as replayed
 
     if show_only:
         for name in [

@@ -107,13 +107,13 @@ def paint_candidates(
     for event in painting if jobs else ():
         if isinstance(event, Painted):
             i = missing[event.job]
-            whole = to_array(event.image)
-            found[i] = seen.cut(whole)
+            made = seen.cut(to_array(event.image))
+            found[i] = made.pixels
             write_image(paths[i], found[i], texts_of(records[i]))
             named = f"frame {task.number}, seed {records[i].params.seed}"
             yield Preview(found[i], named)
-            if share := seen.cut_off(whole):
-                yield Note(f"{named}: {share:.0%} of the square is cut off")
+            if told := made.told(seen.compose):
+                yield Note(f"{named}: {told}")
         elif isinstance(event, Progress):
             yield Progress(f"painting frame {task.number}", event.done, event.total)
     return [Picture(found[i], record) for i, record in enumerate(records)]

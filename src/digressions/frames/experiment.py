@@ -143,7 +143,7 @@ class Experiment:
     def painted(self, trial: Trial) -> list[np.ndarray]:
         """The openings of a trial's pictures, upright, one a seed."""
         scene = self.subject.scene(trial.room)
-        return [scene.cut(read_image(self.path(trial, seed))) for seed in self.seeds]
+        return [scene.cut(read_image(self.path(trial, seed))).pixels for seed in self.seeds]
 
     def measured(self) -> dict[Trial, Measured]:
         """All trials, once all is painted."""

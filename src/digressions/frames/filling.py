@@ -283,7 +283,7 @@ def _picture(
         raise InputError(f"`refine_scale`: {details.refine.size} px is more than {model.shown} has")
     palette = None if record.palette is None else remembered_palette(record.palette)
     seen = scene_of(model, photo, details.opening, params, palette)
-    candidate = seen.cut((yield from painted_alone(model, seen.job(params))))
+    candidate = seen.cut((yield from painted_alone(model, seen.job(params)))).pixels
     if details.made == "candidate":
         return candidate
     return (yield from finished(model, candidate, record, device=device))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..events import Event, Note, Saved, tracked
+from ..events import Event, Note, Saved
 from ..generate.metadata import Record
 from ..generate.params import GenerationParams, KeepParams, ResolvedParams
 from ..generate.pictures import Picture
@@ -28,6 +28,7 @@ from ..geometry import Size
 from ..images.image_files import write_image
 from ..images.upscale import enlarging, load_upscaler
 from ..models.base import FEW_PIXELS, Model
+from ..pace import paced
 from ..prints.print_job import PrintJob
 from ..prints.printing import notes, printed, proof_path
 from ..prompts.unnamed import without_thing
@@ -163,7 +164,8 @@ def finished(
         candidate = yield from repainted(model, candidate, details.refine, upscaler, task, away)
     assert details.size is not None
     work = enlarging(candidate, *details.size, upscaler)
-    return (yield from tracked(f"enlarging with {name}", work, details.size.height))
+    task = f"enlarging with {name}"
+    return (yield from paced(task, "enlarge", work, details.size.height))
 
 
 def picture_record(task: FrameTask, candidate: Record, upscaler: str) -> Record:

@@ -17,7 +17,7 @@ from ..geometry import Box, Size
 from ..homography import Quad, homography, pixel_corners
 from ..images import ComposeName
 from ..images.colour import start_of_masked
-from ..images.composing import composed, cut_off
+from ..images.composing import Composed, composed
 from ..models.base import FEW_PIXELS, Model
 from .aspect import upright_size
 from .frame_records import Opening
@@ -94,17 +94,12 @@ class Scene(NamedTuple):
         cropped = min(width, round(height * self.aspect)), min(height, round(width / self.aspect))
         return Size(*(extended if self.compose == "extend" else cropped))
 
-    def cut(self, canvas: np.ndarray) -> np.ndarray:
-        """The opening's part of a painted canvas ``(H, W, 3)``, at its aspect: ``(h, w, 3)``."""
+    def cut(self, canvas: np.ndarray) -> Composed:
+        """The opening's part of a painted canvas ``(H, W, 3)``, at its aspect."""
         box = self.opening
         part = canvas[box.top : box.bottom, box.left : box.right]
-        return part if self.aspect is None else composed(part, self.aspect, self.compose)
-
-    def cut_off(self, canvas: np.ndarray) -> float:
-        """The share of the opening's part of a canvas, 0..1, that `cut` leaves out."""
-        box = self.opening
-        part = canvas[box.top : box.bottom, box.left : box.right]
-        return 0.0 if self.aspect is None else cut_off(part, self.aspect, self.compose)
+        compose = "stretch" if self.aspect is None else self.compose
+        return composed(part, self.aspect or 1.0, compose)
 
 
 def room_for(model: Model) -> float:

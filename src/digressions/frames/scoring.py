@@ -12,10 +12,10 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import as_file, files
 
-import cv2
 import numpy as np
 
 from ..homography import Quad
+from .calibration import calibration_features, overlap_of, probability
 from .quads import CandidateQuad, Candidates, Nesting
 from .sides import SideContrast
 
@@ -23,11 +23,10 @@ Network = dict[str, np.ndarray]
 """The arrays of ``K`` networks, by name, as `training/frame_scorer` writes them.
 
 ``names``, ``mean``, ``spread`` are of the features of a quad, ``side_mean`` and ``side_spread`` of
-those of its sides; ``side_weight_1``, ... are ``(K, in, out)``; ``calibration`` is ``(3,)``.
+those of its sides; ``side_weight_1``, ... are ``(K, in, out)``; ``calibration`` is ``(5,)``.
 """
 _MAX_OVERLAP = 0.001  # intersection over union from which two quads cannot both be openings
 _UNIT = 64.0  # grey levels
-_MIN_RECTANGLE = 0.02
 _ALIKE = 0.12  # logarithm of the ratio of sides up to which two quads are of one size
 _IN_ROW, _BESIDE = 0.15, 1.6  # how far aside, and how far along, a twin may stand, in own sides
 _PANE = 0.7  # share of a quad that one of several in it can have
@@ -40,22 +39,23 @@ def scores(candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
         Scores ``(N,)``, unbounded, by which quads are compared, and the probability ``(N,)`` in
         0..1 of each to be an opening if it is the best of all that overlap it.
     """
-    features = quad_features(candidates)
-    score = network_scores(_network(), features, side_features(candidates.contrast))
-    return score, probability(_network()["calibration"], score, features["rectangle score"])
+    corners = np.array([each.quad for each in candidates.quads])
+    sides = side_features(candidates.contrast)
+    return judged(_network(), corners, quad_features(candidates), sides)
 
 
-def probability(
-    calibration: np.ndarray, score: np.ndarray, rectangle_score: np.ndarray
-) -> np.ndarray:
-    """Probability of being an opening, ``(N,)``: a logistic curve of `calibration_features`."""
-    known = calibration_features(score, rectangle_score)
-    return np.asarray(1 / (1 + np.exp(-known @ calibration)))
+def judged(
+    network: Network, quads: np.ndarray, features: dict[str, np.ndarray], sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and probabilities, as `scores` gives them, by some networks.
 
-
-def calibration_features(score: np.ndarray, rectangle_score: np.ndarray) -> np.ndarray:
-    """``(N, 3)``: what the probability of being an opening depends on."""
-    return np.stack([np.ones(len(score)), score, np.log(rectangle_score + _MIN_RECTANGLE)], 1)
+    Args:
+        quads: ``(N, 4, 2)``.
+        features, sides: As of `network_scores`.
+    """
+    score = network_scores(network, features, sides)
+    known = calibration_features(quads, features, score)
+    return score, probability(network["calibration"], known)
 
 
 def network_scores(
@@ -241,18 +241,9 @@ def non_maximum_suppression(
     kept: list[int] = []
     for index in np.argsort(-score, kind="stable"):
         near = [k for k in kept if (begin[k] < high[index]).all() and (low[index] < end[k]).all()]
-        if all(_overlap(outer[k], inner[index]) <= _MAX_OVERLAP for k in near):
+        if all(overlap_of(outer[k], inner[index]) <= _MAX_OVERLAP for k in near):
             kept.append(int(index))
     return kept
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of convex quads ``(4, 2)`` float32, to say whether they overlap.
-
-    OpenCV's intersection is quick, and now and then too large where sides lie on each other.
-    """
-    shared = cv2.intersectConvexConvex(one, other)[0]
-    return float(shared / (cv2.contourArea(one) + cv2.contourArea(other) - shared))
 
 
 def _log(values: object, least: float = 0.3) -> np.ndarray:

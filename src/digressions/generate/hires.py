@@ -14,7 +14,7 @@ from ..errors import verbatim
 from ..events import Note, Progress, counted
 from ..geometry import Size
 from ..images import ComposeName
-from ..images.composing import composed, cut_off
+from ..images.composing import composed
 from ..images.upscale import Upscaler, enlarge
 from ..interrupts import Holding
 from ..models.base import Model
@@ -110,7 +110,7 @@ def made_large(
     Windows that show a part of the thing get no prompt: it would be painted into each of them.
 
     Yields:
-        What is cut off, and progress of the repainting.
+        How it is composed, and progress of the repainting.
 
     Returns:
         ``(H, W, 3)`` uint8, of ``record.params.size``.
@@ -119,9 +119,10 @@ def made_large(
     if hires is None:
         return picture
     aspect = params.size.width / params.size.height
-    if share := cut_off(picture, aspect, hires.compose):
-        yield Note(f"seed {params.seed}: {share:.0%} of the square is cut off")
-    picture = composed(picture, aspect, hires.compose)
+    made = composed(picture, aspect, hires.compose)
+    if told := made.told(hires.compose):
+        yield Note(f"seed {params.seed}: {told}")
+    picture = made.pixels
     if hires.strength is None:
         return enlarge(picture, *params.size, upscaler)
     parts = window_share(model.size, params.size) < SHOWS_THE_THING

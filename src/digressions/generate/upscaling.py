@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import InputError, verbatim
-from ..events import Event, Note, Saved, tracked
+from ..events import Event, Note, Saved
 from ..files import parsed, refuse_overwrite
 from ..geometry import Size
 from ..images.carried import Carried
@@ -22,6 +22,7 @@ from ..images.decoding import MAX_PIXELS
 from ..images.image_files import check_suffix, keeps_alpha, resample, write_image
 from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler, enlarging, load_upscaler
+from ..pace import paced
 from .file_texts import text_of
 from .keeping import kept_of, notes_on_keeping
 from .marks import kept_mark
@@ -128,7 +129,7 @@ def _enlarged(
     layer = source.layer if keeps_alpha(output) else None
     pixels = source.pixels if layer is None else _opaque(layer)
     work = enlarging(pixels, *size, ready)
-    image = yield from tracked(f"enlarging with {upscaler}", work, size.height)
+    image = yield from paced(f"enlarging with {upscaler}", "enlarge", work, size.height)
     if layer is not None:
         image = np.dstack([image, resample(layer[..., 3], *size)])
     write_image(output, image, text, carried)

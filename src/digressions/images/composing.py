@@ -42,7 +42,29 @@ class Composition(NamedTuple):
     lost: float
 
 
-def composed(picture: np.ndarray, aspect: float, compose: ComposeName) -> np.ndarray:
+class Composed(NamedTuple):
+    """A picture brought to an aspect, and how.
+
+    Attributes:
+        pixels: ``(h, w, 3)`` uint8: of the picture's height or width, whichever stays.
+        how: ``"extend"``, ``"crop"``, or ``"stretch"`` where nothing was to be done.
+        cut_off: The share of the picture, 0..1, that is left out.
+    """
+
+    pixels: np.ndarray
+    how: ComposeName
+    cut_off: float = 0.0
+
+    def told(self, asked: ComposeName) -> str:
+        """What is worth saying of it: the way that ``auto`` took, and how much is cut off."""
+        if self.cut_off:
+            return f"{self.cut_off:.0%} of the square is cut off"
+        if asked == "auto" and self.how == "extend":
+            return "its ground is carried on"
+        return ""
+
+
+def composed(picture: np.ndarray, aspect: float, compose: ComposeName) -> Composed:
     """A picture brought to an aspect.
 
     Args:
@@ -50,26 +72,15 @@ def composed(picture: np.ndarray, aspect: float, compose: ComposeName) -> np.nda
         aspect: Width / height that is wanted.
         compose: ``extend``, ``crop``, ``auto`` for what loses less, or ``stretch`` for a picture
             that was painted at its aspect and stays as it is.
-
-    Returns:
-        ``(h, w, 3)`` uint8: of the picture's height or width, whichever stays.
     """
     if compose == "stretch":
-        return picture
+        return Composed(picture, compose)
     picture, aspect, tall = _wide(picture, aspect)
     best = _best(picture, aspect, compose, tall=tall)
     result = (_extended if best.how == "extend" else _cropped)(picture, aspect, best.at)
-    return np.ascontiguousarray(result.transpose(1, 0, 2) if tall else result)
-
-
-def cut_off(picture: np.ndarray, aspect: float, compose: ComposeName) -> float:
-    """The share of a picture, 0..1, that `composed` leaves out."""
-    if compose == "stretch":
-        return 0.0
-    picture, aspect, tall = _wide(picture, aspect)
-    if _best(picture, aspect, compose, tall=tall).how == "extend":
-        return 0.0
-    return 1 - _taken(picture, aspect) / picture.shape[0]
+    lost = max(0.0, 1 - len(result) / len(picture))
+    pixels = np.ascontiguousarray(result.transpose(1, 0, 2) if tall else result)
+    return Composed(pixels, best.how, lost)
 
 
 def _wide(picture: np.ndarray, aspect: float) -> tuple[np.ndarray, float, bool]:

@@ -242,11 +242,12 @@ def enlarging(
     larger than ``image`` and the result is ever whole in memory.
 
     Yields:
-        How many rows of the result are done.
+        How many rows of the result are done, beginning with none: the first may take minutes.
 
     Returns:
         The result.
     """
+    yield 0
     lacking = max(width / image.shape[1], height / image.shape[0])
     if upscaler.name == "lanczos" or lacking <= 1:
         resampled = resample(image, width, height)

@@ -1,6 +1,5 @@
-"""Where a cell's picture is painted, which need not be where it is shown: things stand off their
-middle and look either way, by the cell's seed. Otherwise a mosaic repeats from cell to cell like a
-waffle.
+"""How a cell shows its picture: things stand off the middle and look either way, by the seed.
+Otherwise a mosaic repeats from cell to cell like a waffle.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Size
 from .mosaic_spec import Mosaic
 
 
@@ -28,43 +26,61 @@ def flipped(images: Tensor, mirrored: Tensor) -> Tensor:
 
 
 class Place(NamedTuple):
-    """How far to the right of its cell, and below it, a picture is painted, in its pixels."""
+    """How far to the right of its cell's middle, and below it, the middle of a picture is shown, in
+    cells; less than 0.5 either way."""
 
-    right: int
-    down: int
+    right: float
+    down: float
+
+    @property
+    def back(self) -> Place:
+        """What brings a picture that was moved there back."""
+        return Place(-self.right, -self.down)
 
 
 def place_of(mosaic: Mosaic, seed: int) -> Place:
-    """Where the picture of the cell with a seed is painted."""
+    """Where the cell with a seed shows the middle of its picture."""
     chance = random.Random(f"{seed}:place")
-    return Place(*(int(chance.random() * (2 * most + 1)) - most for most in _farthest(mosaic)))
+    return Place(*(mosaic.jitter * (2 * chance.random() - 1) for _ in Place._fields))
 
 
-def _farthest(mosaic: Mosaic) -> Place:
-    return Place(*(int(mosaic.jitter * side) for side in mosaic.cell))
+def moved(images: Tensor, places: Sequence[Place]) -> Tensor:
+    r"""Pictures whose middles are moved while their edges stay, so that nothing is cut off.
 
+    Across and down each goes through the projective map of the unit interval that keeps 0 and 1 and
+    takes the middle to its place,
 
-def windows(images: Tensor, inset: Place, places: Sequence[Place], size: Size) -> Tensor:
-    """Of each picture the part of a size that lies off the inset by its place."""
-    cut = []
-    for image, place in zip(images, places, strict=True):
-        top, left = inset.down + place.down, inset.right + place.right
-        cut.append(image[:, top : top + size.height, left : left + size.width])
-    return torch.stack(cut)
+    .. math:: w(p) = \frac{a p}{1 + (a - 1) p}, \qquad a = \frac{1 + 2d}{1 - 2d}.
 
-
-def shown_in_place(paintings: Tensor, mosaic: Mosaic, seeds: Sequence[int]) -> Tensor:
-    """Paintings of cells as these show them; what they lack at two of their sides is reflected.
+    What is there is stretched :math:`a` times at one edge and as much narrower at the other, as if
+    it were seen aslant; the map for :math:`-d` undoes it.
 
     Args:
-        paintings: ``(len(seeds), 3, h, w)`` of ``mosaic.cell``, each painted in its place.
-        mosaic: How cells are painted.
-        seeds: One a cell.
+        images: ``(B, 3, h, w)`` float32 in 0..1.
+        places: One a picture.
+
+    Returns:
+        The same, resampled bicubically; pictures that stay where they are come back as they were.
     """
-    most = _farthest(mosaic)
-    if not any(most):
-        return paintings
-    back = [Place(-right, -down) for right, down in (place_of(mosaic, seed) for seed in seeds)]
-    right, down = most
-    reflected = F.pad(paintings, (right, right, down, down), mode="reflect")
-    return windows(reflected, most, back, mosaic.cell)
+    if not any(any(place) for place in places):
+        return images
+    grids = []
+    for place in places:
+        across, down = (
+            2 * _projected((torch.arange(side) + 0.5) / side, -far) - 1
+            for side, far in zip((images.shape[-1], images.shape[-2]), place, strict=True)
+        )
+        grids.append(torch.stack(torch.meshgrid(across, down, indexing="xy"), -1))
+    resampled = F.grid_sample(
+        *(images, torch.stack(grids).to(images.device)),
+        mode="bicubic",
+        padding_mode="border",
+        align_corners=False,
+    )
+    return resampled.clamp(0, 1)
+
+
+def _projected(along: Tensor, far: float) -> Tensor:
+    """Where the map that takes 0.5 to ``0.5 + far`` takes points of the unit interval."""
+    stretch = (1 + 2 * far) / (1 - 2 * far)
+    return stretch * along / (1 + (stretch - 1) * along)

@@ -37,7 +37,7 @@ from ..models.base import Model
 from ..prompts.choices import variants
 from ..prompts.scheduling import parsed
 from .adapting import freedom_of
-from .cell_place import Place, flipped, is_mirrored, place_of, shown_in_place, windows
+from .cell_place import flipped, is_mirrored, moved, place_of
 from .fidelity import Banded
 from .mosaic_spec import CELL_SIDE, Mosaic
 from .store import Store
@@ -178,13 +178,13 @@ def cells_of(
         base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
         mosaic: Its grid and the shape of its pictures.
         cells: Indices into the grid.
-        seeds: Theirs, to cut each where its picture is painted (see `place_of`) rather than where
-            it is shown.
+        seeds: Theirs, to move the middle of each to that of the picture that is painted over it
+            and shown off its middle (see `place_of`).
 
     Returns:
         ``(len(cells), 3, h, w)`` of ``mosaic.cell``, float32 in 0..1.
     """
-    margin = 3 + math.ceil(mosaic.jitter * CELL_SIDE)  # the bicubic kernel reaches 3
+    margin = 3  # the bicubic kernel reaches so far
     padded = F.pad(base[None], (margin,) * 4, mode="replicate")[0]
     patch = CELL_SIDE + 2 * margin
     cut = []
@@ -195,8 +195,9 @@ def cells_of(
     full = [math.ceil(patch * scale) for scale in scales]
     enlarged = F.interpolate(torch.stack(cut), full, mode="bicubic", align_corners=False)
     down, right = (round(margin * scale) for scale in scales)
-    places = [Place(0, 0)] * len(cells) if seeds is None else [place_of(mosaic, s) for s in seeds]
-    return windows(enlarged.clamp(0, 1), Place(right, down), places, mosaic.cell)
+    height, width = mosaic.cell.height, mosaic.cell.width
+    images = enlarged[..., down : down + height, right : right + width].clamp(0, 1)
+    return images if seeds is None else moved(images, [place_of(mosaic, s).back for s in seeds])
 
 
 def exact_cells(base: Tensor, mosaic: Banded, cells: Sequence[int]) -> Tensor:
@@ -216,9 +217,9 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
     """Paints over enlarged cells, not corrected yet.
 
     A cell that is mirrored is turned before it is painted and back after, so that what it shows
-    looks the other way and its colours stay where they are. A cell is painted off its place, and
-    then shown in it (see `cell_place`). Where only the
-    middle of a cell's picture is painted (``mosaic.shape``), the cell's own colours are around it.
+    looks the other way and its colours stay where they are. One whose thing stands off its middle
+    is painted with it in the middle, and then moved (see `cell_place`). Where only the middle of a
+    cell's picture is painted (``mosaic.shape``), the cell's own colours are around it.
 
     Args:
         painter: Paints a batch.
@@ -237,7 +238,7 @@ def paint_cells(painter: Painter, mosaic: Mosaic, seeds: Sequence[int], starts: 
     for alike in batches(jobs, len(jobs)):  # prompts of several kinds do not share a batch
         painted[alike] = painter([jobs[index] for index in alike]).cpu()
     painted = flipped(_on_ground(painted, sides.cpu()), mirrored)
-    return shown_in_place(painted, mosaic, seeds)
+    return moved(painted, [place_of(mosaic, seed) for seed in seeds])
 
 
 def _middle(images: Tensor, size: Size) -> Tensor:

@@ -34,7 +34,7 @@ from .store import Store, begun, free_folder, write_manifest
 from .viewer_page import write_viewer
 
 KIND = "mosaic"
-FORMAT = 3  # of the folder
+FORMAT = 4  # of the folder; another one means other pictures
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 CELL_SIDE = 8  # pixels of the base image in a cell, as in a 512 px picture of 64 x 64 cells
 MAX_ENLARGE = 8
-MAX_JITTER = 0.25  # of a cell; farther, most of the thing would be outside
+MAX_JITTER = 0.25  # of a cell; farther, a thing is squeezed to less than a third at one edge
 BATCH_SIZE = 32  # pictures a worker paints at once, if nobody says; machines differ
 
 
@@ -112,8 +112,9 @@ class CellParams(Params):
         group="Cells",
     )
     jitter: Jitter = option(
-        0.13,
-        f"0 to {MAX_JITTER:g}: how far from the middle of its cell a thing may stand, in cells.",
+        0.16,
+        f"0 to {MAX_JITTER:g}: how far from the middle of its cell a thing may stand, in cells; "
+        "the picture is squeezed on that side and stretched on the other, and not cut.",
         group="Cells",
     )
 

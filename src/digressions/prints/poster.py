@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import verbatim
-from ..events import Event, Note, Saved, tracked
+from ..events import Event, Note, Saved
 from ..geometry import Grid, Size
 from ..images.image_files import read_image, resample
 from ..images.pyramid import preview_of
 from ..mosaics.cell_shape import MAX_CELLS
 from ..mosaics.stored import StoredMosaic
+from ..pace import paced
 from .icc import Profile, out_of_gamut
 from .print_file import Proof
 from .print_job import PrintJob
@@ -103,7 +104,7 @@ def print_mosaic(
     shown = None if proof is None else Proof(proof[0], _proof(job, mosaic), proof[1])
     placed = job.placed(mosaic.rows, device)
     height = job.sheet.media.height
-    yield from tracked("printing", job.writing(output, placed, size, text, shown), height)
+    yield from paced("printing", "print", job.writing(output, placed, size, text, shown), height)
     yield Saved(output, details=job.remembered(size))
     if shown is not None:
         yield Saved(shown.path)

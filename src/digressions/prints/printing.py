@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import verbatim
-from ..events import Event, Note, Saved, tracked
+from ..events import Event, Note, Saved
 from ..files import parsed, refuse_overwrite
 from ..generate.file_texts import reads_text, text_of
 from ..generate.marks import kept_mark
@@ -25,6 +25,7 @@ from ..images.decoding import MAX_PIXELS
 from ..images.source_image import PictureLike, SourceImage, check_unchanged, source_image
 from ..images.upscale import check_upscaler
 from ..mosaics.stored import StoredMosaic, is_stored
+from ..pace import paced
 from .paper import MAX_DPI, Sheet
 from .poster import gamut_note, is_streamed, poster_notes, print_mosaic
 from .print_file import read_pdf_text
@@ -266,7 +267,7 @@ def printed(
     own = Size(image.shape[1], image.shape[0])
     rows = job.placement(own).target.size.height
     task = f"enlarging with {job.upscaler_for(own)}"
-    placed = yield from tracked(task, job.placing(image, device), rows)
+    placed = yield from paced(task, "enlarge", job.placing(image, device), rows)
     if job.profile is not None:
         step = max(1, round((placed.size / 3 / _SAMPLES) ** 0.5))
         yield gamut_note(placed[::step, ::step], job.profile)

@@ -165,6 +165,15 @@ def embed_copy(
     return picture
 
 
+def change_by_copy(
+    canvas: Tensor, small: Tensor, grid: Grid, cell: int, band: Tensor | None, size: Size
+) -> Tensor:
+    """What `embed_copy` changes in a canvas, as its picture of a size shows it: ``(3, h, w)``."""
+    change = embed_copy(canvas, small, grid, cell, band) - canvas
+    mode = "area" if max(size) <= canvas.shape[-1] else "bilinear"
+    return F.interpolate(change[None], (size.height, size.width), mode=mode)[0]
+
+
 def left_over(picture: Tensor, small: Tensor, grid: Grid, cell: int, values: int) -> float:
     """By how much a picture could not make up for a copy in a cell: the largest difference in the
     band, in grey levels. Around a dark copy everything may be as bright as it gets.

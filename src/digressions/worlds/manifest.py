@@ -12,7 +12,7 @@ from ..geometry import CellPath
 from ..mosaics.mosaic_spec import CELL_SIDE, Mosaic
 from .world_spec import check_square, check_way
 
-FORMAT = 2  # of worlds; another one means other pictures
+FORMAT = 3  # of worlds; another one means other pictures
 
 
 class Manifest(Params):

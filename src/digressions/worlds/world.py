@@ -29,7 +29,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError, in_words
@@ -44,7 +43,7 @@ from ..models.base import Model
 from ..mosaics.cells import band_of, cell_seed, cells_of, exact_cells, paint_over
 from ..mosaics.mosaic_spec import BATCH_SIZE, Mosaic
 from .cache import Cache
-from .droste import embed_copy, embed_in_itself, replace_cell, resized_exactly, small_copy
+from .droste import change_by_copy, embed_in_itself, replace_cell, resized_exactly, small_copy
 from .manifest import Manifest
 from .world_spec import CacheParams, WorldSpec, path_of
 
@@ -339,11 +338,8 @@ class World:
 
     def _with_root(self, picture: np.ndarray, exact: Tensor) -> np.ndarray:
         """The picture that the root is embedded in; still exact in the band."""
-        mosaic, cell = self.manifest.cells, self.manifest.loop[-1]
+        mosaic, loop = self.manifest.cells, self.manifest.loop
         band = band_of(exact, mosaic.band) if mosaic.band else None
-        canvas = to_tensor(self._enlarged(picture, self.manifest.loop[:-1]))
-        change = embed_copy(canvas, self._small, mosaic.grid, cell, band) - canvas
-        width, height = mosaic.cell
-        mode = "area" if max(mosaic.cell) <= canvas.shape[-1] else "bilinear"
-        change = F.interpolate(change[None], (height, width), mode=mode)[0]
+        canvas = to_tensor(self._enlarged(picture, loop[:-1]))
+        change = change_by_copy(canvas, self._small, mosaic.grid, loop[-1], band, mosaic.cell)
         return to_array(to_tensor(picture) + change)

@@ -49,18 +49,22 @@ class ZoomFilm:
         """What is in view in any frame, by its shortest path: no picture is painted for less."""
         pictures: dict[CellPath, None] = {}
         canvases: dict[CellPath, None] = {}
-        frames, held = list[FrameWork](), set[CellPath]()
+        frames, held = list[FrameWork](), (set[CellPath](), set[CellPath]())
         for index in range(self.count):
-            view, drawn, before = self.view(index), 0, held
-            held = set()
+            view, drawn, resampled, before = self.view(index), 0, 0, held
+            held = set(), set()
             for layer in self.camera.layers(view):
                 paths = [self.world.canonical(path) for path in self.camera.paths(view, layer)]
                 pictures.update(dict.fromkeys(paths))
                 drawn += len(paths)
-                held.update(paths)
-                if self._sharpness(layer) > 0:
+                sharpness = self._sharpness(layer)
+                if sharpness > 0:
                     canvases.update(dict.fromkeys(paths))
-            frames.append(FrameWork(len(held - before), drawn, self.size.pixels))
+                for shown, form in zip((sharpness < 1, sharpness > 0), held, strict=True):
+                    resampled += shown
+                    form.update(paths if shown else ())
+            new = [len(now - then) for now, then in zip(held, before, strict=True)]
+            frames.append(FrameWork(new[0], new[1], drawn, resampled * self.size.pixels))
         return Needed(sorted(pictures, key=len), sorted(canvases, key=len), frames)
 
     def cost(self, needed: Needed) -> Cost:
