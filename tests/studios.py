@@ -106,8 +106,8 @@ class StudioPage:
         return self.driver.execute_script(script, *arguments)
 
     def element(self, name: str) -> Any:
-        """The element of an id."""
-        return self.driver.find_element("id", name)
+        """The element of an id, once it is there: a tab is built when it comes to the front."""
+        return until(lambda: self.driver.find_elements("id", name))[0]
 
     def text(self, name: str) -> str:
         """What it says; nothing while it is being made anew."""

@@ -114,7 +114,7 @@ def test_what_is_in_a_folder_is_listed_chosen_and_loaded(
     until(lambda: "dream" in page.text("models-found"))
     assert "bundled" in page.text("models-loaded")
     value = "return document.querySelector(`#${arguments[0]} textarea`).value"
-    page.choose("models-pick", "ink (lora, Stable Diffusion 1, 1 MB)")
+    page.choose("models-pick", "ink (LoRA, Stable Diffusion 1, 1 MB)")
     until(lambda: page.js(value, "models-lora") == f"{folder}/ink.safetensors:1")
     page.choose("models-pick", "dream (checkpoint, Stable Diffusion 1, 1 MB)")
     until(lambda: page.js(value, "models-model") == f"{folder}/dream.safetensors")

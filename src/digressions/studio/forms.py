@@ -13,7 +13,11 @@ from ..generate.declare import Params, about, default_in_words, limits_of, plain
 
 WRONG = "wrong"
 """The class of a field that an error is about."""
-_LABELS = {"n": "How many", "steps": "Steps", "icc": "ICC profile", "dpi": "DPI"}
+_LABELS = {"n": "How many", "steps": "Steps", "icc": "ICC profile", "dpi": "DPI"} | {
+    "lora": "LoRA",
+    "vae": "VAE",
+    "models": "Model folder",
+}
 _LONG = ("prompt", "negative")
 
 

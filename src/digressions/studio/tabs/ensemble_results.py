@@ -70,7 +70,7 @@ def _bars(balance: Mapping[str, Any]) -> str:
     most = max(0.0, *balance.values()) or 1.0
     rows = "".join(
         f'<li class="colour-{number}"><span>{escape(prompt)}</span>'
-        f'<i style="--share: {max(0.0, share) / most:.3f}" aria-hidden="true"></i>'
+        f'<i aria-hidden="true"><i style="width: {max(0.0, share) / most:.1%}"></i></i>'
         f"<b>{share:.1%}</b></li>"
         for number, (prompt, share) in enumerate(balance.items(), 1)
     )

@@ -82,7 +82,7 @@ def add_rows(form: Form) -> Any:
             np.full(
                 (_CANVAS, _CANVAS, 3), _PAPER, np.uint8
             ),  # without a picture it would not paint
-            label="Brush: each prompt counts where its colour is",
+            label="Areas",
             type="numpy",
             format="png",
             sources=[],
@@ -125,10 +125,12 @@ def _legend() -> str:
     names = "".join(
         f'<li class="colour-{number}">Prompt {number}</li>' for number in range(1, ROWS + 1)
     )
-    return (
-        f'<p class="help">Choose a prompt\'s colour beside the canvas, which is the whole picture.'
-        f'</p><ul class="legend">{names}</ul>'
-    )
+    return f'{_PAINTING}<ul class="legend">{names}</ul>'
+
+
+_PAINTING = """<p class="help">Paint where each prompt counts, in its colour: the palette beside the
+canvas has them. The canvas is the whole picture. A prompt without a painted area counts where its
+row says.</p>"""
 
 
 def spec_of_rows(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _GOES = {"checkpoint": "model", "vae": "vae", "lora": "lora", "text encoder": "text_encoder"}
 """The field that a file of a kind goes into."""
+_KINDS = {"lora": "LoRA", "vae": "VAE"}
 _PICK = "Choose a file …"
 _MOST = 500  # files that are shown at once
 
@@ -72,7 +73,7 @@ def build(studio: Studio, shared: Shared) -> TabParts:
             return [_loaded(studio), gr.update(choices=[_PICK], value=_PICK), wrong]
         choices = [
             (_PICK, _PICK),
-            *((_told(row), f"{row.kind}|{row.path}") for row in rows if row.kind in _GOES),
+            *((_told(row), f"{row.kind}|{row.path}") for row in rows or () if row.kind in _GOES),
         ]
         return [_loaded(studio), gr.update(choices=choices, value=_PICK), _table(rows)]
 
@@ -106,13 +107,14 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     return TabParts("models", form, shown=(look, [form.fields["models"]], views))
 
 
-def _rows(studio: Studio, folder: str = "", part: str = "") -> list[Listed]:
-    """The files of a folder of models, or of that which the studio was opened with."""
+def _rows(studio: Studio, folder: str = "", part: str = "") -> list[Listed] | None:
+    """The files of a folder of models, or of that which the studio was opened with; ``None``
+    where none is named."""
     from ...models.library import Library
     from ...models.listing import listing
 
     library = Library.of((folder or "").strip() or studio.model_params.models)
-    return [] if library is None else list(listing(library, part))
+    return None if library is None else list(listing(library, part))
 
 
 def _check(params: ModelParams) -> None:
@@ -148,13 +150,23 @@ def _in_memory(studio: Studio) -> str:
 
 
 def _loaded(studio: Studio) -> str:
-    return (
-        f'<p class="loaded" role="status"><span>In memory</span> {escape(_in_memory(studio))}</p>'
-    )
+    """The same for the page, with how much memory is left there."""
+    from ...models.runtime import free_memory
+
+    model = studio.in_memory
+    free = None if model is None else free_memory(model.device)
+    left = "" if free is None else f"; {in_bytes(free)} are free"
+    told = escape(_in_memory(studio) + left)
+    return f'<p class="loaded" role="status"><span>In memory</span> {told}</p>'
 
 
 def _told(row: Listed) -> str:
-    return f"{row.name} ({', '.join(filter(None, (row.kind, row.family, in_bytes(row.size))))})"
+    told = filter(None, (_kind(row), row.family, in_bytes(row.size)))
+    return f"{row.name} ({', '.join(told)})"
+
+
+def _kind(row: Listed) -> str:
+    return _KINDS.get(row.kind, row.kind)
 
 
 _NONE = """<p class="said">No model folder is named. Name the folder of ComfyUI, A1111, Forge or
@@ -162,13 +174,15 @@ StabilityMatrix, or any other, in the field Models, and its files are listed her
 needs none.</p>"""
 
 
-def _table(rows: Sequence[Listed]) -> str:
+def _table(rows: Sequence[Listed] | None) -> str:
     """Files as a table."""
-    if not rows:
+    if rows is None:
         return _NONE
+    if not rows:
+        return '<p class="said">There is no .safetensors file in that folder.</p>'
     cells = "".join(
         f'<tr><th scope="row" title="{escape(row.path)}">{escape(row.name)}</th>'
-        f"<td>{escape(row.kind)}</td><td>{escape(row.family or row.what)}</td>"
+        f"<td>{escape(_kind(row))}</td><td>{escape(row.family or row.what)}</td>"
         f"<td>{in_bytes(row.size)}</td><td>{escape(row.words)}</td></tr>"
         for row in rows[:_MOST]
     )
@@ -188,7 +202,7 @@ def _table(rows: Sequence[Listed]) -> str:
 def _endpoints(studio: Studio, form: Form, settings_of: Any) -> None:
     def models(folder: str = "", part: str = "") -> list[dict[str, Any]]:
         try:
-            rows = [asdict(row) for row in _rows(studio, folder or "", part or "")]
+            rows = [asdict(row) for row in _rows(studio, folder or "", part or "") or ()]
             # Gradio's client would fetch what a "path" names.
             return [{"file": row.pop("path")} | row for row in rows]
         except InputError as error:
