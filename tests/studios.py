@@ -154,6 +154,11 @@ class StudioPage:
         field.send_keys(str(path))
         until(lambda: self.js("return !!document.querySelector(`#${arguments[0]} img`)", name))
 
+    def until_filled(self, name: str, text: str) -> None:
+        """Waits until a field has a text, such as what stands in the address."""
+        script = "return document.querySelector(`#${arguments[0]} textarea`)?.value"
+        until(lambda: self.js(script, name) == text)
+
     def stroke(self, name: str) -> None:
         """Paints a short stroke in the middle of a picture, once the picture is there."""
         from selenium.webdriver.common.action_chains import ActionChains

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from digressions.ensembles.ensemble_spec import EnsembleSpec
 from digressions.errors import InputError
 from digressions.events import Preview, Saved
 from digressions.generate.file_texts import text_of
+from digressions.generate.made_files import settings_of
+from digressions.generate.params import PaintSpec
 from digressions.generate.previews import LatentColours, PaintPreviews
 from digressions.generate.record_reading import record_of
 from digressions.images.image_files import read_image
@@ -26,6 +30,7 @@ from digressions.studio.tabs.ensemble_results import shown_ensemble  # isort: sk
 from digressions.studio.tabs.ensemble_rows import (  # isort: skip
     COLOURS,
     painted_areas,
+    rows_of_settings,
     spec_of_rows,
 )
 
@@ -83,6 +88,21 @@ def test_rows_become_prompts_weights_ranges_and_areas() -> None:
     assert (first.weight, first.start, first.end) == (0.7, 0, 1)
     assert (second.weight, second.start, second.end) == (1, 0.25, 1)
     assert spec["steps"] == 4
+
+
+def test_the_settings_of_a_picture_come_back_into_rows(bundled: Any, tmp_path: Path) -> None:
+    spec = EnsembleSpec.of(
+        prompts=["a frog @0.25-1", "a fox"], weights=[1, 0.5], region=["left", "all"], **QUICK
+    )
+    list(paint_ensemble(bundled, spec, tmp_path / "a.png"))
+    asked, _ = settings_of(tmp_path / "a.png")
+    assert PaintSpec.of(**asked).start.region == ["left", "all"]
+    again = EnsembleSpec.of(**spec_of_rows(rows_of_settings(asked)))
+    assert again.ensemble == spec.ensemble
+    assert again.start.region == ["left", "all"]
+    assert again.params.seed == spec.params.seed
+    with pytest.raises(InputError, match="7 prompts"):
+        rows_of_settings({"prompt": " AND ".join(["a fox"] * 7)})
 
 
 @pytest.mark.parametrize(
@@ -175,6 +195,7 @@ def test_from_two_prompts_to_a_picture_with_its_map_and_balance(
     page: StudioPage, opened: Opened
 ) -> None:
     page.open("tab=ensemble&steps=2&enlarge=1&seed=5&map=true&balance=true")
+    page.until_filled("ensemble-seed", "5")
     page.type("ensemble-prompt_1", TWO[0])
     page.click("ensemble-go")
     until(lambda: "there is one" in page.text("ensemble-prompt_2"))
@@ -195,6 +216,7 @@ def test_from_two_prompts_to_a_picture_with_its_map_and_balance(
 def test_a_sweep_is_leafed_through(page: StudioPage) -> None:
     rows = "&".join(f"{name}={text.replace(' ', '+')}" for name, text in ROWS.items())
     page.open(f"tab=ensemble&steps=1&seed=5&{rows}")
+    page.until_filled("ensemble-prompt_2", TWO[1])
     page.click("ensemble-sweeps")
     until(lambda: page.state("ensemble") == "finished")
     shown = (
@@ -210,7 +232,7 @@ def test_a_sweep_is_leafed_through(page: StudioPage) -> None:
 @pytest.mark.browser
 def test_an_area_is_painted_by_hand(page: StudioPage, opened: Opened) -> None:
     page.open("tab=ensemble&steps=1&enlarge=1&seed=5&prompt_1=a+bee&prompt_3=the+sea")
-    until(lambda: page.driver.find_elements("id", "ensemble-prompt_3"))
+    page.until_filled("ensemble-prompt_3", "the sea")
     page.fold("Paint the areas by hand")
     page.stroke("ensemble-brush")
     page.click("ensemble-go")
@@ -260,5 +282,10 @@ def test_ensembles_and_suggestions_are_there_for_programs(opened: Opened) -> Non
     assert record.regions == [{"name": "left"}, {"name": "right"}]
     with pytest.raises(AppError, match="several prompts"):
         client.predict(prompts="photo of an owl", api_name="/ensemble")
+    with urllib.request.urlopen(f"{opened.address}gradio_api/mcp/schema") as answer:
+        tools = {each["name"]: each for each in json.load(answer)}
+    (tool,) = [each for name, each in tools.items() if name.endswith("ensemble")]
+    assert tool["inputSchema"]["required"] == ["prompts"]
+    assert "both a frog and a fox" in tool["description"]
     lines = client.predict(thing="fox", among="wolf\nhouse", api_name="/suggest")
     assert [line.split("% ")[-1] for line in lines[:2]] in (["wolf", "house"], ["house", "wolf"])

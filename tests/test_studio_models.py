@@ -109,19 +109,20 @@ def test_what_is_in_a_folder_is_listed_chosen_and_loaded(
 ) -> None:
     page = StudioPage(chromium, opened.address)
     page.open(f"tab=models&models={folder}&device=cpu&dtype=float32")
+    page.until_filled("models-models", str(folder))
     page.element("models-models").find_element("css selector", "textarea").click()
     page.element("models-lora").find_element("css selector", "textarea").click()  # leaves the field
     until(lambda: "dream" in page.text("models-found"))
     assert "bundled" in page.text("models-loaded")
-    value = "return document.querySelector(`#${arguments[0]} textarea`).value"
     page.choose("models-pick", "ink (LoRA, Stable Diffusion 1, 1 MB)")
-    until(lambda: page.js(value, "models-lora") == f"{folder}/ink.safetensors:1")
+    page.until_filled("models-lora", f"{folder}/ink.safetensors:1")
     page.choose("models-pick", "dream (checkpoint, Stable Diffusion 1, 1 MB)")
-    until(lambda: page.js(value, "models-model") == f"{folder}/dream.safetensors")
+    page.until_filled("models-model", f"{folder}/dream.safetensors")
     page.type("models-model", "no-such-model")
     page.click("models-go")
     until(lambda: "no-such-model" in page.text("models-model"))
     page.open(f"tab=models&model={checkpoint}&device=cpu&dtype=float32")
+    page.until_filled("models-model", str(checkpoint))
     page.click("models-go")
     until(lambda: page.state("models") == "finished")
     until(lambda: str(checkpoint) in page.text("models-loaded"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gradio as gr
 import numpy as np
@@ -15,6 +16,7 @@ from ...errors import InputError, PromptError
 from ...generate.declare import Params, option
 from ...geometry import Size
 from ...images.brush import brushed_apart, kept_mask
+from ...prompts.parse import parse
 from ...prompts.templates import combine_prompts
 from ..forms import Form
 
@@ -160,6 +162,26 @@ def spec_of_rows(given: Mapping[str, Any]) -> dict[str, Any]:
     except InputError as error:
         raise at_its_row(error, used) from None
     return spec
+
+
+def rows_of_settings(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an `EnsemblePage` out of the parameters of a painted picture. An area that was
+    painted by hand is not among them.
+
+    Raises:
+        InputError: It has more prompts than there are rows.
+    """
+    terms = parse(asked["prompt"]).terms
+    if len(terms) > ROWS:
+        raise InputError(f"it has {len(terms)} prompts, and here is room for {ROWS}")
+    found = {name: each for name, each in asked.items() if name not in ("prompt", "region")}
+    regions = asked.get("region") or ["all"] * len(terms)
+    for number, (term, region) in enumerate(zip(terms, regions, strict=True), 1):
+        found[f"prompt_{number}"] = str(dataclasses.replace(term, weight=1.0, start=0.0, end=1.0))
+        found[f"weight_{number}"] = term.weight
+        found[f"from_{number}"], found[f"until_{number}"] = term.start, term.end
+        found[f"area_{number}"] = region if region in get_args(_Area) else "all"
+    return found
 
 
 def rows_used(given: Mapping[str, Any]) -> list[int]:

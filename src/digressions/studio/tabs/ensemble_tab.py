@@ -15,7 +15,7 @@ from ..endpoints import endpoint
 from ..forms import Form
 from ..jobs import Settings
 from ..live import Live, Shared
-from ..sending import Offer, TabParts, send_menu, takes_picture
+from ..sending import Offer, TabParts, send_menu, takes_picture, takes_settings
 from ..studio import Studio
 from .ensemble_results import shown_ensemble
 from .ensemble_rows import (
@@ -23,6 +23,7 @@ from .ensemble_rows import (
     add_rows,
     at_its_row,
     painted_areas,
+    rows_of_settings,
     rows_used,
     spec_of_rows,
 )
@@ -61,7 +62,7 @@ def build(studio: Studio, shared: Shared) -> TabParts:
             )
         with gr.Column(scale=7, min_width=320, elem_classes=["shows"]):
             live = Live(
-                *(studio, "ensemble", form, "Paint them as one"),
+                *(studio, "ensemble", form, "Paint as one"),
                 shows=lambda path, name: shown_ensemble(studio.jobs, path, name),
             )
             with gr.Row(elem_classes=["after"]):
@@ -115,7 +116,10 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     return TabParts(
         "ensemble",
         form,
-        accepts=[takes_picture("Ensemble: start picture", form.fields["image"])],
+        accepts=[
+            takes_picture("Ensemble: start picture", form.fields["image"]),
+            takes_settings("Ensemble: its settings", form, rows_of_settings),
+        ],
         offers=[Offer(live.chosen, menu)],
     )
 
