@@ -194,9 +194,10 @@ def at_its_row(error: InputError, used: Sequence[int]) -> InputError:
     known."""
     first = used[0] if used else 1
     free = next((number for number in range(1, ROWS + 1) if number not in used), ROWS)
+    prompt = f"prompt_{first if len(used) > 1 else free}"
     place = {
-        "prompt": f"prompt_{first}" if len(used) > 1 else f"prompt_{free}",
-        "prompts": f"prompt_{first}",
+        "prompt": prompt,
+        "prompts": prompt,
         "weights": f"weight_{first}",
         "region": f"area_{first}",
     }.get(error.field or "")
