@@ -23,6 +23,7 @@ from selenium.webdriver.chrome.service import Service
 from digressions.models.loading import load
 from tests.conftest import CHROMEDRIVER, CHROMIUM, FLAGS
 from tests.studios import StudioPage, open_studio, until
+from tests.test_library import LORA, SD1, SDXL, VAE, put
 
 PROMPTS = ("photo of a fox", "photo of a turtle", "a drawing of an owl", "photo of a red flower")
 
@@ -47,7 +48,33 @@ def gallery(page: StudioPage) -> None:
     page.js("window.scrollTo(0, 0)")
 
 
-TABS: dict[str, Callable[[StudioPage], None]] = {"paint": paint, "gallery": gallery}
+def ensemble(page: StudioPage) -> None:
+    """The tab Ensemble with a sweep."""
+    rows = "prompt_1=photo+of+a+frog&prompt_2=photo+of+a+fox&seed=1"
+    page.open(f"tab=ensemble&{rows}", **SIZE)
+    page.click("ensemble-sweeps")
+    until(lambda: page.state("ensemble") == "finished", 300)
+    page.js("window.scrollTo(0, 0)")
+
+
+def models(page: StudioPage) -> None:
+    """The tab Models with a folder of models."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, shapes in FILES.items():
+            put(Path(folder) / f"{name}.safetensors", shapes)
+        page.open(f"tab=models&models={folder}", **SIZE)
+        until(lambda: "ink" in page.text("models-found"))
+    page.js("window.scrollTo(0, 0)")
+
+
+FILES = {"dreamshaper_8": SD1, "noob_xl": SDXL, "ink": LORA, "anime_vae": VAE}
+"""Such as people have."""
+TABS: dict[str, Callable[[StudioPage], None]] = {
+    "paint": paint,
+    "gallery": gallery,
+    "ensemble": ensemble,
+    "models": models,
+}
 SIZE: dict[str, Any] = {"width": 1200, "height": 860}
 
 

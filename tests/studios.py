@@ -106,8 +106,8 @@ class StudioPage:
         return self.driver.execute_script(script, *arguments)
 
     def element(self, name: str) -> Any:
-        """The element of an id."""
-        return self.driver.find_element("id", name)
+        """The element of an id, once it is there: a tab is built when it comes to the front."""
+        return until(lambda: self.driver.find_elements("id", name))[0]
 
     def text(self, name: str) -> str:
         """What it says; nothing while it is being made anew."""
@@ -153,6 +153,11 @@ class StudioPage:
         field = self.element(name).find_element("css selector", "input[type=file]")
         field.send_keys(str(path))
         until(lambda: self.js("return !!document.querySelector(`#${arguments[0]} img`)", name))
+
+    def until_filled(self, name: str, text: str) -> None:
+        """Waits until a field has a text, such as what stands in the address."""
+        script = "return document.querySelector(`#${arguments[0]} textarea`)?.value"
+        until(lambda: self.js(script, name) == text)
 
     def stroke(self, name: str) -> None:
         """Paints a short stroke in the middle of a picture, once the picture is there."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from digressions.geometry import Size
-from digressions.images.brush import brushed, kept_mask
+from digressions.images.brush import brushed, brushed_apart, kept_mask
 
 
 def layer(*box: int) -> np.ndarray:
@@ -37,3 +37,15 @@ def test_the_same_mask_is_the_same_file(tmp_path: Path) -> None:
     first, again = kept_mask(mask, tmp_path), kept_mask(mask, tmp_path)
     assert first == again
     assert kept_mask(255 - mask, tmp_path) != first
+
+
+def test_strokes_of_several_colours_are_masks_of_their_own() -> None:
+    left, right = layer(0, 0, 30, 40), layer(30, 0, 60, 40)
+    right[..., :3] = (200, 30, 40)
+    colours = [(30, 180, 160), (0, 0, 255), (210, 20, 40)]
+    first, second, third = brushed_apart([left, right], colours, Size(60, 40))
+    assert first is not None
+    assert third is not None
+    assert second is None
+    assert (first[:, :30].min(), first[:, 30:].max()) == (255, 0)
+    assert (third[:, 30:].min(), third[:, :30].max()) == (255, 0)

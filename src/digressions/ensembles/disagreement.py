@@ -17,11 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..diffusion.sample import Step
-from ..events import Estimate, Event, Progress, counted
+from ..events import Estimate, Event, Preview, Progress, counted
 from ..generate.hires import first_job, holding
 from ..generate.job import Job, check
 from ..generate.metadata import Record
 from ..generate.paint import batches, decode_batch, sample_batch
+from ..generate.previews import PaintPreviews
 from ..generate.start import Inputs
 from ..interrupts import Holding, interrupts_held
 from ..models.base import Model
@@ -52,7 +53,8 @@ def paint_with_maps(
     *,
     batch_size: int = 16,
     finishing: Holding = nullcontext,
-) -> Iterator[Progress | PaintedWithMap]:
+    previews: PaintPreviews | None = None,
+) -> Iterator[Progress | Preview | PaintedWithMap]:
     """As `generate.paint.paint_jobs`, with a map of every picture."""
     for job in jobs:
         check(model, job)
@@ -65,6 +67,10 @@ def paint_with_maps(
             spread.add(step)
             done += int(step.active.sum())
             yield Progress("painting", done, total)
+            if previews is not None:
+                previews.note(step)
+                if (preview := previews.due()) is not None:
+                    yield preview
         assert x is not None  # a grid has at least one step
         images = decode_batch(model, own, x)
         with finishing():
@@ -73,10 +79,13 @@ def paint_with_maps(
 
 
 def painting_records(
-    model: Model, records: Sequence[Record], inputs: Inputs
+    model: Model,
+    records: Sequence[Record],
+    inputs: Inputs,
+    previews: PaintPreviews | None = None,
 ) -> Iterator[Event | PaintedWithMap]:
     """Paints records, having said what they cost. Ctrl-C waits until the caller has kept the
-    pictures of a batch."""
+    pictures of a batch. ``previews`` are as of `generate.paint.paint_jobs`."""
     without = inputs._replace(regions=None)
     jobs = [first_job(r, inputs if r.regions is not None else without) for r in records]
     for job in jobs:
@@ -87,7 +96,7 @@ def painting_records(
         pictures=len(jobs),
     )
     finishing = holding(records[0], interrupts_held)
-    yield from paint_with_maps(model, jobs, finishing=finishing)
+    yield from paint_with_maps(model, jobs, finishing=finishing, previews=previews)
 
 
 class Spread:

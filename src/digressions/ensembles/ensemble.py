@@ -27,6 +27,7 @@ from ..generate.notes import notes_on
 from ..generate.outputs import FOLDER, chosen_output
 from ..generate.pictures import Picture, with_seed
 from ..generate.presets import notes_on_preset
+from ..generate.previews import PaintPreviews
 from ..generate.replay import sheet_text
 from ..generate.start import (
     Inputs,
@@ -84,15 +85,16 @@ def _sized(spec: EnsembleSpec) -> bool:
     return spec.params.size is not None or _is_table(spec)
 
 
-def check_target(spec: EnsembleSpec, target: Path | None) -> None:
-    """Makes sure, before the model is loaded, that pictures can be written to a path.
+def check_target(spec: EnsembleSpec, target: Path | None, folder: Path = FOLDER) -> None:
+    """Makes sure, before the model is loaded, that pictures can be written to a path, or to a
+    folder where none is said.
 
     Raises:
         OutputError: They cannot.
         InputError: A picture that they start from would be written over.
     """
     if target is None:
-        check_folder(FOLDER)
+        check_folder(folder)
         return
     check_suffix(target)
     check_file(target)
@@ -106,6 +108,8 @@ def paint_ensemble(
     inputs: Inputs | None = None,
     *,
     overwrite: bool = False,
+    folder: Path = FOLDER,
+    previews: PaintPreviews | None = None,
 ) -> Iterator[Event]:
     """Paints several prompts as one picture, or compares ways of combining them.
 
@@ -115,13 +119,19 @@ def paint_ensemble(
             of a table with ``-compare`` or ``-sweep``, if not given.
         overwrite: As of `outputs.chosen_output`.
         inputs: What `read_inputs` made of ``spec.start``, if the caller has it already.
+        folder: Where a name after the prompts goes.
+        previews: As of `generate.paint.paint_jobs`.
+
+    Yields:
+        Events. A picture is `Saved` with its ``balance`` by prompt where it was judged, and with
+        the path of its ``map`` where there is one; a table as by `table.paint_table`.
 
     Raises:
         InputError, PromptError, ImageError: Something cannot be painted, before anything is.
     """
     inputs = read_inputs(spec.start) if inputs is None else inputs
     check_spec(spec, inputs)
-    check_target(spec, target)
+    check_target(spec, target, folder)
     with errors_about("prompts"):
         first = resolve_with(model, spec.params, inputs)
         own = record_for(model, first, inputs)
@@ -148,7 +158,7 @@ def paint_ensemble(
     elif spec.sweep is not None:
         columns = swept(spec.ensemble, first.combine, spec.sweep)
         table, kind = Table(columns, records, film=True), "-sweep"
-    usual = FOLDER / f"{slug(' '.join(spec.prompts))}{kind}.png"
+    usual = folder / f"{slug(' '.join(spec.prompts))}{kind}.png"
 
     def plan(place: Path) -> dict[Path, dict[str, str]]:
         return _files(spec, records, place) if table is None else table.files(place)
@@ -156,9 +166,9 @@ def paint_ensemble(
     late = ("balance", "pictures") if spec.best else ("balance",)  # show once they are judged
     target = chosen_output(target, usual, plan, overwrite=overwrite, aside=late)
     if table is not None:
-        yield from paint_table(model, table, inputs, target)
+        yield from paint_table(model, table, inputs, target, previews)
     else:
-        yield from _pictures(model, spec, records, inputs, target)
+        yield from _pictures(model, spec, records, inputs, target, previews)
 
 
 class _Candidate(NamedTuple):
@@ -175,7 +185,12 @@ class _Candidate(NamedTuple):
 
 
 def _pictures(
-    model: Model, spec: EnsembleSpec, records: list[Record], inputs: Inputs, target: Path
+    model: Model,
+    spec: EnsembleSpec,
+    records: list[Record],
+    inputs: Inputs,
+    target: Path,
+    previews: PaintPreviews | None,
 ) -> Iterator[Event]:
     """Pictures that differ in their seeds, judged, chosen and written."""
     job = first_job(records[0], inputs)
@@ -188,7 +203,7 @@ def _pictures(
     if spec.judged:
         check_judge(model, spec.judged)
     upscaler = load_upscaler(records[0].upscaler or "lanczos")
-    found = _candidates(model, records, inputs, upscaler)
+    found = _candidates(model, records, inputs, upscaler, previews)
     if not spec.judged:  # each is a file as soon as it is painted
         yield from _written(model, found, upscaler, spec, target)
         return
@@ -203,9 +218,13 @@ def _pictures(
 
 
 def _candidates(
-    model: Model, records: list[Record], inputs: Inputs, upscaler: Upscaler
+    model: Model,
+    records: list[Record],
+    inputs: Inputs,
+    upscaler: Upscaler,
+    previews: PaintPreviews | None,
 ) -> Iterator[Event | _Candidate]:
-    for event in painting_records(model, records, inputs):
+    for event in painting_records(model, records, inputs, previews):
         if isinstance(event, PaintedWithMap):
             picture = Picture(
                 finished(event.image, inputs, upscaler), records[event.job], inputs.carried
@@ -257,10 +276,12 @@ def _written(
         picture = Picture(enlarged(large, raw.record, upscaler), raw.record, raw.carried)
         path = _picture_path(target, picture.params.seed if _several(spec) else None)
         arrays = {"": (path, picture.array, picture.text)}
+        details = dict(picture.record.details)
         if spec.map and painted.spread is not None:
             rms = float(painted.spread.square().mean().sqrt())
             yield Note(f"seed {picture.params.seed}: the prompts differ by {rms:.3f} of a latent")
             shown_map = overlay(to_array(painted.image), painted.spread)
+            details["map"] = str(_map_path(path))
             arrays[_MAP] = (
                 _map_path(path),
                 shown_map,
@@ -268,7 +289,8 @@ def _written(
             )
         for kind, (place, array, text) in arrays.items():
             carried = Carried() if kind else picture.carried
-            yield Saved(write_image(place, array, text, carried))
+            written = write_image(place, array, text, carried)
+            yield Saved(written, details={} if kind else details)
             sheets.setdefault(kind, []).append(thumbnail(array, side_on_sheet(count)))
             files.setdefault(kind, []).append(path)
     if _several(spec):

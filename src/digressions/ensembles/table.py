@@ -14,6 +14,7 @@ from ..generate.enlarging import enlarged
 from ..generate.hires import made_large
 from ..generate.metadata import Record
 from ..generate.pictures import Picture
+from ..generate.previews import PaintPreviews
 from ..generate.replay import sheet_text
 from ..generate.start import Inputs, finished
 from ..images.contact_sheet import comparison_sheet, side_on_sheet
@@ -85,12 +86,23 @@ def film_path(target: Path) -> Path:
     return target.with_suffix(".webp" if target.suffix != ".webp" else ".film.webp")
 
 
-def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Iterator[Event]:
-    """Paints every column with every seed: each picture, the sheet and, if asked, a film."""
+def paint_table(
+    model: Model,
+    table: Table,
+    inputs: Inputs,
+    target: Path,
+    previews: PaintPreviews | None = None,
+) -> Iterator[Event]:
+    """Paints every column with every seed: each picture, the sheet and, if asked, a film.
+
+    The sheet is `Saved` with ``labels`` of its columns, ``pictures``, their files, row by row, and
+    whether it is a ``sweep``.
+    ``previews`` are as of `generate.paint.paint_jobs`.
+    """
     files = table.pictures(target)
     upscaler = load_upscaler(table.seeds[0].upscaler or "lanczos")
     places, small = list(files.items()), dict[int, np.ndarray]()
-    for event in painting_records(model, list(files.values()), inputs):
+    for event in painting_records(model, list(files.values()), inputs, previews):
         if not isinstance(event, PaintedWithMap):
             yield event
             continue
@@ -108,7 +120,9 @@ def paint_table(model: Model, table: Table, inputs: Inputs, target: Path) -> Ite
     sheet = comparison_sheet(rows, labels, seeds)
     yield Saved(target.with_suffix(""), f"{len(files)} pictures, each of which can be replayed")
     text = table.text(target)
-    yield Saved(write_image(target, sheet, text))
+    paths = [str(path) for path, _ in places]
+    details = {"sweep": table.film, "labels": labels, "pictures": paths}
+    yield Saved(write_image(target, sheet, text), details=details)
     if table.film:
         frames = [np.concatenate(row, axis=1) for row in zip(*rows, strict=True)]
         path = film_path(target)

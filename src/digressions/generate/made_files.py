@@ -155,6 +155,9 @@ def _asked_by(record: Record) -> dict[str, Any]:
         asked |= {"mask": record.mask.path, "mask_alpha": record.mask.alpha}
     elif record.image is not None:
         asked["fit"] = record.fit
+    if record.regions is not None:
+        asked["region"] = [each.get("name") or each["path"] for each in record.regions]
+        asked["region_softness"] = record.region_softness
     asked["enlarge"] = record.enlarge
     if record.upscaler is not None and record.enlarge > 1:
         asked["upscaler"] = record.upscaler

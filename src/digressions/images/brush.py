@@ -1,4 +1,4 @@
-"""A mask painted by hand over a picture, in a page that may show the picture smaller than it is."""
+"""Masks painted by hand over a picture, in a page that may show the picture smaller than it is."""
 
 from __future__ import annotations
 
@@ -33,6 +33,33 @@ def brushed(layers: Sequence[np.ndarray], size: Size) -> np.ndarray | None:
         grown = resample(stroke.astype(np.uint8) * 255, *size)
         whole = np.maximum(whole, np.where(grown >= 128, 255, 0).astype(np.uint8))
     return whole
+
+
+def brushed_apart(
+    layers: Sequence[np.ndarray], colours: Sequence[tuple[int, int, int]], size: Size
+) -> list[np.ndarray | None]:
+    """The masks of what brushes of several colours have painted, one a colour.
+
+    Args:
+        layers: As of `brushed`; a stroke counts for the colour that is nearest to its own.
+        colours: In RGB, 0..255.
+        size: Of the masks.
+
+    Returns:
+        For each colour a mask as of `brushed`, ``None`` where nothing is painted in it.
+    """
+    known = np.array(colours, np.int64)
+    nearest = [
+        np.square(layer[..., None, :3].astype(np.int64) - known).sum(-1).argmin(-1)
+        for layer in layers
+    ]
+    masks = []
+    for number in range(len(colours)):
+        own = [layer.copy() for layer in layers]
+        for layer, which in zip(own, nearest, strict=True):
+            layer[which != number] = 0
+        masks.append(brushed(own, size))
+    return masks
 
 
 def kept_mask(mask: np.ndarray, folder: Path) -> Path:

@@ -166,6 +166,19 @@ class Model(ABC):
         """
         return []
 
+    def networks(self) -> list[torch.nn.Module]:
+        """Those whose weights it holds."""
+        return []
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of memory that the weights of its `networks` take."""
+        return sum(
+            weight.nbytes
+            for network in self.networks()
+            for weight in (*network.parameters(), *network.buffers())
+        )
+
     @property
     def shown(self) -> str:
         """What messages call it, see `errors.verbatim`."""

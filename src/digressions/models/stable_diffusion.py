@@ -64,6 +64,9 @@ class StableDiffusion(Model):
     placement: Placement
     loras: Sequence[Lora] = ()
 
+    def networks(self) -> list[torch.nn.Module]:
+        return [self.unet, self.autoencoder.vae, *self.text_encoder.encoders]
+
     def use_loras(self, tags: Sequence[LoraTag]) -> None:
         if self.adapters.use(tags):
             self.text_encoder.forget()

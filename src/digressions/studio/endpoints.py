@@ -28,6 +28,8 @@ def endpoint(
     *,
     does: str,
     before: Mapping[str, tuple[Any, str]] | None = None,
+    answer: Callable[[Job], list[str]] | None = None,
+    returns: str = "The paths of the files that were made.",
 ) -> None:
     """An endpoint that does what the button of a tab does, and answers with the files when the job
     is over.
@@ -38,6 +40,8 @@ def endpoint(
         settings_of, title_of: As of `live.Live.begins`, of the values of ``before`` and the form.
         does: What it does, in a sentence or two.
         before: Parameters that stand before the form's: a component and a description of each.
+        answer: Gives lines instead of files, for a job that makes none.
+        returns: What comes back, in words.
     """
 
     async def run(*values: Any) -> list[str]:
@@ -49,18 +53,21 @@ def endpoint(
         await over(job)
         if job.error is not None:
             raise gr.Error(str(job.error), print_exception=False)
-        return [str(saved.path) for saved in job.saved]
+        return answer(job) if answer else [str(s.path) for s in job.saved if s.path.is_file()]
 
     others = before or {}
     told = {name: text for name, (_, text) in others.items()}
     told |= {name: _described(form, name) for name in form.fields}
     needed = {*others, *(name for name in form.fields if form.declared[name].is_required())}
-    describe(run, kind, does, told, "The paths of the files that were made.", needed)
-    files = gr.File(visible=False, file_count="multiple", label="Files")
+    describe(run, kind, does, told, returns, needed)
+    if answer is None:
+        shown = gr.File(visible=False, file_count="multiple", label="Files")
+    else:
+        shown = gr.JSON(visible=False, label="Lines")
     gr.Button(visible=False).click(
         run,
         [*(field for field, _ in others.values()), *form.inputs],
-        files,
+        shown,
         api_name=kind,
         concurrency_limit=None,
     )

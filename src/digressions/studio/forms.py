@@ -13,7 +13,11 @@ from ..generate.declare import Params, about, default_in_words, limits_of, plain
 
 WRONG = "wrong"
 """The class of a field that an error is about."""
-_LABELS = {"n": "How many", "steps": "Steps", "icc": "ICC profile", "dpi": "DPI"}
+_LABELS = {"n": "How many", "steps": "Steps", "icc": "ICC profile", "dpi": "DPI"} | {
+    "lora": "LoRA",
+    "vae": "VAE",
+    "models": "Model folder",
+}
 _LONG = ("prompt", "negative")
 
 
@@ -150,9 +154,9 @@ class Form:
         if get_origin(kind) is Literal:
             choices = [str(each) for each in get_args(kind)]
             if default is None:
-                open_ = [(f"({default_in_words(info)})", "")]
-                return gr.Dropdown([*open_, *choices], **usual | {"value": ""} | look)
-            return gr.Dropdown(choices, **usual | {"value": str(default)} | look)
+                open_ = (f"({default_in_words(info)})", "")
+                return gr.Dropdown(**usual | {"choices": [open_, *choices], "value": ""} | look)
+            return gr.Dropdown(**usual | {"choices": choices, "value": str(default)} | look)
         limits = limits_of(info)
         if kind in (int, float) and name != "seed":
             low, high = limits.get("ge"), limits.get("le")
@@ -196,6 +200,8 @@ def _typed(info: FieldInfo, value: Any) -> Any:
     kind = plain_type(info)
     if isinstance(value, str):
         value = value.strip()
+        if about(info).get("form") == "numbers":
+            return [_number(each) for each in value.replace(",", " ").split()]
         if get_origin(kind) is list:
             return [line.strip() for line in value.splitlines() if line.strip()]
         if kind is int and value.lstrip("-").isdecimal():
@@ -205,6 +211,13 @@ def _typed(info: FieldInfo, value: Any) -> Any:
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _shown(info: FieldInfo, value: Any) -> Any:

@@ -179,6 +179,12 @@ class Jobs:
         with self._changed:
             return [job for job in self._jobs.values() if job.page == page and job.kind in kinds]
 
+    def that_made(self, path: Path) -> Job | None:
+        """The job that saved a file, if it is remembered."""
+        with self._changed:
+            jobs = list(self._jobs.values())
+        return next((job for job in jobs if any(s.path == path for s in job.saved)), None)
+
     def current(self, page: str, kinds: Collection[str]) -> Job | None:
         """The job that a page should see: the one at work, else the next, else the last."""
         found = self.of(page, kinds)
@@ -245,7 +251,7 @@ class Jobs:
                     getattr(work, "close", lambda: None)()
                     break
         except DigressionsError as error:
-            job.error = error
+            job.error = _alone(error)
         except Exception as error:
             traceback.print_exc()  # for whoever reports it
             what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -268,6 +274,12 @@ class Jobs:
         over = [job for job in self._jobs.values() if job.is_over]
         for job in over[:-_REMEMBERED]:
             del self._jobs[job.number]
+
+
+def _alone(error: DigressionsError) -> DigressionsError:
+    """An error without the frames that it went through, which hold whatever model was at work."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _next_of(waiting: list[Job], last: str) -> Job:

@@ -53,6 +53,7 @@ class Live:
         form: Where errors are shown at their fields.
         verb: What the button says that begins, such as "Paint".
         name: The prefix of the ids in the page, if it is not the kind.
+        shows: A finished picture as HTML, from its path and name; as of `picture` if not given.
 
     Attributes:
         kinds: Of the jobs that it shows.
@@ -61,8 +62,18 @@ class Live:
         go: The button that begins.
     """
 
-    def __init__(self, studio: Studio, kind: str, form: Form, verb: str, *, name: str = "") -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        kind: str,
+        form: Form,
+        verb: str,
+        *,
+        name: str = "",
+        shows: Callable[[str, str], str] | None = None,
+    ) -> None:
         self.studio, self.form = studio, form
+        self._shows = shows or picture
         self.kinds = [kind]
         name = name or kind
         self._numbers = itertools.count()
@@ -171,7 +182,7 @@ class Live:
         error = job.error
         told = error is not None and self.form.has(error)
         strip = gr.update(value=results, visible=len(results) > 1)
-        stage = shown_job(job, ahead, picture(chosen, job.title) if chosen else "")
+        stage = shown_job(job, ahead, self._shows(chosen, job.title) if chosen else "")
         stops = gr.update(interactive=not job.is_over and not job.stopping)
         kept = gr.update(value=chosen) if chosen else gr.skip()
         return [stage, strip, results, kept, stops, *self.form.marks(error if told else None)]
@@ -198,7 +209,7 @@ class Live:
 
     def _look_at(self, results: list[str], event: gr.SelectData) -> tuple[str, str]:
         path = results[int(event.index)]
-        return picture(path, Path(path).name), path
+        return self._shows(path, Path(path).name), path
 
 
 def picture(path: str, name: str) -> str:

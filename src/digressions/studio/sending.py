@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,27 @@ class Accept:
     fill: Callable[[str], Sequence[Any]]
 
 
-def takes_settings(label: str, form: Form) -> Accept:
-    """A form that takes the settings of a picture, whatever program made it."""
+def takes_settings(
+    label: str,
+    form: Form,
+    fields_of: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> Accept:
+    """A form that takes the settings of a picture, whatever program made it.
+
+    Args:
+        fields_of: From the parameters of `PaintSpec` to the values of its fields, where they are
+            others; raises `DigressionsError` where they do not fit.
+    """
 
     def fill(path: str) -> list[Any]:
         try:
             asked, notes = settings_of(Path(path))
+            values = fields_of(asked)
         except DigressionsError as error:
             raise gr.Error(words(error), print_exception=False) from None
         for note in notes:
             gr.Info(note)
-        return form.filled({name: each for name, each in asked.items() if name in form.fields})
+        return form.filled({name: each for name, each in values.items() if name in form.fields})
 
     return Accept(label, form.inputs, fill)
 

@@ -38,9 +38,9 @@ class Studio:
         self._loading = threading.Lock()
 
     @property
-    def loaded(self) -> str | None:
-        """The name of the model that is in memory."""
-        return None if self._loaded is None else self._loaded[1].name
+    def in_memory(self) -> Model | None:
+        """The model that is in memory; while another is loaded, none."""
+        return None if self._loaded is None else self._loaded[1]
 
     @property
     def uploads(self) -> Path:
@@ -67,6 +67,25 @@ class Studio:
         if self._loaded is None or self._loaded[0] != _key(params):
             yield Progress("loading the model", 0)
         self._load(params)
+
+    def switch(self, params: dict[str, Any], before: dict[str, Any]) -> Iterator[Event]:
+        """Has another model in memory, as a use case, once jobs are asked with it (`choose`).
+
+        Args:
+            before: What jobs were asked with before it, and are again where it cannot be loaded.
+        """
+        from ..errors import DigressionsError
+
+        try:
+            yield from self.model(params)
+        except DigressionsError:
+            if self.chosen() == params:
+                self.choose(before)
+            raise
+
+    def choose(self, params: dict[str, Any]) -> None:
+        """Has jobs asked with another model from now on."""
+        self.model_params = ModelParams.of(**params)
 
     def loader(self, name: str, dtype: str | None, **additions: Any) -> Model:
         """Loads the model of a file that is made again, as `api.replay` asks; the one in memory
@@ -108,8 +127,11 @@ class Studio:
                 return
             from ..generate.previews import LatentColours
             from ..models.loading import load
+            from ..models.runtime import release_memory
 
-            self._loaded = None  # the old one's memory goes before the new one comes
+            if self._loaded is not None:  # the old one's memory goes before the new one comes
+                device, self._loaded = self._loaded[1].device, None
+                release_memory(device)
             model = load(**ModelParams.of(**params).arguments())
             self._loaded = (_key(params), model, LatentColours.of(model))
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from ..live import Shared
 from ..sending import TabParts
 from ..studio import Studio
-from . import gallery_tab, paint_tab
+from . import ensemble_tab, gallery_tab, models_tab, paint_tab
 
 TABS: dict[str, Callable[[Studio, Shared], TabParts]] = {
+    "Ensemble": ensemble_tab.build,
     "Paint": paint_tab.build,
     "Gallery": gallery_tab.build,
+    "Models": models_tab.build,
 }
 """What builds each tab within Gradio's context, by its name. Its id is the name in lower case."""

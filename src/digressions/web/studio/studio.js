@@ -34,5 +34,18 @@
     setTimeout(() => button.classList.remove("pressed"), 900);
   }, true);
 
+  // A slider under finished pictures: it leafs through a sweep, or lays a map over a picture.
+  document.addEventListener("input", (event) => {
+    const label = event.target.closest(".leafing");
+    if (!label) return;
+    const value = Number(event.target.value);
+    const map = label.closest(".overlaid")?.querySelector(".map");
+    if (map) map.style.opacity = value / 100;
+    label.closest(".leaves")?.querySelectorAll(".leaf").forEach((leaf, number) => {
+      leaf.hidden = number !== value;
+      if (number === value) label.querySelector("output").textContent = leaf.dataset.label;
+    });
+  });
+
   window.digress = { page, address };
 })();
