@@ -47,6 +47,7 @@ class FrameInputs(NamedTuple):
         pictures: The user's own, one for each chosen frame; none where some are painted.
         palette: Colours to paint from, and how to remember them; or ``None``.
         keep: What of the photo's file goes along into the room.
+        within: Holds the usual folder.
     """
 
     photo: SourceImage
@@ -57,11 +58,12 @@ class FrameInputs(NamedTuple):
     pictures: list[SourceImage]
     palette: tuple[np.ndarray, PaletteOrigin] | None
     keep: KeepParams
+    within: Path = FOLDER
 
     @property
     def usual_folder(self) -> Path:
         """Where files go if nobody says."""
-        return FOLDER / f"{Path(self.photo.origin['path'] or 'photo').stem}-frame"
+        return self.within / f"{Path(self.photo.origin['path'] or 'photo').stem}-frame"
 
     @property
     def frames(self) -> list[Frame]:
@@ -74,7 +76,9 @@ class FrameInputs(NamedTuple):
         return None if self.mask is None else self.mask.pixels
 
 
-def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> FrameInputs:
+def read_frames(
+    photo: PictureLike, spec: FrameSpec, folder: Path | None, *, within: Path = FOLDER
+) -> FrameInputs:
     """Reads the user's files, finds the frames and chooses among them.
 
     All that can be found wrong without a model is found here, and nothing is written.
@@ -83,6 +87,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> Fra
         photo: A path, a PIL image or an array.
         spec: What to do with its frames.
         folder: Where files will be written, if the user says.
+        within: Holds the usual folder, which is taken if not.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -114,7 +119,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> Fra
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
             job.check(Path(f"print{spec.paper.suffix}"))
-    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette, spec.keep)
+    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette, spec.keep, within)
 
 
 def _check_prompts(spec: FrameSpec) -> None:
@@ -158,7 +163,8 @@ def frames_in(
     """
     pixels = photo.pixels
     if spec.corners is not None:
-        found = [frame_at(pixels, Quad.parse(spec.corners), focal_35mm)]
+        quads = map(Quad.parse, spec.corners)
+        found = [frame_at(pixels, quad, focal_35mm) for quad in quads]
     elif mask is not None:
         found = [frame_at(pixels, opening_in_mask(mask.pixels), focal_35mm)]
     else:

@@ -18,6 +18,7 @@ from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
+from ..generate.previews import PaintPreviews
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.resolving import resolve
 from ..generate.start import Inputs, inputs_of, record_for
@@ -63,6 +64,7 @@ def fill_frames(
     *,
     overwrite: bool = False,
     device: str | None = None,
+    previews: PaintPreviews | None = None,
 ) -> Iterator[Event]:
     """Paints candidates into frames; then shows them, or finishes the chosen ones.
 
@@ -79,6 +81,11 @@ def fill_frames(
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
         overwrite: As of `outputs.chosen_output`.
         device: Of an upscaler from a file: the best there is if not given.
+        previews: As of `paint.paint_jobs`.
+
+    Yields:
+        Among others `Saved` for each contact sheet, whose details have ``candidates``: the files
+        of what is on it, in its order, and ``frame``: their frame's number.
 
     Raises:
         InputError, PromptError, ImageError, OutputError: Something is wrong; raised before anything
@@ -98,7 +105,7 @@ def fill_frames(
     yield from _costs(model, tasks, scenes, inputs, folder)
     painted: list[list[Picture]] = []
     for task, seen in zip(tasks, scenes, strict=True):
-        painted.append((yield from paint_candidates(model, task, seen, folder)))
+        painted.append((yield from paint_candidates(model, task, seen, folder, previews)))
     several = len(tasks) > 1
     if are_shown(tasks):
         yield from _shown(folder, inputs, tasks, painted)
@@ -234,8 +241,9 @@ def _shown(
         path = sheet_path(folder, task, len(tasks) > 1)
         sheet = candidate_sheet(inputs, task, pictures)
         write_image(path, sheet, candidates_text(folder, task))
-        yield Saved(path)
-    yield Note("choose one: the same command with `pick` NUMBER finishes it")
+        files = [str(each) for each in task.paths(folder)]
+        yield Saved(path, details={"frame": task.number, "candidates": files})
+    yield Note("choose candidates: `pick` finishes them")
 
 
 @replays_kind(KIND)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -60,6 +62,23 @@ def _listed(value: Any) -> Any:
     return [value]
 
 
+def _read_openings(value: Any) -> Any:
+    """A list of openings where somebody gives one, or several."""
+    if isinstance(value, str):
+        return [value]
+    with suppress(TypeError):
+        value = list(value)
+        if any(map(_is_point, value)):
+            return [value]
+    return value
+
+
+def _is_point(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value.split()) == 1
+    return not isinstance(value, Iterable) or all(isinstance(each, Real) for each in value)
+
+
 def _read_corners(value: Any) -> tuple[str, ...]:
     """Corners as somebody would type them."""
     if isinstance(value, str):
@@ -83,6 +102,9 @@ Prompts = Annotated[
 Pictures = Annotated[list[PictureInput], BeforeValidator(_listed)]
 Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
 """Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
+
+Openings = Annotated[list[Corners], BeforeValidator(_read_openings)]
+"""Corners of an opening, or of several."""
 
 
 class FramePaintParams(GenerationParams):
@@ -181,9 +203,9 @@ class FrameSpec(Params):
         group="Frame",
         default_from="the surest ones",
     )
-    corners: Corners | None = option(
+    corners: Openings | None = option(
         None,
-        "Corners of the opening in pixels: x,y x,y x,y x,y.",
+        "Corners of an opening in pixels: x,y x,y x,y x,y; once for each, which numbers them.",
         group="Frame",
         default_from="frames are found",
     )

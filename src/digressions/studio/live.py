@@ -53,6 +53,7 @@ class Live:
         form: Where errors are shown at their fields.
         verb: What the button says that begins, such as "Paint".
         name: The prefix of the ids in the page, if it is not the kind.
+        shows: What a job that is over has made, as HTML; its first picture, if not given.
 
     Attributes:
         kinds: Of the jobs that it shows.
@@ -61,8 +62,17 @@ class Live:
         go: The button that begins.
     """
 
-    def __init__(self, studio: Studio, kind: str, form: Form, verb: str, *, name: str = "") -> None:
-        self.studio, self.form = studio, form
+    def __init__(
+        self,
+        studio: Studio,
+        kind: str,
+        form: Form,
+        verb: str,
+        *,
+        name: str = "",
+        shows: Callable[[Job], str] | None = None,
+    ) -> None:
+        self.studio, self.form, self._shows = studio, form, shows
         self.kinds = [kind]
         name = name or kind
         self._numbers = itertools.count()
@@ -171,7 +181,11 @@ class Live:
         error = job.error
         told = error is not None and self.form.has(error)
         strip = gr.update(value=results, visible=len(results) > 1)
-        stage = shown_job(job, ahead, picture(chosen, job.title) if chosen else "")
+        if self._shows is not None and job.is_over and job.saved:
+            made = self._shows(job)
+        else:
+            made = picture(chosen, job.title) if chosen else ""
+        stage = shown_job(job, ahead, made)
         stops = gr.update(interactive=not job.is_over and not job.stopping)
         kept = gr.update(value=chosen) if chosen else gr.skip()
         return [stage, strip, results, kept, stops, *self.form.marks(error if told else None)]

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from ..live import Shared
 from ..sending import TabParts
 from ..studio import Studio
-from . import gallery_tab, paint_tab
+from . import frame_tab, gallery_tab, paint_tab, print_tab
 
 TABS: dict[str, Callable[[Studio, Shared], TabParts]] = {
+    "Frame": frame_tab.build,
+    "Print": print_tab.build,
     "Paint": paint_tab.build,
     "Gallery": gallery_tab.build,
 }
