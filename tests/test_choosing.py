@@ -242,6 +242,19 @@ def test_one_opening_is_given_as_four_points_or_one_text(corners: Any) -> None:
     assert np.allclose(Quad.parse(read), OPENING, atol=0.05)
 
 
+def test_a_palette_is_for_all_frames_or_for_each(walls: Path) -> None:
+    given = {"prompts": ["a fox", "a frog"], "corners": [OPENING, POSTER], "frame": [1, 2]}
+
+    def palettes(*texts: str) -> list[Any]:
+        found = read_frames("wall.png", FrameSpec.of(palette=texts, **given), walls / "o").palettes
+        return [None if each is None else each[1]["colours"] for each in found]
+
+    assert palettes("navy,teal") == [["navy", "teal"]] * 2
+    assert palettes("none", "red") == [None, ["red"]]
+    with pytest.raises(InputError, match="3 times palette for 2 frames"):
+        palettes("red", "green", "navy")
+
+
 def test_frames_are_found_and_pictures_hung_without_torch(walls: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"

@@ -439,7 +439,7 @@ def test_progress_tells_every_step(bundled: Model, wall: np.ndarray) -> None:
 
 def test_candidates_are_shown_and_one_is_picked(bundled: Model, wall: np.ndarray) -> None:
     events = fill(bundled, "wall.png", "a fox", n=3)
-    assert "`pick`" in texts(events)
+    assert "`pick`" in texts(events, Saved)
     assert [event.label for event in events if isinstance(event, Preview)] == [
         f"frame 1, seed {seed}" for seed in range(3)
     ]

@@ -66,6 +66,15 @@ def test_a_program_finds_openings_and_fills_one(client: Any, wall: Path) -> None
     assert {"picture.png", "room.png"} <= set(names)
 
 
+def test_a_program_learns_why_the_colours_are_so(client: Any, wall: Path) -> None:
+    from gradio_client import handle_file
+
+    photo = handle_file(wall)
+    files = client.predict(photo=photo, prompts="a fox", n=3, steps=1, api_name="/explain")
+    (said,) = (Path(each) for each in files if Path(each).suffix == ".txt")
+    assert "In sum: " in said.read_text("utf-8")
+
+
 def test_a_program_is_told_what_is_wrong(client: Any, wall: Path) -> None:
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
@@ -184,7 +193,10 @@ def test_a_phone_shows_all_of_it_and_colours_are_picked_from_the_room(
         " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
     )
     assert nameless == []
-    page.driver.find_element("css selector", ".room .drop").click()
+    page.driver.find_element("css selector", ".openings input").send_keys("a bee")
+    drop = page.driver.find_element("css selector", ".openings .drop")
+    drop.click()
+    assert drop.get_attribute("aria-pressed") == "true"
     page.driver.find_element("css selector", ".photo img").click()  # in the middle of the opening
     field = "return document.querySelector('#frame-palette input, #frame-palette textarea').value"
     found = until(lambda: page.js(field))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..generate.outputs import FOLDER, check_place
 from ..generate.params import KeepParams
 from ..geometry import Size
 from ..homography import Quad
-from ..images.colour import PaletteOrigin, read_palette
+from ..images.colour import Palette, read_palette
 from ..images.fitting import cut_note
 from ..images.image_files import focal_length
 from ..images.mask_files import read_mask
@@ -25,7 +25,7 @@ from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from ..prompts.scheduling import negative_text, parsed
 from .find import Frame, find_frames, frame_at, opening_in_mask
-from .frame_spec import MAX_CANDIDATES, FrameSpec
+from .frame_spec import MAX_CANDIDATES, NO_PALETTE, FrameSpec
 
 LIKELY = 0.5
 """The score from which a frame is taken that nobody named: below, it is more often none."""
@@ -45,7 +45,8 @@ class FrameInputs(NamedTuple):
         chosen: Those that get something: places in ``found`` from 0, in the order of the prompts
             or pictures.
         pictures: The user's own, one for each chosen frame; none where some are painted.
-        palette: Colours to paint from, and how to remember them; or ``None``.
+        palettes: Of each chosen frame, colours to paint it from and how to remember them; or
+            ``None``.
         keep: What of the photo's file goes along into the room.
         within: Holds the usual folder.
     """
@@ -56,7 +57,7 @@ class FrameInputs(NamedTuple):
     found: list[Frame]
     chosen: list[int]
     pictures: list[SourceImage]
-    palette: tuple[np.ndarray, PaletteOrigin] | None
+    palettes: list[Palette | None]
     keep: KeepParams
     within: Path = FOLDER
 
@@ -110,7 +111,9 @@ def read_frames(
     focal = focal_length(sources[0]) if sources else None
     pictures = [source_image(picture) for picture in spec.insert or []]
     mask = None if spec.mask is None else read_mask(spec.mask, wall, spec.mask_alpha)
-    palette = None if spec.palette is None else read_palette(spec.palette)
+    palettes = [
+        None if text == NO_PALETTE else read_palette(text) for text in spec.palette or [NO_PALETTE]
+    ]
     found = frames_in(wall, focal, spec, mask)
     numbers = choose(found, spec.frame, wanted, one_for_all=len(spec.prompts) == 1)
     if not spec.frame:
@@ -119,7 +122,8 @@ def read_frames(
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
             job.check(Path(f"print{spec.paper.suffix}"))
-    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette, spec.keep, within)
+    palettes = for_each("palette", palettes, len(numbers))
+    return FrameInputs(wall, focal, mask, found, numbers, pictures, palettes, spec.keep, within)
 
 
 def _check_prompts(spec: FrameSpec) -> None:
@@ -287,13 +291,26 @@ def picks(spec: FrameSpec, frames: int) -> list[int | None]:
     given, most = spec.pick, spec.n or MAX_CANDIDATES
     if not given:
         return [None] * frames
-    if len(given) not in (1, frames):
-        raise InputError(
-            f"{len(given)} times `pick` for {frames} frames: give it once for all, or once for each"
-        )
     for number in given:
         if not 1 <= number <= most:
             raise InputError(f"`pick` {number} is out of range: 1 to {most} candidates")
+    return [*for_each("pick", given, frames)]
+
+
+Given = TypeVar("Given")
+
+
+def for_each(name: str, given: Sequence[Given], frames: int) -> list[Given]:
+    """What each frame gets of what was given once for all, or once for each.
+
+    Raises:
+        InputError: It was given some other times.
+    """
+    if len(given) not in (1, frames):
+        raise InputError(
+            f"{len(given)} times `{name}` for {frames} frames: give it once for all, or once for "
+            "each"
+        )
     return [*given] if len(given) == frames else [given[0]] * frames
 
 

@@ -42,6 +42,7 @@ REFINED = 2.0  # sizes of the model, if nobody says
 ROOM = 0.25  # around an opening, as a model sees it; see `scene.layout`
 EXPLAIN_PICTURES = 6  # of each kind, if not said: enough to tell a tenth of a cause from chance
 MIN_EXPLAIN_PICTURES = 3
+NO_PALETTE = "none"
 _NOT_EXPLAINED = ("size", "refine", "pick", "strength", "masked_content", "compose")
 PrintedAs = Literal["pdf", "tif", "png", "jpg"]
 
@@ -100,6 +101,7 @@ Prompts = Annotated[
     Texts, AfterValidator(lambda texts: [with_lists(text, "prompts") for text in texts])
 ]
 Pictures = Annotated[list[PictureInput], BeforeValidator(_listed)]
+Palettes = Annotated[list[Named], BeforeValidator(lambda value: [*map(str, _listed(value))])]
 Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
 """Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
 
@@ -196,7 +198,13 @@ class FrameSpec(Params):
         "What to paint into the surest frame; several go in the order of the frames' numbers.",
     )
     params: FramePaintParams
-    palette: Named | None = declared(StartParams, "palette")
+    palette: Palettes | None = declared(
+        StartParams,
+        "palette",
+        help="Colours to paint the frame from, instead of what is in it: those of a picture, or "
+        "such as 'navy,teal,#e0c080' from top to bottom. Once for all frames, or once for each; "
+        f"{NO_PALETTE} for one without.",
+    )
     frame: Numbers | None = option(
         None,
         "The number of a frame, as `find` shows it; once for each prompt or picture.",
@@ -281,6 +289,8 @@ class FrameSpec(Params):
                 "`insert` hangs a picture"
             )
         check_quoted(self.prompts)
+        if self.explain and len(self.palette or []) > 1:
+            raise InputError("`explain` is about one frame, and takes one `palette`")
         for text in self.prompts:
             check_typed(text, "prompts", instead="insert")  # lists are in it by now
         if self.explain and len(self.prompts) != 1:
@@ -332,5 +342,5 @@ class FrameSpec(Params):
 
     def source_files(self) -> list[Path]:
         """The user's files that pictures are made of, besides the photo."""
-        given = [self.mask, self.palette, *(self.insert or [])]
+        given = [self.mask, *(self.palette or []), *(self.insert or [])]
         return [Path(each) for each in given if isinstance(each, (str, Path))]

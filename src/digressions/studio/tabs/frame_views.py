@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PHOTO = 1600  # pixels of the longer side of a photo whose openings are dragged
 _LARGE, _SMALL = 1400, 420  # pixels of before and after, and of a candidate
+_BEFORE = 30  # percent of the room that are shown as they were, as the page begins
 NO_PHOTO = (
     '<div class="empty hint"><p>Give a photo of a room: its empty frames are found, '
     "and you say what hangs in them.</p></div>"
@@ -66,9 +67,7 @@ def room(path: str) -> str:
         'draggable="false"><svg aria-hidden="true"></svg><div class="corners"></div>'
         '<div class="loupe" aria-hidden="true"></div></div>'
         f'<p class="said" role="status">{said}</p><ol class="openings"></ol>'
-        '<div class="tools"><button type="button" class="add">Add an opening</button>'
-        '<button type="button" class="drop" aria-pressed="false">Pick colours from the room'
-        '</button><span class="swatches"></span></div></div>'
+        '<div class="tools"><button type="button" class="add">Add an opening</button></div></div>'
     )
 
 
@@ -107,9 +106,9 @@ def shown(studio: Studio, job: Job) -> str:
         if others:
             others = f"<details><summary>Choose another</summary>{others}</details>"
         return _before_after(beside[0], job.saved) + others
-    return "".join(
-        picture(str(each.path), each.path.name) for each in job.saved if each.path.suffix == ".png"
-    )
+    chart = next((each.path for each in job.saved if each.path.suffix == ".png"), None)
+    large = "" if chart is None else picture(str(chart), chart.name)
+    return large + links(job.saved)
 
 
 def _candidates(job: Job) -> str:
@@ -141,14 +140,20 @@ def _candidates(job: Job) -> str:
 
 def _before_after(room: Saved, saved: Sequence[Saved]) -> str:
     before, after = (file_url(each) for each in room.details["before-after"])
-    links = "".join(
+    return (
+        f'<figure class="compare" style="--at: {_BEFORE}%">'
+        f'<img src="{after}" alt="The room with its pictures">'
+        f'<img class="over" src="{before}" alt="The room before"><span class="bar"></span>'
+        f'<input type="range" min="0" max="100" value="{_BEFORE}" aria-label="How much of the '
+        'room is shown as it was before"></figure>'
+    ) + links(saved)
+
+
+def links(saved: Sequence[Saved]) -> str:
+    """Links that download files."""
+    found = "".join(
         f'<a href="{file_url(each.path)}" download="{escape(each.path.name)}">'
         f"{escape(each.path.name)}</a>"
         for each in saved
     )
-    return (
-        f'<figure class="compare"><img src="{after}" alt="The room with its pictures">'
-        f'<img class="over" src="{before}" alt="The room before"><span class="bar"></span>'
-        '<input type="range" min="0" max="100" value="0" aria-label="How much of the room is '
-        f'shown as it was before"></figure><p class="files">{links}</p>'
-    )
+    return f'<p class="files">{found}</p>'

@@ -5,10 +5,14 @@
   const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const FAST = 10; // pixels of the photo by an arrow key with Shift
   const ZOOM = 4; // of the loupe, against the photo as shown
+  const NONE = "none"; // a palette of an opening without
+  const PIPETTE = '<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="m11 7 6 6M4 16l7.7-7.7a1 1 0 0 1 1.4 0l2.6 2.6a1 1 0 0 1 0 1.4L8 20H4zM14 8l3-4a2.1 2.1 0 0 1 3 3l-4 3"/></svg>';
   const SVG = "http://www.w3.org/2000/svg";
 
   /** The text field of a form. */
   const field = (name) => document.querySelector(`#frame-${name} textarea, #frame-${name} input`);
+
+  let telling = false; // the page itself types
 
   /** Fills a field in as if somebody had typed it. */
   function type(name, text) {
@@ -16,7 +20,9 @@
     if (!found || found.value === text) return;
     const kind = found.tagName === "TEXTAREA" ? HTMLTextAreaElement : HTMLInputElement;
     Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(found, text);
+    telling = true;
     found.dispatchEvent(new Event("input", { bubbles: true }));
+    telling = false;
   }
 
   const lines = (name) => (field(name)?.value ?? "").split("\n").filter((line) => line.trim());
@@ -48,21 +54,16 @@
       this.svg.setAttribute("viewBox", `-0.5 -0.5 ${this.width} ${this.height}`);
       this.loupe = root.querySelector(".loupe");
       const prompts = lines("prompts");
-      this.openings = JSON.parse(root.dataset.openings).map((corners, i) => ({ corners, prompt: prompts[i] ?? "" }));
+      this.openings = JSON.parse(root.dataset.openings).map((corners, i) => ({ corners, prompt: prompts[i] ?? "", palette: [] }));
       root.querySelector(".add").addEventListener("click", () => this.add());
-      this.dropper = root.querySelector(".drop");
-      this.dropper.addEventListener("click", () => this.drops(!this.dropping));
+      this.dropping = null; // the opening whose colours are picked
       this.photo.addEventListener("click", (event) => this.dropping && this.pick(event));
       this.photo.addEventListener("pointermove", (event) => this.dropping && this.look(this.at(event)));
       this.photo.addEventListener("pointerleave", () => this.loupe.classList.remove("on"));
-      root.addEventListener("keydown", (event) => event.key === "Escape" && this.drops(false));
+      root.addEventListener("keydown", (event) => event.key === "Escape" && this.drops(null));
       this.draw();
-      this.swatches();
+      this.read();
       root.classList.add("ready");
-    }
-
-    get dropping() {
-      return this.dropper.getAttribute("aria-pressed") === "true";
     }
 
     /** Draws all openings anew, and their rows. */
@@ -92,6 +93,8 @@
         return { shape, number, handles };
       });
       this.openings.forEach((_, i) => this.place(i));
+      this.swatches();
+      this.drops(this.dropping);
       this.tell();
     }
 
@@ -111,9 +114,15 @@
       prompt.addEventListener("focus", () => this.lights(i, true));
       prompt.addEventListener("blur", () => this.lights(i, false));
       label.append(prompt);
+      const drop = element("button", {
+        type: "button", class: "drop", "aria-pressed": "false", title: "Pick colours from the room",
+        "aria-label": `Pick colours for opening ${i + 1} from the room`,
+      });
+      drop.innerHTML = PIPETTE;
+      drop.addEventListener("click", () => this.drops(this.dropping === opening ? null : opening));
       const remove = element("button", { type: "button", class: "remove", "aria-label": `Remove opening ${i + 1}`, title: "Remove" }, "×");
       remove.addEventListener("click", () => this.remove(i));
-      row.append(label, remove);
+      row.append(label, drop, remove, element("span", { class: "swatches" }));
       return row;
     }
 
@@ -205,12 +214,13 @@
       const shift = (this.openings.length % 5) * Math.min(across, down) * 0.2;
       const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([a, b]) =>
         [Math.round(x + a * across * 0.8 + shift), Math.round(y + b * down * 0.8 + shift)]);
-      this.openings.push({ corners, prompt: "" });
+      this.openings.push({ corners, prompt: "", palette: [] });
       this.draw();
       this.shapes.at(-1).handles[0].focus();
     }
 
     remove(i) {
+      this.drops(null);
       this.openings.splice(i, 1);
       this.draw();
       (this.root.querySelectorAll(".openings input")[Math.max(0, i - 1)] ?? this.root.querySelector(".add")).focus();
@@ -221,14 +231,20 @@
       const asked = this.openings.filter(({ prompt }) => prompt.trim());
       type("prompts", asked.map(({ prompt }) => prompt.trim()).join("\n"));
       type("corners", asked.map(({ corners }) => corners.map((point) => point.join(",")).join(" ")).join("\n"));
+      if (!asked.length) return;
+      const palettes = asked.map(({ palette }) => palette.join(",") || NONE);
+      const alike = palettes.every((each) => each === palettes[0]);
+      type("palette", alike ? palettes[0].replace(NONE, "") : palettes.join("\n"));
     }
 
     // --- colours -----------------------------------------------------------------------------
 
-    drops(on) {
-      this.dropper.setAttribute("aria-pressed", on);
-      this.root.classList.toggle("dropping", on);
-      if (!on) this.loupe.classList.remove("on");
+    drops(opening) {
+      this.dropping = opening;
+      this.root.classList.toggle("dropping", !!opening);
+      this.root.querySelectorAll(".drop").forEach((button, i) =>
+        button.setAttribute("aria-pressed", !!opening && this.openings[i] === opening));
+      if (!opening) this.loupe.classList.remove("on");
     }
 
     /** The colour of a place, over a few pixels, into the palette. */
@@ -240,27 +256,33 @@
       context.imageSmoothingQuality = "high";
       context.drawImage(this.image, x * scale - side / 2, y * scale - side / 2, side, side, 0, 0, 1, 1);
       const hex = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map((v) => v.toString(16).padStart(2, "0"));
-      this.colours([...this.palette(), `#${hex.join("")}`]);
+      this.colours(this.dropping, [...this.dropping.palette, `#${hex.join("")}`]);
     }
 
-    palette() {
-      return (field("palette")?.value ?? "").split(",").map((each) => each.trim()).filter(Boolean);
+    colours(opening, palette) {
+      opening.palette = palette;
+      this.swatches();
+      this.tell();
     }
 
-    colours(found) {
-      type("palette", found.join(","));
+    /** Takes the palettes that were typed: one for all, or one for each that is asked for. */
+    read() {
+      const typed = lines("palette").map((line) => line.split(",").map((each) => each.trim()).filter((each) => each && each !== NONE));
+      const asked = this.openings.filter(({ prompt }) => prompt.trim());
+      if (typed.length > 1) asked.forEach((opening, i) => (opening.palette = typed[i] ?? []));
+      else this.openings.forEach((opening) => (opening.palette = typed[0] ?? []));
       this.swatches();
     }
 
     swatches() {
-      const shown = this.palette().filter((each) => CSS.supports("color", each));
-      this.root.querySelector(".swatches").replaceChildren(
-        ...shown.map((colour) => {
-          const swatch = element("button", { type: "button", "aria-label": `Remove the colour ${colour}`, title: `${colour}: remove`, style: `background: ${colour}` });
-          swatch.addEventListener("click", () => this.colours(this.palette().filter((each) => each !== colour)));
+      this.root.querySelectorAll(".swatches").forEach((place, i) => {
+        const opening = this.openings[i];
+        place.replaceChildren(...opening.palette.filter((each) => CSS.supports("color", each)).map((colour) => {
+          const swatch = element("button", { type: "button", "aria-label": `Remove the colour ${colour} of opening ${i + 1}`, title: `${colour}: remove`, style: `background: ${colour}` });
+          swatch.addEventListener("click", () => this.colours(opening, opening.palette.filter((each) => each !== colour)));
           return swatch;
-        }),
-      );
+        }));
+      });
     }
   }
 
@@ -272,7 +294,7 @@
   new MutationObserver(look).observe(document.documentElement, { childList: true, subtree: true });
 
   document.addEventListener("input", (event) => {
-    if (event.target === field("palette")) current?.swatches();
+    if (event.target === field("palette") && !telling) current?.read();
     if (event.target.matches(".compare input")) event.target.parentElement.style.setProperty("--at", `${event.target.value}%`);
   });
 
