@@ -114,6 +114,18 @@ def corners(page: StudioPage) -> np.ndarray:
     return np.array([point.split(",") for point in text.split()], float)
 
 
+def by_finger(page: StudioPage, element: Any, across: int, down: int) -> None:
+    """Drags an element by touch."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    finger = ActionBuilder(page.driver, mouse=PointerInput(POINTER_TOUCH, "finger"))
+    touch = finger.pointer_action
+    touch.move_to(element).pointer_down().move_by(across, down).release()
+    finger.perform()
+
+
 @pytest.mark.browser
 def test_from_a_photo_to_a_picture_on_the_wall(
     page: StudioPage, opened: Opened, tmp_path: Path
@@ -194,6 +206,11 @@ def test_a_phone_shows_all_of_it_and_colours_are_picked_from_the_room(
     )
     assert nameless == []
     page.driver.find_element("css selector", ".openings input").send_keys("a bee")
+    until(lambda: len(corners(page)) == 4)
+    before = corners(page)
+    by_finger(page, corner(page, "bottom left"), 12, -8)
+    scale = 640 / page.js("return document.querySelector('.photo img').clientWidth")
+    assert np.allclose((corners(page) - before)[3], [12 * scale, -8 * scale], atol=0.2)
     drop = page.driver.find_element("css selector", ".openings .drop")
     drop.click()
     assert drop.get_attribute("aria-pressed") == "true"

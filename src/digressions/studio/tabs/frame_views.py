@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _PHOTO = 1600  # pixels of the longer side of a photo whose openings are dragged
 _LARGE, _SMALL = 1400, 420  # pixels of before and after, and of a candidate
-_BEFORE = 30  # percent of the room that are shown as they were, as the page begins
+_BEFORE = 30  # percent of the room that are shown as they were; the style sheet begins there too
 NO_PHOTO = (
     '<div class="empty hint"><p>Give a photo of a room: its empty frames are found, '
     "and you say what hangs in them.</p></div>"
@@ -141,7 +141,7 @@ def _candidates(job: Job) -> str:
 def _before_after(room: Saved, saved: Sequence[Saved]) -> str:
     before, after = (file_url(each) for each in room.details["before-after"])
     return (
-        f'<figure class="compare" style="--at: {_BEFORE}%">'
+        '<figure class="compare">'
         f'<img src="{after}" alt="The room with its pictures">'
         f'<img class="over" src="{before}" alt="The room before"><span class="bar"></span>'
         f'<input type="range" min="0" max="100" value="{_BEFORE}" aria-label="How much of the '
