@@ -192,7 +192,7 @@ def test_an_opening_is_added_where_none_is_found_and_removed(
 
 
 @pytest.mark.browser
-def test_a_phone_shows_all_of_it_and_colours_are_picked_from_the_room(
+def test_a_phone_shows_all_and_a_finger_drags_and_picks_colours(
     page: StudioPage, wall: Path
 ) -> None:
     page.open(QUICK, width=390)
