@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -24,6 +25,7 @@ from digressions.models.loading import load
 from tests.conftest import CHROMEDRIVER, CHROMIUM, FLAGS
 from tests.studios import StudioPage, open_studio, until
 from tests.test_library import LORA, SD1, SDXL, VAE, put
+from tests.walls import two_framed
 
 PROMPTS = ("photo of a fox", "photo of a turtle", "a drawing of an owl", "photo of a red flower")
 
@@ -67,12 +69,49 @@ def models(page: StudioPage) -> None:
     page.js("window.scrollTo(0, 0)")
 
 
+def frame(page: StudioPage) -> None:
+    """The tab Frame with a room half before and half after."""
+    page.open("tab=frame&n=2", **SIZE)
+    page.upload("frame-photo", _room())
+    fields = until(lambda: page.driver.find_elements("css selector", ".openings input"))
+    for field, prompt in zip(fields, PROMPTS, strict=False):
+        field.send_keys(prompt)
+    page.click("frame-go")
+    until(lambda: page.driver.find_elements("css selector", ".candidates"), 240)
+    for grid in page.driver.find_elements("css selector", ".pick"):
+        grid.find_element("css selector", ".card").click()
+    page.driver.find_element("css selector", ".candidates .hang").click()
+    until(lambda: page.driver.find_elements("css selector", ".compare"), 240)
+    page.js(
+        "const slider = document.querySelector('.compare input'); slider.value = 50;"
+        "slider.dispatchEvent(new Event('input', { bubbles: true })); window.scrollTo(0, 0)"
+    )
+
+
+def print_(page: StudioPage) -> None:
+    """The tab Print with a proof."""
+    page.open("tab=print&size=A4&bleed=3mm&mat=8mm&safe=12mm&dpi=150&upscaler=lanczos", **SIZE)
+    page.upload("print-picture", Path(__file__).parent / "images" / "demo.jpg")
+    page.click("print-go")
+    until(lambda: page.driver.find_elements("css selector", ".proof img"), 120)
+    page.js("window.scrollTo(0, 0)")
+
+
+def _room() -> Path:
+    """A photo of a wall with two empty frames."""
+    path = Path(tempfile.mkdtemp()) / "living room.png"
+    Image.fromarray(two_framed()).save(path)
+    return path
+
+
 FILES = {"dreamshaper_8": SD1, "noob_xl": SDXL, "ink": LORA, "anime_vae": VAE}
 """Such as people have."""
 TABS: dict[str, Callable[[StudioPage], None]] = {
+    "ensemble": ensemble,
+    "frame": frame,
+    "print": print_,
     "paint": paint,
     "gallery": gallery,
-    "ensemble": ensemble,
     "models": models,
 }
 SIZE: dict[str, Any] = {"width": 1200, "height": 860}

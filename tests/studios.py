@@ -150,8 +150,8 @@ class StudioPage:
 
     def upload(self, name: str, path: Path) -> None:
         """Gives a file to a field."""
-        field = self.element(name).find_element("css selector", "input[type=file]")
-        field.send_keys(str(path))
+        fields = f"#{name} input[type=file]"
+        until(lambda: self.driver.find_elements("css selector", fields))[0].send_keys(str(path))
         until(lambda: self.js("return !!document.querySelector(`#${arguments[0]} img`)", name))
 
     def until_filled(self, name: str, text: str) -> None:

@@ -225,7 +225,34 @@ def test_a_spec_is_the_same_from_json(walls: Path) -> None:
     )
     assert FrameSpec.from_json_object(spec.json_object()) == spec
     assert spec.corners is not None
-    assert Quad.parse(spec.corners) == OPENING
+    assert [Quad.parse(each) for each in spec.corners] == [OPENING]
+
+
+def test_openings_that_are_given_are_numbered_as_they_are_given(walls: Path) -> None:
+    spec = FrameSpec.of(prompts=["a fox", "a frog"], corners=[str(OPENING), POSTER], frame=[2, 1])
+    found = read_frames("wall.png", spec, None, within=walls / "o")
+    assert np.allclose([frame.opening for frame in found.found], [OPENING, POSTER], atol=0.05)
+    assert found.chosen == [1, 0]
+    assert found.usual_folder == walls / "o" / "wall-frame"
+
+
+@pytest.mark.parametrize("corners", [OPENING, str(OPENING), [str(OPENING)], str(OPENING).split()])
+def test_one_opening_is_given_as_four_points_or_one_text(corners: Any) -> None:
+    (read,) = FrameSpec.of(find=True, corners=corners).corners or []
+    assert np.allclose(Quad.parse(read), OPENING, atol=0.05)
+
+
+def test_a_palette_is_for_all_frames_or_for_each(walls: Path) -> None:
+    given = {"prompts": ["a fox", "a frog"], "corners": [OPENING, POSTER], "frame": [1, 2]}
+
+    def palettes(*texts: str) -> list[Any]:
+        found = read_frames("wall.png", FrameSpec.of(palette=texts, **given), walls / "o").palettes
+        return [None if each is None else each[1]["colours"] for each in found]
+
+    assert palettes("navy,teal") == [["navy", "teal"]] * 2
+    assert palettes("none", "red") == [None, ["red"]]
+    with pytest.raises(InputError, match="3 times palette for 2 frames"):
+        palettes("red", "green", "navy")
 
 
 def test_frames_are_found_and_pictures_hung_without_torch(walls: Path) -> None:

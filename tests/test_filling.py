@@ -32,6 +32,7 @@ from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.hang import coverage
 from digressions.frames.scene import Scene, layout, scene
 from digressions.generate.params import ResolvedParams
+from digressions.generate.previews import LatentColours, PaintPreviews
 from digressions.generate.record_reading import record_of
 from digressions.generate.windows import (
     painted_alone,
@@ -438,7 +439,7 @@ def test_progress_tells_every_step(bundled: Model, wall: np.ndarray) -> None:
 
 def test_candidates_are_shown_and_one_is_picked(bundled: Model, wall: np.ndarray) -> None:
     events = fill(bundled, "wall.png", "a fox", n=3)
-    assert "`pick`" in texts(events)
+    assert "`pick`" in texts(events, Saved)
     assert [event.label for event in events if isinstance(event, Preview)] == [
         f"frame 1, seed {seed}" for seed in range(3)
     ]
@@ -446,9 +447,19 @@ def test_candidates_are_shown_and_one_is_picked(bundled: Model, wall: np.ndarray
     assert Path("o/candidates.jpg").exists()
     before = tree(Path("o/candidates"))
     assert len(before) == 3
+    (sheet,) = (event for event in events if isinstance(event, Saved))
+    assert [Path(each) in before for each in sheet.details["candidates"]] == [True] * 3
     fill(bundled, "wall.png", "a fox", n=3, pick=2)
     assert tree(Path("o/candidates")) == before
     assert record_of(read_text("o/picture.png")).params.seed == 1
+
+
+def test_candidates_are_seen_while_they_are_painted(bundled: Model, wall: np.ndarray) -> None:
+    previews = PaintPreviews(LatentColours.of(bundled), every=0)
+    spec = FrameSpec.of(prompts="a fox", **QUICK)
+    events = fill_frames(bundled, "wall.png", spec, Path("o"), previews=previews)
+    labels = [event.label for event in events if isinstance(event, Preview)]
+    assert labels.index("so far") < labels.index("frame 1, seed 0")
 
 
 def test_what_is_finished_is_kept_when_a_run_is_stopped(

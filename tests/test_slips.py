@@ -128,6 +128,13 @@ def test_corners_are_four_texts_or_one(digress: Digress, corners: tuple[str, ...
         assert digress("frame", "wall.png", "--find", f"--corners={corners[0]}").code == 0
 
 
+def test_corners_are_given_once_for_each_opening(digress: Digress) -> None:
+    corners = ("--corners", "30,20 90,20 90,70 30,70", "--corners", "3,20", "9,20", "9,70", "3,70")
+    ran = digress("frame", "wall.png", "--find", "-o", "f", *corners)
+    assert ran.code == 0, ran.err
+    assert "2: score 1.00" in ran.out
+
+
 # --- weights ---------------------------------------------------------------------------------
 
 

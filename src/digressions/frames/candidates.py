@@ -14,8 +14,10 @@ from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import ResolvedParams
 from ..generate.pictures import Picture
+from ..generate.previews import PaintPreviews
+from ..generate.record_reading import record_of
 from ..images.contact_sheet import contact_sheet
-from ..images.image_files import resample, to_array, write_image
+from ..images.image_files import read_image, read_text, resample, to_array, write_image
 from ..interrupts import interrupts_held
 from ..models.base import Model
 from ..prints.print_job import PrintJob
@@ -88,7 +90,11 @@ def notes_on_composing(model: Model, task: FrameTask) -> Iterator[Note]:
 
 
 def paint_candidates(
-    model: Model, task: FrameTask, seen: Scene, folder: Path
+    model: Model,
+    task: FrameTask,
+    seen: Scene,
+    folder: Path,
+    previews: PaintPreviews | None = None,
 ) -> Generator[Event, None, list[Picture]]:
     """Paints the candidates of a frame that an output folder does not hold yet.
 
@@ -96,6 +102,7 @@ def paint_candidates(
 
     Args:
         seen: What `scene_of` gives for the task.
+        previews: As of `paint.paint_jobs`.
 
     Returns:
         The pictures of ``task.records``.
@@ -103,7 +110,9 @@ def paint_candidates(
     records, paths, found = task.records, task.paths(folder), task.kept(folder)
     missing = [i for i in range(len(records)) if i not in found]
     jobs = [seen.job(records[i].params) for i in missing]
-    painting = paint_jobs(model, jobs, batch_size=BATCH, finishing=interrupts_held)
+    painting = paint_jobs(
+        model, jobs, batch_size=BATCH, finishing=interrupts_held, previews=previews
+    )
     for event in painting if jobs else ():
         if isinstance(event, Painted):
             i = missing[event.job]
@@ -116,6 +125,8 @@ def paint_candidates(
                 yield Note(f"{named}: {told}")
         elif isinstance(event, Progress):
             yield Progress(f"painting frame {task.number}", event.done, event.total)
+        else:
+            yield event
     return [Picture(found[i], record) for i, record in enumerate(records)]
 
 
@@ -123,17 +134,35 @@ def candidate_sheet(
     inputs: FrameInputs, task: FrameTask, pictures: Sequence[Picture]
 ) -> np.ndarray:
     """A contact sheet: every candidate alone and on its wall, ``(H, W, 3)`` uint8."""
-    photo = inputs.photo.pixels
-    rows, columns = surroundings(task.frame, photo.shape)
     pairs = []
     for picture in pictures:
-        wall = hung(photo, inputs.mask_pixels, [picture])[rows, columns]
+        wall = on_its_wall(inputs, task.number, picture)
         wide = max(1, round(_SHEET_ROW * wall.shape[1] / wall.shape[0]))
         alone = max(1, round(_SHEET_ROW * task.opening.aspect))
         both = resample(picture.array, alone, _SHEET_ROW), resample(wall, wide, _SHEET_ROW)
         pairs.append(np.hstack(both))
     labels = [f"{i}: seed {picture.params.seed}" for i, picture in enumerate(pictures, 1)]
     return contact_sheet(pairs, labels=labels)
+
+
+def on_its_wall(inputs: FrameInputs, number: int, picture: Picture) -> np.ndarray:
+    """The part of the room around a frame, with a picture in it, ``(H, W, 3)`` uint8.
+
+    Args:
+        number: Of the frame, from 1.
+    """
+    photo = inputs.photo.pixels
+    rows, columns = surroundings(inputs.found[number - 1], photo.shape)
+    return hung(photo, inputs.mask_pixels, [picture])[rows, columns]
+
+
+def candidate_of(path: Path) -> Picture:
+    """A candidate out of its file.
+
+    Raises:
+        ImageError, InputError: It is none.
+    """
+    return Picture(read_image(path), record_of(read_text(path)))
 
 
 def hung(photo: np.ndarray, mask: np.ndarray | None, pictures: Sequence[Picture]) -> np.ndarray:

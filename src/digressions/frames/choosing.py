@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..generate.outputs import FOLDER, check_place
 from ..generate.params import KeepParams
 from ..geometry import Size
 from ..homography import Quad
-from ..images.colour import PaletteOrigin, read_palette
+from ..images.colour import Palette, read_palette
 from ..images.fitting import cut_note
 from ..images.image_files import focal_length
 from ..images.mask_files import read_mask
@@ -25,7 +25,7 @@ from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from ..prompts.scheduling import negative_text, parsed
 from .find import Frame, find_frames, frame_at, opening_in_mask
-from .frame_spec import MAX_CANDIDATES, FrameSpec
+from .frame_spec import MAX_CANDIDATES, NO_PALETTE, FrameSpec
 
 LIKELY = 0.5
 """The score from which a frame is taken that nobody named: below, it is more often none."""
@@ -45,8 +45,10 @@ class FrameInputs(NamedTuple):
         chosen: Those that get something: places in ``found`` from 0, in the order of the prompts
             or pictures.
         pictures: The user's own, one for each chosen frame; none where some are painted.
-        palette: Colours to paint from, and how to remember them; or ``None``.
+        palettes: Of each chosen frame, colours to paint it from and how to remember them; or
+            ``None``.
         keep: What of the photo's file goes along into the room.
+        within: Holds the usual folder.
     """
 
     photo: SourceImage
@@ -55,13 +57,14 @@ class FrameInputs(NamedTuple):
     found: list[Frame]
     chosen: list[int]
     pictures: list[SourceImage]
-    palette: tuple[np.ndarray, PaletteOrigin] | None
+    palettes: list[Palette | None]
     keep: KeepParams
+    within: Path = FOLDER
 
     @property
     def usual_folder(self) -> Path:
         """Where files go if nobody says."""
-        return FOLDER / f"{Path(self.photo.origin['path'] or 'photo').stem}-frame"
+        return self.within / f"{Path(self.photo.origin['path'] or 'photo').stem}-frame"
 
     @property
     def frames(self) -> list[Frame]:
@@ -74,7 +77,9 @@ class FrameInputs(NamedTuple):
         return None if self.mask is None else self.mask.pixels
 
 
-def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> FrameInputs:
+def read_frames(
+    photo: PictureLike, spec: FrameSpec, folder: Path | None, *, within: Path = FOLDER
+) -> FrameInputs:
     """Reads the user's files, finds the frames and chooses among them.
 
     All that can be found wrong without a model is found here, and nothing is written.
@@ -83,6 +88,7 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> Fra
         photo: A path, a PIL image or an array.
         spec: What to do with its frames.
         folder: Where files will be written, if the user says.
+        within: Holds the usual folder, which is taken if not.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -105,7 +111,9 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> Fra
     focal = focal_length(sources[0]) if sources else None
     pictures = [source_image(picture) for picture in spec.insert or []]
     mask = None if spec.mask is None else read_mask(spec.mask, wall, spec.mask_alpha)
-    palette = None if spec.palette is None else read_palette(spec.palette)
+    palettes = [
+        None if text == NO_PALETTE else read_palette(text) for text in spec.palette or [NO_PALETTE]
+    ]
     found = frames_in(wall, focal, spec, mask)
     numbers = choose(found, spec.frame, wanted, one_for_all=len(spec.prompts) == 1)
     if not spec.frame:
@@ -114,7 +122,8 @@ def read_frames(photo: PictureLike, spec: FrameSpec, folder: Path | None) -> Fra
         job = spec.paper.for_aspect(found[index].aspect.value)
         if job is not None:
             job.check(Path(f"print{spec.paper.suffix}"))
-    return FrameInputs(wall, focal, mask, found, numbers, pictures, palette, spec.keep)
+    palettes = for_each("palette", palettes, len(numbers))
+    return FrameInputs(wall, focal, mask, found, numbers, pictures, palettes, spec.keep, within)
 
 
 def _check_prompts(spec: FrameSpec) -> None:
@@ -158,7 +167,8 @@ def frames_in(
     """
     pixels = photo.pixels
     if spec.corners is not None:
-        found = [frame_at(pixels, Quad.parse(spec.corners), focal_35mm)]
+        quads = map(Quad.parse, spec.corners)
+        found = [frame_at(pixels, quad, focal_35mm) for quad in quads]
     elif mask is not None:
         found = [frame_at(pixels, opening_in_mask(mask.pixels), focal_35mm)]
     else:
@@ -281,13 +291,26 @@ def picks(spec: FrameSpec, frames: int) -> list[int | None]:
     given, most = spec.pick, spec.n or MAX_CANDIDATES
     if not given:
         return [None] * frames
-    if len(given) not in (1, frames):
-        raise InputError(
-            f"{len(given)} times `pick` for {frames} frames: give it once for all, or once for each"
-        )
     for number in given:
         if not 1 <= number <= most:
             raise InputError(f"`pick` {number} is out of range: 1 to {most} candidates")
+    return [*for_each("pick", given, frames)]
+
+
+Given = TypeVar("Given")
+
+
+def for_each(name: str, given: Sequence[Given], frames: int) -> list[Given]:
+    """What each frame gets of what was given once for all, or once for each.
+
+    Raises:
+        InputError: It was given some other times.
+    """
+    if len(given) not in (1, frames):
+        raise InputError(
+            f"{len(given)} times `{name}` for {frames} frames: give it once for all, or once for "
+            "each"
+        )
     return [*given] if len(given) == frames else [given[0]] * frames
 
 

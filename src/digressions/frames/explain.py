@@ -107,7 +107,8 @@ def experiment_of(
             room=much,
         )
 
-    colours = None if inputs.palette is None else inputs.palette[0]
+    (palette,) = inputs.palettes
+    colours = None if palette is None else palette[0]
     params = noise_params(model, spec.params.but(prompt=spec.prompts[0], seed=spec.seed))
     ways = plan(model, params, opening.room, palette=colours is not None)
     count = spec.n or EXPLAIN_PICTURES
@@ -115,7 +116,7 @@ def experiment_of(
         "photo": photo.origin["sha256"],
         "opening": opening.json_object(),
         **{name: value for name, value in params.json_object().items() if name not in _VARIED},
-        "palette": None if inputs.palette is None else inputs.palette[1],
+        "palette": None if palette is None else palette[1],
         "trials": [trial.name for trial in ways.trials],
     }
     seeds = range(spec.seed, spec.seed + count)

@@ -18,6 +18,7 @@ from ..generate.metadata import Record
 from ..generate.notes import notes_on
 from ..generate.outputs import chosen_folder
 from ..generate.pictures import Picture
+from ..generate.previews import PaintPreviews
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.resolving import resolve
 from ..generate.start import Inputs, inputs_of, record_for
@@ -63,6 +64,7 @@ def fill_frames(
     *,
     overwrite: bool = False,
     device: str | None = None,
+    previews: PaintPreviews | None = None,
 ) -> Iterator[Event]:
     """Paints candidates into frames; then shows them, or finishes the chosen ones.
 
@@ -79,6 +81,11 @@ def fill_frames(
         inputs: What `read_frames` made of photo and spec, if the caller has it already.
         overwrite: As of `outputs.chosen_output`.
         device: Of an upscaler from a file: the best there is if not given.
+        previews: As of `paint.paint_jobs`.
+
+    Yields:
+        Among others `Saved` for each contact sheet, whose details have ``candidates``: the files
+        of what is on it, in its order, and ``frame``: their frame's number.
 
     Raises:
         InputError, PromptError, ImageError, OutputError: Something is wrong; raised before anything
@@ -98,7 +105,7 @@ def fill_frames(
     yield from _costs(model, tasks, scenes, inputs, folder)
     painted: list[list[Picture]] = []
     for task, seen in zip(tasks, scenes, strict=True):
-        painted.append((yield from paint_candidates(model, task, seen, folder)))
+        painted.append((yield from paint_candidates(model, task, seen, folder, previews)))
     several = len(tasks) > 1
     if are_shown(tasks):
         yield from _shown(folder, inputs, tasks, painted)
@@ -121,10 +128,10 @@ def tasks_for(model: Model, spec: FrameSpec, inputs: FrameInputs) -> list[FrameT
     """
     count = len(inputs.chosen)
     texts = spec.prompts * count if len(spec.prompts) == 1 else spec.prompts
-    wanted = zip(inputs.chosen, texts, picks(spec, count), strict=True)
+    wanted = zip(texts, picks(spec, count), strict=True)
     return [
-        _task(model, spec, inputs, index, text, pick, spec.seed + rank * (MAX_CANDIDATES + 1))
-        for rank, (index, text, pick) in enumerate(wanted)
+        _task(model, spec, inputs, rank, text, pick, spec.seed + rank * (MAX_CANDIDATES + 1))
+        for rank, (text, pick) in enumerate(wanted)
     ]
 
 
@@ -132,17 +139,20 @@ def _task(
     model: Model,
     spec: FrameSpec,
     inputs: FrameInputs,
-    index: int,
+    rank: int,
     prompt: str,
     pick: int | None,
     seed: int,
 ) -> FrameTask:
     if seed + MAX_CANDIDATES > MAX_SEED:
         raise InputError(f"`seed` {spec.seed} leaves no room for the seeds of all candidates")
+    index, palette = inputs.chosen[rank], inputs.palettes[rank]
     frame: Frame = inputs.found[index]
+    if palette is None:
+        spec = spec.but(palette=None)
     own = spec.params.but(prompt=prompt, seed=seed)
     with errors_about("prompts"):
-        params = resolve(model, own, mask=True, palette=inputs.palette is not None)
+        params = resolve(model, own, mask=True, palette=palette is not None)
     aspect = frame.aspect.value
     compose = compose_for(model, spec, params, aspect)
     room = room_for(model) if spec.room is None and compose == "stretch" else spec.room or 0.0
@@ -152,7 +162,7 @@ def _task(
     where = layout(opening.painted_aspect, room, model.size, model.vae_scale_factor)
     params = params.but(size=where.canvas)
     with errors_about("prompts"):
-        record = record_for(model, params, Inputs(inputs.photo, inputs.mask, inputs.palette))
+        record = record_for(model, params, Inputs(inputs.photo, inputs.mask, palette))
     with errors_about("refine"):
         refine = refine_params(model, own, spec.refining, opening, seed)
     if refine is not None:
@@ -172,10 +182,10 @@ def _task(
 
 def _checked(model: Model, tasks: Sequence[FrameTask], inputs: FrameInputs) -> list[Scene]:
     """What the model sees of every frame, once it is sure that all can be painted."""
-    photo, palette = inputs.photo.pixels, inputs.palette
-    colours = None if palette is None else palette[0]
+    photo = inputs.photo.pixels
     scenes = []
-    for task in tasks:
+    for task, palette in zip(tasks, inputs.palettes, strict=True):
+        colours = None if palette is None else palette[0]
         params = task.record.params
         seen = scene_of(model, photo, task.opening, params, colours)
         with errors_about("prompts"):
@@ -234,8 +244,9 @@ def _shown(
         path = sheet_path(folder, task, len(tasks) > 1)
         sheet = candidate_sheet(inputs, task, pictures)
         write_image(path, sheet, candidates_text(folder, task))
-        yield Saved(path)
-    yield Note("choose one: the same command with `pick` NUMBER finishes it")
+        files = [str(each) for each in task.paths(folder)]
+        found = {"frame": task.number, "candidates": files}
+        yield Saved(path, "choose one: `pick` finishes it", found)
 
 
 @replays_kind(KIND)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -40,6 +42,7 @@ REFINED = 2.0  # sizes of the model, if nobody says
 ROOM = 0.25  # around an opening, as a model sees it; see `scene.layout`
 EXPLAIN_PICTURES = 6  # of each kind, if not said: enough to tell a tenth of a cause from chance
 MIN_EXPLAIN_PICTURES = 3
+NO_PALETTE = "none"
 _NOT_EXPLAINED = ("size", "refine", "pick", "strength", "masked_content", "compose")
 PrintedAs = Literal["pdf", "tif", "png", "jpg"]
 
@@ -58,6 +61,23 @@ def _listed(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return list(value)
     return [value]
+
+
+def _read_openings(value: Any) -> Any:
+    """A list of openings where somebody gives one, or several."""
+    if isinstance(value, str):
+        return [value]
+    with suppress(TypeError):
+        value = list(value)
+        if any(map(_is_point, value)):
+            return [value]
+    return value
+
+
+def _is_point(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value.split()) == 1
+    return not isinstance(value, Iterable) or all(isinstance(each, Real) for each in value)
 
 
 def _read_corners(value: Any) -> tuple[str, ...]:
@@ -81,8 +101,12 @@ Prompts = Annotated[
     Texts, AfterValidator(lambda texts: [with_lists(text, "prompts") for text in texts])
 ]
 Pictures = Annotated[list[PictureInput], BeforeValidator(_listed)]
+Palettes = Annotated[list[Named], BeforeValidator(lambda value: [*map(str, _listed(value))])]
 Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
 """Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
+
+Openings = Annotated[list[Corners], BeforeValidator(_read_openings)]
+"""Corners of an opening, or of several."""
 
 
 class FramePaintParams(GenerationParams):
@@ -174,16 +198,22 @@ class FrameSpec(Params):
         "What to paint into the surest frame; several go in the order of the frames' numbers.",
     )
     params: FramePaintParams
-    palette: Named | None = declared(StartParams, "palette")
+    palette: Palettes | None = declared(
+        StartParams,
+        "palette",
+        help="Colours to paint the frame from, instead of what is in it: those of a picture, or "
+        "such as 'navy,teal,#e0c080' from top to bottom. Once for all frames, or once for each; "
+        f"{NO_PALETTE} for one without.",
+    )
     frame: Numbers | None = option(
         None,
         "The number of a frame, as `find` shows it; once for each prompt or picture.",
         group="Frame",
         default_from="the surest ones",
     )
-    corners: Corners | None = option(
+    corners: Openings | None = option(
         None,
-        "Corners of the opening in pixels: x,y x,y x,y x,y.",
+        "Corners of an opening in pixels: x,y x,y x,y x,y; once for each, which numbers them.",
         group="Frame",
         default_from="frames are found",
     )
@@ -259,6 +289,8 @@ class FrameSpec(Params):
                 "`insert` hangs a picture"
             )
         check_quoted(self.prompts)
+        if self.explain and len(self.palette or []) > 1:
+            raise InputError("`explain` is about one frame, and takes one `palette`")
         for text in self.prompts:
             check_typed(text, "prompts", instead="insert")  # lists are in it by now
         if self.explain and len(self.prompts) != 1:
@@ -310,5 +342,5 @@ class FrameSpec(Params):
 
     def source_files(self) -> list[Path]:
         """The user's files that pictures are made of, besides the photo."""
-        given = [self.mask, self.palette, *(self.insert or [])]
+        given = [self.mask, *(self.palette or []), *(self.insert or [])]
         return [Path(each) for each in given if isinstance(each, (str, Path))]

@@ -70,6 +70,9 @@ _MOST = 16
 PaletteOrigin = dict[str, object]
 """How a file remembers a palette: ``{"colours": [...]}``, or a picture's path and SHA-256."""
 
+Palette = tuple[np.ndarray, PaletteOrigin]
+"""Colours ``(h, w, 3)`` uint8, and how to remember them."""
+
 
 def palette_of_picture(picture: np.ndarray) -> np.ndarray:
     """Means over 4 x 4 boxes of a picture ``(H, W, 3)`` uint8, as one of that size."""
@@ -96,7 +99,7 @@ def palette_of_colours(colours: Sequence[str]) -> np.ndarray:
         ) from error
 
 
-def read_palette(text: str | Path) -> tuple[np.ndarray, PaletteOrigin]:
+def read_palette(text: str | Path) -> Palette:
     """A palette as it is typed: a picture's path, or colours with commas between.
 
     Returns:

@@ -54,6 +54,7 @@ class Live:
         verb: What the button says that begins, such as "Paint".
         name: The prefix of the ids in the page, if it is not the kind.
         shows: A finished picture as HTML, from its path and name; as of `picture` if not given.
+        shows_job: What a job that is over has made, as HTML; its first picture if not given.
 
     Attributes:
         kinds: Of the jobs that it shows.
@@ -71,9 +72,10 @@ class Live:
         *,
         name: str = "",
         shows: Callable[[str, str], str] | None = None,
+        shows_job: Callable[[Job], str] | None = None,
     ) -> None:
         self.studio, self.form = studio, form
-        self._shows = shows or picture
+        self._shows, self._shows_job = shows or picture, shows_job
         self.kinds = [kind]
         name = name or kind
         self._numbers = itertools.count()
@@ -182,7 +184,11 @@ class Live:
         error = job.error
         told = error is not None and self.form.has(error)
         strip = gr.update(value=results, visible=len(results) > 1)
-        stage = shown_job(job, ahead, self._shows(chosen, job.title) if chosen else "")
+        if self._shows_job is not None and job.is_over and job.saved:
+            made = self._shows_job(job)
+        else:
+            made = self._shows(chosen, job.title) if chosen else ""
+        stage = shown_job(job, ahead, made)
         stops = gr.update(interactive=not job.is_over and not job.stopping)
         kept = gr.update(value=chosen) if chosen else gr.skip()
         return [stage, strip, results, kept, stops, *self.form.marks(error if told else None)]

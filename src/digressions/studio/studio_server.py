@@ -117,7 +117,7 @@ def _gradio_app(studio: Studio) -> Any:
     from .blocks import page
     from .looks import theme
 
-    script = (WEB / "studio.js").read_text("utf-8")
+    script = "\n".join(path.read_text("utf-8") for path in sorted(WEB.glob("*.js")))
     return gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         page(studio),
@@ -134,7 +134,7 @@ def _gradio_app(studio: Studio) -> Any:
         mcp_server=True,
         pwa=False,
         theme=theme(),
-        css_paths=[WEB / "studio.css"],
+        css_paths=sorted(WEB.glob("*.css")),
         head=f"<script>{script}</script>",
     )
 

@@ -25,3 +25,13 @@ def thumb(studio: Studio, made: MadeFile) -> Path:
         with whole_file(path) as part:
             part.write_bytes(small)
     return path
+
+
+def kept_small(studio: Studio, pixels: np.ndarray) -> Path:
+    """The file of a small picture ``(H, W, 3)`` uint8."""
+    found = to_webp(pixels, 88)
+    path = studio.own / "thumbs" / f"{hashlib.sha256(found).hexdigest()[:24]}.webp"
+    if not path.exists():
+        with whole_file(path) as part:
+            part.write_bytes(found)
+    return path

@@ -1,0 +1,198 @@
+"""The tab Frame: pictures painted into the frames of a photo of a room."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from ...errors import DigressionsError, InputError
+from ...events import Event
+from ...frames.frame_spec import FramePrintSpec, FrameSpec
+from ..endpoints import describe, endpoint
+from ..forms import Form, picture_field, words
+from ..jobs import Settings
+from ..live import Live, Shared
+from ..sending import Offer, TabParts, send_menu, takes_picture
+from ..studio import Studio
+from .frame_views import LOOKING, NO_PHOTO, room, shown, with_views
+
+_CANDIDATES = 4  # for each opening, as the page begins
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_ELSEWHERE = ("frame", "find", "insert", "explain", "mask", "mask_alpha", "pick")
+_PRINTED = {*FramePrintSpec.flat_fields()} - {"upscaler"}  # which the tab Print does
+
+
+def build(studio: Studio, shared: Shared) -> TabParts:
+    """The tab, within Gradio's context."""
+    studio.jobs.learn("frame", lambda settings: _fill(studio, settings))
+    studio.jobs.learn("explain", lambda settings: _explain(studio, settings))
+    form = Form(FrameSpec, "frame", without=(*_ELSEWHERE, *_PRINTED))
+    with gr.Row(elem_classes=["bench"]):
+        with gr.Column(scale=6, min_width=320, elem_classes=["asks"]):
+            photo = picture_field(label="Photo of a room", height=130, elem_id="frame-photo")
+            view = gr.HTML(NO_PHOTO, elem_id="frame-room", container=False)
+            form.add("prompts", "corners", lines=1)  # which the room fills in
+            with gr.Row(elem_classes=["pair"]):
+                form.add("n", value=_CANDIDATES, min_width=120)
+                form.add("seed", min_width=120)
+            form.add("palette")
+            form.add_groups(
+                Frame="Shape, room, refining",
+                Start="How it starts",
+                Picture="Steps, sampler, guidance",
+                Sampling="Noise levels",
+                Output="Result",
+            )
+        with gr.Column(scale=6, min_width=320, elem_classes=["shows"]):
+            live = Live(studio, "frame", form, "Paint", shows_job=lambda job: shown(studio, job))
+            picks = gr.Textbox("", visible="hidden", elem_id="frame-picks")
+            hang = gr.Button("Hang the chosen", visible="hidden", elem_id="frame-hang")
+            with gr.Row(elem_classes=["after"]):
+                why = gr.Button("Why are the colours so?", size="sm", elem_id="frame-why")
+                menu = send_menu("frame")
+
+    def settings_of(values: Sequence[Any]) -> dict[str, Any]:
+        path, *rest = values
+        return _settings(studio, path, form.given(rest))
+
+    def explaining(values: Sequence[Any]) -> dict[str, Any]:
+        path, *rest = values
+        return _settings(studio, path, form.given(rest) | {"explain": True})
+
+    def hanging(values: Sequence[Any]) -> dict[str, Any]:
+        return _with_picks(studio, values[0])
+
+    asked = [photo, *form.inputs]
+    live.begins(shared, settings_of, _title, asked)
+    live.begins(shared, hanging, lambda settings: f"{_title(settings)}, hung", [picks], hang)
+    live.begins(shared, explaining, _why, asked, why, "explain")
+    live.follows(shared)
+    _shows_openings(photo, view)
+    photo_of = {"photo": (picture_field(visible=False), "The photo of a room.")}
+    endpoint(
+        *(studio, "frame", form, settings_of, _title),
+        does="Paint pictures into the frames of a photo of a room: with several candidates a "
+        "contact sheet of them, else the picture and the room with it. Waits until they are "
+        "finished and gives back the files.",
+        before=photo_of,
+    )
+    endpoint(
+        *(studio, "explain", form, explaining, _why),
+        does="Find out by an experiment what pulls the colours of pictures in a frame: what was "
+        "found in words and as a chart. Waits until it is finished and gives back the files.",
+        before={"photo": (picture_field(visible=False), "The photo of a room.")},
+    )
+    _openings_endpoint()
+    return TabParts(
+        "frame",
+        form,
+        accepts=[takes_picture("Frame: photo of a room", photo)],
+        offers=[Offer(live.chosen, menu)],
+    )
+
+
+def _settings(studio: Studio, photo: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job shall paint; checked as far as it can be without looking at the photo."""
+    if not photo:
+        raise DigressionsError("there is no photo yet: give one of a room with a frame in it")
+    if not given.get("prompts"):
+        raise InputError("write into an opening what to paint there", field="prompts")
+    spec = dict(given)
+    if "corners" in spec:
+        spec["frame"] = list(range(1, len(spec["corners"]) + 1))
+    FrameSpec.of(**spec).check()
+    return {"photo": photo, "spec": spec, "model": studio.chosen()}
+
+
+def _with_picks(studio: Studio, text: str) -> dict[str, Any]:
+    """What a job shall finish: the candidates that were chosen on the page."""
+    try:
+        found = json.loads(text or "{}")
+        job = studio.jobs.get(int(found.get("job", 0)))
+        picks = [int(each) for each in found.get("picks", [])]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DigressionsError(f"{text!r:.80} names no candidates") from error
+    if job is None:
+        raise DigressionsError("there are no candidates yet: paint some, and choose one")
+    if not all(picks):
+        which = f" for opening {picks.index(0) + 1}" if len(picks) > 1 else ""
+        raise DigressionsError(f"choose a candidate{which} first")
+    spec = dict(job.settings["spec"]) | {"pick": picks}
+    return {**job.settings, "spec": spec, "chosen_from": job.number}
+
+
+def _title(settings: Mapping[str, Any]) -> str:
+    return ", ".join(settings["spec"]["prompts"])
+
+
+def _why(settings: Mapping[str, Any]) -> str:
+    return f"Why the colours of {_title(settings)} are so"
+
+
+def _fill(studio: Studio, settings: Settings) -> Iterator[Event]:
+    from ...frames.choosing import read_frames
+    from ...frames.filling import fill_frames
+
+    spec = FrameSpec.of(**settings["spec"])
+    inputs = read_frames(settings["photo"], spec, None, within=studio.out)
+    yield from studio.model(settings["model"])
+    painting = fill_frames(
+        *(studio.now, settings["photo"], spec, None, inputs), previews=studio.previews()
+    )
+    yield from with_views(studio, inputs, painting)
+
+
+def _explain(studio: Studio, settings: Settings) -> Iterator[Event]:
+    from ...frames.choosing import read_frames
+    from ...frames.explain import explain_frame
+
+    spec = FrameSpec.of(**settings["spec"])
+    inputs = read_frames(settings["photo"], spec, None, within=studio.out)
+    yield from studio.model(settings["model"])
+    yield from explain_frame(studio.now, settings["photo"], spec, None, inputs)
+
+
+# --- openings --------------------------------------------------------------------------------
+
+
+def _shows_openings(photo: Any, view: Any) -> None:
+    """Has a photo that is given be looked through for openings, which the room then shows."""
+
+    async def find(path: str | None) -> Any:
+        if path is None:
+            yield NO_PHOTO
+            return
+        yield LOOKING
+        yield await asyncio.to_thread(room, path)
+
+    photo.change(find, photo, view, concurrency_limit=None, **_PRIVATE)
+
+
+def _openings_endpoint() -> None:
+    def find_openings(photo: str) -> list[dict[str, Any]]:
+        from ...api import find_frames
+        from ...frames.choosing import numbered
+
+        try:
+            found = numbered(find_frames(photo))
+        except DigressionsError as error:
+            raise gr.Error(words(error), print_exception=False) from None
+        told = [{"number": number} | each.json_object() for number, each in enumerate(found, 1)]
+        return list(json.loads(json.dumps(told)))  # which knows tuples
+
+    describe(
+        *(find_openings, "find_openings"),
+        "Find the picture frames, screens and posters in a photo of a room: the corners of each "
+        "opening in pixels of the photo, how sure it is, and its true width / height.",
+        {"photo": "The photo of a room."},
+        "The openings, numbered as `frame` counts them.",
+        {"photo"},
+    )
+    answer = gr.JSON(visible=False)
+    gr.Button(visible=False).click(
+        find_openings, picture_field(visible=False), answer, api_name="find_openings"
+    )

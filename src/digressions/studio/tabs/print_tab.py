@@ -1,0 +1,91 @@
+"""The tab Print: a picture as a file for a printer, with a proof of how it will look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ...errors import DigressionsError
+from ...events import Event
+from ...frames.frame_spec import FramePrintSpec, PrintedAs
+from ...generate.declare import declared
+from ...prints.print_spec import PrintSpec
+from ..endpoints import endpoint
+from ..forms import Form, picture_field
+from ..jobs import Job, Settings
+from ..live import Live, Shared, file_url
+from ..sending import TabParts, takes_picture
+from ..studio import Studio
+from .frame_views import links
+
+_LINES = "Red: the cut. Orange: what the mat covers. Blue: the safe margin."
+_FLAGGED = "Green, beside it: colours that cannot be printed."
+
+
+class PrinterFileSpec(PrintSpec):
+    """A printer's file, and of which kind."""
+
+    print_as: PrintedAs = declared(FramePrintSpec, "print_as")
+
+
+def build(studio: Studio, shared: Shared) -> TabParts:
+    """The tab, within Gradio's context."""
+    studio.jobs.learn("print", lambda settings: _print(studio, settings))
+    form = Form(PrinterFileSpec, "print", without=("proof",))
+    with gr.Row(elem_classes=["bench"]):
+        with gr.Column(scale=5, min_width=320, elem_classes=["asks"]):
+            picture = picture_field(label="Picture", height=200, elem_id="print-picture")
+            form.add("size")
+            with gr.Row(elem_classes=["pair"]):
+                form.add("bleed", "mat", min_width=120)
+            with gr.Row(elem_classes=["pair"]):
+                form.add("print_as", "dpi", min_width=120)
+            form.add_groups(Paper="Margins, marks, colours, enlarging")
+        with gr.Column(scale=7, min_width=320, elem_classes=["shows"]):
+            live = Live(studio, "print", form, "Make the file", shows_job=_proof)
+
+    def settings_of(values: Sequence[Any]) -> dict[str, Any]:
+        path, *rest = values
+        if not path:
+            raise DigressionsError("there is no picture yet: give one, or send one here")
+        given = form.given(rest)
+        spec = PrinterFileSpec.of(**given)
+        given.pop("print_as", None)
+        return {"picture": path, "spec": given | {"proof": True}, "as": spec.print_as}
+
+    live.begins(shared, settings_of, _title, [picture, *form.inputs])
+    live.follows(shared)
+    endpoint(
+        *(studio, "print", form, settings_of, _title),
+        does="Make a printer's file of a picture, exact in size and colours, and a proof of how it "
+        "will look. Waits until they are finished and gives back both files.",
+        before={"picture": (picture_field(visible=False), "The picture to print.")},
+    )
+    return TabParts("print", form, accepts=[takes_picture("Print: picture", picture)])
+
+
+def _title(settings: Mapping[str, Any]) -> str:
+    return f"{Path(settings['picture']).name} on {settings['spec']['size']}"
+
+
+def _print(studio: Studio, settings: Settings) -> Iterator[Event]:
+    from ...prints.printing import print_picture
+
+    source = Path(settings["picture"])
+    spec = PrintSpec.of(**settings["spec"])
+    place = studio.place(f"{source.stem} {spec.size}", f".{settings['as']}")
+    yield from print_picture(source, spec, place)
+
+
+def _proof(job: Job) -> str:
+    """The proof, and a link to the file."""
+    proof = next((each for each in job.saved if each.path.stem.endswith("-proof")), None)
+    shown = "" if proof is None else f'<img src="{file_url(proof.path)}" alt="How it will look">'
+    said = _LINES + (f" {_FLAGGED}" if "icc" in job.settings["spec"] else "")
+    return (
+        f'<figure class="picture proof">{shown}<figcaption>{said}</figcaption></figure>'
+        f"{links(job.saved)}"
+    )

@@ -1,0 +1,223 @@
+"""The tab Frame: from a photo of a room to pictures in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digressions.frames.frame_records import picture_details
+from digressions.generate.file_texts import text_of
+from digressions.generate.record_reading import record_of
+
+from .studios import Opened, StudioPage, open_studio, until
+from .walls import OPENING, framed, painted
+
+QUICK = "tab=frame&steps=2&n=2&upscaler=lanczos"
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory, bundled: Any) -> Iterator[Opened]:
+    with open_studio(tmp_path_factory.mktemp("studio") / "out", bundled) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def wall(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("walls") / "living room.png"
+    Image.fromarray(framed()).save(path)
+    return path
+
+
+def details_of(path: Path) -> Any:
+    return picture_details(record_of(text_of(path)))
+
+
+# --- for programs ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(opened: Opened) -> Any:
+    from gradio_client import Client
+
+    return Client(opened.address, verbose=False)
+
+
+def test_a_program_finds_openings_and_fills_one(client: Any, wall: Path) -> None:
+    from gradio_client import handle_file
+
+    (found,) = client.predict(photo=handle_file(wall), api_name="/find_openings")
+    assert found["number"] == 1
+    assert np.allclose(found["opening"], OPENING, atol=1.5)
+    files = client.predict(
+        photo=handle_file(wall),
+        prompts="photo of a fox",
+        n=1,
+        steps=2,
+        upscaler="lanczos",
+        api_name="/frame",
+    )
+    names = [re.sub(r"-\w+(?=\.\w+$)", "", Path(each).name) for each in files]
+    assert {"picture.png", "room.png"} <= set(names)
+
+
+def test_a_program_learns_why_the_colours_are_so(client: Any, wall: Path) -> None:
+    from gradio_client import handle_file
+
+    photo = handle_file(wall)
+    files = client.predict(photo=photo, prompts="a fox", n=3, steps=1, api_name="/explain")
+    (said,) = (Path(each) for each in files if Path(each).suffix == ".txt")
+    assert "In sum: " in said.read_text("utf-8")
+
+
+def test_a_program_is_told_what_is_wrong(client: Any, wall: Path) -> None:
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    photo = handle_file(wall)
+    with pytest.raises(AppError, match="write into an opening"):
+        client.predict(photo=photo, api_name="/frame")
+    with pytest.raises(AppError, match="convex"):
+        client.predict(photo=photo, prompts="a fox", corners="0,0 9,0 2,1 0,9", api_name="/frame")
+
+
+# --- in a browser ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(chromium: Any, opened: Opened) -> Iterator[StudioPage]:
+    found = StudioPage(chromium, opened.address)
+    yield found
+    found.check_quiet()
+
+
+def give(page: StudioPage, photo: Path) -> list[Any]:
+    """Gives a photo to the page; the fields for prompts that are there then."""
+    page.upload("frame-photo", photo)
+    until(lambda: page.js("return !!document.querySelector('#frame-room .room.ready')"))
+    return list(page.driver.find_elements("css selector", ".openings input"))
+
+
+def corner(page: StudioPage, name: str) -> Any:
+    found = page.driver.find_element("css selector", f"[aria-label='Opening 1, {name} corner']")
+    page.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", found)
+    return found
+
+
+def corners(page: StudioPage) -> np.ndarray:
+    text = page.js("return document.querySelector('#frame-corners textarea').value")
+    return np.array([point.split(",") for point in text.split()], float)
+
+
+def by_finger(page: StudioPage, element: Any, across: int, down: int) -> None:
+    """Drags an element by touch."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    finger = ActionBuilder(page.driver, mouse=PointerInput(POINTER_TOUCH, "finger"))
+    touch = finger.pointer_action
+    touch.move_to(element).pointer_down().move_by(across, down).release()
+    finger.perform()
+
+
+@pytest.mark.browser
+def test_from_a_photo_to_a_picture_on_the_wall(
+    page: StudioPage, opened: Opened, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    page.open(QUICK)
+    page.click("frame-go")
+    until(lambda: "no photo yet" in page.text("frame-stage"))
+    Image.fromarray(framed()).save(tmp_path / "hall.png")
+    (prompt,) = give(page, tmp_path / "hall.png")
+    page.click("frame-go")
+    until(lambda: "write into an opening" in page.text("frame-prompts"))
+    prompt.send_keys("photo of a turtle")
+    until(lambda: len(corners(page)) == 4)
+    assert np.allclose(corners(page), OPENING, atol=1.5)
+
+    scale = 640 / page.js("return document.querySelector('.photo img').clientWidth")
+    before = corners(page)
+    handle = corner(page, "bottom right")
+    ActionChains(page.driver).click_and_hold(handle).move_by_offset(-20, -10).release().perform()
+    moved = corners(page) - before
+    assert np.allclose(moved[2], [-20 * scale, -10 * scale], atol=0.2)
+    handle = corner(page, "top left")
+    handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.SHIFT, Keys.ARROW_DOWN)
+    moved = corners(page) - before
+    assert np.allclose(moved[0], [1, 11], atol=0.2)
+    assert not moved[[1, 3]].any()
+
+    page.click("frame-go")
+    until(lambda: len(page.driver.find_elements("css selector", ".card")) == 2)
+    page.driver.find_elements("css selector", ".card")[1].click()
+    page.driver.find_element("css selector", ".candidates .hang").click()
+    until(lambda: page.driver.find_elements("css selector", ".compare"))
+    folder = opened.studio.out / "hall-frame"
+    assert np.allclose(details_of(folder / "picture.png").opening.corners, corners(page))
+    assert record_of(text_of(folder / "picture.png")).params.seed == 1
+    hung = np.asarray(Image.open(folder / "room.png")).astype(int)
+    assert (np.abs(hung - framed()) > 8).any(-1).mean() > 0.05
+
+    slider = page.driver.find_element("css selector", ".compare input")
+    slider.send_keys(Keys.END)
+    at = "return document.querySelector('.compare').style.getPropertyValue('--at')"
+    assert page.js(at) == "100%"
+
+
+@pytest.mark.browser
+def test_an_opening_is_added_where_none_is_found_and_removed(
+    page: StudioPage, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    Image.fromarray(painted([])).save(tmp_path / "bare.png")
+    page.open(QUICK)
+    assert give(page, tmp_path / "bare.png") == []
+    assert "add an opening" in page.text("frame-room")
+    page.driver.find_element("css selector", ".room .add").click()
+    page.driver.find_element("css selector", ".openings input").send_keys("photo of an owl")
+    until(lambda: len(corners(page)) == 4)
+    corner(page, "top left").send_keys(Keys.DELETE)
+    until(lambda: len(corners(page)) == 0)
+    assert page.driver.find_elements("css selector", ".corner") == []
+
+
+@pytest.mark.browser
+def test_a_phone_shows_all_and_a_finger_drags_and_picks_colours(
+    page: StudioPage, wall: Path
+) -> None:
+    page.open(QUICK, width=390)
+    give(page, wall)
+    assert page.js("return document.documentElement.scrollWidth") <= 390
+    nameless = page.js(
+        "return [...document.querySelectorAll('input, textarea, select, button')].filter((e) =>"
+        " e.offsetParent && !(e.labels && e.labels.length && e.labels[0].textContent.trim()) &&"
+        " !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') &&"
+        " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
+    )
+    assert nameless == []
+    page.driver.find_element("css selector", ".openings input").send_keys("a bee")
+    until(lambda: len(corners(page)) == 4)
+    before = corners(page)
+    by_finger(page, corner(page, "bottom left"), 12, -8)
+    scale = 640 / page.js("return document.querySelector('.photo img').clientWidth")
+    assert np.allclose((corners(page) - before)[3], [12 * scale, -8 * scale], atol=0.2)
+    drop = page.driver.find_element("css selector", ".openings .drop")
+    drop.click()
+    assert drop.get_attribute("aria-pressed") == "true"
+    page.driver.find_element("css selector", ".photo img").click()  # in the middle of the opening
+    field = "return document.querySelector('#frame-palette input, #frame-palette textarea').value"
+    found = until(lambda: page.js(field))
+    colour = np.array([int(found[i : i + 2], 16) for i in (1, 3, 5)])
+    assert np.abs(colour - (225, 224, 218)).max() < 8
+    page.driver.find_element("css selector", ".swatches button").click()
+    until(lambda: page.js(field) == "")
