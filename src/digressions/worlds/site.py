@@ -258,6 +258,7 @@ def export_site(
     overwrite: bool = False,
     start: SourceImage | None = None,
     executor: Executor[Model] | None = None,
+    folder: Path = FOLDER,
 ) -> Iterator[Event]:
     """Paints a bank and writes a site; says what it takes before and after.
 
@@ -272,6 +273,7 @@ def export_site(
         start: What ``spec.world.image`` is, if the caller has read it already (see
             `opening.read_start`).
         executor: Whose workers paint; this process if not given.
+        folder: Where a folder named after the prompt goes.
 
     Raises:
         InputError, PromptError, ImageError, OutputError: It cannot be made; said before anything
@@ -284,7 +286,7 @@ def export_site(
     kind, prompt = world.base.record.source_type, spec.world.params.prompt
     if target is None:
         job = job_of_site(manifest, prompt, spec.reuse, most_bytes)
-        target = free_folder(FOLDER / f"{slug(prompt)}-site", KIND, job)
+        target = free_folder(folder / f"{slug(prompt)}-site", KIND, job)
     rules: Any = {"kind": kind, "overwrite": overwrite}
     site = Site(Path(target), prompt, manifest, spec.reuse, most_bytes, **rules)
     yield from notes_on_world(model, world)
