@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,22 @@ def gallery(page: StudioPage) -> None:
     page.js("window.scrollTo(0, 0)")
 
 
-TABS: dict[str, Callable[[StudioPage], None]] = {"paint": paint, "gallery": gallery}
+def mosaic(page: StudioPage) -> None:
+    """The tab Mosaic with a finished mosaic to zoom into."""
+    page.open("tab=mosaic&prompt=photo+of+a+fox&grid=24&size=64&seed=3&reuse=120", **SIZE)
+    page.click("mosaic-go")
+    until(lambda: page.state("mosaic") in ("waiting", "working"))
+    until(lambda: page.state("mosaic") == "finished", 300)
+    until(lambda: page.js("return !!document.querySelector('#mosaic-stage iframe')"))
+    time.sleep(4)  # its tiles fade in
+    page.js("window.scrollTo(0, 0)")
+
+
+TABS: dict[str, Callable[[StudioPage], None]] = {
+    "paint": paint,
+    "mosaic": mosaic,
+    "gallery": gallery,
+}
 SIZE: dict[str, Any] = {"width": 1200, "height": 860}
 
 

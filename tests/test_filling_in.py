@@ -22,7 +22,7 @@ from digressions.mosaics.mosaic_spec import MosaicSpec
 from digressions.mosaics.photos.photo_build import build_photos
 from digressions.mosaics.photos.photo_spec import PhotoMosaicSpec
 from digressions.worlds.film import make_film
-from digressions.worlds.site import export_site
+from digressions.worlds.site_export import export_site
 from digressions.worlds.world_spec import FilmSpec, SiteSpec
 
 from .albums import album, picture

@@ -28,6 +28,7 @@ def endpoint(
     *,
     does: str,
     before: Mapping[str, tuple[Any, str]] | None = None,
+    tells: tuple[Callable[[Job], str], str] | None = None,
 ) -> None:
     """An endpoint that does what the button of a tab does, and answers with the files when the job
     is over.
@@ -38,9 +39,10 @@ def endpoint(
         settings_of, title_of: As of `live.Live.begins`, of the values of ``before`` and the form.
         does: What it does, in a sentence or two.
         before: Parameters that stand before the form's: a component and a description of each.
+        tells: What it answers instead of files, of the job, and what that is.
     """
 
-    async def run(*values: Any) -> list[str]:
+    async def run(*values: Any) -> Any:
         try:
             settings = await asyncio.to_thread(settings_of, values)
             job = studio.jobs.submit(PROGRAM, kind, settings, title_of(settings))
@@ -49,14 +51,17 @@ def endpoint(
         await over(job)
         if job.error is not None:
             raise gr.Error(str(job.error), print_exception=False)
-        return [str(saved.path) for saved in job.saved]
+        return [str(saved.path) for saved in job.saved] if tells is None else tells[0](job)
 
     others = before or {}
     told = {name: text for name, (_, text) in others.items()}
     told |= {name: _described(form, name) for name in form.fields}
     needed = {*others, *(name for name in form.fields if form.declared[name].is_required())}
-    describe(run, kind, does, told, "The paths of the files that were made.", needed)
-    files = gr.File(visible=False, file_count="multiple", label="Files")
+    answer = "The paths of the files that were made." if tells is None else tells[1]
+    describe(run, kind, does, told, answer, needed)
+    files: Any = gr.File(visible=False, file_count="multiple", label="Files")
+    if tells is not None:
+        files = gr.Textbox(visible=False, label="Answer")
     gr.Button(visible=False).click(
         run,
         [*(field for field, _ in others.values()), *form.inputs],

@@ -95,10 +95,10 @@ class Form:
             values: Of `inputs`, in order.
         """
         found = {}
-        for (name, field), value in zip(self.fields.items(), values, strict=True):
+        for (name, field), shown in zip(self.fields.items(), values, strict=True):
             info = self.declared[name]
-            value = _typed(info, value)
-            if value in (None, "", []) or (value == field.value and value == info.default):
+            value = _typed(info, shown)
+            if value in (None, "", []) or (shown == field.value and value == info.default):
                 continue
             found[name] = value
         return found
@@ -166,6 +166,26 @@ class Form:
         return gr.Textbox(**usual | text | look)
 
 
+class Forms:
+    """Several forms whose errors one panel shows."""
+
+    def __init__(self, *forms: Form) -> None:
+        self._forms = forms
+
+    @property
+    def inputs(self) -> list[Any]:
+        """As of `Form`, of one after the other."""
+        return [field for form in self._forms for field in form.inputs]
+
+    def marks(self, error: DigressionsError | None) -> list[Any]:
+        """As of `Form`."""
+        return [mark for form in self._forms for mark in form.marks(error)]
+
+    def has(self, error: DigressionsError) -> bool:
+        """As of `Form`."""
+        return any(form.has(error) for form in self._forms)
+
+
 def words(error: DigressionsError) -> str:
     """An error as the page says it, parameters as their fields are called."""
     return in_words(error.message, label_of)
@@ -200,6 +220,8 @@ def _typed(info: FieldInfo, value: Any) -> Any:
             return [line.strip() for line in value.splitlines() if line.strip()]
         if kind is int and value.lstrip("-").isdecimal():
             return int(value)
+        if get_origin(kind) is Literal:
+            return next((each for each in get_args(kind) if str(each) == value), value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is int and isinstance(value, float) and value.is_integer():

@@ -111,11 +111,11 @@ def make_film(
     yield from notes_on_world(model, plan.world)
     manifest_of(model, plan.world)  # raises before anything is said that is no note
     yield from notes_on_preset(spec, preset=spec.preset)
-    work = _filming(model, plan, choose, spec.cache, spec.batch, executor)
+    work = film_plan(model, plan, choose, spec.cache, spec.batch, executor)
     yield from work if executor is None else with_notes(executor, work)
 
 
-def _filming(
+def film_plan(
     model: Model,
     plan: FilmPlan,
     choose: Callable[..., Path],
@@ -123,6 +123,7 @@ def _filming(
     batch: BatchParams,
     executor: Executor[Model] | None = None,
 ) -> Generator[Event, None, None]:
+    """Makes a film that is planned; ``choose`` says where it goes, of what it remembers."""
     manifest_of(model, plan.world).check_path(plan.path)
     # The way is not known yet, but this much is before anything is painted.
     target = choose(film_record(plan, plan.path or (0,), plan.reuse).to_text(), aside=_FOUND)
@@ -221,4 +222,4 @@ def replay_film(request: ReplayRequest, model: Model, record: Record) -> Iterato
         plan = replace(plan, max_mb=None)
     yield Note(f"a film of {plan.count:,} frames of {plan.size}, {plan.fps} a second")
     choose = partial(chosen_film, request.output, usual, overwrite=request.overwrite)
-    yield from _filming(model, plan, choose, CacheParams(), BatchParams())
+    yield from film_plan(model, plan, choose, CacheParams(), BatchParams())

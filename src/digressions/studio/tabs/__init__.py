@@ -7,9 +7,10 @@ from collections.abc import Callable
 from ..live import Shared
 from ..sending import TabParts
 from ..studio import Studio
-from . import gallery_tab, paint_tab
+from . import gallery_tab, mosaic_tab, paint_tab
 
 TABS: dict[str, Callable[[Studio, Shared], TabParts]] = {
+    "Mosaic": mosaic_tab.build,
     "Paint": paint_tab.build,
     "Gallery": gallery_tab.build,
 }
