@@ -79,11 +79,16 @@ def test_from_an_empty_page_to_a_mosaic_to_zoom_into(page: StudioPage, opened: O
     look.click()  # its middle
     value = "return document.querySelector('#fall-into textarea').value"
     until(lambda: page.js(value) in ("5", "6", "9", "10"))
+    empty = "return document.querySelector('#fall-reuse input').value"
+    assert page.js(empty) == ""  # the job has left what is not filled in as it was
+    page.type("fall-frame_size", "32")
     page.type("fall-levels", "1")
     page.type("fall-seconds", "0.4")
     page.type("fall-fps", "5")
     page.click("fall-go")
-    until(lambda: page.js("return !!document.querySelector('#mosaic-stage video')"))
+    video = "return !!document.querySelector('#mosaic-stage video')"
+    until(lambda: page.js(video) or page.state("mosaic") == "failed", 120)
+    assert page.js(video), page.text("mosaic-stage")
     assert (opened.studio.out / "photo-of-a-turtle.mp4").is_file()
 
 
