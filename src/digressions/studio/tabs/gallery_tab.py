@@ -184,7 +184,7 @@ def _vary_title(settings: Mapping[str, Any]) -> str:
 
 
 def _replay(studio: Studio, settings: Settings) -> Iterator[Event]:
-    from ...api import replay
+    from ...replaying import replay
 
     source = Path(settings["file"])
     place = studio.place(f"{source.stem} again", source.suffix)
