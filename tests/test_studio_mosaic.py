@@ -79,7 +79,7 @@ def test_from_an_empty_page_to_a_mosaic_to_zoom_into(page: StudioPage, opened: O
     look.click()  # its middle
     value = "return document.querySelector('#fall-into textarea').value"
     until(lambda: page.js(value) in ("5", "6", "9", "10"))
-    empty = "return document.querySelector('#fall-reuse input').value"
+    empty = "return document.querySelector('#fall-reuse textarea, #fall-reuse input').value"
     assert page.js(empty) == ""  # the job has left what is not filled in as it was
     page.type("fall-frame_size", "32")
     page.type("fall-levels", "1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
@@ -154,9 +155,9 @@ class Form:
                 return gr.Dropdown([*open_, *choices], **usual | {"value": ""} | look)
             return gr.Dropdown(choices, **usual | {"value": str(default)} | look)
         limits = limits_of(info)
-        if kind in (int, float) and name != "seed":
+        if kind in (int, float) and default is not None:  # Gradio shows 0 for no number at all
             low, high = limits.get("ge"), limits.get("le")
-            if kind is float and default is not None and low is not None and high is not None:
+            if kind is float and low is not None and high is not None:
                 return gr.Slider(low, high, **usual | {"value": default, "step": 0.01} | look)
             precision = 0 if kind is int else None
             hint = {"placeholder": default_in_words(info)}
@@ -220,6 +221,9 @@ def _typed(info: FieldInfo, value: Any) -> Any:
             return [line.strip() for line in value.splitlines() if line.strip()]
         if kind is int and value.lstrip("-").isdecimal():
             return int(value)
+        if kind is float:
+            with suppress(ValueError):
+                return float(value)
         if get_origin(kind) is Literal:
             return next((each for each in get_args(kind) if str(each) == value), value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
