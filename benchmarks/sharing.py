@@ -22,9 +22,9 @@ from digressions.events import completed
 from digressions.geometry import Grid
 from digressions.models.base import Model
 from digressions.models.loading import load
-from digressions.mosaics.build import plan_of
 from digressions.mosaics.folder import MosaicFolder
 from digressions.mosaics.mosaic_spec import MosaicSpec
+from digressions.mosaics.planning import plan_of
 
 MERGES = (0.02, 0.04, 0.08)
 REUSES = (0.25, 0.0625)  # of the cells

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def gallery(page: StudioPage) -> None:
     until(lambda: len(page.driver.find_elements("css selector", items)) == len(PROMPTS))
     page.driver.find_elements("css selector", items)[1].click()
     until(lambda: "prompt" in page.text("gallery-stage"))
+    page.js("window.scrollTo(0, 0)")
+
+
+def mosaic(page: StudioPage) -> None:
+    """The tab Mosaic with a finished mosaic to zoom into."""
+    page.open("tab=mosaic&prompt=photo+of+a+fox&grid=24&size=64&seed=3&reuse=120", **SIZE)
+    page.click("mosaic-go")
+    until(lambda: page.state("mosaic") in ("waiting", "working"))
+    until(lambda: page.state("mosaic") == "finished", 300)
+    until(lambda: page.js("return !!document.querySelector('#mosaic-stage iframe')"))
+    time.sleep(4)  # its tiles fade in
     page.js("window.scrollTo(0, 0)")
 
 
@@ -107,6 +119,7 @@ def _room() -> Path:
 FILES = {"dreamshaper_8": SD1, "noob_xl": SDXL, "ink": LORA, "anime_vae": VAE}
 """Such as people have."""
 TABS: dict[str, Callable[[StudioPage], None]] = {
+    "mosaic": mosaic,
     "ensemble": ensemble,
     "frame": frame,
     "print": print_,

@@ -44,7 +44,7 @@ from digressions.mosaics.base_image import (
     base_params,
     make_base_image,
 )
-from digressions.mosaics.build import build, grid_over, make_mosaic, plan_of, read_start
+from digressions.mosaics.build import build, make_mosaic
 from digressions.mosaics.build_params import BuildParams
 from digressions.mosaics.cell_place import Place, is_mirrored, moved, place_of
 from digressions.mosaics.cells import (
@@ -59,6 +59,7 @@ from digressions.mosaics.cells import (
 from digressions.mosaics.fidelity import Gauge, Thumbnail
 from digressions.mosaics.folder import MosaicFolder, MosaicPlan
 from digressions.mosaics.mosaic_spec import CELL_SIDE, Mosaic, MosaicSpec, SharingParams
+from digressions.mosaics.planning import grid_over, plan_of, read_start
 from digressions.mosaics.store import Store
 
 from .conftest import Ran, heed_interrupts

@@ -246,11 +246,11 @@ def test_a_batch_that_memory_does_not_hold_is_painted_in_parts(
 ) -> None:
     asked: list[int] = []
 
-    def failing(model: Model, jobs: Sequence[Job]) -> Generator[int, None, Tensor]:
+    def failing(model: Model, jobs: Sequence[Job], **seen: Any) -> Generator[int, None, Tensor]:
         asked.append(len(jobs))
         if len(jobs) > 2:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return (yield from painting(model, jobs))
+        return (yield from painting(model, jobs, **seen))
 
     monkeypatch.setattr("digressions.generate.paint.painting", failing)
     assert completed(folder.paint(batch_size=8)).placed == 9

@@ -23,7 +23,8 @@ from digressions.models.base import Defaults, Model
 from digressions.worlds.bank import Bank
 from digressions.worlds.cache import Cache
 from digressions.worlds.page import page_files
-from digressions.worlds.site import QUALITIES, Site, export_site
+from digressions.worlds.site import QUALITIES, Site
+from digressions.worlds.site_export import export_site
 from digressions.worlds.world import World
 from digressions.worlds.world_spec import SiteSpec
 

@@ -51,6 +51,33 @@ def jobs(tmp_path: Path, line: Line) -> Iterator[Jobs]:
     found.close()
 
 
+def test_a_paused_job_goes_on_and_is_not_offered_again(jobs: Jobs, line: Line) -> None:
+    job = jobs.submit("a", "line", {"name": "one", "steps": 3}, "one")
+    until(lambda: job.state == "working")
+    jobs.pause(job.number)
+    line.go.release()
+    until(lambda: job.state == "paused")
+    assert line.closed
+    assert [left.title for left in jobs.unfinished] == ["one"]
+    assert [left.title for left in Jobs(jobs.unfinished[0].file.parent).unfinished] == ["one"]
+    jobs.go_on(job.number, "a")
+    assert jobs.unfinished == []
+    line.go.release(3)
+    until(lambda: [each.state for each in jobs.of("a", ["line"])] == ["cancelled", "finished"])
+
+
+def test_a_job_that_waits_pauses_at_once_and_may_be_cancelled(jobs: Jobs, line: Line) -> None:
+    jobs.submit("a", "line", {"name": "one"}, "one")
+    job = jobs.submit("a", "line", {"name": "two"}, "two")
+    jobs.pause(job.number)
+    assert job.state == "paused"
+    left = jobs.left_by(job.number)
+    assert left is not None
+    jobs.cancel(job.number)
+    assert (job.state, jobs.unfinished, left.file.exists()) == ("cancelled", [], False)
+    assert "two" not in line.order
+
+
 def test_a_job_tells_how_far_it_is_and_what_it_saved(jobs: Jobs, line: Line) -> None:
     job = jobs.submit("a", "line", {"name": "one"}, "one")
     line.go.release()

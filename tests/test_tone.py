@@ -12,9 +12,10 @@ from digressions.generate.record_reading import record_of
 from digressions.generate.replay import replay_file
 from digressions.images.image_files import read_image, read_text, write_image
 from digressions.models.base import Model
-from digressions.mosaics.build import build, plan_of, read_start
+from digressions.mosaics.build import build
 from digressions.mosaics.folder import MosaicFolder
 from digressions.mosaics.mosaic_spec import MosaicSpec
+from digressions.mosaics.planning import plan_of, read_start
 from digressions.mosaics.tone import BENT, DARKEST, LIGHTEST, Crowded, crowded, lifted, with_room
 from digressions.worlds.film import make_film
 from digressions.worlds.world import World

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .models.base import Model as Model
     from .models.loading import load as load
     from .mosaics.build_params import BuildParams as BuildParams
+    from .mosaics.cost import mosaic_cost as mosaic_cost
     from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
     from .replaying import replay as replay
     from .worlds.photo_film import photo_film as photo_film
@@ -65,6 +66,7 @@ _HOMES = {
     "Model": "models.base",
     "load": "models.loading",
     "BuildParams": "mosaics.build_params",
+    "mosaic_cost": "mosaics.cost",
     "photo_film": "worlds.photo_film",
     "replay": "replaying",
     "photo_mosaic": "mosaics.photos.photo_build",

@@ -45,7 +45,7 @@ def export_site(
     spec = SiteSpec.of(prompt=needed_prompt(prompt, "export-site"), **given(options, model))
     chosen = ModelParams.of(**given(model))
     from ..worlds.opening import read_start
-    from ..worlds.site import export_site as export
+    from ..worlds.site_export import export_site as export
 
     start = read_start(spec.world, spec.cache)
     kept = f"what is painted is kept in {spec.cache.cache}: the same command goes on"

@@ -59,7 +59,8 @@ def mosaic(
     from ..generate.outputs import check_place
 
     check_place(target)  # before torch is imported, which takes seconds
-    from ..mosaics.build import build, read_start
+    from ..mosaics.build import build
+    from ..mosaics.planning import read_start
 
     start = read_start(spec)
     loaded = load_model(chosen)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from ..errors import InputError
 from ..generate.declare import Params
 from ..generate.params import GenerationParams
-from ..mosaics.photos.photo_spec import AlbumParams
+from ..mosaics.photos.photo_spec import AlbumParams, spec_of_photos
 from .options import given, options_of
 
 _Spec = TypeVar("_Spec", bound=Params)
@@ -61,20 +61,5 @@ def photo_spec(
     Raises:
         InputError: Something is about painting; or is wrong.
     """
-    repainted = "paint" in asked
-    if prompt is not None and not repainted:
-        raise InputError(
-            "`tiles` are photos, and nothing is painted: leave the prompt out, or give `paint`, as "
-            "in 0.4, to repaint them"
-        )
-    if prompt is not None:
-        asked = asked | {"prompt": prompt}
-    known = kind.flat_fields()
     idle = [name for options in painting for name in given(options)]
-    for name in [*(name for name in asked if name not in known), *idle]:
-        if name == "strength" and repainted:
-            raise InputError("`strength`: with `tiles`, `paint` says how far photos are repainted")
-        if repainted:
-            raise InputError(f"`{name}` does nothing for photos that are repainted: leave it out")
-        raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
-    return kind.of(**asked)
+    return spec_of_photos(kind, prompt, asked, idle)

@@ -113,6 +113,8 @@ def _made(folder: Path) -> Iterator[MadeFile]:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name.startswith(".") or path.is_symlink():
             continue
+        if (path / "world.json").is_file():  # a page to fly through, and no picture
+            continue
         if path.is_dir() and not is_mosaic(path):
             yield from _made(path)  # such as the pictures for the frames of a photo
         elif path.is_dir() or path.suffix.lower() in _MADE:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..events import Event, Note, Progress, Saved, completed
+from ..events import Event, Note, Preview, Progress, Saved, completed
 from ..generate.declare import Params
 from ..generate.found_files import used_files
 from ..generate.job import check, job_of
@@ -16,6 +16,7 @@ from ..generate.kinds import DEFAULT_SEED, PaintedSize, PictureSize
 from ..generate.metadata import Record
 from ..generate.paint import Painted, paint_jobs
 from ..generate.params import GenerationParams, ResolvedParams
+from ..generate.previews import PaintPreviews
 from ..generate.replay import ReplayRequest, replays_kind
 from ..generate.resolving import resolve
 from ..generate.start import Inputs, inputs_of, record_for
@@ -181,8 +182,12 @@ def notes_on_base_image(
 
 
 def making_base_image(
-    model: Model, base: BaseImage, size: Size, whole: Size | None = None
-) -> Generator[Progress, None, np.ndarray]:
+    model: Model,
+    base: BaseImage,
+    size: Size,
+    whole: Size | None = None,
+    previews: PaintPreviews | None = None,
+) -> Generator[Progress | Preview, None, np.ndarray]:
     """Paints a base image, or takes the user's own, and brings it to exactly a size.
 
     What is smaller is enlarged by the upscaler; what is larger is filtered down. Its tones are left
@@ -193,17 +198,20 @@ def making_base_image(
         base: What it is.
         size: Of the result, which has 8 x 8 values a cell whatever the cells' shape.
         whole: What has the aspect of the picture; ``size`` if not given.
+        previews: As of `paint.paint_jobs`.
 
     Returns:
         ``(H, W, 3)`` uint8.
     """
     image = base.image
     if image is None:
-        for found in paint_jobs(model, [job_of(base.record.params)]):
+        for found in paint_jobs(model, [job_of(base.record.params)], previews=previews):
             if isinstance(found, Painted):
                 image = to_array(found.image)
             elif isinstance(found, Progress):
                 yield Progress("painting the base image", found.done, found.total)
+            else:
+                yield found
         assert image is not None
         if model.defaults.squares_only:
             image = padded(image, whole or size)

@@ -20,6 +20,7 @@ from ..events import Note, Preview, Progress
 from ..files import check_folder, cleared
 from ..generate.batching import BatchSize
 from ..generate.metadata import Record
+from ..generate.previews import PaintPreviews
 from ..images.image_files import read_image, to_tensor, write_image
 from ..models.base import Model
 from .assembly import PARTS, MosaicFiles, single_path, write_whole
@@ -27,6 +28,7 @@ from .base_image import BaseImage, check_base_image, making_base_image, toned
 from .cells import cell_seed, check_cells, exact_cells, strips
 from .deep_zoom import check_single
 from .fidelity import Fidelity, Gauge
+from .filling_in import FillingIn
 from .mosaic_spec import BATCH_SIZE, CELL_SIDE, Mosaic, SharingParams
 from .production import PaintTotals, fill, fill_distributed
 from .sharing import CellTask, Variety, source_cells, tasks_of, variety_of
@@ -129,8 +131,13 @@ class MosaicFolder(MosaicFiles):
         self._overwrite = overwrite
         self.sizes = BatchSize(model.device)
 
-    def start(self) -> Generator[Progress | Note | Preview, None, None]:
+    def start(
+        self, previews: PaintPreviews | None = None
+    ) -> Generator[Progress | Note | Preview, None, None]:
         """Claims the folder, and makes the base image unless it is there.
+
+        Args:
+            previews: Of the base image while it is painted; as of `paint.paint_jobs`.
 
         Raises:
             OutputError: The folder, or the store in it, cannot be written or is another job's.
@@ -142,11 +149,17 @@ class MosaicFolder(MosaicFiles):
         self._store().close()
         if not self._base_path.exists():
             size, whole = self.plan.mosaic.base_size, self.plan.mosaic.size
-            made = yield from making_base_image(self.model, self.plan.base, size, whole)
+            made = yield from making_base_image(self.model, self.plan.base, size, whole, previews)
             image, notes = toned(self.plan.base, made)
             yield from notes
             write_image(self._base_path, image, self.plan.base.record_at(size, whole).to_text())
         yield Preview(read_image(self._base_path), "base image")
+
+    def filling_in(self, previews: PaintPreviews) -> FillingIn:
+        """The mosaic as it fills in, once the folder is started, shown as often as previews are."""
+        mosaic = self.plan.mosaic
+        pace = (previews.every, previews.clock)
+        return FillingIn(read_image(self._base_path), mosaic.grid, mosaic.cell, *pace)
 
     @cached_property
     def base(self) -> torch.Tensor:
@@ -174,7 +187,11 @@ class MosaicFolder(MosaicFiles):
         return tasks_of(self.sources, [cell for cell in cells if cell not in done])
 
     def paint(
-        self, *, batch_size: int | None = None, executor: Executor[Model] | None = None
+        self,
+        *,
+        batch_size: int | None = None,
+        executor: Executor[Model] | None = None,
+        filling: FillingIn | None = None,
     ) -> Generator[PaintTotals, None, PaintTotals]:
         """Paints what is missing: see `production.fill`.
 
@@ -183,21 +200,28 @@ class MosaicFolder(MosaicFiles):
                 `BATCH_SIZE` for workers.
             executor: Whose workers paint; this process if not given. This process goes its own
                 way, which measures batches, overlaps their stages and stops at once.
+            filling: Shows the pictures, those of earlier runs too.
         """
         with self._store() as store:
-            tasks = self.tasks(store.done())
+            tasks = self.tasks(done := store.done())
+            seen: dict[str, Any] = {}
+            if filling is not None:
+                filling.put_stored(store, sorted(done))
+                seen = {"seen": filling.put}
             if executor is not None and not isinstance(executor, LocalExecutor):
                 mosaic = self.plan.mosaic
                 named = NamedHashes.of(self.model, *mosaic.prompts, mosaic.params.negative)
                 size = batch_size or BATCH_SIZE
                 work = fill_distributed(
-                    store, executor, mosaic, self.base, tasks, named, batch_size=size
+                    store, executor, mosaic, self.base, tasks, named, batch_size=size, **seen
                 )
                 return (yield from work)
             self.sizes = BatchSize(self.model.device, batch_size)
             return (
                 yield from fill(
-                    store, self.model, self.plan.mosaic, self.base, tasks, sizes=self.sizes
+                    *(store, self.model, self.plan.mosaic, self.base, tasks),
+                    sizes=self.sizes,
+                    **seen,
                 )
             )
 

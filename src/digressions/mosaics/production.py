@@ -21,7 +21,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +40,7 @@ from ..images.upscale import Upscaler, enlarge, load_upscaler
 from ..models.base import Model
 from ..models.runtime import Stopwatch
 from .cells import band_of, cell_seed, cells_of, correct_band, exact_cells, paint_cells, to_bytes
+from .filling_in import small_cell, small_pictures
 from .mosaic_spec import BATCH_SIZE, Mosaic
 from .sharing import CellTask
 from .store import Store
@@ -48,6 +49,8 @@ ON_THE_WAY = 2  # batches that may wait to be finished, beside one for each fini
 AT_ONCE = 2_000_000  # pixels that are corrected at once, at 100 bytes each
 MAIN_STAGES = ("cut", "encode", "denoise", "decode", "wait")
 SIDE_STAGES = ("enlarge", "correct", "png", "store")
+Seen: TypeAlias = Callable[[Mapping[int, np.ndarray]], object]
+"""Gets how finished pictures look from afar, by cell; see `filling_in`."""
 
 
 @dataclass
@@ -56,6 +59,7 @@ class FinishedBatch:
 
     Attributes:
         pngs: By cell.
+        small: How they look from afar, by cell; see `filling_in`.
         own_change, shared_change: How much the band correction changed each picture, mean of 0..1:
             where it was painted for its cell, and where it was painted for another.
         painted: Pictures that the network painted for it.
@@ -63,6 +67,7 @@ class FinishedBatch:
     """
 
     pngs: dict[int, bytes] = field(default_factory=dict)
+    small: dict[int, np.ndarray] = field(default_factory=dict)
     own_change: list[float] = field(default_factory=list)
     shared_change: list[float] = field(default_factory=list)
     painted: int = 0
@@ -116,6 +121,7 @@ class CellPainter:
             base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
         """
         self._mosaic, self._base = mosaic, base
+        self._small = small_cell(mosaic.grid, mosaic.cell)
         # A GPU cuts and enlarges hundreds of cells in the time that a CPU takes for one.
         self._cut_from = base.to(model.device) if model.device.type == "cuda" else base
         self.clock: Stopwatch = model.clock
@@ -156,6 +162,7 @@ class CellPainter:
                 pictures = bent.permute(0, 2, 3, 1).numpy()
                 pngs = [to_png(np.ascontiguousarray(picture)) for picture in pictures]
             finished.pngs |= dict(zip(cells, pngs, strict=True))
+            finished.small |= dict(zip(cells, small_pictures(bent, self._small), strict=True))
             for row, cell, change in zip(rows, cells, changes, strict=True):
                 own = tasks[row].cell == cell
                 (finished.own_change if own else finished.shared_change).append(change)
@@ -183,6 +190,7 @@ def fill(
     tasks: Sequence[CellTask],
     *,
     sizes: BatchSize | None = None,
+    seen: Seen = lambda pictures: None,
 ) -> Generator[PaintTotals, None, PaintTotals]:
     """Paints pictures and stores them in their places, a batch at a time.
 
@@ -195,6 +203,8 @@ def fill(
         base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
         tasks: What is missing.
         sizes: How many to paint at once; searches for it if not given.
+        seen: Gets how the pictures of a batch look from afar once they are committed, in any
+            thread.
 
     Yields:
         After every batch what it all comes to so far, always in the same object; pictures are
@@ -212,6 +222,7 @@ def fill(
         with painter.clock.timing("store"):
             store.put(finished.pngs)
         totals.take(finished)
+        seen(finished.small)
 
     at = 0
     with _finishing(painter, commit) as send:
@@ -296,6 +307,7 @@ def fill_distributed(
     named: NamedHashes,
     *,
     batch_size: int = BATCH_SIZE,
+    seen: Seen = lambda pictures: None,
 ) -> Generator[PaintTotals, None, PaintTotals]:
     """As `fill`, by the workers of an executor.
 
@@ -316,6 +328,7 @@ def fill_distributed(
         for finished in stream:
             store.put(finished.pngs)
             totals.take(finished)
+            seen(finished.small)
             totals.painted += finished.painted
             if finished.network_seconds is None:
                 totals.network_seconds = None

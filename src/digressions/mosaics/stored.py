@@ -62,6 +62,11 @@ class StoredMosaic:
             found.update(np.ascontiguousarray(self._strip(row)).data)
         return {"path": str(self.path), "sha256": found.hexdigest()}
 
+    def picture(self, cell: int) -> np.ndarray:
+        """The picture of a cell: ``(H, W, 3)`` uint8."""
+        (png,) = self._store.get([cell])
+        return from_png(png, self._store.path)
+
     def _decoded(self, row: int) -> np.ndarray:
         pngs = self._store.get(self.grid.row(row))
         strip = np.concatenate([from_png(png, self._store.path) for png in pngs], axis=1)

@@ -44,7 +44,7 @@ def endpoint(
         returns: What comes back, in words.
     """
 
-    async def run(*values: Any) -> list[str]:
+    async def run(*values: Any) -> Any:
         try:
             settings = await asyncio.to_thread(settings_of, values)
             job = studio.jobs.submit(PROGRAM, kind, settings, title_of(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
@@ -99,10 +100,10 @@ class Form:
             values: Of `inputs`, in order.
         """
         found = {}
-        for (name, field), value in zip(self.fields.items(), values, strict=True):
+        for (name, field), shown in zip(self.fields.items(), values, strict=True):
             info = self.declared[name]
-            value = _typed(info, value)
-            if value in (None, "", []) or (value == field.value and value == info.default):
+            value = _typed(info, shown)
+            if value in (None, "", []) or (shown == field.value and value == info.default):
                 continue
             found[name] = value
         return found
@@ -158,9 +159,9 @@ class Form:
                 return gr.Dropdown(**usual | {"choices": [open_, *choices], "value": ""} | look)
             return gr.Dropdown(**usual | {"choices": choices, "value": str(default)} | look)
         limits = limits_of(info)
-        if kind in (int, float) and name != "seed":
+        if kind in (int, float) and default is not None:  # Gradio shows 0 for no number at all
             low, high = limits.get("ge"), limits.get("le")
-            if kind is float and default is not None and low is not None and high is not None:
+            if kind is float and low is not None and high is not None:
                 return gr.Slider(low, high, **usual | {"value": default, "step": 0.01} | look)
             precision = 0 if kind is int else None
             hint = {"placeholder": default_in_words(info)}
@@ -168,6 +169,26 @@ class Form:
         lines = 3 if name in _LONG else 2 if get_origin(kind) is list else 1
         text = {"lines": lines, "placeholder": default_in_words(info), "value": default or ""}
         return gr.Textbox(**usual | text | look)
+
+
+class Forms:
+    """Several forms whose errors one panel shows."""
+
+    def __init__(self, *forms: Form) -> None:
+        self._forms = forms
+
+    @property
+    def inputs(self) -> list[Any]:
+        """As of `Form`, of one after the other."""
+        return [field for form in self._forms for field in form.inputs]
+
+    def marks(self, error: DigressionsError | None) -> list[Any]:
+        """As of `Form`."""
+        return [mark for form in self._forms for mark in form.marks(error)]
+
+    def has(self, error: DigressionsError) -> bool:
+        """As of `Form`."""
+        return any(form.has(error) for form in self._forms)
 
 
 def words(error: DigressionsError) -> str:
@@ -206,6 +227,11 @@ def _typed(info: FieldInfo, value: Any) -> Any:
             return [line.strip() for line in value.splitlines() if line.strip()]
         if kind is int and value.lstrip("-").isdecimal():
             return int(value)
+        if kind is float:
+            with suppress(ValueError):
+                return float(value)
+        if get_origin(kind) is Literal:
+            return next((each for each in get_args(kind) if str(each) == value), value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is int and isinstance(value, float) and value.is_integer():

@@ -22,7 +22,7 @@ from ..errors import DigressionsError, InputError
 from ..events import Estimate, Event, Note, Preview, Progress, Saved
 from ..files import write_json
 
-State: TypeAlias = Literal["waiting", "working", "finished", "cancelled", "failed"]
+State: TypeAlias = Literal["waiting", "working", "paused", "finished", "cancelled", "failed"]
 MOST_WAITING = 500
 _REMEMBERED = 200  # ended jobs that pages can still ask for
 
@@ -47,6 +47,7 @@ class Job:
         estimate: What it will take, where that was said.
         progress: The latest of each task, the task at work last.
         task_began: When the task at work began, as ``began``.
+        task_from: How much of it was done by then.
         preview: How it looks so far.
         notes, saved: All of them so far.
         error: Why it failed, if it did.
@@ -69,8 +70,10 @@ class Job:
     began: float | None = None
     ended: float | None = None
     task_began: float | None = None
+    task_from: int = 0
     version: int = 0
     stopping: bool = False
+    pausing: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -82,9 +85,9 @@ class Job:
         match event:
             case Estimate():
                 self.estimate = event
-            case Progress(task):
+            case Progress(task, done):
                 if task not in self.progress or task != next(reversed(self.progress)):
-                    self.task_began = time.monotonic()
+                    self.task_began, self.task_from = time.monotonic(), done
                 self.progress.pop(task, None)  # the latest task stands last
                 self.progress[task] = event
             case Preview():
@@ -98,7 +101,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What a studio that was killed had not finished; see `Jobs.unfinished`."""
+    """What was paused, or what a studio that was killed had not finished; see
+    `Jobs.unfinished`."""
 
     file: Path
     kind: str
@@ -111,6 +115,9 @@ class Jobs:
 
     Args:
         folder: Keeps what is asked for until it has ended.
+
+    Attributes:
+        unfinished: What can be gone on with, the oldest first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -212,16 +219,40 @@ class Jobs:
         return queue.index(job) if job in queue else 0
 
     def cancel(self, number: int) -> None:
-        """Ends a job: at once where it waits, after the step that it is in where it works."""
+        """Ends a job: at once where it waits, after the step that it is in where it works. One that
+        is paused is not offered again."""
+        if (left := self.left_by(number)) is not None:
+            self.forget(left)
+            self._jobs[number].state = "cancelled"
+        self._stop(number, pausing=False)
+
+    def pause(self, number: int) -> None:
+        """As `cancel`, for a while: it is `unfinished` then."""
+        self._stop(number, pausing=True)
+
+    def go_on(self, number: int, page: str) -> None:
+        """Asks again for a job that is paused."""
+        if (left := self.left_by(number)) is not None:
+            self.resume(left, page)
+            self._jobs[number].state = "cancelled"
+
+    def _stop(self, number: int, *, pausing: bool) -> None:
         with self._changed:
             job = self._jobs.get(number)
             if job is None or job.is_over:
                 return
-            job.stopping = True
+            job.stopping, job.pausing = True, pausing
             if job.state == "waiting":
-                self._end(job, "cancelled")
+                self._end(job, "paused" if pausing else "cancelled")
             job.version += 1
             self._changed.notify_all()
+
+    def left_by(self, number: int) -> Unfinished | None:
+        """What is unfinished of a job that is paused."""
+        job = self._jobs.get(number)
+        if job is None or job.state != "paused":
+            return None
+        return next((left for left in self.unfinished if left.file == self._file(job)), None)
 
     # --- the thread --------------------------------------------------------------------------
 
@@ -259,13 +290,17 @@ class Jobs:
         if self._closed and job.error is None:
             return  # its file stays: it counts as unfinished
         with self._changed:
-            state: State = "failed" if job.error else "cancelled" if job.stopping else "finished"
-            self._end(job, state)
+            stopped: State = "paused" if job.pausing else "cancelled"
+            self._end(job, "failed" if job.error else stopped if job.stopping else "finished")
 
     def _end(self, job: Job, state: State) -> None:
         job.state, job.ended = state, time.monotonic()
         job.version += 1
-        self._file(job).unlink(missing_ok=True)
+        file = self._file(job)
+        if state == "paused":
+            self.unfinished.append(Unfinished(file, job.kind, job.settings, job.title))
+        else:
+            file.unlink(missing_ok=True)
 
     def _file(self, job: Job) -> Path:
         return self._folder / f"{id(self):x}-{job.number}.json"

@@ -17,7 +17,8 @@ from urllib.parse import quote
 import gradio as gr
 
 from ..errors import DigressionsError
-from .forms import Form, words
+from ..images.video import VIDEOS
+from .forms import Form, Forms, words
 from .jobs import Job
 from .showing import shown_job
 from .studio import Studio
@@ -31,6 +32,7 @@ _LIVE: dict[str, Any] = {
     "concurrency_limit": None,
 }
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+_PAGE, _AFAR = "index.html", "preview.jpg"  # in the folder of a mosaic
 
 
 class Shared(NamedTuple):
@@ -53,8 +55,9 @@ class Live:
         form: Where errors are shown at their fields.
         verb: What the button says that begins, such as "Paint".
         name: The prefix of the ids in the page, if it is not the kind.
-        shows: A finished picture as HTML, from its path and name; as of `picture` if not given.
+        shows: A finished picture as HTML, from its path and name; as of `look_of` if not given.
         shows_job: What a job that is over has made, as HTML; its first picture if not given.
+        pauses: Whether its jobs go on where they were stopped, so that a button pauses them.
 
     Attributes:
         kinds: Of the jobs that it shows.
@@ -67,21 +70,31 @@ class Live:
         self,
         studio: Studio,
         kind: str,
-        form: Form,
+        form: Form | Forms,
         verb: str,
         *,
         name: str = "",
         shows: Callable[[str, str], str] | None = None,
         shows_job: Callable[[Job], str] | None = None,
+        pauses: bool = False,
     ) -> None:
         self.studio, self.form = studio, form
-        self._shows, self._shows_job = shows or picture, shows_job
+        self._shows = shows or (lambda path, name: look_of(studio, Path(path), name))
+        self._shows_job = shows_job
         self.kinds = [kind]
         name = name or kind
         self._numbers = itertools.count()
         self._following: dict[str, int] = {}
+        self._marked: set[str] = set()  # pages with a field that an error is about
         with gr.Row(elem_classes=["acts"]):
             self.go = gr.Button(verb, variant="primary", elem_id=f"{name}-go", elem_classes=["go"])
+            self._pause = gr.Button(
+                "Pause",
+                elem_id=f"{name}-pause",
+                interactive=False,
+                visible=pauses,
+                elem_classes=["stop"],
+            )
             self._cancel = gr.Button(
                 "Cancel", elem_id=f"{name}-cancel", interactive=False, elem_classes=["stop"]
             )
@@ -109,7 +122,7 @@ class Live:
 
     @property
     def _outputs(self) -> list[Any]:
-        panel = [self.stage, self._strip, self._results, self.chosen, self._cancel]
+        panel = [self.stage, self._strip, self._results, self.chosen, self._cancel, self._pause]
         return [*panel, *self.form.inputs]
 
     def begins(
@@ -139,7 +152,7 @@ class Live:
                 settings = await asyncio.to_thread(settings_of, values)
                 self.studio.jobs.submit(page, kind, settings, title_of(settings))
             except DigressionsError as error:
-                yield self._refused(error)
+                yield self._refused(page, error)
                 return
             async for update in self._follow(page):
                 yield update
@@ -149,9 +162,14 @@ class Live:
         pressed(begin, reads, self._outputs, trigger_mode="multiple", **_LIVE)
 
     def follows(self, shared: Shared) -> None:
-        """Has a page that is loaded follow its jobs, and its button cancel them."""
-        self._cancel.click(self._stop, [shared.page], [], **_LIVE)
-        shared.loaded.then(self._follow, [shared.page], self._outputs, **_LIVE)
+        """Has a page that is loaded follow its jobs, and its buttons cancel and pause them."""
+        self.follows_after(self._cancel.click(self._stop, [shared.page], [], **_LIVE), shared)
+        self.follows_after(self._pause.click(self._rest, [shared.page], [], **_LIVE), shared)
+        self.follows_after(shared.loaded, shared)
+
+    def follows_after(self, event: Any, shared: Shared) -> None:
+        """Has a page follow its jobs after an event."""
+        event.then(self._follow, [shared.page], self._outputs, **_LIVE)
 
     # --- following ---------------------------------------------------------------------------
 
@@ -179,32 +197,43 @@ class Live:
 
     def _panel(self, page: str, job: Job, ahead: int) -> list[Any]:
         results = self._results_of(page)
-        latest = [str(each.path) for each in job.saved if _is_picture(each.path)]
-        chosen = latest[0] if latest else ""
+        made = [each.path for each in job.saved if each.path.exists()]
+        faces = [str(face) for path in made if (face := face_of(path)) is not None]
+        chosen = faces[0] if faces else ""
+        if self._shows_job is not None and job.is_over and job.saved:
+            result = self._shows_job(job)
+        else:
+            result = self._shows(str(made[0]), job.title) if made else ""
         error = job.error
         told = error is not None and self.form.has(error)
         strip = gr.update(value=results, visible=len(results) > 1)
-        if self._shows_job is not None and job.is_over and job.saved:
-            made = self._shows_job(job)
-        else:
-            made = self._shows(chosen, job.title) if chosen else ""
-        stage = shown_job(job, ahead, made)
-        stops = gr.update(interactive=not job.is_over and not job.stopping)
+        stage = shown_job(job, ahead, result)
+        going, paused = not job.is_over and not job.stopping, job.state == "paused"
+        stops = gr.update(interactive=going or paused)
+        rests = gr.update(value="Go on" if paused else "Pause", interactive=going or paused)
         kept = gr.update(value=chosen) if chosen else gr.skip()
-        return [stage, strip, results, kept, stops, *self.form.marks(error if told else None)]
+        marks = self._marks(page, error if told else None)
+        return [stage, strip, results, kept, stops, rests, *marks]
 
-    def _refused(self, error: DigressionsError) -> list[Any]:
+    def _marks(self, page: str, error: DigressionsError | None) -> list[Any]:
+        """Updates of the fields; none where there is nothing to mark and nothing was."""
+        if error is None and page not in self._marked:
+            return [gr.skip() for _ in self.form.inputs]
+        (self._marked.discard if error is None else self._marked.add)(page)
+        return self.form.marks(error)
+
+    def _refused(self, page: str, error: DigressionsError) -> list[Any]:
         text = f'<p class="said wrong" role="alert">{escape(words(error))}</p>'
         stage = gr.skip() if self.form.has(error) else text
-        return [stage, *(gr.skip() for _ in range(4)), *self.form.marks(error)]
+        return [stage, *(gr.skip() for _ in range(5)), *self._marks(page, error)]
 
     def _results_of(self, page: str) -> list[str]:
         """Pictures that the page's jobs have made, the newest first."""
         made = [
-            str(saved.path)
+            str(face)
             for job in reversed(self.studio.jobs.of(page, self.kinds))
             for saved in job.saved
-            if _is_picture(saved.path) and saved.path.exists()
+            if saved.path.exists() and (face := face_of(saved.path)) is not None
         ]
         return made[:_STRIP]
 
@@ -213,9 +242,47 @@ class Live:
         if job is not None:
             self.studio.jobs.cancel(job.number)
 
+    async def _rest(self, page: str) -> None:
+        job = self.studio.jobs.current(page, self.kinds)
+        if job is not None and job.state == "paused":
+            self.studio.jobs.go_on(job.number, page)
+        elif job is not None:
+            self.studio.jobs.pause(job.number)
+
     def _look_at(self, results: list[str], event: gr.SelectData) -> tuple[str, str]:
         path = results[int(event.index)]
         return self._shows(path, Path(path).name), path
+
+
+def face_of(path: Path) -> Path | None:
+    """The picture that stands for what was made: itself, or that of a mosaic whose page it is."""
+    if path.name == _PAGE:
+        small = path.with_name(_AFAR)
+        return small if small.exists() else None
+    return path if path.suffix.lower() in PICTURES else None
+
+
+def look_of(studio: Studio, path: Path, name: str) -> str:
+    """What was made, large: a picture, a film, or a page to fly through."""
+    page = path / _PAGE if path.is_dir() else path.with_name(_PAGE)
+    is_page = path.is_dir() or path.name in (_PAGE, _AFAR)
+    if is_page and page.exists() and path.is_relative_to(studio.out):
+        link = studio.address(page)
+        return (
+            f'<figure class="picture world"><iframe src="{link}" title="{escape(name)}" '
+            'allow="fullscreen" loading="lazy"></iframe><figcaption>'
+            f'<a href="{link}" target="_blank">{escape(page.parent.name)}, in a window of its own'
+            "</a></figcaption></figure>"
+        )
+    suffix = path.suffix.lower()
+    if suffix in VIDEOS and suffix not in PICTURES and path.is_relative_to(studio.out):
+        link = studio.address(path)
+        return (
+            f'<figure class="picture"><video src="{link}" controls loop autoplay muted '
+            f'aria-label="{escape(name)}"></video><figcaption><a href="{link}" '
+            f'download="{escape(path.name)}">{escape(path.name)}</a></figcaption></figure>'
+        )
+    return picture(str(path), name) if suffix in PICTURES else ""
 
 
 def picture(path: str, name: str) -> str:
@@ -231,10 +298,6 @@ def picture(path: str, name: str) -> str:
 def file_url(path: str | Path) -> str:
     """The address of a file among what the studio has made."""
     return f"/gradio_api/file={quote(str(path))}"
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURES
 
 
 _EMPTY = '<div class="empty"><p>What you make appears here.</p></div>'

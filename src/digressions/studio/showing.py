@@ -8,11 +8,18 @@ from html import escape
 
 from ..errors import in_words
 from ..events import duration
-from ..images.image_files import to_png
+from ..images.image_files import to_png, to_webp
 from .forms import label_of, words
 from .jobs import Job
 
-_TOLD = {"finished": "Finished", "cancelled": "Cancelled", "failed": "Failed"}
+_TOLD = {
+    "finished": "Finished",
+    "cancelled": "Cancelled",
+    "failed": "Failed",
+    "paused": "Paused",
+}
+_SMALL = 128  # pixels a side up to which a preview is sent as it is
+_SEVERAL = 10  # units of a task after which it is said how many a second are done
 
 
 def shown_job(job: Job, ahead: int, result: str) -> str:
@@ -40,11 +47,15 @@ def _so_far(job: Job) -> str:
     if job.preview is None:
         busy = "" if job.is_over else '<span class="pulse" aria-hidden="true"></span>'
         return f'<div class="empty">{busy}</div>'
-    data = base64.b64encode(to_png(job.preview.image)).decode()
+    image = job.preview.image
+    kind, data = "webp", to_webp(image, 85)
+    if max(image.shape[:2]) <= _SMALL:
+        kind, data = "png", to_png(image)
+    text = base64.b64encode(data).decode()
     alt = f"{job.title}, {job.preview.label}"
     return (
         '<figure class="picture sofar">'
-        f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}"></figure>'
+        f'<img src="data:image/{kind};base64,{text}" alt="{escape(alt)}"></figure>'
     )
 
 
@@ -65,9 +76,12 @@ def _bar(job: Job, ahead: int) -> str:
     task = escape(latest.task.capitalize())
     if not latest.total:
         return f'<p class="said" role="status">{task}</p><progress aria-label="{task}"></progress>'
-    share, spent = latest.done / latest.total, time.monotonic() - (job.task_began or 0)
-    left = f", about {duration(spent / share - spent)} left" if 0.1 < share < 1 else ""
+    done, rest = latest.done - job.task_from, latest.total - latest.done
+    spent = time.monotonic() - (job.task_began or 0)
+    rate = f", {done / spent:.1f} a second" if done >= _SEVERAL and rest else ""
+    told = rest and done > 0.1 * (done + rest)
+    left = f", about {duration(spent * rest / done)} left" if told else ""
     return (
-        f'<p class="said" role="status">{task}: {latest.done:,} of {latest.total:,}{left}</p>'
+        f'<p class="said" role="status">{task}: {latest.done:,} of {latest.total:,}{rate}{left}</p>'
         f'<progress max="{latest.total}" value="{latest.done}" aria-label="{task}"></progress>'
     )

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ..events import Event, Progress
 from ..files import slug
@@ -113,6 +114,10 @@ class Studio:
 
         assert self._loaded is not None
         return PaintPreviews(self._loaded[2], every=0.5)
+
+    def address(self, path: Path) -> str:
+        """Of a page among what is made, as a browser asks for it; it may read what is beside it."""
+        return f"/made/{quote(path.relative_to(self.out).as_posix())}"
 
     def place(self, name: str, suffix: str) -> Path:
         """A free file among what is made, named after a text."""

@@ -103,7 +103,7 @@ def studio_app(studio: Studio) -> ASGIApp:
 
     studio.out.mkdir(parents=True, exist_ok=True)
     opening = Opening(lambda: _gradio_app(studio), studio.open)
-    inner = OwnFiles(opening, [studio.out, studio.uploads])
+    inner = MadePages(OwnFiles(opening, [studio.out, studio.uploads]), studio.out)
     return Guard(inner, [], _HEADERS, linked=("/",))
 
 
@@ -188,6 +188,30 @@ class Opening:
         except Exception as error:
             self._failed = error
             raise
+
+
+class MadePages:
+    """Serves what was made under ``/made/``, as a web server would, so that pages among it read
+    what is beside them. Hidden files, and links out of the folder, are not there."""
+
+    def __init__(self, app: ASGIApp, folder: Path) -> None:
+        from starlette.applications import Starlette
+        from starlette.routing import Mount
+        from starlette.staticfiles import StaticFiles
+
+        self.app = app
+        self.pages = Starlette(routes=[Mount("/made", StaticFiles(directory=folder))])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.responses import PlainTextResponse
+
+        path = scope["path"] if scope["type"] == "http" else ""
+        if not path.startswith("/made/"):
+            await self.app(scope, receive, send)
+        elif any(part.startswith(".") for part in path.split("/")):
+            await PlainTextResponse("there is no such file here", 404)(scope, receive, send)
+        else:
+            await self.pages(scope, receive, send)
 
 
 class OwnFiles:

@@ -16,6 +16,7 @@ from ..events import Event, Note
 from ..generate.declare import Params
 from ..generate.kinds import PictureSize
 from ..generate.metadata import Record
+from ..generate.outputs import FOLDER
 from ..generate.presets import notes_on_preset
 from ..generate.replay import ReplayRequest, replays_kind
 from ..geometry import CellPath, Size
@@ -71,6 +72,7 @@ def make_film(
     overwrite: bool = False,
     start: SourceImage | None = None,
     executor: Executor[Model] | None = None,
+    folder: Path = FOLDER,
 ) -> Iterator[Event]:
     """Makes a film, and says what it costs, how far it is and how well it closes.
 
@@ -85,6 +87,7 @@ def make_film(
         start: What ``spec.world.image`` is, if the caller has read it already (see
             `opening.read_start`).
         executor: Whose workers paint; this process if not given.
+        folder: Where a file named after the prompt goes.
 
     Raises:
         InputError, PromptError, ImageError, OutputError: It cannot be made; said before anything
@@ -92,7 +95,7 @@ def make_film(
         ExecutorError: Workers cannot be had or keep dying; what they have painted is kept.
     """
     target = None if target is None else Path(target)
-    check_film(spec, target)
+    check_film(spec, target, folder)
     world = resolve_world(model, spec.world, start)
     plan = FilmPlan(
         world,
@@ -104,15 +107,15 @@ def make_film(
         spec.count,
         spec.max_mb,
     )
-    choose = partial(chosen_film, target, usual_film(spec.world.title), overwrite=overwrite)
+    choose = partial(chosen_film, target, usual_film(spec.world.title, folder), overwrite=overwrite)
     yield from notes_on_world(model, plan.world)
     manifest_of(model, plan.world)  # raises before anything is said that is no note
     yield from notes_on_preset(spec, preset=spec.preset)
-    work = _filming(model, plan, choose, spec.cache, spec.batch, executor)
+    work = film_plan(model, plan, choose, spec.cache, spec.batch, executor)
     yield from work if executor is None else with_notes(executor, work)
 
 
-def _filming(
+def film_plan(
     model: Model,
     plan: FilmPlan,
     choose: Callable[..., Path],
@@ -120,6 +123,7 @@ def _filming(
     batch: BatchParams,
     executor: Executor[Model] | None = None,
 ) -> Generator[Event, None, None]:
+    """Makes a film that is planned; ``choose`` says where it goes, of what it remembers."""
     manifest_of(model, plan.world).check_path(plan.path)
     # The way is not known yet, but this much is before anything is painted.
     target = choose(film_record(plan, plan.path or (0,), plan.reuse).to_text(), aside=_FOUND)
@@ -218,4 +222,4 @@ def replay_film(request: ReplayRequest, model: Model, record: Record) -> Iterato
         plan = replace(plan, max_mb=None)
     yield Note(f"a film of {plan.count:,} frames of {plan.size}, {plan.fps} a second")
     choose = partial(chosen_film, request.output, usual, overwrite=request.overwrite)
-    yield from _filming(model, plan, choose, CacheParams(), BatchParams())
+    yield from film_plan(model, plan, choose, CacheParams(), BatchParams())

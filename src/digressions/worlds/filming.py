@@ -34,12 +34,13 @@ class Way:
     max_mb: float | None
 
 
-def check_film(spec: FilmSpec | PhotoFilmSpec, target: Path | None) -> None:
+def check_film(spec: FilmSpec | PhotoFilmSpec, target: Path | None, folder: Path = FOLDER) -> None:
     """Refuses what can be refused without a model and without looking at photos.
 
     Args:
         spec: What film.
         target: Where it is to be written, if the user says.
+        folder: Where it goes if nobody says.
 
     Raises:
         InputError: Parameters that contradict each other, or a world that cannot exist.
@@ -48,8 +49,8 @@ def check_film(spec: FilmSpec | PhotoFilmSpec, target: Path | None) -> None:
     spec.check()
     check_file(spec.cache.cache, "cache")
     if target is None:
-        check_folder(FOLDER)
-        target = usual_film(spec.world.title)
+        check_folder(folder)
+        target = usual_film(spec.world.title, folder)
     largest = spec.frame_for(Size(1, 1))
     check_video(target, largest, spec.count, spec.fps, name="frame_size")
     if target.suffix:
@@ -62,9 +63,9 @@ def check_film(spec: FilmSpec | PhotoFilmSpec, target: Path | None) -> None:
         )
 
 
-def usual_film(title: str) -> Path:
+def usual_film(title: str, folder: Path = FOLDER) -> Path:
     """Where the film of a world goes if nobody says and it is free."""
-    return FOLDER / f"{slug(title)}.mp4"
+    return folder / f"{slug(title)}.mp4"
 
 
 def chosen_film(

@@ -15,7 +15,8 @@ from ..mosaics.store import free_folder
 from .cache import Cache
 from .photo_world import check_photo_world, resolve_photo_world
 from .photo_world_spec import PhotoSiteSpec
-from .site import KIND, Site, job_of_site, written
+from .site import KIND, Site, job_of_site
+from .site_export import written
 
 
 def export_photo_site(

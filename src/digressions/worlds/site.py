@@ -20,29 +20,21 @@ import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import __version__
-from ..distributed.executor import Executor, with_notes
 from ..errors import InputError
-from ..events import Estimate, Event, Saved, completed, in_bytes, tracked
-from ..files import check_folder, slug, workshop, writing
-from ..generate.outputs import FOLDER
-from ..generate.presets import notes_on_preset
+from ..events import completed
+from ..files import check_folder, workshop, writing
 from ..images.image_files import to_webp
-from ..images.source_image import SourceImage
 from ..images.xmp import XMP, SourceType, marked
-from ..models.base import Model
-from ..mosaics.store import begun, free_folder, write_manifest
-from .bank import Bank, growing_bank
-from .cache import Cache
+from ..mosaics.store import begun, write_manifest
+from .bank import Bank
 from .manifest import Manifest
-from .opening import ResolvedWorld, manifest_of, notes_on_world, open_world, resolve_world
 from .page import WorldInfo, page_files
 from .world import World
-from .world_spec import SiteSpec
 
 KIND = "finite world"
 FORMAT = 1  # of the folder
@@ -248,82 +240,3 @@ def _sheet(pictures: np.ndarray) -> np.ndarray:
 
 def _size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def export_site(
-    model: Model,
-    spec: SiteSpec,
-    target: str | Path | None = None,
-    *,
-    overwrite: bool = False,
-    start: SourceImage | None = None,
-    executor: Executor[Model] | None = None,
-) -> Iterator[Event]:
-    """Paints a bank and writes a site; says what it takes before and after.
-
-    Closing it cancels; what is painted by then is kept in the cache, and is not painted again.
-
-    Args:
-        model: Paints it.
-        spec: What world, of how many pictures.
-        target: The folder; the first after ``out/PROMPT-site`` that is free or this very site's, if
-            not given.
-        overwrite: Whether what is in ``target`` may go, whatever made it.
-        start: What ``spec.world.image`` is, if the caller has read it already (see
-            `opening.read_start`).
-        executor: Whose workers paint; this process if not given.
-
-    Raises:
-        InputError, PromptError, ImageError, OutputError: It cannot be made; said before anything
-            is painted, where possible.
-        ExecutorError: Workers cannot be had or keep dying; what they have painted is kept.
-    """
-    world = resolve_world(model, spec.world, start)
-    manifest = manifest_of(model, world)
-    most_bytes = int(spec.max_mb * 1_000_000)
-    kind, prompt = world.base.record.source_type, spec.world.params.prompt
-    if target is None:
-        job = job_of_site(manifest, prompt, spec.reuse, most_bytes)
-        target = free_folder(FOLDER / f"{slug(prompt)}-site", KIND, job)
-    rules: Any = {"kind": kind, "overwrite": overwrite}
-    site = Site(Path(target), prompt, manifest, spec.reuse, most_bytes, **rules)
-    yield from notes_on_world(model, world)
-    yield from notes_on_preset(spec, preset=spec.preset)
-    work = _exporting(model, world, site, spec, executor)
-    yield from work if executor is None else with_notes(executor, work)
-
-
-def _exporting(
-    model: Model,
-    world: ResolvedWorld,
-    site: Site,
-    spec: SiteSpec,
-    executor: Executor[Model] | None,
-) -> Generator[Event, None, None]:
-    with Cache(spec.cache.cache, spec.cache.limit) as pictures:
-        endless = open_world(
-            model, world, pictures, batch_size=spec.batch.batch_size, executor=executor
-        )
-        yield from endless.notes
-        size = site.expected(endless)
-        yield Estimate(
-            f"{site.count:,} pictures to paint and enlarge, which fill the "
-            f"{world.cells.grid.cells:,} cells of every picture, endlessly: about "
-            f"{in_bytes(size)}, at most {spec.max_mb:g} MB",
-            pictures=site.count,
-            disk=size,
-        )
-        bank = yield from growing_bank(endless, site.count)
-        yield from written(site, bank)
-
-
-def written(site: Site, bank: Bank) -> Generator[Event, None, None]:
-    """Writes a site, and says how large it became and how to look at it."""
-    came_to = yield from tracked("writing", site.writing(bank), site.files_of(bank))
-    yield Saved(
-        site.folder,
-        f"{came_to.size / 1e6:.1f} MB, pictures in quality {came_to.quality}. "
-        f"Look at it: python3 -m http.server --directory {site.folder}, "
-        "then http://localhost:8000/ and http://localhost:8000/screensaver.html",
-        {"size": came_to.size, "quality": came_to.quality, "pictures": len(bank.next)},
-    )

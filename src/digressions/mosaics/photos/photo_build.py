@@ -35,6 +35,7 @@ from ...models.base import Model
 from ..assembly import single_path
 from ..build_params import BuildParams
 from ..cells import check_cells
+from ..filling_in import FillingIn
 from ..folder import KIND
 from ..store import free_folder
 from .album import Album, album_of
@@ -86,11 +87,13 @@ def photo_mosaic(
 
 def build_photos(
     spec: PhotoMosaicSpec,
-    folder: str | Path | None = None,
+    target: str | Path | None = None,
     options: BuildParams | None = None,
     *,
     model: Model | None = None,
     overwrite: bool = False,
+    folder: Path = FOLDER,
+    preview_every: float | None = None,
 ) -> Iterator[Event]:
     """Makes a mosaic of photos in a folder, or continues one that an earlier call has begun.
 
@@ -98,11 +101,14 @@ def build_photos(
 
     Args:
         spec: What it is.
-        folder: Where to: a new or empty folder, or one that holds this very mosaic. The first such
+        target: Where to: a new or empty folder, or one that holds this very mosaic. The first such
             folder after ``out/IMAGE``, if not given.
         options: Extra files; and the batch size where photos are painted over.
         model: Paints over them, where ``spec`` says so.
-        overwrite: Whether what is in ``folder`` may go, whatever made it.
+        overwrite: Whether what is in ``target`` may go, whatever made it.
+        folder: Where a folder named after the picture goes.
+        preview_every: Seconds after which the mosaic is shown as it fills in; not at all if not
+            given.
 
     Yields:
         `Progress`, notes on the photos that are left out, the cost (`Estimate`), how good it
@@ -115,9 +121,10 @@ def build_photos(
     spec = _for_model(spec, model)
     start = source_image(spec.image)
     name = Path(start.origin["path"]).stem if start.origin["path"] else "photos"
-    usual = FOLDER / slug(name)
-    path = folder_for(spec, start, usual, model) if folder is None else Path(folder)
-    yield from _built(spec, start, path, options, model, overwrite=overwrite)
+    usual = folder / slug(name)
+    path = folder_for(spec, start, usual, model) if target is None else Path(target)
+    showing: Any = {"overwrite": overwrite, "preview_every": preview_every}
+    yield from _built(spec, start, path, options, model, **showing)
 
 
 def folder_for(
@@ -152,6 +159,7 @@ def _built(
     model: Model | None,
     *,
     overwrite: bool,
+    preview_every: float | None = None,
 ) -> Iterator[Event]:
     options = with_preset(options or BuildParams(), spec.preset)
     yield from notes_on_preset(spec, options, preset=spec.preset)
@@ -184,13 +192,16 @@ def _built(
             yield from notes_on_cells(model, painting.params.size)
         yield from _said(album, mosaic, spec.photos.paint, before)
         folder.start(mosaic, options.single, painting)
-        yield Preview(read_image(path / "base.png"), "the picture")
+        picture, filling = read_image(path / "base.png"), None
+        yield Preview(picture, "the picture")
+        if preview_every is not None:
+            filling = FillingIn(picture, mosaic.grid, mosaic.cell, preview_every)
         with folder.store() as store:
             yield from _chosen(folder, store, album)
             repainter = None
             if model is not None and painting is not None:
                 repainter = Repainter(model, painting, options.batch_size)
-            placing = place_photos(store, index, mosaic, folder.base, repainter)
+            placing = place_photos(store, index, mosaic, folder.base, repainter, filling)
             with closing(placing):
                 lost = yield from placing
         if lost:

@@ -3,8 +3,9 @@ left open. Needs no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -20,6 +21,7 @@ from ..cell_shape import check_grid as check_few_cells
 from ..mosaic_spec import CELL_SIDE, Band, CellParams, MosaicSpec
 from .repaint_params import RepaintParams
 
+_Spec = TypeVar("_Spec", bound=Params)
 AUTO = "auto"
 DEFAULT_SIDE = 64
 INDEX = Path("out") / "photos.sqlite"
@@ -257,6 +259,39 @@ def photo_mosaic_of(spec: PhotoMosaicSpec, grid: Grid, photos: int) -> PhotoMosa
         mirrored=asked.mirrored,
         rotated=asked.rotated,
     )
+
+
+def spec_of_photos(
+    kind: type[_Spec], prompt: str | None, asked: Mapping[str, object], idle: Iterable[str] = ()
+) -> _Spec:
+    """The spec of what is made of photos, out of what was asked for: the pictures of photos and
+    painted ones are asked for by one form, in which not everything is about both.
+
+    Args:
+        kind: Its class.
+        prompt: That was given; there must be none unless photos are painted over.
+        asked: Parameters by name.
+        idle: What was asked for besides, that is about painting alone.
+
+    Raises:
+        InputError: Something is about painting; or is wrong.
+    """
+    repainted = "paint" in asked
+    if prompt is not None and not repainted:
+        raise InputError(
+            "`tiles` are photos, and nothing is painted: leave the prompt out, or give `paint`, as "
+            "in 0.4, to repaint them"
+        )
+    if prompt is not None:
+        asked = {**asked, "prompt": prompt}
+    known = kind.flat_fields()
+    for name in [*(name for name in asked if name not in known), *idle]:
+        if name == "strength" and repainted:
+            raise InputError("`strength`: with `tiles`, `paint` says how far photos are repainted")
+        if repainted:
+            raise InputError(f"`{name}` does nothing for photos that are repainted: leave it out")
+        raise InputError(f"`{name}` is about painting, and nothing is painted with `tiles`")
+    return kind.of(**asked)
 
 
 def _finest(aspect: float, picture: Size, most: int) -> Grid:

@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ...events import Estimate, Progress
+from ...events import Estimate, Preview, Progress
 from ...generate.batching import BatchSize
 from ...images.image_files import to_png
 from ...pace import Pace
 from ..cells import band_of, correct_band, exact_cells, to_bytes
+from ..filling_in import FillingIn, small_cell, small_pictures
 from ..store import Store, explained
 from .cores import on_all_cores
 from .cropping import turned
@@ -118,6 +119,7 @@ class _Filled(NamedTuple):
     """A batch that is ready to be stored, and the photos whose files were gone."""
 
     pngs: dict[int, bytes]
+    small: dict[int, np.ndarray]
     bent: dict[int, float]
     lost: set[str]
 
@@ -151,14 +153,16 @@ class Filler:
 
     def finish(self, batch: CutBatch) -> _Filled:
         """Bends until they are exact, and compresses."""
-        filled = _Filled({}, {}, batch.lost)
+        filled = _Filled({}, {}, {}, batch.lost)
         some = max(1, AT_ONCE // self._mosaic.cell.pixels)
         for start in range(0, len(batch.cells), some):
             part = slice(start, start + some)
             images = self._bent(batch.images[part], batch.exact[part])
             changes = (images - batch.photos[part]).abs().mean((1, 2, 3)).tolist()
-            pixels = to_bytes(images).permute(0, 2, 3, 1).numpy()
-            pngs = [to_png(np.ascontiguousarray(each)) for each in pixels]
+            pixels = to_bytes(images)
+            pngs = [to_png(np.ascontiguousarray(each.permute(1, 2, 0))) for each in pixels]
+            small = small_pictures(pixels, small_cell(self._mosaic.grid, self._mosaic.cell))
+            filled.small.update(zip(batch.cells[part], small, strict=True))
             filled.pngs.update(zip(batch.cells[part], pngs, strict=True))
             filled.bent.update(zip(batch.cells[part], changes, strict=True))
         return filled
@@ -185,7 +189,8 @@ def place_photos(
     mosaic: PhotoMosaic,
     base: Tensor,
     painting: Painting | None = None,
-) -> Generator[Progress | Estimate, None, int]:
+    filling: FillingIn | None = None,
+) -> Generator[Progress | Estimate | Preview, None, int]:
     """Makes and stores the cells that are missing.
 
     Closing it keeps what is stored.
@@ -196,6 +201,7 @@ def place_photos(
         mosaic: What it is.
         base: ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``.
         painting: What paints over them, if anything does.
+        filling: Shows the mosaic, with the cells of earlier runs too.
 
     Returns:
         How many photos were gone by then and had to be taken from their previews, enlarged.
@@ -215,6 +221,8 @@ def place_photos(
         return max(1, AT_ONCE // mosaic.cell.pixels) if painting is None else painting.sizes.now
 
     yield Progress(task, count, mosaic.grid.cells)
+    if filling is not None:
+        filling.put_stored(store, sorted(done))
     with (
         closing(on_all_cores(filler.cut, _batches(index, choice, missing, some))) as cut,
         closing(
@@ -226,6 +234,10 @@ def place_photos(
             lost |= filled.lost
             count += len(filled.pngs)
             yield Progress(task, count, mosaic.grid.cells)
+            if filling is not None:
+                filling.put(filled.small)
+                if (preview := filling.due()) is not None:
+                    yield preview
             if painting is not None:
                 pace.note(count)
                 yield from pace.estimate(mosaic.grid.cells, "paint")

@@ -7,9 +7,18 @@ from collections.abc import Callable
 from ..live import Shared
 from ..sending import TabParts
 from ..studio import Studio
-from . import ensemble_tab, frame_tab, gallery_tab, models_tab, paint_tab, print_tab
+from . import (
+    ensemble_tab,
+    frame_tab,
+    gallery_tab,
+    models_tab,
+    mosaic_tab,
+    paint_tab,
+    print_tab,
+)
 
 TABS: dict[str, Callable[[Studio, Shared], TabParts]] = {
+    "Mosaic": mosaic_tab.build,
     "Ensemble": ensemble_tab.build,
     "Frame": frame_tab.build,
     "Print": print_tab.build,

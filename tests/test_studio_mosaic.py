@@ -1,0 +1,184 @@
+"""The tab Mosaic: from an empty page to a mosaic to zoom into; pause, go on, after a kill too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from digressions.files import write_json
+from digressions.mosaics.production import CellPainter
+from digressions.mosaics.sharing import CellTask
+
+from .studios import Opened, StudioPage, open_studio, status, until
+
+QUICK = "size=32&steps=2&guidance=1&tab=mosaic"
+LEFT = {"prompt": "photo of an owl", "grid": "2", "size": "32", "steps": 2, "guidance": 1.0}
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory, bundled: Any) -> Iterator[Opened]:
+    """A studio that was killed before while it made a mosaic."""
+    out = tmp_path_factory.mktemp("studio") / "out"
+    settings = {"spec": LEFT, "making": {}, "model": {"device": "cpu", "dtype": "float32"}}
+    (out / ".studio" / "jobs").mkdir(parents=True)
+    asked = {"kind": "mosaic", "settings": settings, "title": "photo of an owl"}
+    write_json(out / ".studio" / "jobs" / "killed-1.json", asked)
+    with open_studio(out, bundled) as found:
+        yield found
+
+
+@pytest.fixture
+def page(chromium: Any, opened: Opened) -> Iterator[StudioPage]:
+    found = StudioPage(chromium, opened.address)
+    yield found
+    found.check_quiet()
+
+
+def offered(page: StudioPage) -> bool:
+    """Whether the page shows something that is not finished yet."""
+    return bool(page.js("return !!document.querySelector('#mosaic-left')?.offsetParent"))
+
+
+@pytest.mark.browser
+def test_what_a_killed_studio_left_goes_on(page: StudioPage, opened: Opened) -> None:
+    page.open("tab=mosaic")
+    until(lambda: offered(page))
+    value = "return document.querySelector('#mosaic-left input').value"
+    assert page.js(value) == "photo of an owl"
+    page.click("mosaic-goon")
+    until(lambda: page.state("mosaic") == "finished")
+    assert (opened.studio.out / "photo-of-an-owl" / "index.html").is_file()
+    until(lambda: not offered(page))
+    assert opened.studio.jobs.unfinished == []
+
+
+@pytest.mark.browser
+def test_from_an_empty_page_to_a_mosaic_to_zoom_into(page: StudioPage, opened: Opened) -> None:
+    page.open(f"{QUICK}&grid=4")
+    page.type("mosaic-prompt", "photo of a turtle")
+    until(lambda: "16 pictures of 32 px" in page.text("mosaic-cost"))
+    until(lambda: "on disk, about" in page.text("mosaic-cost"))  # the time is measured
+    page.click("mosaic-go")
+    until(lambda: page.js("return !!document.querySelector('#mosaic-stage .sofar img')"))
+    until(lambda: page.state("mosaic") == "finished")
+    frame = page.driver.find_element("css selector", "#mosaic-stage iframe")
+    page.driver.switch_to.frame(frame)
+    until(lambda: page.js("return Number(document.documentElement.dataset.tilesLoaded) > 0"))
+    assert page.js("return document.documentElement.dataset.tilesFailed") == "0"
+    page.driver.switch_to.default_content()
+    assert (opened.studio.out / "photo-of-a-turtle" / "mosaic.dzi").is_file()
+    assert "fidelity" in page.text("mosaic-stage")
+    page.fold("Fall in")
+    until(
+        lambda: page.js("return (document.querySelector('#fall-way img')?.naturalWidth ?? 0) > 0")
+    )
+    look = page.driver.find_element("css selector", "#fall-way img")
+    page.js("arguments[0].scrollIntoView({block: 'center'})", look)
+    look.click()  # its middle
+    value = "return document.querySelector('#fall-into textarea').value"
+    until(lambda: page.js(value) in ("5", "6", "9", "10"))
+    empty = "return document.querySelector('#fall-reuse textarea, #fall-reuse input').value"
+    assert page.js(empty) == ""  # the job has left what is not filled in as it was
+    page.type("fall-frame_size", "32")
+    page.type("fall-levels", "1")
+    page.type("fall-seconds", "0.4")
+    page.type("fall-fps", "5")
+    page.click("fall-go")
+    video = "return !!document.querySelector('#mosaic-stage video')"
+    until(lambda: page.js(video) or page.state("mosaic") == "failed", 120)
+    assert page.js(video), page.text("mosaic-stage")
+    assert (opened.studio.out / "photo-of-a-turtle.mp4").is_file()
+
+
+@pytest.mark.browser
+def test_pause_a_reload_and_go_on(
+    page: StudioPage, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint = CellPainter.paint
+
+    def slowly(painter: CellPainter, tasks: Sequence[CellTask]) -> Tensor:
+        time.sleep(1.5)
+        return paint(painter, tasks)
+
+    page.open(f"{QUICK}&prompt=photo+of+a+bee&grid=9")
+    monkeypatch.setattr(CellPainter, "paint", slowly)
+    page.click("mosaic-go")
+    until(lambda: "of 81" in page.text("mosaic-stage"))
+    page.click("mosaic-pause")
+    until(lambda: page.state("mosaic") == "paused")
+    monkeypatch.undo()
+    page.open("tab=mosaic", again=True)
+    until(lambda: page.state("mosaic") == "paused")
+    assert page.text("mosaic-pause") == "Go on"
+    left = "return document.querySelector('#mosaic-left input')?.value ?? ''"
+    assert page.js(left) != "photo of a bee"  # which is there already
+    page.click("mosaic-pause")
+    until(lambda: page.state("mosaic") == "finished")
+    assert "already done; continuing with the rest" in page.text("mosaic-stage")
+    assert [path.name for path in opened.studio.out.glob("photo-of-a-bee*")] == ["photo-of-a-bee"]
+
+
+@pytest.mark.browser
+def test_an_error_stands_at_its_field(page: StudioPage) -> None:
+    page.open("tab=mosaic&prompt=a+fox")
+    page.type("mosaic-grid", "many")
+    page.click("mosaic-go")
+    until(lambda: "wrong" in (page.element("mosaic-grid").get_attribute("class") or ""))
+
+
+@pytest.mark.browser
+def test_it_fits_a_phone_and_everything_has_a_name(page: StudioPage) -> None:
+    page.open("tab=mosaic", width=390)
+    assert page.js("return document.documentElement.scrollWidth") <= 390
+    nameless = page.js(
+        "return [...document.querySelectorAll('input, textarea, select, button')].filter((e) =>"
+        " e.offsetParent && !(e.labels && e.labels.length && e.labels[0].textContent.trim()) &&"
+        " !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') &&"
+        " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
+    )
+    assert nameless == []
+
+
+def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) -> None:
+    from gradio_client import Client
+
+    client = Client(opened.address, verbose=False)
+    asked = {"prompt": "photo of an elk", "grid": "3", "size": "32", "steps": 2, "guidance": 1}
+    (cost,) = client.predict(**asked, api_name="/mosaic_cost")
+    assert cost.startswith("9 pictures of 32 px, together 96 x 96 px")
+    (made,) = client.predict(**asked, api_name="/mosaic")
+    assert Path(made) == opened.studio.out / "photo-of-an-elk" / "index.html"
+
+
+def test_what_is_about_photos_alone_is_refused_without_them(opened: Opened) -> None:
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    client = Client(opened.address, verbose=False)
+    with pytest.raises(AppError, match="rotated"):
+        client.predict(prompt="a fox", rotated=True, api_name="/mosaic")
+
+
+def test_pages_among_what_was_made_are_served_and_nothing_else(
+    opened: Opened, tmp_path: Path
+) -> None:
+    page = opened.studio.out / "a page" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<p>hello")
+    (page.parent / "link.html").symlink_to(tmp_path)
+    (tmp_path / "secret.html").write_text("secret")
+    (page.parent / "secret.html").symlink_to(tmp_path / "secret.html")
+    made = f"{opened.address}made"
+    assert status(opened.address.rstrip("/") + opened.studio.address(page)) == 200
+    assert status(f"{made}/a%20page/secret.html") == 404
+    assert status(f"{made}/a%20page/link.html/secret.html") == 404
+    assert status(f"{made}/.studio/jobs/") == 404
+    assert status(f"{made}/%2e%2e/secret.html") == 404
+    assert status(f"{made}//etc/passwd") == 404
+    assert status(f"{made}/a%20page/index.html", Host="evil.example") == 421
+    assert status(f"{made}/a%20page/index.html", Sec_Fetch_Site="cross-site") == 403
