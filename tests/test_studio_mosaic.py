@@ -14,6 +14,7 @@ from digressions.files import write_json
 from digressions.mosaics.production import CellPainter
 from digressions.mosaics.sharing import CellTask
 
+from .albums import album, picture
 from .studios import Opened, StudioPage, open_studio, status, until
 
 QUICK = "size=32&steps=2&guidance=1&tab=mosaic"
@@ -153,6 +154,30 @@ def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) 
     assert cost.startswith("9 pictures of 32 px, together 96 x 96 px")
     (made,) = client.predict(**asked, api_name="/mosaic")
     assert Path(made) == opened.studio.out / "photo-of-an-elk" / "index.html"
+
+
+def test_programs_fly_into_what_was_made_and_into_nothing_else(opened: Opened) -> None:
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    client = Client(opened.address, verbose=False)
+    asked = {"prompt": "photo of an ant", "grid": "3", "size": "32", "steps": 2, "guidance": 1}
+    client.predict(**asked, api_name="/mosaic")
+    (site,) = client.predict(name="photo-of-an-ant", pictures=3, api_name="/fly")
+    assert (Path(site) / "world.json").is_file()
+    with pytest.raises(AppError, match="not among what was made"):
+        client.predict(name="../ant", pictures=3, api_name="/fly")
+
+
+def test_programs_make_mosaics_of_photos(opened: Opened, tmp_path: Path) -> None:
+    from gradio_client import Client, handle_file
+
+    picture(tmp_path / "me.png")
+    album(tmp_path / "photos", 30)
+    client = Client(opened.address, verbose=False)
+    photos = {"prompt": "", "tiles": str(tmp_path / "photos"), "grid": "5", "size": "32"}
+    (made,) = client.predict(**photos, image=handle_file(tmp_path / "me.png"), api_name="/mosaic")
+    assert Path(made).with_name("mosaic.dzi").is_file()
 
 
 def test_what_is_about_photos_alone_is_refused_without_them(opened: Opened) -> None:

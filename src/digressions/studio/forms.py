@@ -121,7 +121,7 @@ class Form:
             name: value
             for name, _, info in self._rows()
             if name in query
-            and about(info).get("form") not in ("picture", "pictures")
+            and about(info).get("form") != "picture"
             and (value := _from_text(info, query[name])) is not None
         }
 
@@ -144,9 +144,9 @@ class Form:
             yield name, field, self.declared[name]
 
     def _component(self, name: str, info: FieldInfo, look: dict[str, Any]) -> Any:
-        kind, form = plain_type(info), about(info).get("form")
+        kind = plain_type(info)
         usual: dict[str, Any] = {"label": label_of(name), "elem_id": f"{self.tab}-{name}"}
-        if form == "picture":
+        if _is_picture(info):
             return picture_field(**usual | look)
         usual |= {"info": _info(info)}
         default = None if info.is_required() else info.default
@@ -204,12 +204,17 @@ def _group(info: FieldInfo) -> str:
     return str(about(info).get("group", "Picture"))
 
 
+def _is_picture(info: FieldInfo) -> bool:
+    """Whether a parameter is one picture; several are typed as paths."""
+    return about(info).get("form") == "picture" and get_origin(plain_type(info)) is not list
+
+
 def _info(info: FieldInfo) -> str:
     return in_words(str(info.description), label_of)
 
 
 def _marked(name: str, info: FieldInfo, wrong: str | None) -> Any:
-    if about(info).get("form") == "picture":  # which has no line of help
+    if _is_picture(info):  # which has no line of help
         label = label_of(name) if wrong is None else f"{label_of(name)}: {wrong}"
         return gr.update(label=label, elem_classes=[WRONG] if wrong else [])
     return gr.update(info=wrong or _info(info), elem_classes=[WRONG] if wrong else [])
