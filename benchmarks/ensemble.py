@@ -246,7 +246,7 @@ def write_sheet(study: Study, folder: Path, most: int = 6) -> str:
     sheet = comparison_sheet(shown, [way.words for way in WAYS], [" + ".join(p) for p in pairs])
     folder.mkdir(parents=True, exist_ok=True)
     name = "ensemble-ways.jpg"
-    Image.fromarray(sheet).save(folder / name, quality=85, optimize=True)
+    Image.fromarray(sheet).save(folder / name, quality=72, optimize=True)
     return name
 
 
