@@ -79,8 +79,7 @@ class Live:
         pauses: bool = False,
     ) -> None:
         self.studio, self.form = studio, form
-        self._shows = shows or (lambda path, name: look_of(studio, Path(path), name))
-        self._shows_job = shows_job
+        self._shows, self._shows_job = shows, shows_job
         self.kinds = [kind]
         name = name or kind
         self._numbers = itertools.count()
@@ -202,8 +201,10 @@ class Live:
         chosen = faces[0] if faces else ""
         if self._shows_job is not None and job.is_over and job.saved:
             result = self._shows_job(job)
+        elif self._shows is not None:
+            result = self._shows(chosen, job.title) if chosen else ""
         else:
-            result = self._shows(str(made[0]), job.title) if made else ""
+            result = look_of(self.studio, made[0], job.title) if made else ""
         error = job.error
         told = error is not None and self.form.has(error)
         strip = gr.update(value=results, visible=len(results) > 1)
@@ -251,7 +252,10 @@ class Live:
 
     def _look_at(self, results: list[str], event: gr.SelectData) -> tuple[str, str]:
         path = results[int(event.index)]
-        return self._shows(path, Path(path).name), path
+        name = Path(path).name
+        if self._shows is not None:
+            return self._shows(path, name), path
+        return look_of(self.studio, Path(path), name), path
 
 
 def face_of(path: Path) -> Path | None:
