@@ -370,7 +370,7 @@ TYPED: list[tuple[tuple[str, ...], str]] = [
     (("frog", "--guidance", "x"), "--guidance is 'x': it must be a number"),
     (("frog", "--guidance", "inf"), "--guidance is inf: it must be a finite number"),
     (("frog", "--strength", "-1"), "--strength -1.0 is out of range: 0 to 1"),
-    (("frog", "--sampler", "DDIM"), "--sampler 'DDIM' is not known: choose one of ddim, euler"),
+    (("frog", "--sampler", "DDIM"), "--sampler 'DDIM' is called ddim here"),
     (("frog", "-n", "x"), "-n is 'x': it must be a whole number"),
     (("frog", "-n0"), "-n 0 is out of range: 1 to 9999"),
 ]

