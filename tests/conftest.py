@@ -72,6 +72,16 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
+def page(chromium: Any, opened: Any) -> Iterator[Any]:
+    """The page of the studio that a module has opened, which must stay quiet."""
+    from tests.studios import StudioPage
+
+    found = StudioPage(chromium, opened.address)
+    yield found
+    found.check_quiet()
+
+
+@pytest.fixture
 def tool() -> Callable[..., str]:
     """Runs another program and gives back what it prints."""
 

@@ -170,6 +170,16 @@ class StudioPage:
         hand.move_by_offset(8, 4).move_by_offset(-4, 8).release().perform()
         time.sleep(1)
 
+    def nameless(self) -> list[str]:
+        """What can be used and has no name for a screen reader, as HTML."""
+        found: list[str] = self.js(
+            "return [...document.querySelectorAll('input, textarea, select, button')].filter((e) =>"
+            " e.offsetParent && !(e.labels && e.labels.length && e.labels[0].textContent.trim()) &&"
+            " !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') &&"
+            " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
+        )
+        return found
+
     def check_quiet(self) -> None:
         """Makes sure that nothing went wrong in the page and nothing left the machine."""
         told = [each for each in self.driver.get_log("browser") if each["level"] == "SEVERE"]

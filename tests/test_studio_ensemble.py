@@ -175,13 +175,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, bundled: Any) -> Iterator[O
         yield found
 
 
-@pytest.fixture
-def page(chromium: Any, opened: Opened) -> Iterator[StudioPage]:
-    found = StudioPage(chromium, opened.address)
-    yield found
-    found.check_quiet()
-
-
 def slide(page: StudioPage, value: int) -> None:
     page.js(
         "const slider = document.querySelector('#ensemble-stage .leafing input');"
@@ -252,13 +245,7 @@ def test_it_fits_a_phone_and_every_control_has_a_name(page: StudioPage) -> None:
         page.click("ensemble-more")
         until(lambda number=number: page.driver.find_elements("id", f"ensemble-prompt_{number}"))
     assert page.js("return document.documentElement.scrollWidth") <= 390
-    nameless = page.js(
-        "return [...document.querySelectorAll('input, textarea, select, button')].filter((e) =>"
-        " e.offsetParent && !(e.labels && e.labels.length && e.labels[0].textContent.trim()) &&"
-        " !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') &&"
-        " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
-    )
-    assert nameless == []
+    assert page.nameless() == []
 
 
 # --- for programs ----------------------------------------------------------------------------

@@ -89,13 +89,6 @@ def test_a_program_is_told_what_is_wrong(client: Any, wall: Path) -> None:
 # --- in a browser ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def page(chromium: Any, opened: Opened) -> Iterator[StudioPage]:
-    found = StudioPage(chromium, opened.address)
-    yield found
-    found.check_quiet()
-
-
 def give(page: StudioPage, photo: Path) -> list[Any]:
     """Gives a photo to the page; the fields for prompts that are there then."""
     page.upload("frame-photo", photo)
@@ -198,13 +191,7 @@ def test_a_phone_shows_all_and_a_finger_drags_and_picks_colours(
     page.open(QUICK, width=390)
     give(page, wall)
     assert page.js("return document.documentElement.scrollWidth") <= 390
-    nameless = page.js(
-        "return [...document.querySelectorAll('input, textarea, select, button')].filter((e) =>"
-        " e.offsetParent && !(e.labels && e.labels.length && e.labels[0].textContent.trim()) &&"
-        " !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') &&"
-        " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
-    )
-    assert nameless == []
+    assert page.nameless() == []
     page.driver.find_element("css selector", ".openings input").send_keys("a bee")
     until(lambda: len(corners(page)) == 4)
     before = corners(page)

@@ -111,13 +111,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, made: Path, bundled: Any) -
         yield found
 
 
-@pytest.fixture
-def page(chromium: Any, opened: Opened) -> Iterator[StudioPage]:
-    found = StudioPage(chromium, opened.address)
-    yield found
-    found.check_quiet()
-
-
 def choose(page: StudioPage, name: str) -> None:
     """Opens the gallery and a file in it."""
     page.open("tab=gallery")

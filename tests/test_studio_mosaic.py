@@ -33,13 +33,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, bundled: Any) -> Iterator[O
         yield found
 
 
-@pytest.fixture
-def page(chromium: Any, opened: Opened) -> Iterator[StudioPage]:
-    found = StudioPage(chromium, opened.address)
-    yield found
-    found.check_quiet()
-
-
 def offered(page: StudioPage) -> bool:
     """Whether the page shows something that is not finished yet."""
     return bool(page.js("return !!document.querySelector('#mosaic-left')?.offsetParent"))
@@ -136,13 +129,7 @@ def test_an_error_stands_at_its_field(page: StudioPage) -> None:
 def test_it_fits_a_phone_and_everything_has_a_name(page: StudioPage) -> None:
     page.open("tab=mosaic", width=390)
     assert page.js("return document.documentElement.scrollWidth") <= 390
-    nameless = page.js(
-        "return [...document.querySelectorAll('input, textarea, select, button')].filter((e) =>"
-        " e.offsetParent && !(e.labels && e.labels.length && e.labels[0].textContent.trim()) &&"
-        " !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') &&"
-        " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
-    )
-    assert nameless == []
+    assert page.nameless() == []
 
 
 def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) -> None:

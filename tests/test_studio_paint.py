@@ -24,13 +24,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, bundled: Any) -> Iterator[O
         yield found
 
 
-@pytest.fixture
-def page(chromium: Any, opened: Opened) -> Iterator[StudioPage]:
-    found = StudioPage(chromium, opened.address)
-    yield found
-    found.check_quiet()
-
-
 def test_from_an_empty_page_to_a_finished_file(page: StudioPage, opened: Opened) -> None:
     page.open("tab=paint&steps=3&enlarge=1")
     page.type("paint-prompt", "photo of a turtle")
@@ -123,13 +116,7 @@ def test_nothing_is_wider_than_a_phone(page: StudioPage) -> None:
 
 def test_every_field_and_button_has_a_name_for_screen_readers(page: StudioPage) -> None:
     page.open("tab=paint")
-    nameless = page.js(
-        "return [...document.querySelectorAll('input, textarea, select, button')].filter((e) =>"
-        " e.offsetParent && !(e.labels && e.labels.length && e.labels[0].textContent.trim()) &&"
-        " !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') &&"
-        " !e.textContent.trim() && !e.title).map((e) => e.outerHTML.slice(0, 200))"
-    )
-    assert nameless == []
+    assert page.nameless() == []
 
 
 def test_it_works_by_keyboard_alone(page: StudioPage, opened: Opened) -> None:
