@@ -19,11 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from benchmarks.machine import cpu_name, dtype_name, machine, versions
-from benchmarks.page import update
+from benchmarks.page import update, write_jpeg
 from digressions.ensembles.balance import balances
 from digressions.ensembles.comparison import mixture
 from digressions.files import write_json
@@ -246,7 +245,7 @@ def write_sheet(study: Study, folder: Path, most: int = 6) -> str:
     sheet = comparison_sheet(shown, [way.words for way in WAYS], [" + ".join(p) for p in pairs])
     folder.mkdir(parents=True, exist_ok=True)
     name = "ensemble-ways.jpg"
-    Image.fromarray(sheet).save(folder / name, quality=72, optimize=True)
+    write_jpeg(folder / name, sheet)
     return name
 
 

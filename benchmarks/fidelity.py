@@ -28,7 +28,7 @@ from torch import Tensor
 
 from benchmarks.machine import cpu_name, dtype_name, machine, version_of, versions
 from benchmarks.measure import COARSE, detail, different, errors, grid_power, kept
-from benchmarks.page import update
+from benchmarks.page import update, write_jpeg
 from benchmarks.peers import PEERS, Placed, whole
 from benchmarks.subject import default_mosaic, paint_cells, painted_base_image
 from digressions.generate.paint import painter_of
@@ -324,7 +324,7 @@ def write_pictures(study: Study, rows: Sequence[Row], folder: Path) -> list[tupl
     for row in (row for row in rows if row.name in wanted):
         sheet = show(study.picture(row.name), row.name, study.base.grid)
         path = folder / f"fidelity-{row.name}.jpg"
-        Image.fromarray(sheet).save(path, quality=85, optimize=True)
+        write_jpeg(path, sheet)
         shown.append((row, path.name))
     return shown
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from benchmarks.machine import cpu_name
+from benchmarks.page import update, write_jpeg
 from benchmarks.render import Photo, photograph
 from benchmarks.rooms import Room, room
 from digressions.errors import InputError
@@ -37,7 +37,6 @@ FIRST = 2000  # the first seed that nothing was chosen with
 FOUND = 0.9  # overlap from which an opening is found
 SEEN = 0.75  # share of an opening that must be visible for it to count
 SHOWN = 6  # scenes of each kind on the sheet
-MARKED = re.compile(r"(<!-- generated -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
 
 class Guess(NamedTuple):
@@ -283,15 +282,9 @@ def main(arguments: Sequence[str] | None = None) -> str:
     text = section(results, asked.width, asked.large, seconds)
     print(text)
     images = (asked.update.parent if asked.update else asked.out) / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    picture = Image.fromarray(sheet(results, asked.width, asked.out))
-    picture.save(images / "frames.jpg", quality=85, optimize=True)
+    write_jpeg(images / "frames.jpg", sheet(results, asked.width, asked.out))
     if asked.update:
-        old = asked.update.read_text("utf-8")
-        new, count = MARKED.subn(lambda found: found[1] + text + found[2], old)
-        if count != 1:
-            raise SystemExit(f"{asked.update} has no marks to write between")
-        asked.update.write_text(new, "utf-8")
+        update(asked.update, text)
     return text
 
 

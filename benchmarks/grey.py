@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from benchmarks.machine import cpu_name, dtype_name
-from benchmarks.page import update
+from benchmarks.page import update, write_jpeg
 from benchmarks.render import photograph
 from benchmarks.rooms import room
 from benchmarks.wrongways import WAYS
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
     images = (asked.update.parent if asked.update else asked.out) / "images"
     images.mkdir(parents=True, exist_ok=True)
     Image.fromarray(chart(rows, pulls)).save(images / "grey-chart.png", optimize=True)
-    Image.fromarray(sheet(studies)).save(images / "grey.jpg", quality=85, optimize=True)
+    write_jpeg(images / "grey.jpg", sheet(studies))
     figures = {
         "threads": torch.get_num_threads(),
         "pulls": {name: dataclasses.asdict(pull) for name, pull in pulls.items()},

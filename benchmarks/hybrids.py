@@ -19,10 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 
 from benchmarks.machine import cpu_name, dtype_name, versions
-from benchmarks.page import update
+from benchmarks.page import update, write_jpeg
 from digressions.ensembles.balance import balances
 from digressions.ensembles.ensemble_spec import SuggestSpec
 from digressions.ensembles.suggestions import ranked
@@ -177,13 +176,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sheet = contact_sheet(
         [each for each, _ in both], len(THINGS), labels=[text for _, text in both]
     )
-    Image.fromarray(sheet).save(folder / "hybrids.jpg", quality=88, optimize=True)
+    write_jpeg(folder / "hybrids.jpg", sheet)
     labels = [
         f"{way.words}: {best(shares):.1%}" for way, (_, shares) in zip(WAYS, rows, strict=True)
     ]
     four = [pictures[:4] for pictures, _ in rows]
     sheet = comparison_sheet(four, ["the best", "", "", ""], labels)
-    Image.fromarray(sheet).save(folder / "giraffe-frog.jpg", quality=85, optimize=True)
+    write_jpeg(folder / "giraffe-frog.jpg", sheet)
     text = section(model, asked, figures, rows)
     print(text)
     if asked.update:

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from benchmarks.fidelity import show
 from benchmarks.machine import cpu_name, version_of
 from benchmarks.measure import box_means, different, errors, kept
-from benchmarks.page import update
+from benchmarks.page import update, write_jpeg
 from benchmarks.peers import PEERS, Placed, whole
 from digressions.events import completed
 from digressions.generate.results import finish
@@ -224,12 +223,6 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         picture = "\n\n![Mosaics of the same photos](images/photos-beside.jpg)\n"
         update(asked.update, head + table(rows) + picture)
     return rows
-
-
-def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """A JPEG small enough for a page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, quality=82, optimize=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import errors, kept
+from benchmarks.page import write_jpeg
 from digressions.generate.results import finish
 from digressions.images.contact_sheet import contact_sheet
 from digressions.images.image_files import read_image
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sheet = contact_sheet(
             [cells[k] for k in order], columns=len(STRENGTHS), labels=[labels[k] for k in order]
         )
-        Image.fromarray(sheet).save(asked.sheet, quality=85, optimize=True)
+        write_jpeg(asked.sheet, sheet)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.page import write_jpeg
+
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
 SIDE, NEAR = 512, 4  # pixels of each half, cells across the nearer one
@@ -108,19 +110,17 @@ if __name__ == "__main__":
         *("demo", "portrait", "hung", "photos", "frames", "things", "ensemble")
     ]
     if "portrait" in wanted:
-        sheet = demo(OUT / "portrait", FACE)
-        sheet.save(HERE / "images" / "portrait.jpg", quality=85, optimize=True)
+        write_jpeg(HERE / "images" / "portrait.jpg", demo(OUT / "portrait", FACE))
     if "hung" in wanted:
-        hung(OUT / "hung").save(HERE / "images" / "hung.jpg", quality=85, optimize=True)
+        write_jpeg(HERE / "images" / "hung.jpg", hung(OUT / "hung"))
     if "things" in wanted:
-        things().save(HERE / "images" / "things.jpg", quality=85, optimize=True)
+        write_jpeg(HERE / "images" / "things.jpg", things())
     if "ensemble" in wanted:
-        ensemble().save(HERE / "images" / "ensemble.jpg", quality=88, optimize=True)
+        write_jpeg(HERE / "images" / "ensemble.jpg", ensemble())
     if "frames" in wanted:
-        filled(OUT / "filled").save(HERE / "images" / "filled.jpg", quality=85, optimize=True)
+        write_jpeg(HERE / "images" / "filled.jpg", filled(OUT / "filled"))
     if "photos" in wanted:
-        sheet = demo(OUT / "astronaut")
-        sheet.save(HERE / "images" / "photo-mosaic.jpg", quality=85, optimize=True)
+        write_jpeg(HERE / "images" / "photo-mosaic.jpg", demo(OUT / "astronaut"))
     if "demo" in wanted:
-        demo(OUT / "turtle").save(HERE / "images" / "demo.jpg", quality=88, optimize=True)
+        write_jpeg(HERE / "images" / "demo.jpg", demo(OUT / "turtle"))
         shutil.copyfile(OUT / "turtle.webp", HERE / "images" / "turtle.webp")

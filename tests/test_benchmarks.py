@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchmarks import blind_defaults, depth, estimates, fidelity, mosaic, scale, serve, sides, zoom
 from benchmarks.measure import detail, different, errors, kept
-from benchmarks.page import marked
+from benchmarks.page import marked, write_jpeg
 from benchmarks.peers import PEERS, Peer, Placed
 from benchmarks.subject import default_mosaic
 from digressions.diffusion.sample import steps_to_run
@@ -426,3 +428,21 @@ def test_the_work_of_frames_is_found_whatever_else_slows_one_film_or_another():
     ]
     seconds = [slow * (each @ wanted) for slow, each in zip((0.5, 2.0, 1.0), rows, strict=True)]
     assert estimates.fitted_parts(rows, seconds) == pytest.approx(wanted, rel=0.01)
+
+
+@pytest.mark.parametrize("side", [64, 600])
+def test_a_picture_for_a_page_is_as_good_as_it_may_be_large(tmp_path, side) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    path = tmp_path / "images" / "noise.jpg"
+    write_jpeg(path, noise, largest=200_000)
+    assert path.stat().st_size <= 200_000
+    best = io.BytesIO()
+    Image.fromarray(noise).save(best, "JPEG", quality=88, optimize=True)
+    assert (path.read_bytes() == best.getvalue()) == (side == 64)
+
+
+def test_a_picture_that_is_too_large_at_any_quality_is_refused(tmp_path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    with pytest.raises(SystemExit, match="show less"):
+        write_jpeg(tmp_path / "noise.jpg", noise, largest=1000)
+    assert not (tmp_path / "noise.jpg").exists()

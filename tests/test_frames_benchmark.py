@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import frames
+from benchmarks.page import marked
 from benchmarks.render import photograph
 from benchmarks.rooms import room
 from digressions.homography import Quad
@@ -79,4 +80,4 @@ def test_a_kept_photo_is_the_photo(tmp_path: Path) -> None:
 
 
 def test_the_page_has_its_marks() -> None:
-    assert len(frames.MARKED.findall((DOCS / "frames.md").read_text("utf-8"))) == 1
+    assert len(marked().findall((DOCS / "frames.md").read_text("utf-8"))) == 1
