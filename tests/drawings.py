@@ -18,7 +18,7 @@ MODULES = ("judge", "measures", "bench", "card", "evaluate", "distil", "diffusio
 MODULES += ("figures_with_starts", "compose", "data", "autoencoder", "export", "captions")
 MODULES += ("artsets", "pipeline", "concepts", "recogniser", "sharpen", "latents", "checkpoints")
 MODULES += ("subset", "grow", "gpu", "dataset", "blind", "slim", "trials")
-MODULES += ("starts_and_masks", "optimizers")
+MODULES += ("starts_and_masks", "optimizers", "areas")
 
 
 @pytest.fixture(scope="module")

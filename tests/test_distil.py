@@ -135,6 +135,7 @@ def test_what_cannot_be_recognised_costs_more(training, dataset, recogniser, tmp
     latents, shown = latents_of(training, dataset, 64)
     t = torch.full((len(latents),), 999)  # all noise: what is seen is all the student's own
     x_t = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    student.mask = torch.ones(len(latents), 1, 8, 8)
     records = student.records
     right = [next(i for i, r in enumerate(records) if r["concept"] == name) for name in shown]
     wrong = [next(i for i, r in enumerate(records) if r["concept"] != name) for name in shown]

@@ -121,7 +121,7 @@ def test_everything_that_a_borrowed_gpu_is_asked_for(
         call("gpu", f"unpack {back} --name {name} --start {start} --out {checkpoint}")
         came = torch.load(checkpoint, weights_only=True)
         assert came["guidance"] == guidance
-        assert came["clean_surroundings"] == (name == "practised")
+        assert came["clean_surroundings"]
     trained = torch.load(tmp_path / "work" / "practised" / "checkpoint.pt", weights_only=True)
     came = torch.load(tmp_path / "practised.pt", weights_only=True)["average"]
     for name, value in trained["average"].items():

@@ -17,7 +17,7 @@ PART = 3 * BATCH // 8
 def student(training, dataset, recogniser, tmp_path_factory):
     """A `Practice` of an untrained teacher."""
     folder = tmp_path_factory.mktemp("student")
-    words = ("--recogniser", str(recogniser), "--recognition", "1")
+    words = ("--recogniser", str(recogniser), "--recognition", "1", "--masked", "0.375")
     return student_of(training.starts_and_masks.Practice, training, dataset, folder, *words)
 
 
@@ -34,28 +34,35 @@ def test_surroundings_are_shown_without_noise_and_all_else_with_it(student, batc
     x_t, _, _ = student.noisy(batch)
     kept = (student.mask == 0).expand_as(x_t)
     assert torch.equal(x_t[kept], batch.latents[kept])
-    inside = student.mask[PART : 2 * PART] == 1
+    areas = student.areas(BATCH)
+    assert areas == slice(BATCH - PART, BATCH)
+    inside = student.mask[areas] == 1
     assert inside.any((1, 2, 3)).all()
     assert not inside.all((1, 2, 3)).any()
-    assert (student.mask[:PART] == 1).all()
-    assert (student.mask[2 * PART :] == 1).all()
+    assert (student.mask[: areas.start] == 1).all()
 
 
-def test_the_teacher_never_sees_a_picture_without_noise_in_parts(student, batch):
-    student.noisy(batch)
-    areas = slice(PART, 2 * PART)
-    kept = (student.mask[areas] == 0).expand_as(batch.latents[areas])
-    same = student.everywhere[areas] == batch.latents[areas]
-    assert same[kept].float().mean() < 0.01
-
-
-def test_a_teacher_without_guidance_leaves_masked_areas_the_datas_velocity(student, batch):
+def test_what_the_teacher_says_of_an_area_depends_on_what_is_around_it(student, batch):
     x_t, v, t = student.noisy(batch)
-    student.args.guidance = 1
-    wanted = student.target(x_t, v, t, batch)
-    student.args.guidance = 3.0
-    assert torch.equal(wanted[PART : 2 * PART], v[PART : 2 * PART])
-    assert not torch.allclose(wanted[2 * PART :], v[2 * PART :])
+    areas = student.areas(BATCH)
+    said = student.target(x_t, v, t, batch)
+    around = (student.mask == 0).expand_as(x_t)
+    other = student.target(torch.where(around, x_t + 1, x_t), v, t, batch)
+    assert torch.equal(said[: areas.start], other[: areas.start])
+    inside = (student.mask == 1).expand_as(x_t)
+    changed = (said - other).abs()
+    assert changed[areas][inside[areas]].mean() > 1e-3
+
+
+def test_without_masked_areas_everything_is_noisy_and_the_checkpoint_says_so(
+    training, student, batch, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(student.args, "masked", 0.0)
+    training.diffusion.Trainer.noisy(student, batch)
+    assert (student.mask == 1).all()
+    student.save(tmp_path / "checkpoint.pt")
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert state["clean_surroundings"] is False
 
 
 def test_what_is_said_of_surroundings_costs_nothing(student, batch):
@@ -77,7 +84,7 @@ def test_only_steps_across_an_edge_count_as_its_error(training):
     mask[..., 1:3, 1:3] = 1
     real = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     inside = torch.nn.functional.interpolate(mask, (16, 16))
-    error = training.starts_and_masks.edge_error
+    error = training.areas.edge_error
     assert error(real, real, mask) == 0
     assert error(real + 0.2, real, mask) < 1e-6
     assert error(real + 0.2 * inside, real, mask).item() == pytest.approx(0.04, rel=1e-4)
@@ -107,7 +114,7 @@ def test_leaving_the_colours_of_a_start_costs(training, student, batch):
 @pytest.mark.parametrize("side", [8, 16])
 def test_masked_areas_are_boxes_strips_and_blobs_that_leave_something(training, side):
     g = torch.Generator().manual_seed(0)
-    masks = training.starts_and_masks.masked_areas(40, side, g)
+    masks = training.areas.masked_areas(40, side, g)
     share = masks.mean((1, 2, 3))
     assert set(masks.unique().tolist()) == {0.0, 1.0}
     assert share.amin() > 0.02

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from areas import masked_areas
 from checkpoints import Minutes, write
 from compose import SIZE
 from dataset import check_size, load
@@ -47,8 +48,6 @@ def learning_rate(elapsed: float, total: float, step: int, peak: float) -> float
 
 class Trainer:
     """The models, their optimiser and moving averages, and how far they have come."""
-
-    clean_surroundings = False  # of masked areas: whether the network is shown them without noise
 
     def __init__(self, vae, records: list[dict], vocabulary: list[str], args):
         self.vae, self.records, self.args = vae, records, args
@@ -97,10 +96,25 @@ class Trainer:
         return loss.detach()
 
     def noisy(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network is shown: noisy latents, their velocities, and the times."""
+        """What the network is shown: noisy latents, their velocities, and the times.
+
+        Of the last rows only masked areas are noisy, a quarter of them noise alone. Keeps `mask`,
+        (B, 1, h, w), which is 0 in what is around them.
+        """
         times = sample_times(len(batch), self.args.size, self.g)
+        areas = self.areas(len(batch))
+        n = areas.stop - areas.start
+        all_noise = torch.rand(n, generator=self.g) < 0.25
+        times[areas] = torch.where(all_noise, len(self.alphas_cumprod) - 1, times[areas])
         t = sent(times, self.args.device)
-        return *self.noised(batch.latents, t), t
+        x_t, v = self.noised(batch.latents, t)
+        self.mask = x_t.new_ones(len(batch), 1, *x_t.shape[-2:])
+        self.mask[areas] = sent(masked_areas(n, x_t.shape[-1], self.g), self.args.device)
+        return torch.lerp(batch.latents, x_t, self.mask), v, t
+
+    def areas(self, batch: int) -> slice:
+        """The rows of a batch in which an area is masked."""
+        return slice(batch - int(self.args.masked * batch), batch)
 
     def noised(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Latents with fresh noise at times (B,), and their velocities."""
@@ -115,8 +129,11 @@ class Trainer:
     def loss(
         self, predicted: Tensor, wanted: Tensor, x_t: Tensor, t: Tensor, batch: Batch
     ) -> Tensor:
-        """What is made small: here how far what the network says is from what it should."""
-        return (predicted - wanted).square().mean()
+        """What is made small: here how far what the network says is from what it should, where
+        the mask is 1."""
+        area = self.mask.mean((1, 2, 3)).clamp(min=0.1)
+        wrong = (predicted - wanted).square() * self.mask
+        return (wrong.mean((1, 2, 3)) / area).mean()
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -148,7 +165,7 @@ class Trainer:
             "size": self.args.size,
             "guidance": vars(self.args).get("guidance"),
             "consistency": vars(self.args).get("consistency"),
-            "clean_surroundings": self.clean_surroundings,
+            "clean_surroundings": self.args.masked > 0,
         }
         write(path, state)
 
@@ -206,6 +223,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     shared.add_argument("--widths", type=int, nargs=2, default=(128, 256))
     shared.add_argument("--batch", type=int, default=64)
     shared.add_argument("--lr", type=float, default=6e-4)
+    shared.add_argument(
+        "--masked", type=float, default=0.25, help="of a batch: pictures with a masked area"
+    )
     shared.add_argument("--optimizer", choices=OPTIMIZERS, default=OPTIMIZERS[0])
     shared.add_argument("--cache", type=int, default=12800, help="latents kept in memory")
     shared.add_argument("--renew", type=int, default=24, help="latents renewed every second step")

@@ -19,6 +19,10 @@ itself, not an average of it, as the one that is asked (Song and Dhariwal 2023,
 https://arxiv.org/abs/2310.14189). What comes out is sampled by ``lcm``, which adds noise after
 every step.
 
+Both of these need ``--masked 0``: their teacher walks several steps, in which nothing puts back
+what is around a masked area. Without them a teacher that knows masked areas (``diffusion.py
+--masked``) teaches them along with the rest.
+
 A student of a teacher that has learnt more need not begin anew (``--student`` and ``--before``): it
 begins with the old student and what the teacher has learnt since, weight by weight (task
 arithmetic: Ilharco et al. 2023, https://arxiv.org/abs/2212.04089).
@@ -161,8 +165,13 @@ class Distiller(Trainer):
         loss = super().loss(predicted, wanted, x_t, t, batch)
         if not self.args.recogniser:
             return loss
-        clean = self.levels.signal(t) * x_t - self.levels.spread(t) * predicted
+        clean = self.seen(predicted, x_t, t, batch)
         return loss + self.args.recognition * self.unlikely(clean, batch).mean()
+
+    def seen(self, predicted: Tensor, x_t: Tensor, t: Tensor, batch: Batch) -> Tensor:
+        """The clean latents that a network sees, which are given around masked areas."""
+        clean = self.levels.signal(t) * x_t - self.levels.spread(t) * predicted
+        return torch.lerp(batch.latents, clean, self.mask)
 
     def unlikely(self, clean: Tensor, batch: Batch) -> Tensor:
         """How unlikely the recogniser finds what was asked for (B,); 0 if not one thing was."""
@@ -251,6 +260,8 @@ def checked(known: argparse.ArgumentParser) -> argparse.Namespace:
     for name in ("few_steps", "substeps", "consistency"):
         if (value := getattr(args, name)) is not None and not 1 <= value <= 1000:
             known.error(f"--{name.replace('_', '-')} {value}: 1 to 1000")
+    if args.masked and (args.few_steps or args.consistency):
+        known.error("--masked: 0 with --few-steps or --consistency, which walk without a mask")
     return args
 
 

@@ -257,8 +257,7 @@ def unpack(args: argparse.Namespace) -> None:
         state |= load_file(path)
     models.load_state_dict(restored(state))  # all of it is there, and nothing else
     guidance = None if args.name == "guided" else distil.arguments().get_default("guidance")
-    clean = args.name == "practised"
-    about = {"size": SIZE, "guidance": guidance, "consistency": None, "clean_surroundings": clean}
+    about = {"size": SIZE, "guidance": guidance, "consistency": None, "clean_surroundings": True}
     write(args.out, {"average": models.state_dict(), **about})
 
 

@@ -142,6 +142,7 @@ def compare(args: Namespace) -> None:
 
 def main() -> None:
     known = parser(__doc__.splitlines()[0])
+    known.set_defaults(masked=0.0)  # what counts is the loss on whole pictures
     known.add_argument("ways", nargs="+", choices=("adamw", "muon", "min-snr", "align"))
     known.add_argument("--steps", type=int, default=300)
     known.add_argument("--recogniser", type=Path, help="folder of recogniser.py, for align")
