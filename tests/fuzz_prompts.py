@@ -21,6 +21,7 @@ SEEDS = {
     "several.txt": "a (frog:1.2) AND [a fox:a [red|blue] hat:0.4] :0.7 @0.3-1",
     "lines.txt": "\u201cphoto of a turtle,\n\ton a beach\u201d \u2013 close-up, 12:00",
     "tags.txt": "8k, <lora:ink:0.8>, ((turtle)), `size`",
+    "choices.txt": "a {red|2::blue} {2$$ and $$cat|dog|{a|} fox} :0.5 AND [{x|y}:z:0.5]",
     "others.txt": "cafe\u0301 \u6d77 \uff54urtle",
     "infotext.txt": "a frog\nNegative prompt: blur\nSteps: 2, Seed: 5",
 }
@@ -119,9 +120,13 @@ def _check_spec(text: str) -> None:
 
 
 def _texts(text: str) -> list[str]:
+    from digressions.prompts.choices import drawn, variants
     from digressions.prompts.scheduling import parsed
 
-    return ["".join(part.text for part in each) for each in parsed(text).texts(4)]
+    settled = drawn(text, 5)
+    assert drawn(settled, 6) == settled, "what is drawn is still to be drawn"
+    ensembles = [parsed(settled), *variants(parsed(text))]
+    return ["".join(part.text for part in each) for one in ensembles for each in one.texts(4)]
 
 
 def _prompts(folder: Path) -> Reader:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digressions.errors import DigressionsError, InputError
+from digressions.errors import DigressionsError, InputError, PromptError
 from digressions.frames.aspect import Aspect
 from digressions.frames.choosing import check_likely, choose, numbered, read_frames
 from digressions.frames.find import Frame, draw_frames, find_frames
@@ -126,6 +126,14 @@ def test_what_cannot_be_is_said_in_one_line_before_anything_is_written(
     assert words in refused.value.message
     assert "\n" not in refused.value.message
     assert tree(walls) == before
+
+
+def test_every_option_of_a_negative_is_one_text(walls: Path) -> None:
+    """They are drawn for each candidate, by its seed."""
+    given = {"prompts": "a {fox|cat}", "refine": "{fur|feathers}"}
+    assert read_frames("wall.png", FrameSpec.of(**given, negative="{blur|text}"), Path("o")).found
+    with pytest.raises(PromptError, match="must be one text"):
+        read_frames("wall.png", FrameSpec.of(**given, negative="{blur|[a:b:0.5]}"), Path("o"))
 
 
 @pytest.mark.parametrize("name", ["room.png", "picture.png", "print-2-proof.png"])

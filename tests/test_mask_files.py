@@ -136,6 +136,32 @@ def test_a_mask_of_colours_that_are_clear_says_what_mends_it() -> None:
         read_mask("brush.png", photo)
 
 
+def colourful() -> np.ndarray:
+    across, down = np.meshgrid(np.linspace(0, 255, WIDE), np.linspace(0, 255, HIGH))
+    return np.dstack([across, down, 255 - across]).astype(np.uint8)
+
+
+def test_a_photo_is_no_mask(refused: Callable[..., str]) -> None:
+    Image.fromarray(colourful()).save("photo.png")
+    with_hole = Image.fromarray(np.dstack([colourful(), 255 - square()]))
+    with_hole.save("erased.png")
+    for command in PAINTERS.values():
+        line = refused(*command, "--mask", "photo.png")
+        assert "--mask photo.png is a picture in colours, and a mask is black and white" in line
+        assert "--mask-alpha which of its parts" in refused(*command, "--mask", "erased.png")
+    region = refused("ensemble", "a frog", "a fox", "--region", "photo.png", "--region", "left")
+    assert "--region photo.png is a picture in colours" in region
+
+
+def test_a_mask_may_be_painted_in_one_colour_or_fade() -> None:
+    photo = source_image("room.png")
+    yellow = np.zeros((HIGH, WIDE, 3), np.uint8)
+    yellow[square() > 0] = (255, 230, 40)
+    assert read_mask(Image.fromarray(yellow), photo).pixels.max() > 200
+    fading = np.tile(np.linspace(0, 255, WIDE).astype(np.uint8), (HIGH, 1))
+    assert len(np.unique(read_mask(Image.fromarray(fading), photo).pixels)) > 10
+
+
 @pytest.mark.parametrize("command", list(PAINTERS.values())[:2], ids=list(PAINTERS)[:2])
 def test_an_erased_part_is_painted_and_replayed(
     digress: Any, refused: Callable[..., str], command: tuple[str, ...]

@@ -284,6 +284,7 @@ def test_words_lists_what_the_model_was_taught(
     assert "turtle" in some
     assert all("turt" in each.lower() for each in some)
     assert "nothing with 'zyzzyva'" in refused("words", "zyzzyva")
+    assert "nothing with 'turtel' (did you mean 'turtle'?) in it" in refused("words", "turtel")
 
 
 # --- a new user's other paths ----------------------------------------------------------------

@@ -74,3 +74,12 @@ def test_numbers_and_emoji_are_words_and_punctuation_is_none():
 def test_what_looks_alike_paints_the_same(bundled: Model, text: str) -> None:
     plain = dg.paint(bundled, "photo of a turtle", seed=3, steps=1)
     assert np.array_equal(dg.paint(bundled, text, seed=3, steps=1).array, plain.array)
+
+
+def test_what_was_taught_is_looked_up_as_the_model_reads() -> None:
+    taught = Vocabulary(["a polar bear", "drawing of a T-shirt"], [])
+    for part in ("polar\u00a0bear", "\u201cPolar  bear\u201d,", "POLAR"):
+        assert taught.containing(part) == ["a polar bear"]
+    assert taught.containing("t shirt") == ["drawing of a T-shirt"]
+    assert len(taught.containing(" ")) == 2
+    assert not taught.containing("grizzly")

@@ -27,6 +27,7 @@ def words(
     params = ModelParams.of(**given(options))
     from ..models.library import Library
     from ..models.loading import located_model, open_checkpoint
+    from ..prompts.vocabulary import listed
 
     name = located_model(params.model, Library.of(params.models))
     vocabulary = open_checkpoint(name).vocabulary()
@@ -34,6 +35,7 @@ def words(
         raise InputError(f"`model` {name} does not say what it was taught: it may know any word")
     found = vocabulary.containing(part)
     if not found:
-        raise InputError(f"{name} was taught nothing with {part!r} in it")
+        unknown = listed(vocabulary.unknown(part)) or repr(part)
+        raise InputError(f"{name} was taught nothing with {verbatim(unknown)} in it")
     for caption in found:
         out.print(shown(verbatim(caption)))

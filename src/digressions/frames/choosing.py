@@ -23,6 +23,7 @@ from ..images.image_files import focal_length
 from ..images.mask_files import read_mask
 from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
+from ..prompts.choices import variants
 from ..prompts.scheduling import negative_text, parsed
 from .find import Frame, find_frames, frame_at, opening_in_mask
 from .frame_spec import MAX_CANDIDATES, NO_PALETTE, FrameSpec
@@ -131,7 +132,8 @@ def _check_prompts(spec: FrameSpec) -> None:
     for text in [*spec.prompts, spec.refining.refine]:
         if text is not None:
             parsed(text)
-    negative_text(spec.params.negative)
+    for each in variants(parsed(spec.params.negative)):
+        negative_text(str(each))
 
 
 def name_of(photo: SourceImage) -> str:

@@ -16,6 +16,7 @@ from ..errors import InputError, verbatim
 from ..images import MaskAlpha
 from .decoding import over
 from .source_image import (
+    Layers,
     PictureLike,
     SourceImage,
     grey,
@@ -29,6 +30,8 @@ from .source_image import (
 _BLACK = (0, 0, 0)
 _WHITE = 128  # what is as bright as this counts as painted white
 _NOISE = 8  # levels by which the black and the white of a JPEG may be off
+_COLOURED = 24  # levels between the channels of what is no grey
+_MANY, _MOSTLY = 48, 0.2  # so many colours, in this share of a picture, are a photo and no mask
 
 
 def read_mask(
@@ -82,14 +85,15 @@ def source_mask(
 
     Raises:
         ImageError: It cannot be read, or is no picture.
-        InputError: Nothing in it is white, or its transparency is to be taken and it has none.
+        InputError: Nothing in it is white, it is a photo, or its transparency is to be taken and it
+            has none.
     """
-    found = _source_mask(picture, alpha)
+    found = _source_mask(picture, alpha, name)
     _check_white(found, name)
     return found._replace(pixels=_firm(found.pixels))
 
 
-def _source_mask(picture: PictureLike, alpha: MaskAlpha | None) -> SourceImage:
+def _source_mask(picture: PictureLike, alpha: MaskAlpha | None, name: str) -> SourceImage:
     if not isinstance(picture, (str, Path, Image.Image)):
         if alpha is not None:
             raise InputError(
@@ -100,30 +104,59 @@ def _source_mask(picture: PictureLike, alpha: MaskAlpha | None) -> SourceImage:
     read = read_layers(picture)
     if alpha is not None:
         if read.alpha is None:
-            name = verbatim(read.origin["path"] or "the mask")
+            called = verbatim(read.origin["path"] or "the mask")
             raise InputError(
-                f"`mask_alpha` {alpha}: {name} is nowhere transparent", field="mask_alpha"
+                f"`mask_alpha` {alpha}: {called} is nowhere transparent", field="mask_alpha"
             )
         pixels = read.alpha if alpha == "opaque" else 255 - read.alpha
         return SourceImage(pixels, read.origin | {"alpha": alpha})
+    _check_no_photo(read, name)
     if read.alpha is None:
         return SourceImage(grey(read.colours), read.origin)
     layer = np.dstack([read.colours, read.alpha])
     return SourceImage(grey(over(_BLACK, read.colours, read.alpha)), read.origin, layer)
 
 
+def _check_no_photo(read: Layers, name: str) -> None:
+    """Refuses a picture of many colours, as when a photo is given whose hole is transparent: its
+    brightness says nothing of what is to be painted."""
+    low, high = read.colours.min(-1), read.colours.max(-1)
+    coloured = high - low >= _COLOURED
+    if coloured.mean() < _MOSTLY:
+        return
+    coarse = read.colours[coloured].astype(int) // 8
+    kinds = np.unique(coarse @ np.array([1, 32, 1024]))
+    if len(kinds) < _MANY:
+        return
+    transparent = read.alpha is not None
+    raise InputError(
+        f"`{name}`{_called(read.origin)} is a picture in colours, and a mask is black and white: "
+        + _mend(name, transparent=transparent),
+        field=name,
+    )
+
+
 def _check_white(mask: SourceImage, name: str) -> None:
     most = int(mask.pixels.max())
     if most >= _WHITE:
         return
-    called = verbatim(f" {mask.origin['path']}") if mask.origin["path"] else ""
-    mend = "make white (255) what is to be painted"
-    if mask.layer is not None and name == "mask":
-        mend += ", or say with `mask_alpha` which of its parts is, the transparent or the opaque"
     raise InputError(
-        f"`{name}`{called} has nothing white in it, its brightest value is {most} of 255: {mend}",
+        f"`{name}`{_called(mask.origin)} has nothing white in it, its brightest value is {most} of "
+        f"255: {_mend(name, transparent=mask.layer is not None)}",
         field=name,
     )
+
+
+def _called(origin: Mapping[str, str | None]) -> str:
+    return verbatim(f" {origin['path']}") if origin["path"] else ""
+
+
+def _mend(name: str, *, transparent: bool) -> str:
+    """What to do about a mask that is none."""
+    mend = "make white (255) what is to be painted"
+    if transparent and name == "mask":
+        mend += ", or say with `mask_alpha` which of its parts is, the transparent or the opaque"
+    return mend
 
 
 def _firm(mask: np.ndarray) -> np.ndarray:

@@ -61,8 +61,9 @@ class Vocabulary:
         return said and not self.words >= _COMPARED
 
     def containing(self, part: str) -> list[str]:
-        """The captions that a text is in, in any case, or all for an empty one."""
-        return [caption for caption in self.captions if part.casefold() in caption.casefold()]
+        """The captions that a text is in, as the model reads both; all for an empty one."""
+        wanted = " ".join(words_of(part))
+        return [caption for caption in self.captions if wanted in " ".join(words_of(caption))]
 
     def _knows(self, word: str) -> bool:
         return word in SMALL or any(form in self.words for form in _forms(word))
