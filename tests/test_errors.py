@@ -26,6 +26,7 @@ from digressions.errors import (
 from digressions.generate.notes import notes_on_cells
 from digressions.geometry import Size
 from digressions.models.base import Model
+from digressions.prompts.parse import parse
 
 
 def option(name: str) -> str:
@@ -62,6 +63,12 @@ def test_what_the_user_typed_is_no_parameter() -> None:
     shown = PromptError("it is never closed", 9, "a `seed` (b").worded(option)
     assert "`seed`" in shown
     assert "--seed" not in shown
+
+
+def test_the_strength_of_a_lora_names_no_option() -> None:
+    with pytest.raises(PromptError) as error:
+        parse("a fox <lora:ink:0`seed`8>")
+    assert '"0`seed`8" is no strength of a LoRA' in error.value.worded(option)
 
 
 def test_a_prompts_error_points_at_its_character() -> None:

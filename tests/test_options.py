@@ -357,7 +357,10 @@ def test_a_replay_that_needs_no_model_says_that_one_was_named_for_nothing(
 
 TYPED: list[tuple[tuple[str, ...], str]] = [
     ((), "PROMPT is missing"),
-    (("frog", "pond"), "'pond' is one argument too many: put quotes around several words"),
+    (
+        ("frog", "pond"),
+        "'pond' is one argument too many: put quotes around the words of a prompt, and the",
+    ),
     (("frog", "--guidence", "3"), "there is no option --guidence here: did you mean --guidance?"),
     (("frog", "--sampler"), "--sampler needs a value"),
     (("frog", "-o"), "-o needs a value"),

@@ -72,7 +72,10 @@ def _reason(error: CycloptsError, commands: Iterable[str]) -> str:
             needed = "a value" if wanted == 1 else f"{wanted} values, and {found} are there"
             return f"{error.keyword or argument.name} needs {needed}"
         case UnusedCliTokensError(unused_tokens=[text, *_]):
-            return f"{text!r} is one argument too many: put quotes around several words"
+            return (
+                f"{text!r} is one argument too many: put quotes around the words of a prompt, and "
+                "the name of an option before its value"
+            )
         case CoercionError(argument=Argument(hint=kind) as argument) if kind is bool:
             return f"{argument.name} takes no value"
     return " ".join(str(error).split()).rstrip(".")

@@ -44,7 +44,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..errors import PromptError
+from ..errors import PromptError, verbatim
 from .terms import (
     ROUND,
     SEPARATOR,
@@ -133,7 +133,8 @@ def _tokens(text: str) -> list[Item]:
 def _lora(token: re.Match[str]) -> LoraTag:
     strength = (token["strength"] or "1").strip()
     if not NUMBER.fullmatch(strength) or abs(float(strength)) > MOST_STRENGTH:
-        message = f'"{strength}" is no strength of a LoRA such as 0.8: -10 to 10'
+        typed = verbatim(strength)
+        message = f'"{typed:.40}" is no strength of a LoRA such as 0.8: -10 to 10'
         raise PromptError(message, token.start())
     return LoraTag(token["lora"].strip(), float(strength))
 
