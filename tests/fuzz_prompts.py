@@ -114,9 +114,14 @@ def _check_spec(text: str) -> None:
     try:
         GenerationParams(prompt=text)
     except DigressionsError as error:
-        said = error.worded(lambda name: f"<{name}>")
-        assert "\n" not in said
-        assert set(re.findall("<([a-z_]+)>", said)) <= {"prompt", "image", "lora"}
+        worded = set[str]()
+
+        def noted(name: str) -> str:
+            worded.add(name)
+            return name
+
+        assert "\n" not in error.worded(noted)
+        assert worded <= {"prompt", "image", "lora"}
 
 
 def _texts(text: str) -> list[str]:
