@@ -26,13 +26,24 @@ SURFACES = ("plain", "gilt", "grain")
 
 def lived_in(seed: int, width: int = 1600) -> Room:
     """The room of a seed, photographed ``width`` pixels wide, 4:3 or 3:4."""
-    rng = np.random.default_rng([seed, 3])
-    first = room(seed, width)
+    return dressed(room(seed, width), np.random.default_rng([seed, 3]))
+
+
+def dressed(first: Room, rng: np.random.Generator, *, alike: bool = False) -> Room:
+    """An ordinary room with another wall and other frames in the places of its own.
+
+    Args:
+        alike: All frames get the same moulding, as equal ones have; else each its own.
+    """
     wall = np.array(first.wall)
     dark = rng.random() < 0.35
     if dark:
         wall = np.clip(rng.uniform(0.03, 0.22) + rng.normal(0, 0.05, 3), 0.02, 0.4)
-    hangings = tuple(_worn(each, rng) for each in first.hangings)
+    if alike:
+        of_all = int(rng.integers(2**31))
+        hangings = tuple(_worn(each, np.random.default_rng(of_all)) for each in first.hangings)
+    else:
+        hangings = tuple(_worn(each, rng) for each in first.hangings)
     cut = bool(rng.random() < 0.3)
     return replace(
         first,

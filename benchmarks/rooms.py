@@ -204,7 +204,7 @@ def room(seed: int, width: int = 1600) -> Room:
             hangings.append(new)
     all_outer = np.array([hanging.outer for hanging in hangings])
     whole = Rectangle(*all_outer[:, :2].min(0), *all_outer[:, 2:].max(0))
-    camera = _camera(rng, whole, width, wanted)
+    camera = camera_at(rng, whole, width, wanted)
     floor = whole.bottom + rng.uniform(150, 1300)
     corner = float(whole.right + rng.uniform(80, 900)) if rng.random() < 0.3 else None
     others = []
@@ -290,7 +290,7 @@ def _hanging(rng: np.random.Generator, wall: tuple[float, ...], spread: float) -
     )
 
 
-def _camera(rng: np.random.Generator, whole: Rectangle, width: int, wanted: int) -> Camera:
+def camera_at(rng: np.random.Generator, whole: Rectangle, width: int, wanted: int) -> Camera:
     """A camera that sees the whole of what hangs there, from somewhere."""
     tall = rng.random() < 0.3
     height = round(width * 0.75)

@@ -111,17 +111,18 @@ def _check_spec(text: str) -> None:
     """What is refused is refused in one line, in which nothing of the user's becomes an option."""
     from digressions.generate.params import GenerationParams
 
+    said, worded = "", set[str]()
+
+    def noted(name: str) -> str:
+        worded.add(name)
+        return name
+
     try:
         GenerationParams(prompt=text)
     except DigressionsError as error:
-        worded = set[str]()
-
-        def noted(name: str) -> str:
-            worded.add(name)
-            return name
-
-        assert "\n" not in error.worded(noted)
-        assert worded <= {"prompt", "image", "lora"}
+        said = error.worded(noted)
+    assert "\n" not in said
+    assert worded <= {"prompt", "image", "lora"}
 
 
 def _texts(text: str) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.galleries import gallery
 from benchmarks.lived_in import lived_in
 from benchmarks.lived_in_photo import lived_in_photo
 from benchmarks.render import Photo
@@ -68,6 +69,7 @@ def test_training_writes_what_the_finder_reads_and_looks_at_a_room_once(
     reliability.main(
         [str(SHIPPED), "--out", str(tmp_path), "--first", "1000", "--rooms", "4"], said.append
     )
+    assert "openings are among the quads" in "".join(said)
     assert "| score | reported | mean score | right |" in "".join(said)
     assert "The surest of each room, from 0.5 on: right in " in said[-2]
 
@@ -164,6 +166,20 @@ def test_the_curve_is_fitted_where_scores_are_reported(monkeypatch: pytest.Monke
         curve, calibration.calibration_features(apart(9), features, score)
     )
     assert np.abs(sure - 1 / (1 + np.exp(-score))).max() < 0.1
+
+
+def test_equal_frames_hang_in_rows_each_with_its_own_picture() -> None:
+    for seed in (40000, 40001, 40002):
+        scene, again = gallery(seed, WIDTH), gallery(seed, WIDTH)
+        assert scene.hangings == again.hangings
+        assert len(scene.hangings) > 1
+        sizes = np.array([(each.opening.width, each.opening.height) for each in scene.hangings])
+        assert np.ptp(sizes, axis=0).max() < 1e-6
+        assert len({each.moulding_colour for each in scene.hangings}) == 1
+        assert len({each.seed for each in scene.hangings}) == len(scene.hangings)
+        for number, one in enumerate(scene.hangings):
+            assert not any(one.outer.overlaps(two.outer) for two in scene.hangings[:number])
+    assert dataset.room_of(dataset.GALLERIES).hangings == gallery(dataset.GALLERIES).hangings
 
 
 def test_a_lived_in_room_is_the_same_every_time_and_its_frames_are_where_it_says() -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from benchmarks.galleries import gallery
 from benchmarks.lived_in import lived_in
 from benchmarks.lived_in_photo import lived_in_photo
 from benchmarks.render import Photo, photograph
@@ -21,7 +22,8 @@ from digressions.frames.quads import candidate_quads
 from digressions.frames.scoring import quad_features, side_features
 from digressions.homography import Quad
 
-LIVED_IN = 20_000  # the first seed whose room is of `lived_in.py`
+LIVED_IN = 20_000  # the first seed whose room is of `lived_in.py`,
+GALLERIES = 40_000  # and of `galleries.py`
 
 
 class LabelledQuads(NamedTuple):
@@ -45,11 +47,13 @@ class LabelledQuads(NamedTuple):
 
 def scene(seed: int) -> tuple[Room, Photo]:
     """The room of a seed, and its photo."""
-    if seed < LIVED_IN:
-        made = room(seed)
-        return made, photograph(made)
-    made = lived_in(seed)
-    return made, lived_in_photo(made)
+    made = room_of(seed)
+    return made, photograph(made) if seed < LIVED_IN else lived_in_photo(made)
+
+
+def room_of(seed: int) -> Room:
+    """The room of a seed."""
+    return (room if seed < LIVED_IN else lived_in if seed < GALLERIES else gallery)(seed)
 
 
 def labelled_quads(seed: int, folder: Path | None = None) -> LabelledQuads:

@@ -19,12 +19,10 @@ import cv2
 import numpy as np
 
 from benchmarks.frames import FOUND, SEEN
-from benchmarks.lived_in import lived_in
-from benchmarks.rooms import room
 from digressions.frames.choosing import LIKELY
 from digressions.frames.find import LEAST
 from digressions.frames.scoring import Network, judged
-from training.frame_scorer.dataset import LIVED_IN, LabelledQuads, load_rooms
+from training.frame_scorer.dataset import LabelledQuads, load_rooms, room_of
 from training.frame_scorer.train import unrivalled
 
 UNSEEN = range(30_000, 30_072)  # seeds of rooms that teach nothing
@@ -68,7 +66,7 @@ def reported(rooms: Sequence[tuple[int, LabelledQuads]], network: Network) -> Re
 
 def _house(seed: int) -> list[np.ndarray]:
     """Windows, doors and cupboards in the photo of a room, ``(N, 2)`` float32 each."""
-    made = room(seed) if seed < LIVED_IN else lived_in(seed)
+    made = room_of(seed)
     places = [place for kind, place in made.others if kind.removeprefix("real ") in _HOUSE]
     outlines = [made.camera.outline(place.at(0)) for place in places]
     return [outline.astype(np.float32) for outline in outlines if len(outline) > 2]
@@ -94,6 +92,12 @@ def surest(
 def openings(rooms: Sequence[tuple[int, LabelledQuads]]) -> int:
     """How many openings there are to be found."""
     return int(sum((each.visible >= SEEN).sum() for _, each in rooms))
+
+
+def among_quads(rooms: Sequence[tuple[int, LabelledQuads]]) -> int:
+    """How many of `openings` any quad is, so that networks can find them at all."""
+    every = [each.overlap[:, each.visible >= SEEN] for _, each in rooms]
+    return int(sum((overlap.max(0, initial=0) >= FOUND).sum() for overlap in every))
 
 
 def table(found: Reported, whole: int, rooms: int) -> str:
@@ -134,7 +138,10 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = pr
     for path in asked.networks:
         with np.load(path) as stored:
             found = reported(rooms, dict(stored))
-        say(f"{path}, seeds {asked.first} to {asked.first + asked.rooms - 1}\n")
+        say(
+            f"{path}, seeds {asked.first} to {asked.first + asked.rooms - 1}: {among_quads(rooms)} "
+            f"of {openings(rooms)} openings are among the quads\n"
+        )
         say(table(found, openings(rooms), len(rooms)))
         for threshold in (0.2, LIKELY):
             with np.load(path) as stored:
