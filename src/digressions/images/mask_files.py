@@ -64,13 +64,18 @@ def remembered_mask(origin: Mapping[str, str | None], picture: SourceImage) -> S
         ImageError: It cannot be read.
         InputError: It is missing or has changed, it never was a file, or it does not fit.
     """
-    found = unchanged(source_mask(remembered_path(origin), _alpha_in(origin)), origin)
+    mask = source_mask(remembered_path(origin), _alpha_in(origin), remembered=True)
+    found = unchanged(mask, origin)
     _check_size(found, picture)
     return found
 
 
 def source_mask(
-    picture: PictureLike, alpha: MaskAlpha | None = None, name: str = "mask"
+    picture: PictureLike,
+    alpha: MaskAlpha | None = None,
+    name: str = "mask",
+    *,
+    remembered: bool = False,
 ) -> SourceImage:
     """A mask in any form: white (255) where to paint, black where to keep.
 
@@ -79,6 +84,7 @@ def source_mask(
         alpha: Which of its parts are to be painted, if not the white ones. Without it, what is
             transparent is black. ``origin`` remembers it, by this name.
         name: Of the parameter.
+        remembered: Something was painted by it: then a photo is taken by its brightness, as it was.
 
     Returns:
         Its pixels are ``(H, W)``; what is nearly black or white is so wholly.
@@ -88,12 +94,12 @@ def source_mask(
         InputError: Nothing in it is white, it is a photo, or its transparency is to be taken and it
             has none.
     """
-    found = _source_mask(picture, alpha, name)
+    found = _source_mask(picture, alpha, None if remembered else name)
     _check_white(found, name)
     return found._replace(pixels=_firm(found.pixels))
 
 
-def _source_mask(picture: PictureLike, alpha: MaskAlpha | None, name: str) -> SourceImage:
+def _source_mask(picture: PictureLike, alpha: MaskAlpha | None, asked: str | None) -> SourceImage:
     if not isinstance(picture, (str, Path, Image.Image)):
         if alpha is not None:
             raise InputError(
@@ -110,7 +116,8 @@ def _source_mask(picture: PictureLike, alpha: MaskAlpha | None, name: str) -> So
             )
         pixels = read.alpha if alpha == "opaque" else 255 - read.alpha
         return SourceImage(pixels, read.origin | {"alpha": alpha})
-    _check_no_photo(read, name)
+    if asked is not None:
+        _check_no_photo(read, asked)
     if read.alpha is None:
         return SourceImage(grey(read.colours), read.origin)
     layer = np.dstack([read.colours, read.alpha])

@@ -141,7 +141,8 @@ def _sharp(region: Mapping[str, str], size: Size) -> np.ndarray:
         rows = slice(round(top * size.height), round(bottom * size.height))
         mask[rows, round(left * size.width) : round(right * size.width)] = 255
         return mask
-    mask = unchanged(source_mask(remembered_path(region), name="region"), region).pixels
+    found = source_mask(remembered_path(region), name="region", remembered=True)
+    mask = unchanged(found, region).pixels
     height, width = mask.shape
     if width * size.height != height * size.width:
         raise InputError(
