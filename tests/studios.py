@@ -22,9 +22,13 @@ import uvicorn
 
 from digressions.generate.model_params import ModelParams
 from digressions.generate.previews import LatentColours
+from digressions.studio.endpoints import PROGRAM
+from digressions.studio.jobs import Job
+from digressions.studio.starting_points import STARTS, StartingPoint
 from digressions.studio.studio import Studio
 from digressions.studio.studio_server import HOST, studio_app
 from digressions.studio.studio_spec import StudioSpec
+from digressions.studio.tabs.ensemble_rows import spec_of_rows
 from digressions.worlds.local_server import listening
 
 
@@ -77,6 +81,19 @@ def status(address: str, **headers: str) -> int:
         return error.code
     except OSError:
         return 0
+
+
+def made_from(opened: Opened, point: StartingPoint) -> Job:
+    """Has a starting point made by the endpoint of its tab, and gives back the job."""
+    from gradio_client import Client, handle_file
+
+    asked = dict(point.settings)
+    if point.tab == "ensemble":  # programs say its prompts otherwise
+        asked = spec_of_rows(asked)
+    texts = {k: "\n".join(map(str, v)) if isinstance(v, list) else v for k, v in asked.items()}
+    files = {name: handle_file(STARTS / file) for name, file in point.pictures.items()}
+    Client(opened.address, verbose=False).predict(**files, **texts, api_name=f"/{point.tab}")
+    return opened.studio.jobs.of(PROGRAM, [point.tab])[-1]
 
 
 class StudioPage:

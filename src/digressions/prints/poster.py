@@ -13,14 +13,17 @@ import numpy as np
 from ..errors import verbatim
 from ..events import Event, Note, Saved
 from ..geometry import Grid, Size
+from ..images.decoding import MAX_PIXELS
 from ..images.image_files import read_image, resample
 from ..images.pyramid import preview_of
 from ..mosaics.cell_shape import MAX_CELLS
 from ..mosaics.stored import StoredMosaic
 from ..pace import paced
 from .icc import Profile, out_of_gamut
+from .paper import MAX_DPI
 from .print_file import Proof
 from .print_job import PrintJob
+from .print_spec import PrintSpec
 from .sizes import in_millimetres
 
 _INCH = 25.4  # mm
@@ -34,6 +37,33 @@ def is_streamed(job: PrintJob, mosaic: StoredMosaic, output: Path) -> bool:
     be enlarged several times over, when it is small itself."""
     enlargement = job.placement(mosaic.rows.size).enlargement
     return output.suffix.lower() in _STREAMED and enlargement <= 4
+
+
+def finest(spec: PrintSpec, picture: Size) -> PrintJob:
+    """The print of a picture of a size, with as many DPI as it has, if these are more, unless the
+    user says how many."""
+    job = spec.job(picture.width / picture.height)
+    if "dpi" in spec.model_fields_set:
+        return job
+    for _ in range(2):  # the second time from so many pixels that rounding them tells nothing
+        most = math.floor(job.sheet.dpi * math.sqrt(MAX_PIXELS / job.sheet.media.pixels))
+        dpi = min(MAX_DPI, most, round(job.effective_dpi(picture)))
+        if dpi > job.sheet.dpi:
+            job = spec.but(dpi=dpi).job(picture.width / picture.height)
+    return job
+
+
+def foretold(folder: Path, spec: PrintSpec) -> list[Note]:
+    """What the print of a mosaic with all its pixels comes to, before it is made.
+
+    Args:
+        folder: Of a finished mosaic with its store.
+
+    Raises:
+        InputError, ImageError: The paper does not suit it, or the folder is damaged.
+    """
+    with StoredMosaic(folder) as mosaic:
+        return list(poster_notes(finest(spec, mosaic.rows.size), mosaic))
 
 
 def poster_notes(job: PrintJob, mosaic: StoredMosaic) -> Iterator[Note]:

@@ -7,7 +7,6 @@ picture in a frame, `notes` and `printed` are the parts that they are made of.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -21,13 +20,12 @@ from ..generate.marks import kept_mark
 from ..generate.outputs import chosen_output, notes_on_texts, place_beside
 from ..generate.replay import ReplayRequest, picture_again, replays_text, sheet_text
 from ..geometry import Size
-from ..images.decoding import MAX_PIXELS
 from ..images.source_image import PictureLike, SourceImage, check_unchanged, source_image
 from ..images.upscale import check_upscaler
 from ..mosaics.stored import StoredMosaic, is_stored
 from ..pace import paced
-from .paper import MAX_DPI, Sheet
-from .poster import gamut_note, is_streamed, poster_notes, print_mosaic
+from .paper import Sheet
+from .poster import finest, gamut_note, is_streamed, poster_notes, print_mosaic
 from .print_file import read_pdf_text
 from .print_job import PrintJob, damaged
 from .print_spec import PrintSpec
@@ -70,16 +68,14 @@ def print_picture(
     check_upscaler(spec.upscaler, device)
     if isinstance(picture, (str, Path)) and is_stored(Path(picture)):
         with StoredMosaic(Path(picture)) as mosaic:
-            job = _finest(spec.job(_aspect(mosaic.rows.size)), spec, mosaic.rows.size)
+            job = finest(spec, mosaic.rows.size)
             usual = place_beside(picture, "", ".pdf")
             if is_streamed(job, mosaic, output or usual):
                 yield from _of_mosaic(job, mosaic, spec, output, usual, text, overwrite, device)
                 return
     source = source_image(picture)
     own = source.size
-    job = spec.job(_aspect(own))
-    if _is_folder(picture):
-        job = _finest(job, spec, own)
+    job = finest(spec, own) if _is_folder(picture) else spec.job(own.width / own.height)
     if isinstance(picture, (str, Path)):
         text = text_of(Path(picture)) if text is None else text
     remembered = print_text(job, own, source.origin, text or {})
@@ -131,10 +127,6 @@ def _place(
             for target in plan(output):
                 refuse_overwrite(Path(picture), target)
     return chosen_output(output, usual, plan, overwrite=overwrite)
-
-
-def _aspect(size: Size) -> float:
-    return size.width / size.height
 
 
 def print_text(
@@ -215,19 +207,6 @@ def replay_print(request: ReplayRequest) -> Iterator[Event]:
 
 
 reads_text(".pdf")(read_pdf_text)
-
-
-def _finest(job: PrintJob, spec: PrintSpec, picture: Size) -> PrintJob:
-    """The job with as many DPI as a picture has, if these are more, unless the user says how
-    many."""
-    if "dpi" in spec.model_fields_set:
-        return job
-    for _ in range(2):  # the second time from so many pixels that rounding them tells nothing
-        most = math.floor(job.sheet.dpi * math.sqrt(MAX_PIXELS / job.sheet.media.pixels))
-        dpi = min(MAX_DPI, most, round(job.effective_dpi(picture)))
-        if dpi > job.sheet.dpi:
-            job = spec.but(dpi=dpi).job(picture.width / picture.height)
-    return job
 
 
 def _is_folder(picture: PictureLike) -> bool:

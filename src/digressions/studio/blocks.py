@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from .addresses import keep_addresses
 from .live import Shared
-from .sending import TabParts, wire
+from .sending import wire
+from .starting_points import fills, show_row
 from .studio import Studio
 from .tabs import TABS
 
@@ -37,41 +36,14 @@ def page(studio: Studio) -> gr.Blocks:
         shared = Shared(own, loaded)
         with gr.Tabs(elem_id="tabs") as tabs:
             parts = []
-            for name, build in TABS.items():
+            for name in [each for each in TABS if each not in studio.reach.left_out]:
                 with gr.Tab(name, id=name.lower()) as tab:
-                    parts.append(build(studio, shared))
+                    row = show_row(name.lower())
+                    parts.append(TABS[name](studio, shared))
+                    if row is not None:
+                        fills(row, parts[-1])
                 if (shown := parts[-1].shown) is not None:
                     tab.select(*shown, **private)
         wire(tabs, parts)
-        _keep_addresses(loaded, tabs, query, parts)
+        keep_addresses(loaded, tabs, query, parts)
     return blocks
-
-
-def _keep_addresses(loaded: Any, tabs: Any, query: Any, parts: Sequence[TabParts]) -> None:
-    """Has the address of the page hold the settings of a tab, and a page open with them."""
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    forms = [(part.tab, part.form) for part in parts if part.form is not None]
-    fields = [field for _, form in forms for field in form.inputs]
-
-    def fill(text: str) -> list[Any]:
-        asked = dict(parse_qsl(text.removeprefix("?"))[:200])
-        tab = asked.get("tab", "")
-        known = [part.tab for part in parts]
-        front = gr.Tabs(selected=tab) if tab in known else gr.skip()
-        updates: list[Any] = []
-        for name, form in forms:
-            found = form.read_url(asked) if name == tab else {}
-            updates += form.filled(found) if found else [gr.skip() for _ in form.inputs]
-        return [front, *updates]
-
-    loaded.then(fill, [query], [tabs, *fields], queue=False, **private)
-    for tab, form in forms:
-        names = json.dumps(list(form.fields))
-        defaults = json.dumps([_plain(field.value) for field in form.inputs])
-        js = f"(...v) => window.digress.address({json.dumps(tab)}, {names}, v, {defaults})"
-        told = [field.change for field in form.inputs]
-        gr.on(told, None, form.inputs, None, js=js, **private)
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool)) else None

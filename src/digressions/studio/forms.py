@@ -110,10 +110,17 @@ class Form:
 
     def filled(self, given: Mapping[str, Any]) -> list[Any]:
         """Updates of `inputs` to values by parameter; the other fields are emptied."""
+        values = self.shown(given)
         return [
-            gr.update(value=_shown(info, given[name])) if name in given else field.value
-            for name, field, info in self._rows()
+            gr.update(value=values[name]) if name in values else field.value
+            for name, field, _ in self._rows()
         ]
+
+    def shown(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by parameter as their fields show them; what is no field here is left out."""
+        return {
+            name: _shown(info, given[name]) for name, _, info in self._rows() if name in given
+        }
 
     def read_url(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Values by parameter out of a query. What cannot be read is left out; pictures are."""

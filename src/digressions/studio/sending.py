@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from ..errors import DigressionsError
 from ..generate.made_files import settings_of
+from ..images.pyramid import is_mosaic, preview_of
+from ..mosaics.stored import is_stored
 from .forms import Form, words
 
+PRINTED = "Print: picture"
+"""The place where pictures are printed, and mosaics with all their pixels."""
 SEND = "Send to …"
 """What the menu says while nothing is sent."""
 
@@ -58,8 +62,19 @@ def takes_settings(
 
 
 def takes_picture(label: str, field: Any) -> Accept:
-    """A field of a picture that takes one from another tab."""
-    return Accept(label, [field], lambda path: [gr.update(value=path)])
+    """A field of a picture that takes one from another tab, of a mosaic the small one."""
+    return Accept(label, [field], lambda path: [gr.update(value=str(shown_of(Path(path))))])
+
+
+def mosaic_of(path: Path) -> Path | None:
+    """The folder of a finished mosaic with all its pictures, from itself or its small picture."""
+    folder = path if path.is_dir() else path.parent
+    return folder if is_stored(folder) and path in (folder, preview_of(folder)) else None
+
+
+def shown_of(path: Path) -> Path:
+    """The picture that stands for what was made: itself, or a mosaic's small one."""
+    return preview_of(path) if is_mosaic(path) else path
 
 
 @dataclass(frozen=True)
@@ -69,10 +84,12 @@ class Offer:
     Attributes:
         chosen: Holds its path.
         menu: Where one chooses a place for it; see `send_menu`.
+        buttons: Send it to one place, by the label of that.
     """
 
     chosen: Any
     menu: Any
+    buttons: Mapping[str, Any] = field(default_factory=dict)
 
 
 def send_menu(tab: str) -> Any:
@@ -89,6 +106,19 @@ def send_menu(tab: str) -> Any:
     )
 
 
+class Beside(NamedTuple):
+    """A field of a tab that stands beside its form.
+
+    Attributes:
+        field: As the page has it.
+        value: What it shows when the tab is filled in anew, from the settings that it is filled
+            with.
+    """
+
+    field: Any
+    value: Callable[[Mapping[str, Any]], Any]
+
+
 @dataclass(frozen=True)
 class TabParts:
     """What a tab hands to the page that it is in.
@@ -96,12 +126,14 @@ class TabParts:
     Attributes:
         tab: Its id.
         form: Whose values stand in the URL, if it has one.
+        besides: What is filled in besides the form.
         accepts, offers: What it takes and sends.
         shown: What is done whenever the tab comes to the front: a function, inputs, outputs.
     """
 
     tab: str
     form: Form | None = None
+    besides: Sequence[Beside] = ()
     accepts: Sequence[Accept] = ()
     offers: Sequence[Offer] = ()
     shown: tuple[Callable[..., Any], Sequence[Any], Sequence[Any]] | None = None
@@ -136,3 +168,11 @@ def wire(tabs: Any, parts: Sequence[TabParts]) -> None:
                 api_visibility="private",
                 show_progress="hidden",
             )
+            for label, button in offer.buttons.items():
+                button.click(
+                    lambda path, label=label: send(label, path),
+                    offer.chosen,
+                    [tabs, offer.menu, *fields],
+                    api_visibility="private",
+                    show_progress="hidden",
+                )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from ..events import Event, Progress
@@ -19,15 +19,34 @@ if TYPE_CHECKING:
     from ..models.base import Model
 
 
+class Reach(NamedTuple):
+    """Who reaches a studio, and how far.
+
+    Attributes:
+        hosts: Names that it answers to besides this machine's own.
+        framed_by: Addresses of sites that may show its page within theirs.
+        left_out: Names of tabs that it does not have.
+        largest_upload: In bytes.
+    """
+
+    hosts: Sequence[str] = ()
+    framed_by: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+    largest_upload: int = 256 * 2**20
+
+
 class Studio:
     """The state behind the page.
 
     Attributes:
+        reach: Who reaches it; this machine alone, unless a subclass says otherwise.
         spec: How it was opened.
         out: Folder of everything that is made, absolute.
         jobs: The queue.
         model_params: Of the model that jobs are asked with from now on.
     """
+
+    reach = Reach()
 
     def __init__(self, spec: StudioSpec, model_params: ModelParams) -> None:
         self.spec = spec

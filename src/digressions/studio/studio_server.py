@@ -28,12 +28,11 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 WEB = Path(__file__).parents[1] / "web" / "studio"
-LARGEST_UPLOAD = 256 * 2**20
 _FILES = "/gradio_api/file="
 _HEADERS = {
     # Gradio's page has scripts and styles of its own in it; nothing may come from elsewhere.
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+    "base-uri 'self'; form-action 'self'; frame-ancestors {}",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -104,7 +103,9 @@ def studio_app(studio: Studio) -> ASGIApp:
     studio.out.mkdir(parents=True, exist_ok=True)
     opening = Opening(lambda: _gradio_app(studio), studio.open)
     inner = MadePages(OwnFiles(opening, [studio.out, studio.uploads]), studio.out)
-    return Guard(inner, [], _HEADERS, linked=("/",))
+    framed_by = " ".join(["'self'", *studio.reach.framed_by])
+    headers = {name: text.format(framed_by) for name, text in _HEADERS.items()}
+    return Guard(inner, studio.reach.hosts, headers, linked=("/",))
 
 
 def _gradio_app(studio: Studio) -> Any:
@@ -113,20 +114,24 @@ def _gradio_app(studio: Studio) -> Any:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
     import gradio as gr
     from fastapi import FastAPI
+    from starlette.staticfiles import StaticFiles
 
     from .blocks import page
     from .looks import theme
+    from .starting_points import ADDRESS, STARTS
 
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount(ADDRESS, StaticFiles(directory=STARTS))
     script = "\n".join(path.read_text("utf-8") for path in sorted(WEB.glob("*.js")))
     return gr.mount_gradio_app(
-        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        app,
         page(studio),
         path="/",
         server_name=HOST,
-        allowed_paths=[str(studio.out)],
+        allowed_paths=[str(studio.out), str(STARTS)],
         blocked_paths=[str(studio.own / "jobs")],
         favicon_path=str(WEB.parent / "world" / "icon.svg"),
-        max_file_size=LARGEST_UPLOAD,
+        max_file_size=studio.reach.largest_upload,
         show_error=True,
         ssr_mode=False,
         run_history=False,

@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import create_model
 
 from ...ensembles.ensemble_spec import EnsembleSpec
-from ...errors import InputError, PromptError
+from ...errors import DigressionsError, InputError, PromptError
 from ...generate.declare import Params, option
+from ...generate.params import GenerationParams
 from ...geometry import Size
 from ...images.brush import brushed_apart, kept_mask
 from ...prompts.parse import parse
@@ -27,6 +28,8 @@ COLOURS = ("#12a594", "#e5484d", "#6e56cf", "#d98a00", "#0b84d8", "#4d7c0f")
 _CANVAS = 512  # pixels a side, for the brush
 _PAPER = 236  # grey level of what it paints on
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_SHAPING = ("size", "image", "fit", "mask")
+"""The parameters that the proportions of a picture come from."""
 _Area = Literal["all", "left", "right", "top", "bottom", "middle"]
 
 
@@ -81,9 +84,7 @@ def add_rows(form: Form) -> Any:
     with gr.Accordion("Paint the areas by hand", open=False, elem_classes=["fold"]):
         gr.HTML(_legend(), container=False)
         brush = gr.ImageEditor(
-            np.full(
-                (_CANVAS, _CANVAS, 3), _PAPER, np.uint8
-            ),  # without a picture it would not paint
+            blank_canvas({}),
             label="Areas",
             type="numpy",
             format="png",
@@ -102,6 +103,60 @@ def add_rows(form: Form) -> Any:
         )
         form.add("region_softness")
     return brush
+
+
+def blank_canvas(given: Mapping[str, Any]) -> np.ndarray:
+    """What areas are painted on, in the proportions of the picture that is asked for: plain grey,
+    as without a picture the brush would not paint."""
+    width, height = _proportions(given)
+    scale = _CANVAS / max(width, height)
+    shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
+    return np.full(shape, _PAPER, np.uint8)
+
+
+def keep_proportions(form: Form, brush: Any) -> None:
+    """Has the brush take the proportions of the picture, and what is painted with it."""
+    fields = [form.fields[name] for name in _SHAPING]
+
+    def fit(*values: Any) -> Any:
+        *shown, painted = values
+        return _fitted(dict(zip(_SHAPING, shown, strict=True)), painted)
+
+    def fit_blank(*values: Any) -> Any:
+        painted = values[-1]
+        return gr.skip() if painted and _is_painted(painted) else fit(*values)
+
+    size, *others = fields
+    settled = [size.blur, size.submit, *(each.change for each in others)]
+    gr.on(settled, fit, [*fields, brush], brush, **_PRIVATE)
+    # A size that is half typed would squeeze what is painted.
+    size.change(fit_blank, [*fields, brush], brush, trigger_mode="always_last", **_PRIVATE)
+
+
+def _fitted(given: Mapping[str, Any], painted: Mapping[str, Any] | None) -> Any:
+    """An update of the brush to the proportions of a picture; none where it has them, or where
+    they cannot be read, which the job says at their field."""
+    try:
+        blank = blank_canvas({name: each for name, each in given.items() if each})
+    except DigressionsError:
+        return gr.skip()
+    before = None if not painted else painted.get("background")
+    if before is not None and before.shape[:2] == blank.shape[:2]:
+        return gr.skip()
+    if not painted or not _is_painted(painted):
+        return gr.update(value=blank)
+    layers = [_stretched(layer, *blank.shape[:2]) for layer in painted["layers"]]
+    return gr.update(value={"background": blank, "layers": layers, "composite": None})
+
+
+def _stretched(layer: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A layer in another size, its colours as they are."""
+    rows = np.arange(height) * layer.shape[0] // height
+    return layer[rows][:, np.arange(width) * layer.shape[1] // width]
+
+
+def _is_painted(painted: Mapping[str, Any]) -> bool:
+    return any(layer[..., 3].any() for layer in painted["layers"])
 
 
 def _shown(later: Sequence[Any], shown: int) -> list[Any]:
@@ -248,12 +303,9 @@ def _proportions(spec: Mapping[str, Any]) -> Size:
         from ...images.source_image import source_image
 
         return source_image(image).size
-    size = spec.get("size")
-    return (
-        Size(_CANVAS, _CANVAS)
-        if size is None
-        else EnsembleSpec.of(**spec).params.size or Size(1, 1)
-    )
+    if spec.get("size") is None:
+        return Size(1, 1)
+    return GenerationParams.of(prompt="any", size=spec["size"]).size or Size(1, 1)
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

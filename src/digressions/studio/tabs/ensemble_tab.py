@@ -15,13 +15,15 @@ from ..endpoints import endpoint
 from ..forms import Form
 from ..jobs import Settings
 from ..live import Live, Shared
-from ..sending import Offer, TabParts, send_menu, takes_picture, takes_settings
+from ..sending import Beside, Offer, TabParts, send_menu, takes_picture, takes_settings
 from ..studio import Studio
 from .ensemble_results import shown_ensemble
 from .ensemble_rows import (
     EnsemblePage,
     add_rows,
     at_its_row,
+    blank_canvas,
+    keep_proportions,
     painted_areas,
     rows_of_settings,
     rows_used,
@@ -112,10 +114,12 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         *(buttons["suggest"], "suggest"),
     )
     live.follows(shared)
+    keep_proportions(form, brush)
     _endpoints(studio)
     return TabParts(
         "ensemble",
         form,
+        besides=[Beside(brush, blank_canvas)],
         accepts=[
             takes_picture("Ensemble: start picture", form.fields["image"]),
             takes_settings("Ensemble: its settings", form, rows_of_settings),

@@ -16,7 +16,7 @@ from ..endpoints import describe, endpoint
 from ..forms import Form, picture_field, words
 from ..jobs import Settings
 from ..live import Live, Shared
-from ..sending import Offer, TabParts, send_menu, takes_picture
+from ..sending import Beside, Offer, TabParts, send_menu, takes_picture
 from ..studio import Studio
 from .frame_views import LOOKING, NO_PHOTO, room, shown, with_views
 
@@ -90,6 +90,7 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     return TabParts(
         "frame",
         form,
+        besides=[Beside(photo, lambda given: given.get("photo"))],
         accepts=[takes_picture("Frame: photo of a room", photo)],
         offers=[Offer(live.chosen, menu)],
     )

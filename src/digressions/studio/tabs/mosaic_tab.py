@@ -22,7 +22,7 @@ from ..endpoints import PROGRAM, endpoint, over
 from ..forms import Form, Forms
 from ..jobs import Job, Settings
 from ..live import Live, Shared
-from ..sending import Offer, TabParts, send_menu, takes_picture
+from ..sending import PRINTED, Beside, Offer, TabParts, send_menu, takes_picture
 from ..studio import Studio
 from ..unfinished import Offers
 from .mosaic_ways import Ways
@@ -99,6 +99,7 @@ def build(studio: Studio, shared: Shared) -> TabParts:
             offers = Offers(studio, live, "mosaic")
             with gr.Row(elem_classes=["after"]):
                 menu = send_menu("mosaic")
+                poster = gr.Button("Poster: all its pixels", size="sm", elem_id="mosaic-poster")
             ways.show()
 
     def settings_of(values: Sequence[Any]) -> dict[str, Any]:
@@ -151,8 +152,9 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     return TabParts(
         "mosaic",
         form,
+        besides=[Beside(photos, lambda given: None)],
         accepts=[takes_picture("Mosaic: the picture it is made of", form.fields["image"])],
-        offers=[Offer(live.chosen, menu)],
+        offers=[Offer(live.chosen, menu, {PRINTED: poster})],
         shown=(whole_cost, inputs, [cost]),
     )
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ...errors import DigressionsError
+from ...errors import DigressionsError, in_words
 from ...events import Event
 from ...frames.frame_spec import FramePrintSpec, PrintedAs
 from ...generate.declare import declared
+from ...generate.made_files import check_made
 from ...prints.print_spec import PrintSpec
 from ..endpoints import endpoint
-from ..forms import Form, picture_field
+from ..forms import Form, label_of, picture_field
 from ..jobs import Job, Settings
 from ..live import Live, Shared, file_url
-from ..sending import TabParts, takes_picture
+from ..sending import PRINTED, Accept, Beside, TabParts, mosaic_of, shown_of
 from ..studio import Studio
 from .frame_views import links
 
 _LINES = "Red: the cut. Orange: what the mat covers. Blue: the safe margin."
 _FLAGGED = "Green, beside it: colours that cannot be printed."
+_LAYING = ("size", "dpi", "bleed", "safe", "mat", "marks", "fit")
+"""The parameters that decide how large a picture comes out."""
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class PrinterFileSpec(PrintSpec):
@@ -34,10 +39,13 @@ class PrinterFileSpec(PrintSpec):
 def build(studio: Studio, shared: Shared) -> TabParts:
     """The tab, within Gradio's context."""
     studio.jobs.learn("print", lambda settings: _print(studio, settings))
+    studio.jobs.learn("poster", lambda settings: _print(studio, settings))
     form = Form(PrinterFileSpec, "print", without=("proof",))
     with gr.Row(elem_classes=["bench"]):
         with gr.Column(scale=5, min_width=320, elem_classes=["asks"]):
             picture = picture_field(label="Picture", height=200, elem_id="print-picture")
+            mosaic = gr.Textbox("", visible="hidden", elem_id="print-mosaic")
+            says = gr.HTML("", elem_id="print-says", container=False)
             form.add("size")
             with gr.Row(elem_classes=["pair"]):
                 form.add("bleed", "mat", min_width=120)
@@ -56,15 +64,76 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         given.pop("print_as", None)
         return {"picture": path, "spec": given | {"proof": True}, "as": spec.print_as}
 
-    live.begins(shared, settings_of, _title, [picture, *form.inputs])
+    def settings_of_either(values: Sequence[Any]) -> dict[str, Any]:
+        path, name, *rest = values
+        return settings_of([str(_mosaic(studio, name)) if name else path, *rest])
+
+    def settings_of_mosaic(values: Sequence[Any]) -> dict[str, Any]:
+        name, *rest = values
+        return settings_of([str(_mosaic(studio, name)), *rest])
+
+    def take(path: str) -> list[Any]:
+        folder = mosaic_of(Path(path))
+        name = "" if folder is None else folder.relative_to(studio.out).as_posix()
+        return [gr.update(value=str(shown_of(Path(path)))), name]
+
+    def say(name: str, *values: Any) -> str:
+        return _says(studio, name, form, values) if name else ""
+
+    live.begins(shared, settings_of_either, _title, [picture, mosaic, *form.inputs])
     live.follows(shared)
+    gr.on([picture.upload, picture.clear], lambda: "", None, mosaic, **_PRIVATE)
+    laid = [mosaic.change, *(form.fields[name].change for name in _LAYING)]
+    gr.on(laid, say, [mosaic, *form.inputs], says, trigger_mode="always_last", **_PRIVATE)
     endpoint(
         *(studio, "print", form, settings_of, _title),
         does="Make a printer's file of a picture, exact in size and colours, and a proof of how it "
         "will look. Waits until they are finished and gives back both files.",
         before={"picture": (picture_field(visible=False), "The picture to print.")},
     )
-    return TabParts("print", form, accepts=[takes_picture("Print: picture", picture)])
+    endpoint(
+        *(studio, "poster", form, settings_of_mosaic, _title),
+        does="Make a printer's file of a finished mosaic with all its pixels, and a proof of how "
+        "it will look. Waits until they are finished and gives back both files.",
+        before={"name": (gr.Textbox(visible=False), _NAME)},
+    )
+    return TabParts(
+        "print",
+        form,
+        besides=[Beside(picture, lambda given: given.get("picture"))],
+        accepts=[Accept(PRINTED, [picture, mosaic], take)],
+    )
+
+
+_NAME = "The mosaic's folder, by its name in the folder of everything that is made."
+
+
+def _mosaic(studio: Studio, name: str) -> Path:
+    """The folder of a mosaic among what was made."""
+    folder = studio.out / name
+    check_made(folder, studio.out)
+    if mosaic_of(folder) is None:
+        raise DigressionsError(f"{folder.name} is no finished mosaic")
+    return folder
+
+
+def _says(studio: Studio, name: str, form: Form, values: Sequence[Any]) -> str:
+    """What the print of a mosaic comes to; only its name while something is not right yet, which
+    the button says."""
+    from ...prints.poster import foretold
+
+    notes = []
+    try:
+        given = form.given(values)
+        given.pop("print_as", None)
+        notes = foretold(_mosaic(studio, name), PrintSpec.of(**given))
+    except DigressionsError:
+        pass
+    items = "".join(f"<li>{escape(in_words(each.text, label_of))}</li>" for each in notes)
+    return (
+        f'<div class="poster" role="status"><p>The mosaic <b>{escape(name)}</b>, from its folder: '
+        f'every pixel of it is printed.</p><ul class="notes">{items}</ul></div>'
+    )
 
 
 def _title(settings: Mapping[str, Any]) -> str:

@@ -13,17 +13,45 @@
     return own;
   }
 
-  /** Keeps the values of a tab's fields in the address: what is empty is left out. */
+  /**
+   * Keeps the values of a tab's fields in the address: what is empty is left out, and a starting
+   * point is named while all is as it says.
+   */
   function address(tab, names, values, defaults) {
-    const query = new URLSearchParams({ tab });
+    const given = {};
     names.forEach((name, i) => {
       const value = values[i];
       if (value === null || value === undefined || value === "" || typeof value === "object") return;
-      if (String(value) === String(defaults[i])) return;
-      query.set(name, value);
+      if (String(value) !== String(defaults[i])) given[name] = String(value);
     });
+    const start = chosen(tab, given);
+    const query = new URLSearchParams(start ? { tab, start } : { tab, ...given });
     const text = `${location.pathname}?${query}`;
     if (text !== location.pathname + location.search) history.replaceState(null, "", text);
+  }
+
+  /** The name of the starting point that has these settings; the row of the tab shows which. */
+  function chosen(tab, given) {
+    let found;
+    document.querySelectorAll(`#${tab}-starts [data-start]`).forEach((button) => {
+      const wanted = JSON.parse(button.dataset.settings), names = Object.keys(wanted);
+      const all = names.length === Object.keys(given).length && names.every((name) => wanted[name] === given[name]);
+      button.setAttribute("aria-pressed", all);
+      if (all) found = button.dataset.start;
+    });
+    return found;
+  }
+
+  const same = (value, other) => String(value ?? "") === String(other ?? "");
+
+  /** The values of fields with those that an address asks for, wherever nobody has typed yet. */
+  function fill(asked, names, values, defaults) {
+    const found = JSON.parse(asked || "{}");
+    return names.map(([tab, name], i) => {
+      const value = found[tab]?.[name];
+      if (value === undefined || !same(values[i], defaults[i])) return { __type__: "update" };
+      return { __type__: "update", value };
+    });
   }
 
   // A press is seen at once, however long the answer takes.
@@ -47,5 +75,5 @@
     });
   });
 
-  window.digress = { page, address };
+  window.digress = { page, address, fill };
 })();
