@@ -110,7 +110,7 @@ def face(job: Job) -> Image.Image:
     proofs = [path for path in paths if path.stem.endswith("-proof")]
     if proofs:
         return square(proofs[0])
-    return beside(paths) if len(paths) == 4 else square(paths[0])
+    return beside(paths) if len(paths) >= 4 else square(paths[0])
 
 
 def square(path: Path, side: int = SIDE) -> Image.Image:

@@ -18,7 +18,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -26,7 +25,6 @@ from digressions.models.loading import load
 from tests.conftest import CHROMEDRIVER, CHROMIUM, FLAGS
 from tests.studios import StudioPage, open_studio, until
 from tests.test_library import LORA, SD1, SDXL, VAE, put
-from tests.walls import two_framed
 
 PROMPTS = ("photo of a fox", "photo of a turtle", "a drawing of an owl", "photo of a red flower")
 
@@ -53,7 +51,7 @@ def gallery(page: StudioPage) -> None:
 
 def mosaic(page: StudioPage) -> None:
     """The tab Mosaic with a finished mosaic to zoom into."""
-    page.open("tab=mosaic&prompt=photo+of+a+fox&grid=24&size=64&seed=3&reuse=120", **SIZE)
+    page.open("tab=mosaic&start=turtle", **SIZE)
     page.click("mosaic-go")
     until(lambda: page.state("mosaic") in ("waiting", "working"))
     until(lambda: page.state("mosaic") == "finished", 300)
@@ -83,11 +81,9 @@ def models(page: StudioPage) -> None:
 
 def frame(page: StudioPage) -> None:
     """The tab Frame with a room half before and half after."""
-    page.open("tab=frame&n=2", **SIZE)
-    page.upload("frame-photo", _room())
-    fields = until(lambda: page.driver.find_elements("css selector", ".openings input"))
-    for field, prompt in zip(fields, PROMPTS, strict=False):
-        field.send_keys(prompt)
+    page.open("tab=frame&start=pair&n=2", **SIZE)
+    ready = "return document.querySelectorAll('#frame-room .ready .openings input').length"
+    until(lambda: page.js(ready) == 2)
     page.click("frame-go")
     until(lambda: page.driver.find_elements("css selector", ".candidates"), 240)
     for grid in page.driver.find_elements("css selector", ".pick"):
@@ -107,13 +103,6 @@ def print_(page: StudioPage) -> None:
     page.click("print-go")
     until(lambda: page.driver.find_elements("css selector", ".proof img"), 120)
     page.js("window.scrollTo(0, 0)")
-
-
-def _room() -> Path:
-    """A photo of a wall with two empty frames."""
-    path = Path(tempfile.mkdtemp()) / "living room.png"
-    Image.fromarray(two_framed()).save(path)
-    return path
 
 
 FILES = {"dreamshaper_8": SD1, "noob_xl": SDXL, "ink": LORA, "anime_vae": VAE}

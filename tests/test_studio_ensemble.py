@@ -20,7 +20,7 @@ from digressions.generate.made_files import settings_of
 from digressions.generate.params import PaintSpec
 from digressions.generate.previews import LatentColours, PaintPreviews
 from digressions.generate.record_reading import record_of
-from digressions.images.image_files import read_image
+from digressions.images.image_files import read_image, write_image
 
 from .studios import Opened, StudioPage, open_studio, until
 
@@ -29,6 +29,8 @@ from digressions.studio.jobs import Job, Jobs  # isort: skip
 from digressions.studio.tabs.ensemble_results import shown_ensemble  # isort: skip
 from digressions.studio.tabs.ensemble_rows import (  # isort: skip
     COLOURS,
+    blank_canvas,
+    fitted,
     painted_areas,
     rows_of_settings,
     spec_of_rows,
@@ -135,6 +137,43 @@ def test_a_prompt_counts_where_its_colour_was_painted(tmp_path: Path) -> None:
     assert mask.shape == (64, 96)
     assert (mask[:, :40].min(), mask[:, 56:].max()) == (255, 0)
     assert painted_areas(spec, [1, 2], [layer], tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "shape"),
+    [
+        ({}, (512, 512, 3)),
+        ({"size": "192x96"}, (256, 512, 3)),
+        ({"size": "64"}, (512, 512, 3)),
+        ({"size": "96x128"}, (512, 384, 3)),
+    ],
+)
+def test_areas_are_painted_in_the_proportions_of_the_picture(
+    given: dict[str, Any], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    assert blank_canvas(given).shape == shape
+
+
+def test_the_brush_has_the_proportions_of_a_start_picture_that_is_kept_whole(
+    tmp_path: Path,
+) -> None:
+    write_image(tmp_path / "wide.png", np.zeros((40, 120, 3), np.uint8))
+    given = {"image": str(tmp_path / "wide.png"), "fit": "contain"}
+    assert blank_canvas(given).shape == (171, 512, 3)
+    assert blank_canvas(given | {"fit": "cover"}).shape == (512, 512, 3)
+
+
+def test_what_is_painted_stays_where_the_proportions_change() -> None:
+    layer = np.zeros((512, 512, 4), np.uint8)
+    layer[:, 256:] = rgba(COLOURS[1])
+    painted = {"background": blank_canvas({}), "layers": [layer], "composite": None}
+    update = fitted({"size": "192x96"}, painted)
+    (kept,) = update["value"]["layers"]
+    assert kept.shape == (256, 512, 4)
+    assert (kept[:, 256:] == rgba(COLOURS[1])).all()
+    assert not kept[:, :256].any()
+    assert "value" not in fitted({"size": "64"}, painted)
+    assert "value" not in fitted({"size": "64x"}, painted)
 
 
 def test_numbers_in_one_text_are_read_as_numbers() -> None:

@@ -90,6 +90,18 @@ def test_from_an_empty_page_to_a_mosaic_to_zoom_into(page: StudioPage, opened: O
 
 
 @pytest.mark.browser
+def test_its_poster_goes_to_print_with_all_its_pixels(page: StudioPage) -> None:
+    page.open(f"{QUICK}&grid=3&prompt=photo+of+a+crab&reuse=1")
+    page.until_filled("mosaic-prompt", "photo of a crab")
+    page.click("mosaic-go")
+    until(lambda: page.state("mosaic") == "finished")
+    page.click("mosaic-poster")
+    until(lambda: "photo-of-a-crab" in page.text("print-says"))
+    page.type("print-size", "3x3cm")
+    until(lambda: "each of its 9 pictures comes out 10.0 x 10.0 mm" in page.text("print-says"))
+
+
+@pytest.mark.browser
 def test_pause_a_reload_and_go_on(
     page: StudioPage, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,9 @@ A door like the command line: it parses and shows, and the work is done by the u
 | `live`            | the panel that shows a job while it works: progress, preview, cancel        |
 | `sending`         | a finished picture goes to a field of another tab                           |
 | `tabs`            | a module a tab                                                              |
+| `starting_points` | settings to start from, in a row at the head of a tab                       |
+| `addresses`       | the address of a page fills in a tab, and says what its fields do           |
+| `strangers`       | a studio on the web: what strangers may ask for, and how long it is kept    |
 | `blocks`          | the tabs put together into one page                                         |
 | `looks`           | colours, style sheet, and the script of the page                            |
 | `studio_server`   | the page over HTTP: a first page at once, who may ask, which files          |
@@ -33,8 +36,10 @@ How to add a tab
    shown at its field. It runs in a thread, so it may read a file.
 6. Name its actions: ``endpoint(studio, "NAME", form, settings_of, title_of, does=...)`` makes one
    for programs and for MCP, described by the declarations.
-7. Give back `TabParts`: its id, its form for the URL, what it takes from other tabs (``accepts``:
-   `takes_picture`) and what it sends (``offers``: an `Offer` with `send_menu`).
+7. Give back `TabParts`: its id, its form for the URL, fields that a starting point fills in
+   besides (``besides``), what it takes from other tabs (``accepts``: `takes_picture`) and what it
+   sends (``offers``: an `Offer` with `send_menu`). Starting points of the tab go into
+   `starting_points.POINTS`, and their pictures are made by ``python -m docs.make_starts``.
 8. Events of your own are ``api_visibility="private"`` and ``show_progress="hidden"``; handlers are
    quick, and whatever takes longer than a blink is a job. Only use cases write files.
 9. Test it in ``tests/test_studio_NAME.py`` with `tests.studios`: by ``gradio_client``, and its main

@@ -118,9 +118,7 @@ class Form:
 
     def shown(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Values by parameter as their fields show them; what is no field here is left out."""
-        return {
-            name: _shown(info, given[name]) for name, _, info in self._rows() if name in given
-        }
+        return {name: _shown(info, given[name]) for name, _, info in self._rows() if name in given}
 
     def read_url(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Values by parameter out of a query. What cannot be read is left out; pictures are."""

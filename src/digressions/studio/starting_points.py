@@ -52,7 +52,10 @@ class StartingPoint:
 
     def given(self) -> dict[str, Any]:
         """Everything that it fills in, pictures as their files."""
-        return {**self.settings, **{name: str(STARTS / file) for name, file in self.pictures.items()}}
+        return {
+            **self.settings,
+            **{name: str(STARTS / file) for name, file in self.pictures.items()},
+        }
 
 
 POINTS = (
@@ -70,7 +73,7 @@ POINTS = (
         "The cells have a prompt of their own",
         {
             "prompt": "a drawing of an owl",
-            "cell_prompt": "photo of a sunflower",
+            "cell_prompt": ["photo of a sunflower"],
             "seed": 4,
             "grid": "24",
             "reuse": 64,
@@ -78,11 +81,11 @@ POINTS = (
     ),
     StartingPoint(
         "mosaic",
-        "room",
-        "A room of fish",
+        "picture",
+        "A fox of fish",
         "Made of a picture: put in yours",
-        {"prompt": "photo of a fish", "seed": 1, "grid": "30x20", "reuse": 64},
-        {"image": "sage room.webp"},
+        {"prompt": "photo of a fish", "seed": 1, "grid": "24", "reuse": 64},
+        {"image": "fox.webp"},
     ),
     StartingPoint(
         "ensemble",

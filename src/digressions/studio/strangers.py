@@ -23,8 +23,17 @@ from .studio import Reach, Studio
 from .studio_spec import StudioSpec
 
 MOST = {
-    **{"n": 4, "steps": 60, "sweep": 9, "enlarge": 4, "times": 4, "dpi": 300},
-    **{"levels": 4, "seconds": 12, "fps": 25, "pictures": 60, "refine_scale": 2},
+    "n": 4,
+    "steps": 60,
+    "sweep": 9,
+    "enlarge": 4,
+    "times": 4,
+    "dpi": 300,
+    "levels": 4,
+    "seconds": 12,
+    "fps": 25,
+    "pictures": 60,
+    "refine_scale": 2,
 }
 """The most that may be asked for, by parameter."""
 LONGEST_SIDE = 768

@@ -120,7 +120,7 @@ def keep_proportions(form: Form, brush: Any) -> None:
 
     def fit(*values: Any) -> Any:
         *shown, painted = values
-        return _fitted(dict(zip(_SHAPING, shown, strict=True)), painted)
+        return fitted(dict(zip(_SHAPING, shown, strict=True)), painted)
 
     def fit_blank(*values: Any) -> Any:
         painted = values[-1]
@@ -133,7 +133,7 @@ def keep_proportions(form: Form, brush: Any) -> None:
     size.change(fit_blank, [*fields, brush], brush, trigger_mode="always_last", **_PRIVATE)
 
 
-def _fitted(given: Mapping[str, Any], painted: Mapping[str, Any] | None) -> Any:
+def fitted(given: Mapping[str, Any], painted: Mapping[str, Any] | None) -> Any:
     """An update of the brush to the proportions of a picture; none where it has them, or where
     they cannot be read, which the job says at their field."""
     try:
