@@ -109,7 +109,8 @@ def face(job: Job) -> Image.Image:
         return beside([Path(wall) for _, wall in views])
     proofs = [path for path in paths if path.stem.endswith("-proof")]
     if proofs:
-        return square(proofs[0])
+        sheet = Image.open(proofs[0]).convert("RGB")
+        return ImageOps.pad(sheet, (SIDE, SIDE), Image.Resampling.LANCZOS, color="white")
     return beside(paths) if len(paths) >= 4 else square(paths[0])
 
 

@@ -92,7 +92,9 @@ def made_from(opened: Opened, point: StartingPoint) -> Job:
         asked = spec_of_rows(asked)
     texts = {k: "\n".join(map(str, v)) if isinstance(v, list) else v for k, v in asked.items()}
     files = {name: handle_file(STARTS / file) for name, file in point.pictures.items()}
-    Client(opened.address, verbose=False).predict(**files, **texts, api_name=f"/{point.tab}")
+    patient = {"timeout": 300}  # a busy machine answers late
+    client = Client(opened.address, verbose=False, httpx_kwargs=patient)
+    client.predict(**files, **texts, api_name=f"/{point.tab}")
     return opened.studio.jobs.of(PROGRAM, [point.tab])[-1]
 
 

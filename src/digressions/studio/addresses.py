@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -75,8 +75,12 @@ def _pictures_of(part: TabParts) -> dict[Any, Any]:
     found = {each.field: each.value for each in part.besides}
     for name, field in part.form.fields.items() if part.form else ():
         if isinstance(field, (gr.Image, gr.File)):
-            found[field] = lambda given, name=name: given.get(name)
+            found[field] = _value_of(name)
     return found
+
+
+def _value_of(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda given: given.get(name)
 
 
 def _plain(value: Any) -> Any:
