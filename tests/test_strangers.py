@@ -173,7 +173,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
         assert process.stdout is not None
         assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}/"
         address = f"http://127.0.0.1:{port}/"
-        until(lambda: status(f"{address}ready") == 204, 120)
+        until(lambda: status(f"{address}ready") == 204, 280)
         yield address, folder
     finally:
         process.send_signal(signal.SIGINT)
