@@ -176,7 +176,7 @@ def test_what_is_typed_while_the_address_is_read_stays(
     read, typed = Form.read_url, threading.Event()
 
     def late(form: Form, query: Any) -> Any:
-        typed.wait(20)
+        typed.wait(60)
         return read(form, query)
 
     monkeypatch.setattr(Form, "read_url", late)
