@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from .forms import Form
 from .sending import TabParts
 from .starting_points import point_named
 
@@ -46,7 +47,7 @@ def keep_addresses(loaded: Any, tabs: Any, query: Any, parts: Sequence[TabParts]
             return [gr.skip(), "", *(gr.skip() for _ in pictures)]
         point = point_named(part.tab, query.get("start", ""))
         given = {} if point is None else point.given()
-        values = {} if part.form is None else part.form.shown(given | part.form.read_url(query))
+        values = {} if part.form is None else _shown(part.form, given | part.form.read_url(query))
         shown = [
             gr.update(value=value(given)) if point and tab == part.tab else gr.skip()
             for tab, value in pictures.values()
@@ -77,6 +78,14 @@ def _pictures_of(part: TabParts) -> dict[Any, Any]:
         if isinstance(field, (gr.Image, gr.File)):
             found[field] = _value_of(name)
     return found
+
+
+def _shown(form: Form, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as the page has them, in fields of text as texts: no server stands in between."""
+    return {
+        name: str(value) if isinstance(form.fields[name], gr.Textbox) else value
+        for name, value in form.shown(given).items()
+    }
 
 
 def _value_of(name: str) -> Callable[[Mapping[str, Any]], Any]:
