@@ -206,13 +206,15 @@ def test_strangers_paint_and_see_nothing_of_the_machine(space: tuple[str, Path])
     clients = [Client(address, verbose=False, httpx_kwargs=patient) for _ in range(2)]
     asked = {"prompt": "photo of a fox", "steps": 2, "enlarge": 1, "api_name": "/paint"}
     jobs = [client.submit(**asked, seed=str(n)) for n, client in enumerate(clients)]
-    files = {Path(job.result(timeout=120)[0]).read_bytes() for job in jobs}
+    files = {Path(job.result(timeout=300)[0]).read_bytes() for job in jobs}
     assert len(files) == 2
     assert len(list(folder.glob("digressions-*/out/photo-of-a-fox*.png"))) == 2
     with pytest.raises(AppError, match="steps 500"):
         clients[0].predict(**asked | {"steps": 500})
     with pytest.raises(AppError, match="not named by a path"):
         clients[0].predict(**asked, region="/etc/passwd")
+    with pytest.raises(AppError, match="not named by a path"):  # before anybody looks for it
+        clients[0].predict(prompt="", tiles="/nowhere", api_name="/mosaic")
     named = clients[0].view_api(return_format="dict")["named_endpoints"]
     assert "/paint" in named
     assert not {"/gallery", "/delete", "/models", "/load", "/replay"} & named.keys()

@@ -46,6 +46,7 @@ def endpoint(
 
     async def run(*values: Any) -> Any:
         try:
+            studio.jobs.check(values)
             settings = await asyncio.to_thread(settings_of, values)
             job = studio.jobs.submit(PROGRAM, kind, settings, title_of(settings))
         except DigressionsError as error:

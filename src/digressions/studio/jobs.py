@@ -147,6 +147,10 @@ class Jobs:
         if self._thread.is_alive():
             self._thread.join(patience)
 
+    def check(self, asked: Any) -> None:
+        """Raises `InputError` for what may not be asked here, before anything looks at it; in the
+        studio of one's own machine everything may."""
+
     def submit(self, page: str, kind: str, settings: Settings, title: str) -> Job:
         """Puts a job at the end of its page's jobs.
 

@@ -148,6 +148,7 @@ class Live:
 
         async def begin(page: str, *values: Any) -> AsyncIterator[list[Any]]:
             try:
+                self.studio.jobs.check(values)
                 settings = await asyncio.to_thread(settings_of, values)
                 self.studio.jobs.submit(page, kind, settings, title_of(settings))
             except DigressionsError as error:

@@ -98,13 +98,17 @@ class StrangersJobs(Jobs):
         """As of `Jobs`; the work ends when its time is over."""
         super().learn(kind, lambda settings: self._within(work(settings)))
 
+    def check(self, asked: Any) -> None:
+        """Raises `InputError` where it names a file; see `check_files`."""
+        check_files(asked, self._roots)
+
     def submit(self, page: str, kind: str, settings: Settings, title: str) -> Job:
         """As of `Jobs`.
 
         Raises:
             InputError: It is too much, names a file, or too many of the page's jobs are waiting.
         """
-        check_files(settings, self._roots)
+        self.check(settings)
         check_size(kind, settings.get("spec", {}))
         waiting = [job for job in self.queue() if job.page == page and job.state == "waiting"]
         if len(waiting) >= self._most:

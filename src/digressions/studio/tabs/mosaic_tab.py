@@ -174,6 +174,7 @@ def _title(settings: Mapping[str, Any]) -> str:
 
 def _settings(studio: Studio, asked: dict[str, Any]) -> dict[str, Any]:
     """The settings of a job, validated."""
+    studio.jobs.check(asked)
     making = {name: asked.pop(name) for name in BuildParams.flat_fields() if name in asked}
     settings = {"spec": asked, "making": making, "model": studio.chosen()}
     spec = _spec(studio, settings)
