@@ -189,7 +189,7 @@ def _as_typed(kind: Any, wanted: str | None) -> tuple[Any, str | None, Reader | 
     if get_origin(kind) is list:
         if get_origin(_each(kind)) is tuple:
             return list[tuple[(str,) * len(get_args(_each(kind)))]], "TEXT", None
-        if get_args(kind)[0] is int:
+        if _each(kind) is int:
             return list[object], "NUMBER", _read_whole_numbers
         return list[object], "TEXT", _read_texts
     return object, "TEXT", _read_text

@@ -8,7 +8,7 @@ the command line and Python signatures. Groups may be embedded in each other. Ne
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
@@ -285,20 +285,21 @@ def _field(of: type[BaseModel], names: list[str]) -> FieldInfo:
 
 
 def limits_of(info: FieldInfo) -> dict[str, float]:
-    """The limits of a declaration by pydantic's names: ``ge``, ``gt``, ``le``, ``lt``."""
+    """The limits of a declaration by pydantic's names, ``ge``, ``gt``, ``le`` and ``lt``; of a list
+    those of each of its values."""
     found: dict[str, float] = {}
-    parts = [info.metadata]
-    for inner in getattr(info.annotation, "__args__", ()):  # Annotated in a union with None
-        parts.append(
-            [
-                each
-                for meta in getattr(inner, "__metadata__", ())
-                for each in (meta.metadata if isinstance(meta, FieldInfo) else [meta])
-            ]
-        )
+    parts = [info.metadata, *_annotated(info.annotation)]
     for part in parts:
         for meta in part:
             for key in ("ge", "gt", "le", "lt"):
                 if getattr(meta, key, None) is not None:
                     found[key] = getattr(meta, key)
     return found
+
+
+def _annotated(kind: Any) -> Iterator[list[Any]]:
+    """What annotations say within a type: in a union with None, and of a list's values."""
+    for meta in getattr(kind, "__metadata__", ()):
+        yield meta.metadata if isinstance(meta, FieldInfo) else [meta]
+    for inner in get_args(kind) if get_origin(kind) in (Union, UnionType, Annotated, list) else ():
+        yield from _annotated(inner)
