@@ -85,7 +85,7 @@ def frame(page: StudioPage) -> None:
     """The tab Frame with a room half before and half after."""
     page.open("tab=frame&n=2", **SIZE)
     page.upload("frame-photo", _room())
-    fields = until(lambda: page.driver.find_elements("css selector", ".openings input"))
+    fields = until(lambda: page.driver.find_elements("css selector", ".openings input[type=text]"))
     for field, prompt in zip(fields, PROMPTS, strict=False):
         field.send_keys(prompt)
     page.click("frame-go")

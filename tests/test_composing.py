@@ -12,9 +12,9 @@ import pytest
 from benchmarks.compose import openings, wall
 from digressions.errors import InputError
 from digressions.events import Note
+from digressions.frames.each_frame import asked_of_each
 from digressions.frames.frame_records import picture_details
 from digressions.frames.frame_spec import FrameSpec
-from digressions.frames.each_frame import asked_of_each
 from digressions.frames.scene import compose_for
 from digressions.generate import hires
 from digressions.generate.hires import made_large, with_hires

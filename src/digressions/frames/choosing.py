@@ -25,8 +25,8 @@ from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from ..prompts.choices import variants
 from ..prompts.scheduling import negative_text, parsed
-from .find import Frame, find_frames, frame_at, opening_in_mask
 from .each_frame import asked_of_each, for_each
+from .find import Frame, find_frames, frame_at, opening_in_mask
 from .frame_spec import NO_PALETTE, FrameSpec
 
 LIKELY = 0.5
@@ -109,9 +109,9 @@ def read_frames(
     wanted = len(spec.insert or spec.prompts)
     asked_of_each(spec, max(len(spec.prompts), len(spec.frame or []), 1))
     check_upscaler(spec.paper.upscaler)
-    wall = source_image(photo)
+    wall = source_image(photo, "photo")
     focal = focal_length(sources[0]) if sources else None
-    pictures = [source_image(picture) for picture in spec.insert or []]
+    pictures = [source_image(picture, "insert") for picture in spec.insert or []]
     mask = None if spec.mask is None else read_mask(spec.mask, wall, spec.mask_alpha)
     palettes = [
         None if text == NO_PALETTE else read_palette(text) for text in spec.palette or [NO_PALETTE]

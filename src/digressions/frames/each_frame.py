@@ -17,12 +17,12 @@ class Asked(NamedTuple):
 
     Attributes:
         room: How much of the room is seen, 0..1; ``None`` for what is usual.
-        count: How many candidates.
+        candidates: How many.
         pick: Which of them to finish, from 1; ``None`` to have them shown.
     """
 
     room: float | None
-    count: int
+    candidates: int
     pick: int | None
 
 

@@ -22,11 +22,11 @@ from ..models.base import Model
 from ..pace import Pace
 from .chart import chart, sheet
 from .choosing import FrameInputs, notes_on_sources, read_frames
+from .each_frame import asked_of_each
 from .experiment import BATCH, RESULTS, Experiment
 from .explain_words import words
 from .findings import findings
 from .frame_records import Opening
-from .each_frame import asked_of_each
 from .frame_spec import ROOM, FrameSpec
 from .scene import Scene, room_for, scene
 from .trials import Plan, Subject, noise_params, plan

@@ -43,6 +43,7 @@ from .each_frame import Asked, asked_of_each
 from .find import Frame
 from .finishing import finish, finished, refine_params, save_room
 from .frame_files import LATE, are_shown, candidates_text, files_of, sheet_path
+from .frame_kinds import MAX_CANDIDATES
 from .frame_records import (
     KIND,
     Opening,
@@ -52,7 +53,6 @@ from .frame_records import (
     texts_of,
     with_details,
 )
-from .frame_kinds import MAX_CANDIDATES
 from .frame_spec import MAX_REFINED, FrameSpec
 from .scene import Scene, compose_for, layout, room_for, scene_of
 
@@ -175,7 +175,7 @@ def _task(
         frame,
         opening,
         with_details(record, PictureDetails(made="candidate", opening=opening)),
-        asked.count,
+        asked.candidates,
         asked.pick,
         refine,
         spec.paper.for_aspect(opening.aspect),

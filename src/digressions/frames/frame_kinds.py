@@ -1,4 +1,4 @@
-"""The kinds of values that parameters of frames have: what is given once for all, or once for each."""
+"""The kinds of values that parameters of frames have: given once for all, or once for each."""
 
 from __future__ import annotations
 

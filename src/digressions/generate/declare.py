@@ -23,8 +23,8 @@ from pydantic_core import PydanticUndefined
 
 from ..errors import InputError, verbatim
 
-Form = Literal["picture", "path", "numbers"]
-"""A picture in any form, a path, or numbers in one text."""
+Form = Literal["picture", "file", "path", "numbers"]
+"""A picture in any form, a file that is read, a path, or numbers in one text."""
 
 
 def option(
@@ -95,6 +95,12 @@ def plain_type(info: FieldInfo) -> Any:
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     return kind
+
+
+def item_type(kind: Any) -> Any:
+    """What a list is of, without limits; ``None`` of what is none."""
+    each = get_args(kind)[0] if get_origin(kind) is list else None
+    return get_args(each)[0] if get_origin(each) is Annotated else each
 
 
 def default_in_words(info: FieldInfo) -> str:

@@ -18,9 +18,9 @@ import gradio as gr
 
 from ..errors import DigressionsError
 from ..images.video import VIDEOS
-from .forms import Form, Forms, words
+from .forms import Form, Forms
 from .jobs import Job
-from .showing import shown_job
+from .showing import refusal, shown_job
 from .studio import Studio
 
 _EVERY = 0.5  # seconds between two refreshes, at least
@@ -224,8 +224,7 @@ class Live:
         return self.form.marks(error)
 
     def _refused(self, page: str, error: DigressionsError) -> list[Any]:
-        text = f'<p class="said wrong" role="alert">{escape(words(error))}</p>'
-        stage = gr.skip() if self.form.has(error) else text
+        stage = gr.skip() if self.form.has(error) else refusal(error)
         return [stage, *(gr.skip() for _ in range(5)), *self._marks(page, error)]
 
     def _results_of(self, page: str) -> list[str]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import gradio as gr
 
-from ...errors import DigressionsError
+from ...errors import DigressionsError, InputError
 from ...events import Event
 from ...frames.frame_spec import FramePrintSpec, PrintedAs
 from ...generate.declare import declared
 from ...prints.print_spec import PrintSpec
 from ..endpoints import endpoint
-from ..forms import Form, picture_field
+from ..forms import Form, Forms, picture_field
+from ..givens import Givens
 from ..jobs import Job, Settings
 from ..live import Live, Shared, file_url
 from ..sending import TabParts, takes_picture
@@ -45,19 +46,27 @@ def build(studio: Studio, shared: Shared) -> TabParts:
                 form.add("print_as", "dpi", min_width=120)
             form.add_groups(Paper="Margins, marks, colours, enlarging")
         with gr.Column(scale=7, min_width=320, elem_classes=["shows"]):
-            live = Live(studio, "print", form, "Make the file", shows_job=_proof)
+            forms = Forms(Givens(picture=picture), form)
+            live = Live(studio, "print", forms, "Make the file", shows_job=_proof)
 
     def settings_of(values: Sequence[Any]) -> dict[str, Any]:
         path, *rest = values
         if not path:
-            raise DigressionsError("there is no picture yet: give one, or send one here")
+            raise InputError("there is no picture yet: give one, or send one here", field="picture")
         given = form.given(rest)
         spec = PrinterFileSpec.of(**given)
+        spec.job(1.0)  # reads the profile
         given.pop("print_as", None)
         return {"picture": path, "spec": given | {"proof": True}, "as": spec.print_as}
 
     live.begins(shared, settings_of, _title, [picture, *form.inputs])
     live.follows(shared)
+    icc = form.fields["icc"]
+    icc.change(
+        *(lambda path: _profile(form, path), icc, icc),
+        api_visibility="private",
+        show_progress="hidden",
+    )
     endpoint(
         *(studio, "print", form, settings_of, _title),
         does="Make a printer's file of a picture, exact in size and colours, and a proof of how it "
@@ -65,6 +74,19 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         before={"picture": (picture_field(visible=False), "The picture to print.")},
     )
     return TabParts("print", form, accepts=[takes_picture("Print: picture", picture)])
+
+
+def _profile(form: Form, path: str | None) -> Any:
+    """Says at its field which profile was given, or what is wrong with it."""
+    from ...prints.icc import read_profile
+
+    if path is None:
+        return form.plain("icc")
+    try:
+        profile = read_profile(Path(path))
+    except DigressionsError as error:
+        return form.mark("icc", error)
+    return form.plain("icc", f"{profile.name}, {profile.mode}")
 
 
 def _title(settings: Mapping[str, Any]) -> str:
