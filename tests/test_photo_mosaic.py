@@ -505,7 +505,7 @@ def test_what_it_takes_is_said_before_anything_is_written(tmp_path: Path) -> Non
     before = tree(tmp_path)
     first, timed = dg.photo_mosaic_cost("me.png", "photos", grid="8", size=32, index="own.sqlite")
     assert tree(tmp_path) == before
-    assert first.text.startswith("8x6 cells of 32 px, together 256 x 192 px")
+    assert first.text.startswith("8x6 cells of 32x32 px, together 256 x 192 px")
     assert first.disk == int(256 * 192 * 2.6)
     assert (first.seconds, first.pictures) == (None, 0)
     assert timed.seconds is not None

@@ -127,7 +127,7 @@ def test_openings_have_rooms_and_candidates_of_their_own(
 def give(page: StudioPage, photo: Path) -> list[Any]:
     """Gives a photo to the page; the fields for prompts that are there then."""
     page.upload("frame-photo", photo)
-    until(lambda: page.js("return !!document.querySelector('#frame-room .room.ready')"))
+    until(lambda: page.js("return !!document.querySelector('#frame-openings .room.ready')"))
     return list(page.driver.find_elements("css selector", PROMPTS))
 
 
@@ -240,7 +240,7 @@ def test_an_opening_is_added_where_none_is_found_and_removed(
     Image.fromarray(painted([])).save(tmp_path / "bare.png")
     page.open(QUICK)
     assert give(page, tmp_path / "bare.png") == []
-    assert "add an opening" in page.text("frame-room")
+    assert "add an opening" in page.text("frame-openings")
     page.driver.find_element("css selector", ".room .add").click()
     page.driver.find_element("css selector", PROMPTS).send_keys("photo of an owl")
     until(lambda: len(corners(page)) == 4)

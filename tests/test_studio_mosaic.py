@@ -154,7 +154,7 @@ def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) 
     photos = {"image": handle_file(picture(tmp_path / "me.png")), "grid": "2"}
     tiles = str(album(tmp_path / "photos", 3))
     (cost,) = client.predict(**photos, tiles=tiles, api_name="/mosaic_cost")
-    assert cost.startswith("2x2 cells of 64 px, together 128 x 128 px")
+    assert cost.startswith("2x2 cells of 64x64 px, together 128 x 128 px")
     assert "to read and place them" in cost
 
 

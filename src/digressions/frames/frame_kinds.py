@@ -70,7 +70,7 @@ def _read_room(value: Any) -> float | None:
         shown = verbatim(f"{value!r:.80}")
         raise InputError(f"`room` is {shown}: it must be a number from 0 to 1, or {AUTO}") from None
     if not 0 <= room <= 1:
-        raise InputError(f"`room` {room:g} is out of range: 0 to 1")
+        raise InputError(f"`room` {room} is out of range: 0 to 1")
     return room
 
 

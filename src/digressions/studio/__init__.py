@@ -9,6 +9,7 @@ A door like the command line: it parses and shows, and the work is done by the u
 | `studio`          | `Studio`: the queue, the loaded model, and where files go                   |
 | `forms`           | fields out of declared parameters, values back, errors at their fields, URL |
 | `givens`          | fields that no parameter declares, and errors at them                       |
+| `folds`           | the folds that fields are in: one opens where something in it is wrong      |
 | `brushing`        | a brush over a picture, and the mask that is painted with it                |
 | `live`            | the panel that shows a job while it works: progress, preview, cancel        |
 | `sending`         | a finished picture goes to a field of another tab                           |

@@ -26,7 +26,7 @@ from .frame_views import LOOKING, NO_PHOTO, room, shown, with_views
 
 _CANDIDATES = "4"  # for each opening, as the page begins
 _REFINES = (*RefineParams.model_fields, "upscaler")
-_BRUSH = "Brush: paint over the opening, and not over what stands before it"
+_BRUSH = "Brush: paint over the opening"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _ELSEWHERE = ("frame", "find", "insert", "explain", "pick")
 _PRINTED = {*FramePrintSpec.flat_fields()} - {"upscaler"}  # which the tab Print does
@@ -40,19 +40,20 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     with gr.Row(elem_classes=["bench"]):
         with gr.Column(scale=6, min_width=320, elem_classes=["asks"]):
             photo = picture_field(label="Photo of a room", height=130, elem_id="frame-photo")
-            view = gr.HTML(NO_PHOTO, elem_id="frame-room", container=False)
+            view = gr.HTML(NO_PHOTO, elem_id="frame-openings", container=False)
             form.add("prompts", "corners", lines=1)  # which the room fills in
             with gr.Row(elem_classes=["pair"]):
                 form.add("n", value=_CANDIDATES, lines=1, min_width=120)
-                form.add("seed", min_width=120)
-            form.add("palette")
+                form.add("room", lines=1, min_width=120)
+            form.add("palette", lines=1)
+            form.add("seed")
             with gr.Accordion("An opening by a mask", open=False, elem_classes=["fold"]):
                 form.add("mask", height=140)
                 form.add("mask_alpha")
                 painting = brush(_BRUSH, "frame-brush")
                 take = gr.Button("Take what is painted", size="sm", elem_id="frame-take")
             form.add_groups(
-                Frame="Shape and room",
+                Frame="Shape",
                 Start="How it starts",
                 Picture="Steps, sampler, guidance",
                 Sampling="Noise levels",

@@ -1,5 +1,6 @@
-// Where something is wrong, the page goes there: the fold that the field is in opens, the field comes
-// into view and has the keyboard, and a screen reader is told what is wrong with it.
+// Where something is wrong, the page goes there: the field comes into view and has the keyboard, and
+// a screen reader is told what is wrong with it. A fold that it is in has been opened, and is built
+// only then.
 (() => {
   const WRONG = "wrong";
   const INPUTS = "input:not([type=hidden]), textarea, button";
@@ -24,13 +25,6 @@
     return (label?.innerText ?? "").replace(/\s*\n+\s*/g, ": ").trim();
   }
 
-  function opened(block) {
-    for (let fold = block.closest(".fold"); fold; fold = fold.parentElement.closest(".fold")) {
-      const button = fold.querySelector("button.label-wrap");
-      if (button && !button.classList.contains("open")) button.click();
-    }
-  }
-
   /** Marks what can be typed into or pressed in a field. */
   function mark(block) {
     const wrong = block.classList.contains(WRONG);
@@ -46,7 +40,6 @@
 
   /** Goes to the first field that is wrong, unless somebody types elsewhere. */
   function go(block) {
-    opened(block);
     setTimeout(() => {
       mark(block);
       announce(message(block));
@@ -61,7 +54,11 @@
   new MutationObserver((changes) => {
     const changed = new Set(changes.map((change) => change.target).filter((block) =>
       block.id && (block.classList.contains(WRONG) || block.querySelector("[aria-invalid]"))));
+    for (const { addedNodes } of changes) for (const node of addedNodes) {
+      const built = node.nodeType === 1 ? [node, ...node.querySelectorAll(`.${WRONG}[id]`)] : [];
+      built.filter((block) => block.id && block.classList.contains(WRONG)).forEach((block) => changed.add(block));
+    }
     const wrong = [...changed].filter(mark);
     if (wrong.length) go(wrong[0]);
-  }).observe(document.documentElement, { subtree: true, attributes: true, attributeFilter: ["class"] });
+  }).observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
 })();

@@ -331,7 +331,7 @@
 
   let current = null;
   const look = () => {
-    const root = document.querySelector("#frame-room .room:not(.ready)");
+    const root = document.querySelector("#frame-openings .room:not(.ready)");
     if (root) current = new Room(root);
   };
   new MutationObserver(look).observe(document.documentElement, { childList: true, subtree: true });
