@@ -18,7 +18,7 @@ from digressions.generate.file_texts import text_of
 from digressions.generate.record_reading import record_of
 
 from .studios import Opened, StudioPage, open_studio, until
-from .walls import OPENING, framed, painted, two_framed
+from .walls import OPENING, POSTER, framed, painted
 
 from digressions.studio.brushing import mask_over  # isort: skip
 from digressions.studio.tabs.frame_views import room  # isort: skip
@@ -107,10 +107,12 @@ def test_openings_have_rooms_and_candidates_of_their_own(
 ) -> None:
     from gradio_client import handle_file
 
-    Image.fromarray(two_framed()).save(tmp_path / "two.png")
+    Image.fromarray(framed()).save(tmp_path / "two.png")
+    quads = [" ".join(f"{x},{y}" for x, y in quad) for quad in (POSTER, OPENING)]
     client.predict(
         photo=handle_file(tmp_path / "two.png"),
         prompts="a fox\na bee",
+        corners="\n".join(quads),
         n="1\n2",
         room="auto\n0.1",
         steps=1,

@@ -153,7 +153,8 @@ class Form:
     def plain(self, name: str, told: str = "") -> Any:
         """An update of one field without an error; of a file one may say what it is."""
         update = _marked(name, self.declared[name], None)
-        return update | {"label": f"{label_of(name)}: {told}"} if told else update
+        label = f"{label_of(name)}: {in_words(told, label_of)}"
+        return update | {"label": label} if told else update
 
     def has(self, error: DigressionsError) -> bool:
         """Whether an error is about one of the fields."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ...errors import DigressionsError, InputError
+from ...errors import DigressionsError, InputError, verbatim
 from ...events import Event
 from ...frames.frame_spec import FramePrintSpec, PrintedAs
 from ...generate.declare import declared
@@ -86,7 +86,7 @@ def _profile(form: Form, path: str | None) -> Any:
         profile = read_profile(Path(path))
     except DigressionsError as error:
         return form.mark("icc", error)
-    return form.plain("icc", f"{profile.name}, {profile.mode}")
+    return form.plain("icc", f"{verbatim(profile.name)}, {profile.mode}")
 
 
 def _title(settings: Mapping[str, Any]) -> str:
