@@ -12,6 +12,7 @@ import pytest
 from benchmarks.compose import openings, wall
 from digressions.errors import InputError
 from digressions.events import Note
+from digressions.frames.each_frame import asked_of_each
 from digressions.frames.frame_records import picture_details
 from digressions.frames.frame_spec import FrameSpec
 from digressions.frames.scene import compose_for
@@ -142,7 +143,7 @@ def test_a_frame_of_a_usual_aspect_is_painted_in_it(bundled: Model) -> None:
     def chosen(aspect: float, **asked: object) -> str:
         spec = FrameSpec.of(prompts=["a fox"], **asked)
         params = resolve(bundled, spec.params.but(prompt="a fox"), mask=True)
-        return compose_for(bundled, spec, params, aspect)
+        return compose_for(bundled, spec, params, aspect, asked_of_each(spec, 1)[0].room)
 
     assert chosen(1.1) == "stretch"
     assert chosen(1.4) == chosen(1 / 1.4) == "auto"

@@ -513,6 +513,24 @@ def test_a_single_prompt_goes_into_all_frames_that_are_named(
     assert seeds == {2: 0, 1: 1001}
 
 
+def test_each_frame_gets_its_own_room_and_number_of_candidates(
+    bundled: Model, wall: np.ndarray
+) -> None:
+    own: dict[str, Any] = {"frame": [2, 1], "room": ["auto", 0.2], "n": [1, 2]}
+    events = fill(bundled, "two.png", ["a fox", "a frog"], **own)
+    shown = [e.details for e in events if isinstance(e, Saved) and "candidates" in e.details]
+    assert [(each["frame"], len(each["candidates"])) for each in shown] == [(2, 1), (1, 2)]
+    fill(bundled, "two.png", ["a fox", "a frog"], pick=[1, 2], **own)
+    rooms = {
+        number: picture_details(record_of(read_text(f"o/picture-{number}.png"))).opening.room
+        for number in (1, 2)
+    }
+    assert rooms == {1: 0.2, 2: 0.0}  # the usual of a model of few pixels
+    path = "o/candidates/1-a-frog-1001.png"
+    again, before = (read_image(each).astype(int) for each in (replayed(bundled, path), path))
+    assert np.abs(again - before).max() <= 1  # it was painted in a batch
+
+
 def test_what_is_asked_of_the_painting_reaches_the_repainting(
     bundled: Model, wall: np.ndarray
 ) -> None:

@@ -70,6 +70,7 @@ def photos(tmp_path: Path) -> Path:
         (["wall.png", "a fox", "--insert", "picture.png"], "--insert"),
         (["wall.png", "a fox", "-n", "0"], "-n 0"),
         (["wall.png", "a fox", "-n", "2", "--pick", "3"], "--pick 3"),
+        (["wall.png", "a fox", "--room", "auto", "--room", "0.2"], "2 times --room"),
         (["wall.png", "a fox", "--room", "2"], "--room 2"),
         (["wall.png", "a fox", "--size", "A99"], "--size 'A99'"),
         (["wall.png", "a fox", "--size", "A4", "--print-as", "doc"], "--print-as"),

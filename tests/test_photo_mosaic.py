@@ -499,3 +499,19 @@ def test_ctrl_c_keeps_what_is_done() -> None:
     assert child.returncode == 130
     assert "stopped; what is done is kept" in err
     assert "the same command goes on" in err
+
+
+def test_what_it_takes_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    first, timed = dg.photo_mosaic_cost("me.png", "photos", grid="8", size=32, index="own.sqlite")
+    assert tree(tmp_path) == before
+    assert first.text.startswith("8x6 cells of 32x32 px, together 256 x 192 px")
+    assert first.disk == int(256 * 192 * 2.6)
+    assert (first.seconds, first.pictures) == (None, 0)
+    assert timed.seconds is not None
+    assert 0 < timed.seconds < 600
+    assert timed.text.startswith(f"{first.text}; about ")
+    (said,) = (each for each in made(index="own.sqlite") if isinstance(each, Estimate))
+    assert (said.disk, said.pictures) == (first.disk, 0)
+    with pytest.raises(InputError, match="no such file"):
+        next(dg.photo_mosaic_cost("me.png", "nowhere"))

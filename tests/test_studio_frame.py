@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +18,12 @@ from digressions.generate.file_texts import text_of
 from digressions.generate.record_reading import record_of
 
 from .studios import Opened, StudioPage, open_studio, until
-from .walls import OPENING, framed, painted
+from .walls import OPENING, POSTER, framed, painted
 
+from digressions.studio.brushing import mask_over  # isort: skip
+from digressions.studio.tabs.frame_views import room  # isort: skip
+
+PROMPTS = ".openings input[type=text]"
 QUICK = "tab=frame&steps=2&n=2&upscaler=lanczos"
 
 
@@ -86,14 +92,45 @@ def test_a_program_is_told_what_is_wrong(client: Any, wall: Path) -> None:
         client.predict(photo=photo, prompts="a fox", corners="0,0 9,0 2,1 0,9", api_name="/frame")
 
 
+def test_what_is_painted_over_a_photo_is_an_opening(opened: Opened, wall: Path) -> None:
+    layer = np.zeros((240, 320, 4), np.uint8)
+    layer[60:170, 110:210] = (31, 182, 166, 255)
+    mask = mask_over(opened.studio, str(wall), [layer])
+    shown, error = room(str(wall), mask)
+    assert error is None
+    (found,) = json.loads(html.unescape(re.findall('data-openings="(.*?)"', shown)[0]))
+    assert np.allclose(found, [(219, 119), (420, 119), (420, 340), (219, 340)], atol=1.5)
+
+
+def test_openings_have_rooms_and_candidates_of_their_own(
+    client: Any, opened: Opened, tmp_path: Path
+) -> None:
+    from gradio_client import handle_file
+
+    Image.fromarray(framed()).save(tmp_path / "two.png")
+    quads = [" ".join(f"{x},{y}" for x, y in quad) for quad in (POSTER, OPENING)]
+    client.predict(
+        photo=handle_file(tmp_path / "two.png"),
+        prompts="a fox\na bee",
+        corners="\n".join(quads),
+        n="1\n2",
+        room="auto\n0.1",
+        steps=1,
+        api_name="/frame",
+    )
+    made = sorted((opened.studio.out / "two-frame" / "candidates").iterdir())
+    assert [path.stem.rpartition("-")[0] for path in made] == ["1-a-fox", "2-a-bee", "2-a-bee"]
+    assert [details_of(path).opening.room for path in made] == [0, 0.1, 0.1]
+
+
 # --- in a browser ----------------------------------------------------------------------------
 
 
 def give(page: StudioPage, photo: Path) -> list[Any]:
     """Gives a photo to the page; the fields for prompts that are there then."""
     page.upload("frame-photo", photo)
-    until(lambda: page.js("return !!document.querySelector('#frame-room .room.ready')"))
-    return list(page.driver.find_elements("css selector", ".openings input"))
+    until(lambda: page.js("return !!document.querySelector('#frame-openings .room.ready')"))
+    return list(page.driver.find_elements("css selector", PROMPTS))
 
 
 def corner(page: StudioPage, name: str) -> Any:
@@ -105,6 +142,11 @@ def corner(page: StudioPage, name: str) -> Any:
 def corners(page: StudioPage) -> np.ndarray:
     text = page.js("return document.querySelector('#frame-corners textarea').value")
     return np.array([point.split(",") for point in text.split()], float)
+
+
+def value_of(page: StudioPage, name: str) -> str:
+    fields = f"#frame-{name} textarea, #frame-{name} input"
+    return str(page.js("return document.querySelector(arguments[0]).value", fields))
 
 
 def by_finger(page: StudioPage, element: Any, across: int, down: int) -> None:
@@ -128,7 +170,7 @@ def test_from_a_photo_to_a_picture_on_the_wall(
 
     page.open(QUICK)
     page.click("frame-go")
-    until(lambda: "no photo yet" in page.text("frame-stage"))
+    until(lambda: "no photo yet" in page.text("frame-photo"))
     Image.fromarray(framed()).save(tmp_path / "hall.png")
     (prompt,) = give(page, tmp_path / "hall.png")
     page.click("frame-go")
@@ -149,13 +191,21 @@ def test_from_a_photo_to_a_picture_on_the_wall(
     assert np.allclose(moved[0], [1, 11], atol=0.2)
     assert not moved[[1, 3]].any()
 
+    page.driver.find_element("css selector", ".own [name=room]").send_keys("0.1")
+    until(lambda: value_of(page, "room") == "0.1")
+    assert value_of(page, "n") == "2"
     page.click("frame-go")
     until(lambda: len(page.driver.find_elements("css selector", ".card")) == 2)
     page.driver.find_elements("css selector", ".card")[1].click()
+    page.fold("Refine what is hung")
+    page.type("frame-refine", "photo of a red turtle")
     page.driver.find_element("css selector", ".candidates .hang").click()
     until(lambda: page.driver.find_elements("css selector", ".compare"))
     folder = opened.studio.out / "hall-frame"
-    assert np.allclose(details_of(folder / "picture.png").opening.corners, corners(page))
+    details = details_of(folder / "picture.png")
+    assert np.allclose(details.opening.corners, corners(page))
+    assert details.opening.room == 0.1
+    assert details.refine.prompt == "photo of a red turtle"
     assert record_of(text_of(folder / "picture.png")).params.seed == 1
     hung = np.asarray(Image.open(folder / "room.png")).astype(int)
     assert (np.abs(hung - framed()) > 8).any(-1).mean() > 0.05
@@ -167,6 +217,23 @@ def test_from_a_photo_to_a_picture_on_the_wall(
 
 
 @pytest.mark.browser
+def test_a_mask_says_where_the_opening_is(page: StudioPage, wall: Path, tmp_path: Path) -> None:
+    mask = np.zeros((480, 640), np.uint8)
+    mask[120:340, 220:420] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    page.open(f"{QUICK}&prompts=a+bee")
+    page.until_filled("frame-prompts", "a bee")
+    give(page, wall)
+    until(lambda: len(corners(page)) == 4)
+    page.fold("An opening by a mask")
+    page.upload("frame-mask", tmp_path / "mask.png")
+    until(lambda: page.js("return !!document.querySelector('.room.by-mask.ready')"))
+    assert page.driver.find_elements("css selector", ".corner") == []
+    assert value_of(page, "corners") == ""
+    assert value_of(page, "prompts") == "a bee"
+
+
+@pytest.mark.browser
 def test_an_opening_is_added_where_none_is_found_and_removed(
     page: StudioPage, tmp_path: Path
 ) -> None:
@@ -175,9 +242,9 @@ def test_an_opening_is_added_where_none_is_found_and_removed(
     Image.fromarray(painted([])).save(tmp_path / "bare.png")
     page.open(QUICK)
     assert give(page, tmp_path / "bare.png") == []
-    assert "add an opening" in page.text("frame-room")
+    assert "add an opening" in page.text("frame-openings")
     page.driver.find_element("css selector", ".room .add").click()
-    page.driver.find_element("css selector", ".openings input").send_keys("photo of an owl")
+    page.driver.find_element("css selector", PROMPTS).send_keys("photo of an owl")
     until(lambda: len(corners(page)) == 4)
     corner(page, "top left").send_keys(Keys.DELETE)
     until(lambda: len(corners(page)) == 0)
@@ -192,7 +259,7 @@ def test_a_phone_shows_all_and_a_finger_drags_and_picks_colours(
     give(page, wall)
     assert page.js("return document.documentElement.scrollWidth") <= 390
     assert page.nameless() == []
-    page.driver.find_element("css selector", ".openings input").send_keys("a bee")
+    page.driver.find_element("css selector", PROMPTS).send_keys("a bee")
     until(lambda: len(corners(page)) == 4)
     before = corners(page)
     by_finger(page, corner(page, "bottom left"), 12, -8)

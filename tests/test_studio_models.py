@@ -127,6 +127,9 @@ def test_what_is_in_a_folder_is_listed_chosen_and_loaded(
     until(lambda: page.state("models") == "finished")
     until(lambda: str(checkpoint) in page.text("models-loaded"))
     assert opened.studio.now.name == str(checkpoint)
+    page.open("tab=gallery")  # an address that says nothing of models
+    page.driver.find_elements("css selector", "#tabs [role=tab]")[-1].click()
+    page.until_filled("models-model", str(checkpoint))  # what is loaded by now
     page.open("tab=models", width=390)
     assert page.js("return document.documentElement.scrollWidth") <= 390
     page.check_quiet()

@@ -135,6 +135,16 @@ def test_an_error_stands_at_its_field(page: StudioPage) -> None:
     page.type("mosaic-grid", "many")
     page.click("mosaic-go")
     until(lambda: "wrong" in (page.element("mosaic-grid").get_attribute("class") or ""))
+    field = page.element("mosaic-grid").find_element("css selector", "textarea, input")
+    until(lambda: field.get_attribute("aria-invalid") == "true")
+    read_out = "return document.querySelector('.unseen[role=alert]')?.textContent ?? ''"
+    until(lambda: "many" in page.js(read_out))
+    until(lambda: page.driver.switch_to.active_element == field)
+    page.open("tab=mosaic&prompt=a+fox&repeat=2")
+    page.until_filled("mosaic-prompt", "a fox")
+    assert not page.js("return !!document.querySelector('#mosaic-repeat')?.offsetParent")
+    page.click("mosaic-go")
+    until(lambda: page.js("return !!document.querySelector('#mosaic-repeat.wrong')?.offsetParent"))
 
 
 @pytest.mark.browser
@@ -145,7 +155,7 @@ def test_it_fits_a_phone_and_everything_has_a_name(page: StudioPage) -> None:
 
 
 def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) -> None:
-    from gradio_client import Client
+    from gradio_client import Client, handle_file
 
     client = Client(opened.address, verbose=False)
     asked = {"prompt": "photo of an elk", "grid": "3", "size": "32", "steps": 2, "guidance": 1}
@@ -153,6 +163,11 @@ def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) 
     assert cost.startswith("9 pictures of 32 px, together 96 x 96 px")
     (made,) = client.predict(**asked, api_name="/mosaic")
     assert Path(made) == opened.studio.out / "photo-of-an-elk" / "index.html"
+    photos = {"image": handle_file(picture(tmp_path / "me.png")), "grid": "2"}
+    tiles = str(album(tmp_path / "photos", 3))
+    (cost,) = client.predict(**photos, tiles=tiles, api_name="/mosaic_cost")
+    assert cost.startswith("2x2 cells of 64x64 px, together 128 x 128 px")
+    assert "to read and place them" in cost
 
 
 def test_programs_fly_into_what_was_made_and_into_nothing_else(opened: Opened) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 
 import digressions as dg
+from digressions.ensembles import suggestions
+from digressions.ensembles.ensemble_spec import SuggestSpec
 from digressions.ensembles.outlines import SIDE, likeness, mean_pictures, outlines, rows_for
-from digressions.ensembles.suggestions import Suggestion
+from digressions.ensembles.suggestions import Suggestion, suggest_things
 from digressions.errors import InputError
-from digressions.events import completed
+from digressions.events import Note, SoFar
 from digressions.models.base import Model
 from digressions.models.loading import load
 
@@ -85,9 +88,23 @@ def test_a_name_stays_whole(bundled: Model, thing: str, prompt: str) -> None:
 
 def test_what_is_suggested_does_not_depend_on_the_batch(bundled: Model) -> None:
     prompts = ["photo of a frog", "photo of a fox", "photo of a cat"]
-    together = completed(mean_pictures(bundled, prompts))
-    one_by_one = completed(mean_pictures(bundled, prompts, batch_size=1))
+    together = torch.cat([*mean_pictures(bundled, prompts)])
+    one_by_one = torch.cat([*mean_pictures(bundled, prompts, batch_size=1)])
     torch.testing.assert_close(together, one_by_one, atol=0.02, rtol=0)
+
+
+def test_the_best_so_far_are_told_before_all_are_looked_at(
+    bundled: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = partial(mean_pictures, batch_size=2)
+    monkeypatch.setattr(suggestions, "mean_pictures", looked_at)
+    among = ["giraffe", "polar bear", "a green apple"]
+    events = list(suggest_things(bundled, SuggestSpec.of(thing="frog", among=among, n=2)))
+    told = [event.lines for event in events if isinstance(event, SoFar)]
+    assert [len(lines) for lines in told] == [1, 2]
+    assert told[0][0].endswith("giraffe")
+    said = [event.text for event in events if isinstance(event, Note)]
+    assert list(told[-1]) == said[: len(told[-1])]
 
 
 def test_without_names_all_that_the_model_was_taught_is_looked_at(

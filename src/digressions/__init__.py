@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .events import Preview as Preview
     from .events import Progress as Progress
     from .events import Saved as Saved
+    from .events import SoFar as SoFar
     from .generate.params import GenerationParams as GenerationParams
     from .generate.params import ResolvedParams as ResolvedParams
     from .generate.pictures import Picture as Picture
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from .mosaics.build_params import BuildParams as BuildParams
     from .mosaics.cost import mosaic_cost as mosaic_cost
     from .mosaics.photos.photo_build import photo_mosaic as photo_mosaic
+    from .mosaics.photos.photo_cost import photo_mosaic_cost as photo_mosaic_cost
     from .replaying import replay as replay
     from .worlds.photo_film import photo_film as photo_film
     from .worlds.world import World as World
@@ -58,7 +60,7 @@ _HOMES = {
         "api",
     ),
     **dict.fromkeys(("DigressionsError", "InputError"), "errors"),
-    **dict.fromkeys(("Estimate", "Note", "Preview", "Progress", "Saved"), "events"),
+    **dict.fromkeys(("Estimate", "Note", "Preview", "Progress", "Saved", "SoFar"), "events"),
     **dict.fromkeys(("GenerationParams", "ResolvedParams"), "generate.params"),
     "Picture": "generate.pictures",
     "finish": "generate.results",
@@ -70,6 +72,7 @@ _HOMES = {
     "photo_film": "worlds.photo_film",
     "replay": "replaying",
     "photo_mosaic": "mosaics.photos.photo_build",
+    "photo_mosaic_cost": "mosaics.photos.photo_cost",
     "World": "worlds.world",
 }
 __all__ = ["__version__", *_HOMES]

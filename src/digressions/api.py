@@ -221,7 +221,7 @@ def hang(photo: PictureLike, frame: Frame, picture: PictureLike, **parameters: A
     from .images.source_image import source_image
 
     check_frame(frame)
-    wall, own = source_image(photo), source_image(picture)
+    wall, own = source_image(photo, "photo"), source_image(picture)
     keep = KeepParams.of(**parameters)
     hanging = notes_on_hanging(own, frame, "the frame")
     for note in [*wall.notes(), *notes_on_keeping(wall, keep), *hanging]:

@@ -89,6 +89,17 @@ class Note:
 
 
 @dataclass(frozen=True)
+class SoFar:
+    """What has been found so far. The next takes its place, and notes say the result.
+
+    Attributes:
+        lines: The best first.
+    """
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Saved:
     """A file or folder is finished.
 
@@ -103,7 +114,7 @@ class Saved:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-Event: TypeAlias = Estimate | Progress | Preview | Note | Saved
+Event: TypeAlias = Estimate | Progress | Preview | Note | SoFar | Saved
 
 
 def tracked(

@@ -27,7 +27,7 @@ from rich.console import Console, ConsoleOptions
 
 from ..errors import InputError, in_words
 from ..files import output_path
-from ..generate.declare import Params, about, default_in_words, plain_type
+from ..generate.declare import Params, about, default_in_words, item_type, plain_type
 from ..generate.kinds import named_upscaler
 from ..generate.model_params import ModelParams
 from ..generate.params import GenerationParams, OutputParams
@@ -98,7 +98,8 @@ def options_of(
             metavar=metavar,
             negative=(),
             show_default=False,
-            allow_leading_hyphen=told.get("form") == "numbers" or get_origin(_each(kind)) is tuple,
+            allow_leading_hyphen=told.get("form") == "numbers"
+            or get_origin(item_type(kind)) is tuple,
         )
         annotation: Any = Annotated[shape if shape is bool else shape | None, parameter]
         default = dataclasses.field(default=False if shape is bool else None)
@@ -187,18 +188,12 @@ def _as_typed(kind: Any, wanted: str | None) -> tuple[Any, str | None, Reader | 
     if get_origin(kind) is Literal:
         return object, "CHOICE", _read_text
     if get_origin(kind) is list:
-        if get_origin(_each(kind)) is tuple:
-            return list[tuple[(str,) * len(get_args(_each(kind)))]], "TEXT", None
-        if get_args(kind)[0] is int:
+        if get_origin(item_type(kind)) is tuple:
+            return list[tuple[(str,) * len(get_args(item_type(kind)))]], "TEXT", None
+        if item_type(kind) is int:
             return list[object], "NUMBER", _read_whole_numbers
         return list[object], "TEXT", _read_texts
     return object, "TEXT", _read_text
-
-
-def _each(kind: Any) -> Any:
-    """What a list is of, without limits; ``None`` of what is none."""
-    each = get_args(kind)[0] if get_origin(kind) is list else None
-    return get_args(each)[0] if get_origin(each) is Annotated else each
 
 
 def _read_text(_: Any, tokens: Sequence[Token]) -> str:

@@ -36,17 +36,14 @@ def rows_for(prompts: int) -> int:
 @torch.inference_mode()
 def mean_pictures(
     model: Model, prompts: Sequence[str], *, batch_size: int = 16
-) -> Generator[int, None, Tensor]:
+) -> Generator[Tensor, None, None]:
     """The mean picture of each prompt, guided as the model's pictures usually are.
 
     Args:
         batch_size: Prompts at once.
 
     Yields:
-        How many prompts are done.
-
-    Returns:
-        ``(B, 3, H, W)`` float32 in 0..1.
+        Those of the next prompts: ``(B, 3, H, W)`` float32 in 0..1.
 
     Raises:
         InputError: An inpainting model, which paints no whole pictures.
@@ -72,13 +69,10 @@ def mean_pictures(
         return x_0.unflatten(0, (len(texts), NOISES)).mean(1)
 
     empty = guesses([""])
-    pictures = []
     for start in range(0, len(prompts), batch_size):
         texts = prompts[start : start + batch_size]
         guided = empty + usual.guidance * (guesses(texts) - empty)
-        pictures.append(model.decode(guided).cpu())
-        yield start + len(texts)
-    return torch.cat(pictures)
+        yield model.decode(guided).cpu()
 
 
 def outlines(pictures: Tensor) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from ..errors import InputError, verbatim
-from ..events import Estimate, Event, Note, Progress, completed, counted, tracked
+from ..events import Estimate, Event, Note, Progress, SoFar, completed, counted
 from ..generate.kinds import check_model
 from ..generate.signatures import takes
 from ..models.base import Model
@@ -68,20 +69,40 @@ def suggest_things(model: Model, spec: SuggestSpec) -> Iterator[Event]:
     )
     found = yield from ranked(model, spec)
     for each in found:
-        yield Note(f"{each.likeness:.0%} {verbatim(each.thing)}")
+        yield Note(_told(each))
     pair = " and ".join(f'"{verbatim(text)}"' for text in (next(iter(prompts)), found[0].prompt))
     yield Note(f"for the best of eight of the first: {pair}, with `n` 8 and `best` 1")
 
 
-def ranked(model: Model, spec: SuggestSpec) -> Generator[Progress, None, list[Suggestion]]:
-    """The suggestions themselves, the most alike first. Raises as `suggest_things`."""
+def ranked(model: Model, spec: SuggestSpec) -> Generator[Progress | SoFar, None, list[Suggestion]]:
+    """The suggestions themselves, the most alike first. Raises as `suggest_things`.
+
+    Yields:
+        The best of those that were looked at, again and again.
+    """
     prompts = _prompts(model, spec)
-    looking = mean_pictures(model, list(prompts))
-    pictures = yield from tracked("looking", looking, len(prompts))
-    first, others = outlines(pictures).split([1, len(prompts) - 1])
-    pairs = zip(list(prompts.items())[1:], likeness(first[0], others).tolist(), strict=True)
-    found = [Suggestion(thing, prompt, alike) for (prompt, thing), alike in pairs]
+    things, found, first = list(prompts.items())[1:], list[Suggestion](), None
+    with closing(mean_pictures(model, list(prompts))) as looking:
+        for pictures in looking:
+            seen = outlines(pictures)
+            if first is None:
+                first, seen = seen[0], seen[1:]
+            now = things[len(found) : len(found) + len(seen)]
+            found += [
+                Suggestion(thing, prompt, alike)
+                for (prompt, thing), alike in zip(now, likeness(first, seen).tolist(), strict=True)
+            ]
+            yield Progress("looking", len(found) + 1, len(prompts))
+            yield SoFar(tuple(_told(each) for each in _best(found, spec)))
+    return _best(found, spec)
+
+
+def _best(found: Sequence[Suggestion], spec: SuggestSpec) -> list[Suggestion]:
     return sorted(found, key=lambda each: -each.likeness)[: spec.n]
+
+
+def _told(found: Suggestion) -> str:
+    return f"{found.likeness:.0%} {verbatim(found.thing)}"
 
 
 def _prompts(model: Model, spec: SuggestSpec) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,9 @@ from ..images.source_image import PictureLike, SourceImage, source_image
 from ..images.upscale import check_upscaler
 from ..prompts.choices import variants
 from ..prompts.scheduling import negative_text, parsed
+from .each_frame import asked_of_each, for_each
 from .find import Frame, find_frames, frame_at, opening_in_mask
-from .frame_spec import MAX_CANDIDATES, NO_PALETTE, FrameSpec
+from .frame_spec import NO_PALETTE, FrameSpec
 
 LIKELY = 0.5
 """The score from which a frame is taken that nobody named: below, it is more often none."""
@@ -106,11 +107,11 @@ def read_frames(
         painting = bool(spec.prompts or spec.paper.size)
         check_sources([*sources, *spec.source_files()], folder, painting=painting)
     wanted = len(spec.insert or spec.prompts)
-    picks(spec, max(len(spec.prompts), len(spec.frame or []), 1))
+    asked_of_each(spec, max(len(spec.prompts), len(spec.frame or []), 1))
     check_upscaler(spec.paper.upscaler)
-    wall = source_image(photo)
+    wall = source_image(photo, "photo")
     focal = focal_length(sources[0]) if sources else None
-    pictures = [source_image(picture) for picture in spec.insert or []]
+    pictures = [source_image(picture, "insert") for picture in spec.insert or []]
     mask = None if spec.mask is None else read_mask(spec.mask, wall, spec.mask_alpha)
     palettes = [
         None if text == NO_PALETTE else read_palette(text) for text in spec.palette or [NO_PALETTE]
@@ -282,38 +283,6 @@ def check_likely(found: Sequence[Frame], chosen: Sequence[int], photo: str) -> N
                 f"and is more often none: `frame` {place + 1} takes it anyway, `find` shows all of "
                 "them, `corners` x,y x,y x,y x,y gives another"
             )
-
-
-def picks(spec: FrameSpec, frames: int) -> list[int | None]:
-    """Which candidate each frame takes, ``None`` to have them shown.
-
-    Raises:
-        InputError: There is no such candidate, or neither one number nor one a frame was given.
-    """
-    given, most = spec.pick, spec.n or MAX_CANDIDATES
-    if not given:
-        return [None] * frames
-    for number in given:
-        if not 1 <= number <= most:
-            raise InputError(f"`pick` {number} is out of range: 1 to {most} candidates")
-    return [*for_each("pick", given, frames)]
-
-
-Given = TypeVar("Given")
-
-
-def for_each(name: str, given: Sequence[Given], frames: int) -> list[Given]:
-    """What each frame gets of what was given once for all, or once for each.
-
-    Raises:
-        InputError: It was given some other times.
-    """
-    if len(given) not in (1, frames):
-        raise InputError(
-            f"{len(given)} times `{name}` for {frames} frames: give it once for all, or once for "
-            "each"
-        )
-    return [*given] if len(given) == frames else [given[0]] * frames
 
 
 def notes_on_aspect(number: int, frame: Frame) -> Iterator[Note]:

@@ -22,11 +22,12 @@ from ..models.base import Model
 from ..pace import Pace
 from .chart import chart, sheet
 from .choosing import FrameInputs, notes_on_sources, read_frames
+from .each_frame import asked_of_each
 from .experiment import BATCH, RESULTS, Experiment
 from .explain_words import words
 from .findings import findings
 from .frame_records import Opening
-from .frame_spec import EXPLAIN_PICTURES, ROOM, FrameSpec
+from .frame_spec import ROOM, FrameSpec
 from .scene import Scene, room_for, scene
 from .trials import Plan, Subject, noise_params, plan
 
@@ -91,7 +92,8 @@ def experiment_of(
         InputError, PromptError, OutputError: As `Experiment`.
     """
     (frame, *_), photo = inputs.frames, inputs.photo
-    room = room_for(model) if spec.room is None else spec.room
+    ((asked, *_),) = asked_of_each(spec, 1)
+    room = room_for(model) if asked is None else asked
     opening = Opening(
         corners=frame.opening, aspect=frame.aspect.value, lit=bool(frame.blank), room=room or ROOM
     )
@@ -111,7 +113,7 @@ def experiment_of(
     colours = None if palette is None else palette[0]
     params = noise_params(model, spec.params.but(prompt=spec.prompts[0], seed=spec.seed))
     ways = plan(model, params, opening.room, palette=colours is not None)
-    count = spec.n or EXPLAIN_PICTURES
+    count = spec.explain_pictures
     about: dict[str, Any] = {
         "photo": photo.origin["sha256"],
         "opening": opening.json_object(),

@@ -38,10 +38,12 @@ from .candidates import (
     notes_on_composing,
     paint_candidates,
 )
-from .choosing import FrameInputs, notes_on_aspect, notes_on_sources, picks, read_frames
+from .choosing import FrameInputs, notes_on_aspect, notes_on_sources, read_frames
+from .each_frame import Asked, asked_of_each
 from .find import Frame
 from .finishing import finish, finished, refine_params, save_room
 from .frame_files import LATE, are_shown, candidates_text, files_of, sheet_path
+from .frame_kinds import MAX_CANDIDATES
 from .frame_records import (
     KIND,
     Opening,
@@ -51,7 +53,7 @@ from .frame_records import (
     texts_of,
     with_details,
 )
-from .frame_spec import MAX_CANDIDATES, MAX_REFINED, FrameSpec
+from .frame_spec import MAX_REFINED, FrameSpec
 from .scene import Scene, compose_for, layout, room_for, scene_of
 
 
@@ -128,10 +130,10 @@ def tasks_for(model: Model, spec: FrameSpec, inputs: FrameInputs) -> list[FrameT
     """
     count = len(inputs.chosen)
     texts = spec.prompts * count if len(spec.prompts) == 1 else spec.prompts
-    wanted = zip(texts, picks(spec, count), strict=True)
+    wanted = zip(texts, asked_of_each(spec, count), strict=True)
     return [
-        _task(model, spec, inputs, rank, text, pick, spec.seed + rank * (MAX_CANDIDATES + 1))
-        for rank, (text, pick) in enumerate(wanted)
+        _task(model, spec, inputs, rank, text, asked, spec.seed + rank * (MAX_CANDIDATES + 1))
+        for rank, (text, asked) in enumerate(wanted)
     ]
 
 
@@ -141,7 +143,7 @@ def _task(
     inputs: FrameInputs,
     rank: int,
     prompt: str,
-    pick: int | None,
+    asked: Asked,
     seed: int,
 ) -> FrameTask:
     if seed + MAX_CANDIDATES > MAX_SEED:
@@ -154,8 +156,8 @@ def _task(
     with errors_about("prompts"):
         params = resolve(model, own, mask=True, palette=palette is not None)
     aspect = frame.aspect.value
-    compose = compose_for(model, spec, params, aspect)
-    room = room_for(model) if spec.room is None and compose == "stretch" else spec.room or 0.0
+    compose = compose_for(model, spec, params, aspect, asked.room)
+    room = room_for(model) if asked.room is None and compose == "stretch" else asked.room or 0.0
     opening = Opening(
         corners=frame.opening, aspect=aspect, lit=bool(frame.blank), room=room, compose=compose
     )
@@ -173,8 +175,8 @@ def _task(
         frame,
         opening,
         with_details(record, PictureDetails(made="candidate", opening=opening)),
-        spec.n or 1,
-        pick,
+        asked.candidates,
+        asked.pick,
         refine,
         spec.paper.for_aspect(opening.aspect),
     )

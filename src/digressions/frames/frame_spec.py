@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from numbers import Real
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import model_validator
 
 from ..errors import InputError
 from ..generate.declare import Params, declared, option
 from ..generate.kinds import (
     DEFAULT_SEED,
-    Named,
     PictureInput,
     PromptText,
     Seed,
@@ -28,15 +24,13 @@ from ..generate.params import (
     mask_alpha_option,
     upscaler_option,
 )
-from ..homography import Quad
 from ..images import ComposeName, MaskAlpha
 from ..images.colour import PALETTE_STRENGTH
 from ..prints.print_job import PrintJob
 from ..prints.print_spec import PrintSpec
 from ..prompts.slips import check_quoted, check_typed
-from ..prompts.wildcards import with_lists
+from .frame_kinds import AUTO, Counts, Numbers, Openings, Palettes, Pictures, Prompts, Rooms
 
-MAX_CANDIDATES = 999  # of a frame
 MAX_REFINED = 4.0
 REFINED = 2.0  # sizes of the model, if nobody says
 ROOM = 0.25  # around an opening, as a model sees it; see `scene.layout`
@@ -54,59 +48,6 @@ def check_enough(pictures: int) -> None:
             f"`n` {pictures}: so few pictures of each kind cannot tell a cause from chance: give "
             f"at least {MIN_EXPLAIN_PICTURES}"
         )
-
-
-def _listed(value: Any) -> Any:
-    """A list where somebody gives one thing, or several in another way."""
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return list(value)
-    return [value]
-
-
-def _read_openings(value: Any) -> Any:
-    """A list of openings where somebody gives one, or several."""
-    if isinstance(value, str):
-        return [value]
-    with suppress(TypeError):
-        value = list(value)
-        if any(map(_is_point, value)):
-            return [value]
-    return value
-
-
-def _is_point(value: Any) -> bool:
-    if isinstance(value, str):
-        return len(value.split()) == 1
-    return not isinstance(value, Iterable) or all(isinstance(each, Real) for each in value)
-
-
-def _read_corners(value: Any) -> tuple[str, ...]:
-    """Corners as somebody would type them."""
-    if isinstance(value, str):
-        value = value.split()
-    try:
-        points = tuple(
-            point if isinstance(point, str) else ",".join(str(float(side)) for side in point)
-            for point in value
-        )
-    except (TypeError, ValueError):
-        raise InputError(f"`corners` {value!r:.80}: give four points, x,y x,y x,y x,y") from None
-    Quad.parse(points)  # raises what is wrong with them
-    return points
-
-
-Numbers = Annotated[list[int], BeforeValidator(_listed)]
-Texts = Annotated[list[str], BeforeValidator(_listed)]
-Prompts = Annotated[
-    Texts, AfterValidator(lambda texts: [with_lists(text, "prompts") for text in texts])
-]
-Pictures = Annotated[list[PictureInput], BeforeValidator(_listed)]
-Palettes = Annotated[list[Named], BeforeValidator(lambda value: [*map(str, _listed(value))])]
-Corners = Annotated[tuple[str, str, str, str], BeforeValidator(_read_corners)]
-"""Four corners in any order; reads ``"x,y"``, pairs of numbers and a `Quad`."""
-
-Openings = Annotated[list[Corners], BeforeValidator(_read_openings)]
-"""Corners of an opening, or of several."""
 
 
 class FramePaintParams(GenerationParams):
@@ -227,10 +168,10 @@ class FrameSpec(Params):
     )
     mask_alpha: MaskAlpha | None = mask_alpha_option("Frame")
     snap: bool = option(False, "Take the nearest standard aspect where it fits.", group="Frame")
-    room: Share | None = option(
+    room: Rooms | None = option(
         None,
         "0 to 1: width of the border of room that the model sees, as a share of the opening's "
-        "shorter side.",
+        f"shorter side. Once for all frames, or once for each; {AUTO} for one as usual.",
         group="Frame",
         default_from=f"{ROOM:g}; 0 for models of few pixels",
     )
@@ -241,13 +182,12 @@ class FrameSpec(Params):
         "stretch: painted in the frame's own aspect; auto: whatever loses less.",
         group="Frame",
     )
-    n: int | None = option(
+    n: Counts | None = option(
         None,
-        "Candidates for each frame, on a contact sheet; with `explain`, pictures of each kind.",
+        "Candidates of a frame, on a contact sheet: once for all frames, or once for each. With "
+        "`explain`, pictures of each kind.",
         group="Frame",
         default_from=f"1; {EXPLAIN_PICTURES} with `explain`",
-        ge=1,
-        le=MAX_CANDIDATES,
     )
     pick: Numbers | None = option(
         None,
@@ -277,6 +217,11 @@ class FrameSpec(Params):
         """Of the first candidate of the first frame."""
         return DEFAULT_SEED if self.params.seed is None else self.params.seed
 
+    @property
+    def explain_pictures(self) -> int:
+        """Pictures of each kind, by which `explain` tells what pulls the colours."""
+        return self.n[0] if self.n else EXPLAIN_PICTURES
+
     def check(self) -> None:
         """Refuses parameters that contradict each other or would do nothing.
 
@@ -289,14 +234,15 @@ class FrameSpec(Params):
                 "`insert` hangs a picture"
             )
         check_quoted(self.prompts)
-        if self.explain and len(self.palette or []) > 1:
-            raise InputError("`explain` is about one frame, and takes one `palette`")
+        for name in ("palette", "room", "n") if self.explain else ():
+            if len(getattr(self, name) or []) > 1:
+                raise InputError(f"`explain` is about one frame, and takes one `{name}`")
         for text in self.prompts:
             check_typed(text, "prompts", instead="insert")  # lists are in it by now
         if self.explain and len(self.prompts) != 1:
             raise InputError("`explain` needs one prompt: what to paint into the frame")
         if self.explain:
-            check_enough(self.n or EXPLAIN_PICTURES)
+            check_enough(self.explain_pictures)
         if self.insert and self.prompts:
             raise InputError("a prompt and `insert` both say what to hang: give one of them")
         if self.corners is not None and self.mask is not None:

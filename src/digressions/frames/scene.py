@@ -154,12 +154,15 @@ def layout(aspect: float, room: float, side: int, vae_scale_factor: int) -> Layo
 
 
 def compose_for(
-    model: Model, spec: FrameSpec, params: ResolvedParams, aspect: float
+    model: Model, spec: FrameSpec, params: ResolvedParams, aspect: float, room: float | None
 ) -> ComposeName:
     """How a picture for an opening of an aspect is composed.
 
     Where nobody says, it is painted in that aspect where the model can paint one thing in it, and
     where it is painted over what the frame shows or beside the room.
+
+    Args:
+        room: How much of the room is to be seen, if somebody says.
 
     Raises:
         InputError: It cannot be composed as the spec says.
@@ -167,8 +170,8 @@ def compose_for(
     over = params.masked_content != "noise" and spec.palette is None
     if spec.compose == "auto":
         wide = max(aspect, 1 / aspect) > model.widest_aspect
-        return "auto" if wide and not over and not spec.room else "stretch"
-    if spec.compose != "stretch" and (over or spec.room):
+        return "auto" if wide and not over and not room else "stretch"
+    if spec.compose != "stretch" and (over or room):
         what = "what the frame shows" if over else "the `room`"
         raise InputError(
             f"`compose` {spec.compose} paints on a square that shows nothing of {what}: give "

@@ -8,7 +8,7 @@ the command line and Python signatures. Groups may be embedded in each other. Ne
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
@@ -23,8 +23,8 @@ from pydantic_core import PydanticUndefined
 
 from ..errors import InputError, verbatim
 
-Form = Literal["picture", "path", "numbers"]
-"""A picture in any form, a path, or numbers in one text."""
+Form = Literal["picture", "file", "path", "numbers"]
+"""A picture in any form, a file that is read, a path, or numbers in one text."""
 
 
 def option(
@@ -95,6 +95,12 @@ def plain_type(info: FieldInfo) -> Any:
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     return kind
+
+
+def item_type(kind: Any) -> Any:
+    """What a list is of, without limits; ``None`` of what is none."""
+    each = get_args(kind)[0] if get_origin(kind) is list else None
+    return get_args(each)[0] if get_origin(each) is Annotated else each
 
 
 def default_in_words(info: FieldInfo) -> str:
@@ -285,20 +291,21 @@ def _field(of: type[BaseModel], names: list[str]) -> FieldInfo:
 
 
 def limits_of(info: FieldInfo) -> dict[str, float]:
-    """The limits of a declaration by pydantic's names: ``ge``, ``gt``, ``le``, ``lt``."""
+    """The limits of a declaration by pydantic's names, ``ge``, ``gt``, ``le`` and ``lt``; of a list
+    those of each of its values."""
     found: dict[str, float] = {}
-    parts = [info.metadata]
-    for inner in getattr(info.annotation, "__args__", ()):  # Annotated in a union with None
-        parts.append(
-            [
-                each
-                for meta in getattr(inner, "__metadata__", ())
-                for each in (meta.metadata if isinstance(meta, FieldInfo) else [meta])
-            ]
-        )
+    parts = [info.metadata, *_annotated(info.annotation)]
     for part in parts:
         for meta in part:
             for key in ("ge", "gt", "le", "lt"):
                 if getattr(meta, key, None) is not None:
                     found[key] = getattr(meta, key)
     return found
+
+
+def _annotated(kind: Any) -> Iterator[list[Any]]:
+    """What annotations say within a type: in a union with None, and of a list's values."""
+    for meta in getattr(kind, "__metadata__", ()):
+        yield meta.metadata if isinstance(meta, FieldInfo) else [meta]
+    for inner in get_args(kind) if get_origin(kind) in (Union, UnionType, Annotated, list) else ():
+        yield from _annotated(inner)

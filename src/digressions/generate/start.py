@@ -112,7 +112,7 @@ def read_inputs(start: StartParams) -> Inputs:
     if not start.region and start.region_softness != _SOFTNESS:
         raise InputError("`region_softness` is about the edges of a `region`, and needs one")
     regions = [read_region(region) for region in start.region] if start.region else None
-    image = None if start.image is None else source_image(start.image)
+    image = None if start.image is None else source_image(start.image, "image")
     mask = None
     if image is not None and start.mask is not None:
         mask = read_mask(start.mask, image, start.mask_alpha)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import InputError, verbatim
+from ..errors import InputError, errors_about, verbatim
 from ..images import MaskAlpha
 from .decoding import over
 from .source_image import (
@@ -94,7 +94,8 @@ def source_mask(
         InputError: Nothing in it is white, it is a photo, or its transparency is to be taken and it
             has none.
     """
-    found = _source_mask(picture, alpha, None if remembered else name)
+    with errors_about(name):
+        found = _source_mask(picture, alpha, None if remembered else name)
     _check_white(found, name)
     return found._replace(pixels=_firm(found.pixels))
 

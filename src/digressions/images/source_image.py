@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from ..errors import ImageError, InputError, verbatim
+from ..errors import ImageError, InputError, errors_about, verbatim
 from ..events import Note
 from ..geometry import Size
 from .carried import Carried, carried_by
@@ -91,15 +91,21 @@ class SourceImage(NamedTuple):
         return [Note(text, "note") for text in found]
 
 
-def source_image(picture: PictureLike) -> SourceImage:
+def source_image(picture: PictureLike, name: str = "picture") -> SourceImage:
     """A picture in any form.
 
     Args:
         picture: See `PictureLike`. What is transparent is white.
+        name: Of the parameter that it was given as, which errors are about.
 
     Raises:
         ImageError: It cannot be read, or is no picture.
     """
+    with errors_about(name):
+        return _source_image(picture)
+
+
+def _source_image(picture: PictureLike) -> SourceImage:
     if not isinstance(picture, (str, Path, Image.Image)):
         return in_memory(values_of(picture, mask=False))
     read = read_layers(picture)

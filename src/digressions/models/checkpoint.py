@@ -165,7 +165,8 @@ def find(name: str) -> Path:
         raise ModelError(
             f"unknown model {verbatim(repr(name))}: give {BUNDLED!r}, a .safetensors file, a "
             "folder in diffusers layout, a hub id like owner/model, or a name in the folder of "
-            "`models`"
+            "`models`",
+            field="model",
         )
     return _fetch(name)
 

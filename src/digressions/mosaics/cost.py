@@ -69,7 +69,7 @@ def costing(model: Model, spec: MosaicSpec, start: SourceImage | None = None) ->
     pictures = _pictures(plan.mosaic, plan.sharing)
     cost = cost_of(plan.mosaic, pictures)
     yield cost
-    seconds = pictures * _seconds_a_picture(model, plan.mosaic)
+    seconds = pictures * seconds_a_picture(model, plan.mosaic)
     yield replace(cost, text=f"{cost.text}, about {duration(seconds)}", seconds=seconds)
 
 
@@ -79,7 +79,7 @@ def _pictures(mosaic: Mosaic, sharing: SharingParams) -> int:
     return cells if sharing.reuse is None else min(cells, sharing.reuse)
 
 
-def _seconds_a_picture(model: Model, mosaic: Mosaic) -> float:
+def seconds_a_picture(model: Model, mosaic: Mosaic) -> float:
     """Of painting, told by a batch over plain grey. The first picture warms up."""
     size = mosaic.base_size
     painter = CellPainter(model, mosaic, torch.full((3, size.height, size.width), 0.5))

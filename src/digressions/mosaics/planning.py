@@ -21,7 +21,7 @@ def read_start(spec: MosaicSpec) -> SourceImage | None:
         InputError: Settings that contradict each other, or a grid that does not fit the picture.
     """
     spec.check()
-    start = None if spec.image is None else source_image(spec.image)
+    start = None if spec.image is None else source_image(spec.image, "image")
     grid_over(spec.grid, start, spec.fit, spec.params.size)
     return start
 

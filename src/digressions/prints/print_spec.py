@@ -72,6 +72,7 @@ class PrintSpec(Params):
         "Convert the colours to this CMYK or RGB profile.",
         group="Paper",
         default_from="sRGB, without conversion",
+        form="file",
     )
     intent: IntentName = option(
         "relative", "How colours that cannot be printed are replaced.", group="Paper"

@@ -8,6 +8,9 @@ A door like the command line: it parses and shows, and the work is done by the u
 | `jobs`            | the queue: one job at a time, fair among pages, what a killed studio left   |
 | `studio`          | `Studio`: the queue, the loaded model, and where files go                   |
 | `forms`           | fields out of declared parameters, values back, errors at their fields, URL |
+| `givens`          | fields that no parameter declares, and errors at them                       |
+| `folds`           | the folds that fields are in: one opens where something in it is wrong      |
+| `brushing`        | a brush over a picture, and the mask that is painted with it                |
 | `live`            | the panel that shows a job while it works: progress, preview, cancel        |
 | `sending`         | a finished picture goes to a field of another tab                           |
 | `tabs`            | a module a tab                                                              |
@@ -29,8 +32,9 @@ How to add a tab
 3. Make the form: ``form = Form(Spec, "NAME")``, then within Gradio's rows and columns
    ``form.add("prompt", ...)`` for single fields and ``form.add_groups(Sampling="Noise levels")``
    for the others by their groups. Labels, ranges, choices and help come from the declarations.
-4. Make the panel: ``live = Live(studio, "NAME", form, "Verb")``; it has the button that begins, the
-   one that cancels, the progress, the preview and the results.
+   What a job is about besides, such as a photo, is a field of your own: ``Givens(photo=photo)``.
+4. Make the panel: ``live = Live(studio, "NAME", form, "Verb")``, or with ``Forms(givens, form)``;
+   it has the button that begins, the one that cancels, the progress, the preview and the results.
 5. Wire it: ``live.begins(shared, settings_of, title_of, inputs)``, once for each button, and
    ``live.follows(shared)`` after the last. ``settings_of(values)`` validates: what it raises is
    shown at its field. It runs in a thread, so it may read a file.

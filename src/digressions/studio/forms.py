@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Protocol, get_args, get_origin
 
 import gradio as gr
 from pydantic.fields import FieldInfo
 
 from ..errors import DigressionsError, InputError, in_words
-from ..generate.declare import Params, about, default_in_words, limits_of, plain_type
+from ..generate.declare import Params, about, default_in_words, item_type, limits_of, plain_type
 
 WRONG = "wrong"
 """The class of a field that an error is about."""
@@ -31,6 +31,17 @@ def picture_field(**look: Any) -> Any:
     """
     usual = {"type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"]}
     field = gr.Image(**usual | look)
+    field.preprocess = lambda payload: None if payload is None else payload.path
+    return field
+
+
+def file_field(**look: Any) -> Any:
+    """A file that is handed on as it is: reading and refusing it is the use case's.
+
+    Args:
+        look: As Gradio's file takes it.
+    """
+    field = gr.File(**{"height": 96} | look)
     field.preprocess = lambda payload: None if payload is None else payload.path
     return field
 
@@ -66,7 +77,7 @@ class Form:
         """
         for name in names:
             field = self._component(name, self.declared[name], look)
-            if not isinstance(field, gr.Image):
+            if not isinstance(field, (gr.Image, gr.File)):
                 field.preprocess = _as_it_is  # the spec refuses what is wrong, in its own words
             self.fields[name] = field
 
@@ -121,12 +132,12 @@ class Form:
         return {name: _shown(info, given[name]) for name, _, info in self._rows() if name in given}
 
     def read_url(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Values by parameter out of a query. What cannot be read is left out; pictures are."""
+        """Values by parameter out of a query. What cannot be read is left out; files are."""
         return {
             name: value
             for name, _, info in self._rows()
             if name in query
-            and about(info).get("form") != "picture"
+            and about(info).get("form") not in ("picture", "file")
             and (value := _from_text(info, query[name])) is not None
         }
 
@@ -139,6 +150,16 @@ class Form:
             _marked(name, info, None if wrong != name or error is None else words(error))
             for name, _, info in self._rows()
         ]
+
+    def mark(self, name: str, error: DigressionsError) -> Any:
+        """An update of one field that shows an error there."""
+        return _marked(name, self.declared[name], words(error))
+
+    def plain(self, name: str, told: str = "") -> Any:
+        """An update of one field without an error; of a file one may say what it is."""
+        update = _marked(name, self.declared[name], None)
+        label = f"{label_of(name)}: {in_words(told, label_of)}"
+        return update | {"label": label} if told else update
 
     def has(self, error: DigressionsError) -> bool:
         """Whether an error is about one of the fields."""
@@ -153,6 +174,8 @@ class Form:
         usual: dict[str, Any] = {"label": label_of(name), "elem_id": f"{self.tab}-{name}"}
         if _is_picture(info):
             return picture_field(**usual | look)
+        if _is_file(info):
+            return file_field(**usual | look)
         usual |= {"info": _info(info)}
         default = None if info.is_required() else info.default
         if kind is bool:
@@ -176,10 +199,21 @@ class Form:
         return gr.Textbox(**usual | text | look)
 
 
+class HasFields(Protocol):
+    """Fields at which errors are shown; see `Form`."""
+
+    @property
+    def inputs(self) -> list[Any]: ...
+
+    def marks(self, error: DigressionsError | None) -> list[Any]: ...
+
+    def has(self, error: DigressionsError) -> bool: ...
+
+
 class Forms:
     """Several forms whose errors one panel shows."""
 
-    def __init__(self, *forms: Form) -> None:
+    def __init__(self, *forms: HasFields) -> None:
         self._forms = forms
 
     @property
@@ -196,9 +230,13 @@ class Forms:
         return any(form.has(error) for form in self._forms)
 
 
+_UPLOADED = re.compile(r"/[^:'\"]*/\.studio/uploads/(?:[0-9a-f]{40,}/)?")
+
+
 def words(error: DigressionsError) -> str:
-    """An error as the page says it, parameters as their fields are called."""
-    return in_words(error.message, label_of)
+    """An error as the page says it: parameters as their fields are called, and files that were
+    given to the page by their names."""
+    return _UPLOADED.sub("", in_words(error.message, label_of))
 
 
 def _as_it_is(payload: Any) -> Any:
@@ -214,15 +252,24 @@ def _is_picture(info: FieldInfo) -> bool:
     return about(info).get("form") == "picture" and get_origin(plain_type(info)) is not list
 
 
+def _is_file(info: FieldInfo) -> bool:
+    return about(info).get("form") == "file"
+
+
 def _info(info: FieldInfo) -> str:
     return in_words(str(info.description), label_of)
 
 
 def _marked(name: str, info: FieldInfo, wrong: str | None) -> Any:
-    if _is_picture(info):  # which has no line of help
-        label = label_of(name) if wrong is None else f"{label_of(name)}: {wrong}"
-        return gr.update(label=label, elem_classes=[WRONG] if wrong else [])
+    if _is_picture(info) or _is_file(info):  # which have no line of help
+        return labelled(label_of(name), wrong)
     return gr.update(info=wrong or _info(info), elem_classes=[WRONG] if wrong else [])
+
+
+def labelled(label: str, wrong: str | None) -> Any:
+    """An update of a field without a line of help: what is wrong with it stands in its label."""
+    label = label if wrong is None else f"{label}: {wrong}"
+    return gr.update(label=label, elem_classes=[WRONG] if wrong else [])
 
 
 def _typed(info: FieldInfo, value: Any) -> Any:
@@ -234,12 +281,12 @@ def _typed(info: FieldInfo, value: Any) -> Any:
         if about(info).get("form") == "numbers":
             return [_number(each) for each in value.replace(",", " ").split()]
         if get_origin(kind) is list:
-            return [line.strip() for line in value.splitlines() if line.strip()]
-        if kind is int and value.lstrip("-").isdecimal():
-            return int(value)
+            lines = [line.strip() for line in value.splitlines() if line.strip()]
+            return [*map(_whole, lines)] if item_type(kind) is int else lines
+        if kind is int:
+            return _whole(value)
         if kind is float:
-            with suppress(ValueError):
-                return float(value)
+            return _number(value)
         if get_origin(kind) is Literal:
             return next((each for each in get_args(kind) if str(each) == value), value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -247,6 +294,13 @@ def _typed(info: FieldInfo, value: Any) -> Any:
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _whole(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _number(text: str) -> float | str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ..errors import DigressionsError, InputError
-from ..events import Estimate, Event, Note, Preview, Progress, Saved
+from ..events import Estimate, Event, Note, Preview, Progress, Saved, SoFar
 from ..files import write_json
 
 State: TypeAlias = Literal["waiting", "working", "paused", "finished", "cancelled", "failed"]
@@ -49,6 +49,7 @@ class Job:
         task_began: When the task at work began, as ``began``.
         task_from: How much of it was done by then.
         preview: How it looks so far.
+        so_far: What is found so far.
         notes, saved: All of them so far.
         error: Why it failed, if it did.
         began, ended: In seconds of `time.monotonic`.
@@ -64,6 +65,7 @@ class Job:
     estimate: Estimate | None = None
     progress: dict[str, Progress] = field(default_factory=dict)
     preview: Preview | None = None
+    so_far: SoFar | None = None
     notes: list[Note] = field(default_factory=list)
     saved: list[Saved] = field(default_factory=list)
     error: DigressionsError | None = None
@@ -92,6 +94,8 @@ class Job:
                 self.progress[task] = event
             case Preview():
                 self.preview = event
+            case SoFar():
+                self.so_far = event
             case Note():
                 self.notes.append(event)
             case Saved():

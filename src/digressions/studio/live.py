@@ -18,9 +18,10 @@ import gradio as gr
 
 from ..errors import DigressionsError
 from ..images.video import VIDEOS
-from .forms import Form, Forms, words
+from .folds import folds_of, unfolded
+from .forms import Form, Forms
 from .jobs import Job
-from .showing import shown_job
+from .showing import refusal, shown_job
 from .studio import Studio
 
 _EVERY = 0.5  # seconds between two refreshes, at least
@@ -122,7 +123,7 @@ class Live:
     @property
     def _outputs(self) -> list[Any]:
         panel = [self.stage, self._strip, self._results, self.chosen, self._cancel, self._pause]
-        return [*panel, *self.form.inputs]
+        return [*panel, *self.form.inputs, *folds_of(self.form.inputs)]
 
     def begins(
         self,
@@ -218,15 +219,18 @@ class Live:
         return [stage, strip, results, kept, stops, rests, *marks]
 
     def _marks(self, page: str, error: DigressionsError | None) -> list[Any]:
-        """Updates of the fields; none where there is nothing to mark and nothing was."""
+        """Updates of the fields and their folds; none where there is nothing to mark and nothing
+        was."""
+        fields = self.form.inputs
+        folds = folds_of(fields)
         if error is None and page not in self._marked:
-            return [gr.skip() for _ in self.form.inputs]
+            return [gr.skip() for _ in (*fields, *folds)]
         (self._marked.discard if error is None else self._marked.add)(page)
-        return self.form.marks(error)
+        marks = self.form.marks(error)
+        return [*marks, *unfolded(folds, fields, marks)]
 
     def _refused(self, page: str, error: DigressionsError) -> list[Any]:
-        text = f'<p class="said wrong" role="alert">{escape(words(error))}</p>'
-        stage = gr.skip() if self.form.has(error) else text
+        stage = gr.skip() if self.form.has(error) else refusal(error)
         return [stage, *(gr.skip() for _ in range(5)), *self._marks(page, error)]
 
     def _results_of(self, page: str) -> list[str]:

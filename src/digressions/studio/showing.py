@@ -6,7 +6,7 @@ import base64
 import time
 from html import escape
 
-from ..errors import in_words
+from ..errors import DigressionsError, in_words
 from ..events import duration
 from ..images.image_files import to_png, to_webp
 from .forms import label_of, words
@@ -31,7 +31,7 @@ def shown_job(job: Job, ahead: int, result: str) -> str:
     """
     parts = [result if result else _so_far(job)]
     if job.error is not None:
-        parts.append(f'<p class="said wrong" role="alert">{escape(words(job.error))}</p>')
+        parts.append(refusal(job.error))
     parts.append(_bar(job, ahead))
     notes = [note for note in job.notes if note.text]
     if notes:
@@ -43,7 +43,15 @@ def shown_job(job: Job, ahead: int, result: str) -> str:
     return f'<div class="job {job.state}" data-state="{job.state}">{"".join(parts)}</div>'
 
 
+def refusal(error: DigressionsError) -> str:
+    """An error as HTML, where it is about no field."""
+    return f'<p class="said wrong" role="alert">{escape(words(error))}</p>'
+
+
 def _so_far(job: Job) -> str:
+    if job.so_far is not None and job.state != "finished":
+        lines = "".join(f"<li>{escape(in_words(each, str))}</li>" for each in job.so_far.lines)
+        return f'<div class="empty found"><ol aria-label="So far">{lines}</ol></div>'
     if job.preview is None:
         busy = "" if job.is_over else '<span class="pulse" aria-hidden="true"></span>'
         return f'<div class="empty">{busy}</div>'

@@ -78,7 +78,7 @@ def read_start(spec: WorldSpec, cache: CacheParams | None = None) -> SourceImage
     check_upscaler(spec.upscaler)
     if cache is not None:
         check_cache(cache.cache)
-    return None if spec.image is None else source_image(spec.image)
+    return None if spec.image is None else source_image(spec.image, "image")
 
 
 def resolve_world(model: Model, spec: WorldSpec, start: SourceImage | None = None) -> ResolvedWorld:

@@ -113,7 +113,7 @@ def resolve_photo_world(
         OutputError: The index cannot be written.
     """
     spec.check()
-    start = None if spec.image is None else source_image(spec.image)
+    start = None if spec.image is None else source_image(spec.image, "image")
     paths = photo_paths(spec.photos.tiles)
     with PhotoIndex(spec.photos.index, _ASPECT, spec.photos.crop) as index:
         yield from index.take(paths)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ImageError, InputError
-from ...events import Estimate, Event, Note, Preview, Progress, Saved, counted, in_bytes
+from ...events import Event, Note, Preview, Progress, Saved, counted
 from ...files import output_path, parsed, slug
 from ...generate.kinds import check_model
 from ...generate.notes import notes_on, notes_on_cells
@@ -41,6 +41,7 @@ from ..store import free_folder
 from .album import Album, album_of
 from .assignment import assigned
 from .cropping import turns_for
+from .photo_cost import cost_of_photos, for_model
 from .photo_files import photo_paths
 from .photo_folder import TEXT, PhotoFolder, job_of
 from .photo_index import PhotoIndex
@@ -49,8 +50,6 @@ from .placing import Choice, PhotoStore, place_photos
 from .pricing import Prices
 from .repainting import Repainter, repainting_of
 from .spreading import spread
-
-BYTES_PER_PIXEL = 2.6  # store (lossless) and pyramid together, measured on photos
 
 
 @takes(PhotoMosaicSpec)
@@ -118,8 +117,8 @@ def build_photos(
         InputError, ImageError: Something cannot be, before anything is written but the index.
         OutputError: The folder belongs to something else, or cannot be written.
     """
-    spec = _for_model(spec, model)
-    start = source_image(spec.image)
+    spec = for_model(spec, model)
+    start = source_image(spec.image, "image")
     name = Path(start.origin["path"]).stem if start.origin["path"] else "photos"
     usual = folder / slug(name)
     path = folder_for(spec, start, usual, model) if target is None else Path(target)
@@ -132,23 +131,6 @@ def folder_for(
 ) -> Path:
     """Where a mosaic goes if nobody says: where it was begun, or the first place that is free."""
     return free_folder(usual, KIND, job_of(spec, start, model))
-
-
-def _for_model(spec: PhotoMosaicSpec, model: Model | None) -> PhotoMosaicSpec:
-    """A spec, checked, with cells of the model's size where nobody says and a model paints them.
-
-    Raises:
-        InputError: See `PhotoMosaicSpec.check`; or there is no model to paint with, or one that
-            would do nothing.
-    """
-    spec.check()
-    if spec.photos.paint is None:
-        if model is not None:
-            raise InputError("`model` does nothing with `tiles` unless you give `paint`")
-        return spec
-    if model is None:
-        raise InputError("`paint` needs a `model` to paint with: give one, such as load()")
-    return spec if spec.size is not None else spec.but(size=Size(model.size, model.size))
 
 
 def _built(
@@ -230,15 +212,7 @@ def _said(
             "where they are used",
             "note",
         )
-    disk = int(mosaic.size.pixels * BYTES_PER_PIXEL)
-    painted = "" if paint is None else f", each repainted by {paint:g}"
-    yield Estimate(
-        f"{mosaic.grid} cells of {mosaic.cell} px, together {mosaic.size.width:,} x "
-        f"{mosaic.size.height:,} px ({mosaic.size.megapixels}), of {photos}{painted}; about "
-        f"{in_bytes(disk)} on disk",
-        pictures=0 if paint is None else mosaic.grid.cells,
-        disk=disk,
-    )
+    yield cost_of_photos(mosaic, photos, paint)
 
 
 def _chosen(folder: PhotoFolder, store: PhotoStore, album: Album) -> Generator[Event, None, None]:

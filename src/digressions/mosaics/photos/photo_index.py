@@ -113,8 +113,12 @@ class Cropped(NamedTuple):
     whole: bool
 
 
-class _Read(NamedTuple):
-    """A file that was read: its stamp, and either a photo or what is wrong with it."""
+class PhotoFile(NamedTuple):
+    """A file that was read: its stamp, and either a photo or what is wrong with it.
+
+    Attributes:
+        cropped: The box of the crop in the preview, and its 8 x 8 values.
+    """
 
     path: Path
     stamp: tuple[int, int] | None
@@ -123,6 +127,13 @@ class _Read(NamedTuple):
     size: Size
     preview: bytes
     cropped: tuple[str, bytes]
+
+    @property
+    def shown(self) -> PhotoPreview | None:
+        """The photo at a small size; ``None`` where it is none."""
+        if self.photo is None:
+            return None
+        return PhotoPreview(self.photo, self.preview, _box(self.cropped[0]), [self.path])
 
 
 class PhotoIndex:
@@ -151,12 +162,18 @@ class PhotoIndex:
         Raises:
             OutputError: The index cannot be written; what was committed before is kept.
         """
-        known = self._known()
-        stamps = {path: _stamp(path) for path in paths}
-        new = [path for path in paths if known.get(os.fsencode(path)) != stamps[path]]
-        yield from self._worked("indexing photos", self._read, new, self._put_files)
+        new = self.unread(paths)
+        yield from self._worked("indexing photos", self._looked_at, new, self._put_files)
         lacking = self._uncropped()
         yield from self._worked("cropping photos", self._cropped, lacking, self._put_crops)
+
+    def unread(self, paths: Sequence[Path]) -> list[Path]:
+        """The files that are new or have changed."""
+        known = self._known()
+        return [path for path in paths if known.get(os.fsencode(path)) != _stamp(path)]
+
+    def _looked_at(self, path: Path) -> PhotoFile:
+        return looked_at(path, self._aspect, self._crop)
 
     def _worked(
         self,
@@ -186,28 +203,7 @@ class PhotoIndex:
             rows = self._db.execute("select path, size, time from files where size is not null")
             return {path: (size, time) for path, size, time in rows}
 
-    def _read(self, path: Path) -> _Read:
-        stamp = _stamp(path)  # before it is read: a change meanwhile shows the next time
-        nothing = (Size(0, 0), b"", ("", b""))
-        try:
-            found = read_small(path, PREVIEW_SIDE)
-        except ImageError as error:
-            return _Read(path, stamp, None, error.message, *nothing)
-        if min(found.pixels.shape[:2]) < LEAST_SIDE:
-            return _Read(path, stamp, None, TINY, *nothing)
-        content = io.BytesIO()
-        small = Image.fromarray(shrunk(found.pixels, PREVIEW_SIDE))
-        small.save(content, "JPEG", quality=_QUALITY, subsampling=0)
-        size = Size(found.width, found.height)
-        cropped = self._crop_of(content.getvalue())
-        return _Read(path, stamp, found.sha256, "", size, content.getvalue(), cropped)
-
-    def _crop_of(self, preview: bytes) -> tuple[str, bytes]:
-        pixels = _pixels(preview)
-        box = crop_box(pixels, self._aspect, self._crop)
-        return " ".join(map(str, box)), coarse(pixels, box).tobytes()
-
-    def _put_files(self, found: Iterable[_Read]) -> None:
+    def _put_files(self, found: Iterable[PhotoFile]) -> None:
         for each in found:
             stamp = each.stamp or (None, None)
             row = (os.fsencode(each.path), *stamp, each.photo, each.problem)
@@ -233,7 +229,7 @@ class PhotoIndex:
                 "select preview from photos where photo = ?", (photo,)
             ).fetchone()
         db.close()
-        return photo, self._crop_of(preview)
+        return photo, _crop_of(preview, self._aspect, self._crop)
 
     def _put_crops(self, found: Iterable[tuple[str, tuple[str, bytes]]]) -> None:
         for photo, (box, small) in found:
@@ -272,7 +268,7 @@ class PhotoIndex:
             paths = [Path(os.fsdecode(path)) for (path,) in where]
         if row is None:
             return None
-        return PhotoPreview(photo, row[0], Box(*map(int, row[1].split())), paths)
+        return PhotoPreview(photo, row[0], _box(row[1]), paths)
 
     def coarse(self, photo: str) -> np.ndarray:
         """A photo's crop in 8 x 8 values: ``(8, 8, 3)`` uint8; for one that it knows."""
@@ -291,6 +287,34 @@ class PhotoIndex:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def looked_at(path: Path, aspect: str, crop: Crop) -> PhotoFile:
+    """What a file looks like as a photo, cropped in a way; see `cropping.crop_box`."""
+    stamp = _stamp(path)  # before it is read: a change meanwhile shows the next time
+    nothing = (Size(0, 0), b"", ("", b""))
+    try:
+        found = read_small(path, PREVIEW_SIDE)
+    except ImageError as error:
+        return PhotoFile(path, stamp, None, error.message, *nothing)
+    if min(found.pixels.shape[:2]) < LEAST_SIDE:
+        return PhotoFile(path, stamp, None, TINY, *nothing)
+    content = io.BytesIO()
+    small = Image.fromarray(shrunk(found.pixels, PREVIEW_SIDE))
+    small.save(content, "JPEG", quality=_QUALITY, subsampling=0)
+    cropped = _crop_of(content.getvalue(), aspect, crop)
+    size = Size(found.width, found.height)
+    return PhotoFile(path, stamp, found.sha256, "", size, content.getvalue(), cropped)
+
+
+def _crop_of(preview: bytes, aspect: str, crop: Crop) -> tuple[str, bytes]:
+    pixels = _pixels(preview)
+    box = crop_box(pixels, aspect, crop)
+    return " ".join(map(str, box)), coarse(pixels, box).tobytes()
+
+
+def _box(text: str) -> Box:
+    return Box(*map(int, text.split()))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

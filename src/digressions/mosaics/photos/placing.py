@@ -88,7 +88,7 @@ class PhotoStore(Store):
         return np.array([bent for (bent,) in rows], float)
 
 
-class _Batch(NamedTuple):
+class PhotoBatch(NamedTuple):
     """Cells to fill at once, and what each of them shows."""
 
     cells: list[int]
@@ -131,7 +131,7 @@ class Filler:
         """``base`` is ``(3, H, W)`` float32 in 0..1, of ``mosaic.base_size``."""
         self._mosaic, self._base = mosaic, base
 
-    def cut(self, batch: _Batch) -> CutBatch:
+    def cut(self, batch: PhotoBatch) -> CutBatch:
         """Cuts and turns."""
         lost: set[str] = set()
         cropped: dict[str, np.ndarray] = {}
@@ -246,7 +246,7 @@ def place_photos(
 
 def _batches(
     index: PhotoIndex, choice: Choice, cells: Sequence[int], some: Callable[[], int]
-) -> Iterator[_Batch]:
+) -> Iterator[PhotoBatch]:
     left = iter(cells)
     while batch := list(islice(left, some())):
         known: dict[str, PhotoPreview] = {}
@@ -255,7 +255,7 @@ def _batches(
             if photo not in known:
                 known[photo] = _known(index, photo)
         photos = [known[choice.photos[cell]] for cell in batch]
-        yield _Batch(batch, photos, [choice.turns[cell] for cell in batch])
+        yield PhotoBatch(batch, photos, [choice.turns[cell] for cell in batch])
 
 
 def _known(index: PhotoIndex, photo: str) -> PhotoPreview:

@@ -11,18 +11,24 @@ import gradio as gr
 
 from ...errors import DigressionsError, InputError
 from ...events import Event
-from ...frames.frame_spec import FramePrintSpec, FrameSpec
+from ...frames.frame_spec import FramePrintSpec, FrameSpec, RefineParams
+from ...images.mask_files import read_mask
+from ...images.source_image import source_image
+from ..brushing import brush, for_brush, mask_over
 from ..endpoints import describe, endpoint
-from ..forms import Form, picture_field, words
+from ..forms import Form, Forms, picture_field, words
+from ..givens import Givens
 from ..jobs import Settings
 from ..live import Live, Shared
 from ..sending import Beside, Offer, TabParts, send_menu, takes_picture
 from ..studio import Studio
 from .frame_views import LOOKING, NO_PHOTO, room, shown, with_views
 
-_CANDIDATES = 4  # for each opening, as the page begins
+_CANDIDATES = "4"  # for each opening, as the page begins
+_REFINES = (*RefineParams.model_fields, "upscaler")
+_BRUSH = "Brush: paint over the opening"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_ELSEWHERE = ("frame", "find", "insert", "explain", "mask", "mask_alpha", "pick")
+_ELSEWHERE = ("frame", "find", "insert", "explain", "pick")
 _PRINTED = {*FramePrintSpec.flat_fields()} - {"upscaler"}  # which the tab Print does
 
 
@@ -34,23 +40,32 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     with gr.Row(elem_classes=["bench"]):
         with gr.Column(scale=6, min_width=320, elem_classes=["asks"]):
             photo = picture_field(label="Photo of a room", height=130, elem_id="frame-photo")
-            view = gr.HTML(NO_PHOTO, elem_id="frame-room", container=False)
+            view = gr.HTML(NO_PHOTO, elem_id="frame-openings", container=False)
             form.add("prompts", "corners", lines=1)  # which the room fills in
             with gr.Row(elem_classes=["pair"]):
-                form.add("n", value=_CANDIDATES, min_width=120)
-                form.add("seed", min_width=120)
-            form.add("palette")
+                form.add("n", value=_CANDIDATES, lines=1, min_width=120)
+                form.add("room", lines=1, min_width=120)
+            form.add("palette", lines=1)
+            form.add("seed")
+            with gr.Accordion("An opening by a mask", open=False, elem_classes=["fold"]):
+                form.add("mask", height=140)
+                form.add("mask_alpha")
+                painting = brush(_BRUSH, "frame-brush")
+                take = gr.Button("Take what is painted", size="sm", elem_id="frame-take")
             form.add_groups(
-                Frame="Shape, room, refining",
+                Frame="Shape",
                 Start="How it starts",
                 Picture="Steps, sampler, guidance",
                 Sampling="Noise levels",
                 Output="Result",
             )
         with gr.Column(scale=6, min_width=320, elem_classes=["shows"]):
-            live = Live(studio, "frame", form, "Paint", shows_job=lambda job: shown(studio, job))
+            forms = Forms(Givens(photo=photo), form)
+            live = Live(studio, "frame", forms, "Paint", shows_job=lambda job: shown(studio, job))
             picks = gr.Textbox("", visible="hidden", elem_id="frame-picks")
             hang = gr.Button("Hang the chosen", visible="hidden", elem_id="frame-hang")
+            with gr.Accordion("Refine what is hung", open=False, elem_classes=["fold"]):
+                form.add(*_REFINES)
             with gr.Row(elem_classes=["after"]):
                 why = gr.Button("Why are the colours so?", size="sm", elem_id="frame-why")
                 menu = send_menu("frame")
@@ -64,14 +79,18 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         return _settings(studio, path, form.given(rest) | {"explain": True})
 
     def hanging(values: Sequence[Any]) -> dict[str, Any]:
-        return _with_picks(studio, values[0])
+        picked, *rest = values
+        refining = {name: each for name, each in form.given(rest).items() if name in _REFINES}
+        return _with_picks(studio, picked, refining)
 
     asked = [photo, *form.inputs]
     live.begins(shared, settings_of, _title, asked)
-    live.begins(shared, hanging, lambda settings: f"{_title(settings)}, hung", [picks], hang)
+    to_hang = [picks, *form.inputs]
+    live.begins(shared, hanging, lambda settings: f"{_title(settings)}, hung", to_hang, hang)
     live.begins(shared, explaining, _why, asked, why, "explain")
     live.follows(shared)
-    _shows_openings(photo, view)
+    _shows_openings(form, photo, view)
+    _paints_mask(studio, form, photo, painting, take)
     photo_of = {"photo": (picture_field(visible=False), "The photo of a room.")}
     endpoint(
         *(studio, "frame", form, settings_of, _title),
@@ -99,7 +118,12 @@ def build(studio: Studio, shared: Shared) -> TabParts:
 def _settings(studio: Studio, photo: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """What a job shall paint; checked as far as it can be without looking at the photo."""
     if not photo:
-        raise DigressionsError("there is no photo yet: give one of a room with a frame in it")
+        raise InputError(
+            "there is no photo yet: give one of a room with a frame in it", field="photo"
+        )
+    wall = source_image(photo, "photo")
+    if given.get("mask"):
+        read_mask(given["mask"], wall, given.get("mask_alpha"))
     if not given.get("prompts"):
         raise InputError("write into an opening what to paint there", field="prompts")
     spec = dict(given)
@@ -109,8 +133,9 @@ def _settings(studio: Studio, photo: str | None, given: Mapping[str, Any]) -> di
     return {"photo": photo, "spec": spec, "model": studio.chosen()}
 
 
-def _with_picks(studio: Studio, text: str) -> dict[str, Any]:
-    """What a job shall finish: the candidates that were chosen on the page."""
+def _with_picks(studio: Studio, text: str, refining: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job shall finish: the candidates that were chosen on the page, refined as it says by
+    now."""
     try:
         found = json.loads(text or "{}")
         job = studio.jobs.get(int(found.get("job", 0)))
@@ -122,7 +147,9 @@ def _with_picks(studio: Studio, text: str) -> dict[str, Any]:
     if not all(picks):
         which = f" for opening {picks.index(0) + 1}" if len(picks) > 1 else ""
         raise DigressionsError(f"choose a candidate{which} first")
-    spec = dict(job.settings["spec"]) | {"pick": picks}
+    painted = {n: each for n, each in job.settings["spec"].items() if n not in _REFINES}
+    spec = painted | dict(refining) | {"pick": picks}
+    FrameSpec.of(**spec).check()
     return {**job.settings, "spec": spec, "chosen_from": job.number}
 
 
@@ -160,17 +187,37 @@ def _explain(studio: Studio, settings: Settings) -> Iterator[Event]:
 # --- openings --------------------------------------------------------------------------------
 
 
-def _shows_openings(photo: Any, view: Any) -> None:
-    """Has a photo that is given be looked through for openings, which the room then shows."""
+def _shows_openings(form: Form, photo: Any, view: Any) -> None:
+    """Has a photo that is given be looked through for openings, or a mask for the one that it
+    shows, which the room then shows."""
+    mask, alpha = form.fields["mask"], form.fields["mask_alpha"]
+    marked = Forms(Givens(photo=photo), form)
+    place = [view, *marked.inputs]
 
-    async def find(path: str | None) -> Any:
+    async def find(path: str | None, mask: str | None, alpha: Any) -> Any:
+        clean = [gr.skip() for _ in marked.inputs]
         if path is None:
-            yield NO_PHOTO
+            yield [NO_PHOTO, *clean]
             return
-        yield LOOKING
-        yield await asyncio.to_thread(room, path)
+        yield [LOOKING, *clean]
+        shown, error = await asyncio.to_thread(room, path, mask, alpha or None)
+        yield [shown, *marked.marks(error)]
 
-    photo.change(find, photo, view, concurrency_limit=None, **_PRIVATE)
+    given = [photo.change, mask.change, alpha.change]
+    gr.on(given, find, [photo, mask, alpha], place, concurrency_limit=None, **_PRIVATE)
+
+
+def _paints_mask(studio: Studio, form: Form, photo: Any, painting: Any, take: Any) -> None:
+    """Has the brush paint over the photo, and what is painted become the mask."""
+
+    def taken(path: str | None, painted: Any) -> Any:
+        mask = mask_over(studio, path, painted["layers"]) if path and painted else None
+        if mask is None:
+            return form.mark("mask", InputError("paint over the opening first"))
+        return gr.update(value=mask)
+
+    photo.change(for_brush, photo, painting, **_PRIVATE)
+    take.click(taken, [photo, painting], form.fields["mask"], **_PRIVATE)
 
 
 def _openings_endpoint() -> None:

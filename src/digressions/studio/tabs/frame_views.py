@@ -18,7 +18,6 @@ import numpy as np
 from ...errors import DigressionsError
 from ...events import Event, Saved
 from ...images.image_files import read_image, thumbnail, to_webp
-from ..forms import words
 from ..jobs import Job
 from ..live import file_url, picture
 from ..studio import Studio
@@ -26,6 +25,9 @@ from ..thumbs import kept_small
 
 if TYPE_CHECKING:
     from ...frames.choosing import FrameInputs
+    from ...homography import Quad
+    from ...images import MaskAlpha
+    from ...images.source_image import SourceImage
 
 _PHOTO = 1600  # pixels of the longer side of a photo whose openings are dragged
 _LARGE, _SMALL = 1400, 420  # pixels of before and after, and of a candidate
@@ -40,29 +42,51 @@ LOOKING = (
 )
 
 
-def room(path: str) -> str:
-    """A photo with its openings, whose corners can be dragged; or why it cannot be shown."""
-    from ...api import find_frames
-    from ...frames.choosing import LIKELY, numbered
+def room(
+    path: str, mask: str | None = None, alpha: MaskAlpha | None = None
+) -> tuple[str, DigressionsError | None]:
+    """A photo with its openings, whose corners can be dragged, or with the one that a mask shows;
+    and what is wrong with photo or mask."""
     from ...images.source_image import source_image
 
     try:
-        pixels = source_image(path).pixels
-        found = [each for each in numbered(find_frames(path)) if each.score >= LIKELY]
+        photo = source_image(path, "photo")
     except DigressionsError as error:
-        return f'<p class="said wrong" role="alert">{escape(words(error))}</p>'
+        return NO_PHOTO, error
+    try:
+        found = _openings(path, photo, mask, alpha)
+    except DigressionsError as error:
+        return _room(photo.pixels, [], _MASK_IS_WRONG, by_mask=True), error
+    said = _BY_MASK if mask else _DRAG if found else _NONE_FOUND
+    return _room(photo.pixels, found, said, by_mask=mask is not None), None
+
+
+_BY_MASK = "This opening is the one of the mask: say what hangs in it."
+_MASK_IS_WRONG = "The mask shows no opening: give another, or take it away."
+_DRAG = "Drag the corners, or move them by the arrow keys."
+_NONE_FOUND = "No frame is found: add an opening, and drag its corners to where the picture goes."
+
+
+def _openings(
+    path: str, photo: SourceImage, mask: str | None, alpha: MaskAlpha | None
+) -> list[Quad]:
+    from ...api import find_frames
+    from ...frames.choosing import LIKELY, numbered
+    from ...frames.find import opening_in_mask
+    from ...images.mask_files import read_mask
+
+    if mask is not None:
+        return [opening_in_mask(read_mask(mask, photo, alpha).pixels)]
+    return [each.opening for each in numbered(find_frames(path)) if each.score >= LIKELY]
+
+
+def _room(pixels: np.ndarray, found: Sequence[Quad], said: str, *, by_mask: bool) -> str:
     height, width = pixels.shape[:2]
-    openings = json.dumps([[list(point) for point in each.opening] for each in found])
+    openings = json.dumps([[list(point) for point in each] for each in found])
     small = base64.b64encode(to_webp(thumbnail(pixels, _PHOTO), 82)).decode()
-    count = len(found)
-    said = (
-        "Drag the corners, or move them by the arrow keys."
-        if count
-        else "No frame is found: add an opening, and drag its corners to where the picture goes."
-    )
     return (
-        f'<div class="room" data-width="{width}" data-height="{height}" '
-        f'data-openings="{escape(openings)}">'
+        f'<div class="room{" by-mask" if by_mask else ""}" data-width="{width}" '
+        f'data-height="{height}" data-openings="{escape(openings)}">'
         f'<div class="photo"><img src="data:image/webp;base64,{small}" alt="The photo" '
         'draggable="false"><svg aria-hidden="true"></svg><div class="corners"></div>'
         '<div class="loupe" aria-hidden="true"></div></div>'
@@ -121,11 +145,11 @@ def _candidates(job: Job) -> str:
     prompts = job.settings["spec"]["prompts"]
     prompts = prompts * len(grids) if len(prompts) == 1 else prompts
     for place, (details, prompt) in enumerate(zip(grids, prompts, strict=True)):
-        cards = []
+        cards, only = [], " checked" * (len(details["views"]) == 1)
         for number, (alone, wall) in enumerate(details["views"], 1):
             cards.append(
                 f'<label class="card"><input type="radio" name="pick-{job.number}-{place}" '
-                f'value="{number}"><img src="{file_url(wall)}" alt="{number} on the wall">'
+                f'value="{number}"{only}><img src="{file_url(wall)}" alt="{number} on the wall">'
                 f'<img class="alone" src="{file_url(alone)}" alt="{number} alone">'
                 f"<span>{number}</span></label>"
             )

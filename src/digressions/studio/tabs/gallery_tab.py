@@ -22,10 +22,11 @@ from ...generate.made_files import (
 )
 from ...generate.params import PaintSpec
 from ..endpoints import describe, endpoint
-from ..forms import Form, picture_field, words
+from ..forms import Form, picture_field
 from ..jobs import Settings
 from ..live import Live, Shared, file_url, picture
 from ..sending import Offer, TabParts, send_menu
+from ..showing import refusal
 from ..studio import Studio
 from ..thumbs import thumb
 
@@ -90,12 +91,12 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         return _about(MadeFile(Path(path), Path(path).stat().st_mtime)), path
 
     def throw_away(path: str) -> tuple[Any, ...]:
-        if not path:
-            raise gr.Error("Choose a picture first.", print_exception=False)
         try:
+            if not path:
+                raise DigressionsError("choose a picture first")
             gone = to_trash(Path(path), studio.out)
         except DigressionsError as error:
-            raise gr.Error(words(error), print_exception=False) from None
+            return refusal(error), *(gr.skip() for _ in range(3))
         said = f'<p class="said" role="status">{escape(gone.name)} is in the trash</p>'
         return said, "", str(gone), gr.update(visible=True)
 
@@ -103,7 +104,7 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         try:
             back = out_of_trash(Path(path), studio.out)
         except DigressionsError as error:
-            raise gr.Error(words(error), print_exception=False) from None
+            return refusal(error), *(gr.skip() for _ in range(3))
         made = MadeFile(back, back.stat().st_mtime)
         return _about(made), str(back), "", gr.update(visible=False)
 

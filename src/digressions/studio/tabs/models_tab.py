@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import gradio as gr
 
-from ...errors import DigressionsError, InputError
+from ...errors import InputError, errors_about
 from ...events import Event, Note, in_bytes
 from ...generate.model_params import ModelParams
 from ..endpoints import describe, endpoint
-from ..forms import Form, words
+from ..forms import Form
 from ..jobs import Job, Settings
 from ..live import Live, Shared
 from ..sending import TabParts
@@ -61,21 +62,22 @@ def build(studio: Studio, shared: Shared) -> TabParts:
             loaded = gr.HTML(_loaded(studio), elem_id="models-loaded", container=False)
             live = Live(studio, "load", form, "Load it", name="models")
             found = gr.HTML(elem_id="models-found", container=False)
-    for name, value in studio.chosen().items():
-        if name in form.fields:
-            form.fields[name].value = "\n".join(value) if isinstance(value, list) else value
 
     def look(folder: str) -> list[Any]:
         try:
             rows = _rows(studio, folder)
-        except DigressionsError as error:
-            wrong = f'<p class="said wrong" role="alert">{escape(words(error))}</p>'
-            return [_loaded(studio), gr.update(choices=[_PICK], value=_PICK), wrong]
+        except InputError as error:
+            none = gr.update(choices=[_PICK], value=_PICK)
+            return [_loaded(studio), none, "", form.mark("models", error)]
         choices = [
             (_PICK, _PICK),
             *((_told(row), f"{row.kind}|{row.path}") for row in rows or () if row.kind in _GOES),
         ]
-        return [_loaded(studio), gr.update(choices=choices, value=_PICK), _table(rows)]
+        picks = gr.update(choices=choices, value=_PICK)
+        return [_loaded(studio), picks, _table(rows), form.plain("models")]
+
+    for field, update in zip(form.inputs, form.filled(studio.chosen()), strict=True):
+        field.value = _value(update)
 
     fields = {kind: form.fields[name] for kind, name in _GOES.items()}
 
@@ -96,15 +98,35 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         studio.choose(chosen)
         return {"model": chosen, "before": before}
 
-    views = [loaded, pick, found]
+    def chosen(query: str) -> list[Any]:
+        """What jobs are asked with by now, unless the address of the page says otherwise."""
+        if "models" in parse_qs(query.removeprefix("?")).get("tab", []):
+            return [gr.skip() for _ in form.inputs]
+        now = zip(form.inputs, form.filled(studio.chosen()), strict=True)
+        return [gr.skip() if _same(field, update) else update for field, update in now]
+
+    views = [loaded, pick, found, form.fields["models"]]
     pick.input(take, [pick, strength, form.fields["lora"]], [pick, *fields.values()], **_PRIVATE)
-    shared.loaded.then(look, form.fields["models"], views, **_PRIVATE)
+    query = gr.Textbox("", visible="hidden")
+    filled = shared.loaded.then(
+        *(chosen, query, form.inputs), js="() => [location.search]", queue=False, **_PRIVATE
+    )
+    filled.then(look, form.fields["models"], views, **_PRIVATE)
     form.fields["models"].blur(look, form.fields["models"], views, **_PRIVATE)
     live.begins(shared, settings_of, _title, form.inputs)
     live.follows(shared)
     live.stage.change(lambda: _loaded(studio), None, loaded, **_PRIVATE)
     _endpoints(studio, form, settings_of)
     return TabParts("models", form, shown=(look, [form.fields["models"]], views))
+
+
+def _value(update: Any) -> Any:
+    return update["value"] if isinstance(update, dict) else update
+
+
+def _same(field: Any, update: Any) -> bool:
+    """Whether a field says so as the page opens."""
+    return bool(_value(update) == field.value)
 
 
 def _rows(studio: Studio, folder: str = "", part: str = "") -> list[Listed] | None:
@@ -130,7 +152,8 @@ def _title(settings: Mapping[str, Any]) -> str:
 
 
 def _load(studio: Studio, settings: Settings) -> Iterator[Event]:
-    yield from studio.switch(settings["model"], settings["before"])
+    with errors_about("model"):
+        yield from studio.switch(settings["model"], settings["before"])
     yield Note(_in_memory(studio))
 
 

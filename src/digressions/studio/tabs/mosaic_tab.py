@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from ...errors import DigressionsError
+from ...errors import DigressionsError, InputError
 from ...events import Event, duration
 from ...generate.declare import Params
 from ...generate.params import GenerationParams
@@ -55,6 +55,7 @@ _COSTS = (  # what a mosaic's cost depends on
         "tiles",
     ),
     *("reuse", "enlarge", "upscaler"),
+    *("cell_aspect", "crop", "repeat", "paint"),
 )
 
 
@@ -144,8 +145,8 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     )
     endpoint(
         *(studio, _COST, form, settings_of, _title),
-        does="Say what a painted mosaic takes before it is made: pictures, pixels, disk and time. "
-        "A few pictures are painted to tell the time.",
+        does="Say what a mosaic takes before it is made: pictures or photos, pixels, disk and "
+        "time. A few pictures are painted, or photos placed, to tell the time.",
         answer=lambda job: [] if job.estimate is None else [job.estimate.text],
         returns="What it takes, in a list of one line.",
     )
@@ -193,9 +194,7 @@ def _spec(studio: Studio, settings: Settings) -> MosaicSpec | PhotoMosaicSpec:
     if not asked.get("tiles"):
         for name in PhotoParams.flat_fields():
             if name in asked:
-                raise DigressionsError(
-                    f"`{name}` is about photos: say which, or leave it as it was"
-                )
+                raise InputError(f"`{name}` is about photos: say which, or leave it as it was")
         return MosaicSpec.of(**asked)
     prompt = asked.pop("prompt", None)
     index = {"index": studio.out / "photos.sqlite"}
@@ -232,21 +231,29 @@ def _mosaic(studio: Studio, settings: Settings) -> Iterator[Event]:
 
 def _costing(studio: Studio, settings: Settings) -> Iterator[Event]:
     from ...mosaics.cost import costing
+    from ...mosaics.photos.photo_cost import photo_costing
 
     spec = _spec(studio, settings)
-    if not isinstance(spec, MosaicSpec):
-        raise DigressionsError("what a mosaic of photos takes shows when they are looked through")
+    if isinstance(spec, PhotoMosaicSpec):
+        model = None
+        if spec.photos.paint is not None:
+            yield from studio.model(settings["model"])
+            model = studio.now
+        yield from photo_costing(spec, model)
+        return
     yield from studio.model(settings["model"])
     yield from costing(studio.now, spec)
 
 
 class Costs:
     """What a mosaic takes, in words, before it is begun. How long a picture takes is measured once
-    for settings that change it, by a job of its own."""
+    for settings that change it, and how long one of photos takes for all of its settings, by a job
+    of its own."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._paces: dict[str, float] = {}  # seconds a picture
+        self._of_photos: dict[str, str] = {}  # in words
 
     async def quick(self, settings_of: Any) -> str:
         """What shows at once; nothing where something is wrong yet, which the button says."""
@@ -263,7 +270,7 @@ class Costs:
         except DigressionsError:
             return None
         key = self._key(settings)
-        if settings["spec"].get("tiles") or key in self._paces:
+        if key in self._paces or key in self._of_photos:
             return None
         job = self._studio.jobs.submit(PROGRAM, _COST, settings, "what a mosaic takes")
         await over(job)
@@ -273,23 +280,34 @@ class Costs:
         cost = job.estimate
         if cost is None or cost.seconds is None:
             return None
+        if "tiles" in job.settings["spec"]:
+            self._of_photos[key] = cost.text
+            return cost.text
         self._paces[key] = cost.seconds / cost.pictures
         return cost.text
 
     def _quick(self, settings: Settings) -> str:
         from ...mosaics.cost import costing
+        from ...mosaics.photos.photo_cost import photo_costing
 
-        spec = _spec(self._studio, settings)
-        if not isinstance(spec, MosaicSpec):
-            return "What it takes is said when the photos have been looked through."
-        if self._studio.in_memory is None:
+        spec, key = _spec(self._studio, settings), self._key(settings)
+        model = self._studio.in_memory
+        if isinstance(spec, PhotoMosaicSpec):
+            if spec.photos.paint is None:
+                model = None
+            elif model is None:
+                return ""
+            return self._of_photos.get(key) or next(photo_costing(spec, model)).text
+        if model is None:
             return ""
-        cost = next(costing(self._studio.now, spec))
-        pace = self._paces.get(self._key(settings))
+        cost = next(costing(model, spec))
+        pace = self._paces.get(key)
         return cost.text if pace is None else f"{cost.text}, about {duration(cost.pictures * pace)}"
 
     def _key(self, settings: Settings) -> str:
-        """Of settings that change how long a picture takes."""
+        """Of settings that change how long a picture takes, or a mosaic of photos."""
+        if "tiles" in settings["spec"]:
+            return json.dumps([settings["spec"], settings["model"]], sort_keys=True, default=str)
         names = {*GenerationParams.flat_fields(), "enlarge", "upscaler"}
         names -= {"prompt", "negative", "seed"}
         asked = {name: value for name, value in settings["spec"].items() if name in names}

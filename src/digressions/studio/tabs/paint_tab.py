@@ -11,6 +11,7 @@ import gradio as gr
 from ...errors import DigressionsError
 from ...events import Event
 from ...generate.params import PaintSpec, UpscaleSpec
+from ..brushing import brush, for_brush, mask_over
 from ..endpoints import endpoint
 from ..forms import Form, picture_field
 from ..jobs import Settings
@@ -18,7 +19,7 @@ from ..live import Live, Shared
 from ..sending import Offer, TabParts, send_menu, takes_picture, takes_settings
 from ..studio import Studio
 
-_EDITED = 1024  # pixels of the longer side of the picture that the brush paints over
+_BRUSH = "Brush: what you paint over is painted anew"
 
 
 def build(studio: Studio, shared: Shared) -> TabParts:
@@ -37,7 +38,7 @@ def build(studio: Studio, shared: Shared) -> TabParts:
                 form.add("image", height=240)
                 form.add("strength", "fit")
                 with gr.Accordion("Paint only a part of it", open=False, elem_classes=["fold"]):
-                    brush = _brush()
+                    painting = brush(_BRUSH, "paint-brush")
                     form.add("masked_content", "palette")
                     form.add("mask", "mask_alpha", visible=False)
             with gr.Accordion("Where each prompt counts", open=False, elem_classes=["fold"]):
@@ -60,16 +61,16 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         *rest, painted = values
         settings = settings_of(rest)
         image = settings["spec"].get("image")
-        if image and painted and (mask := _mask(studio, image, painted["layers"])):
+        if image and painted and (mask := mask_over(studio, image, painted["layers"])):
             settings["spec"]["mask"] = mask
         return settings
 
-    live.begins(shared, settings_with_brush, _title, [*form.inputs, brush])
+    live.begins(shared, settings_with_brush, _title, [*form.inputs, painting])
     form.fields["prompt"].submit(None, js="() => document.getElementById('paint-go').click()")
     form.fields["image"].change(
-        _for_brush,
+        for_brush,
         form.fields["image"],
-        brush,
+        painting,
         api_visibility="private",
         show_progress="hidden",
     )
@@ -93,44 +94,6 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         ],
         offers=[Offer(live.chosen, menu)],
     )
-
-
-def _brush() -> Any:
-    return gr.ImageEditor(
-        label="Brush: what you paint over is painted anew",
-        type="numpy",
-        format="png",
-        sources=[],
-        transforms=[],
-        layers=False,
-        brush=gr.Brush(default_size=40, colors=["#1fb6a6"], color_mode="fixed"),
-        canvas_size=(512, 512),
-        elem_id="paint-brush",
-        interactive=True,
-    )
-
-
-def _for_brush(path: str | None) -> Any:
-    """The start picture for the brush to paint over; nothing where it cannot be read, which the
-    job says at its field."""
-    if path is None:
-        return None
-    from ...images.image_files import thumbnail
-    from ...images.source_image import source_image
-
-    try:
-        return thumbnail(source_image(path).pixels, _EDITED)
-    except DigressionsError:
-        return None
-
-
-def _mask(studio: Studio, image: str, layers: Sequence[Any]) -> str | None:
-    """The file of a mask out of what was painted over a picture."""
-    from ...images.brush import brushed, kept_mask
-    from ...images.source_image import source_image
-
-    mask = brushed(layers, source_image(image).size)
-    return None if mask is None else str(kept_mask(mask, studio.uploads))
 
 
 def _title(settings: Mapping[str, Any]) -> str:

@@ -9,14 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from ...errors import DigressionsError, in_words
+from ...errors import DigressionsError, InputError, in_words, verbatim
 from ...events import Event
 from ...frames.frame_spec import FramePrintSpec, PrintedAs
 from ...generate.declare import declared
 from ...generate.made_files import check_made
 from ...prints.print_spec import PrintSpec
 from ..endpoints import endpoint
-from ..forms import Form, label_of, picture_field
+from ..forms import Form, Forms, label_of, picture_field
+from ..givens import Givens
 from ..jobs import Job, Settings
 from ..live import Live, Shared, file_url
 from ..sending import PRINTED, Accept, Beside, TabParts, mosaic_of, shown_of
@@ -53,14 +54,16 @@ def build(studio: Studio, shared: Shared) -> TabParts:
                 form.add("print_as", "dpi", min_width=120)
             form.add_groups(Paper="Margins, marks, colours, enlarging")
         with gr.Column(scale=7, min_width=320, elem_classes=["shows"]):
-            live = Live(studio, "print", form, "Make the file", shows_job=_proof)
+            forms = Forms(Givens(picture=picture), form)
+            live = Live(studio, "print", forms, "Make the file", shows_job=_proof)
 
     def settings_of(values: Sequence[Any]) -> dict[str, Any]:
         path, *rest = values
         if not path:
-            raise DigressionsError("there is no picture yet: give one, or send one here")
+            raise InputError("there is no picture yet: give one, or send one here", field="picture")
         given = form.given(rest)
         spec = PrinterFileSpec.of(**given)
+        spec.job(1.0)  # reads the profile
         given.pop("print_as", None)
         return {"picture": path, "spec": given | {"proof": True}, "as": spec.print_as}
 
@@ -85,6 +88,11 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     gr.on([picture.upload, picture.clear], lambda: "", None, mosaic, **_PRIVATE)
     laid = [mosaic.change, *(form.fields[name].change for name in _LAYING)]
     gr.on(laid, say, [mosaic, *form.inputs], says, trigger_mode="always_last", **_PRIVATE)
+    icc = form.fields["icc"]
+    icc.change(
+        *(lambda path: _profile(form, path), icc, icc),
+        **_PRIVATE,
+    )
     endpoint(
         *(studio, "print", form, settings_of, _title),
         does="Make a printer's file of a picture, exact in size and colours, and a proof of how it "
@@ -134,6 +142,19 @@ def _says(studio: Studio, name: str, form: Form, values: Sequence[Any]) -> str:
         f'<div class="poster" role="status"><p>The mosaic <b>{escape(name)}</b>, from its folder: '
         f'every pixel of it is printed.</p><ul class="notes">{items}</ul></div>'
     )
+
+
+def _profile(form: Form, path: str | None) -> Any:
+    """Says at its field which profile was given, or what is wrong with it."""
+    from ...prints.icc import read_profile
+
+    if path is None:
+        return form.plain("icc")
+    try:
+        profile = read_profile(Path(path))
+    except DigressionsError as error:
+        return form.mark("icc", error)
+    return form.plain("icc", f"{verbatim(profile.name)}, {profile.mode}")
 
 
 def _title(settings: Mapping[str, Any]) -> str:

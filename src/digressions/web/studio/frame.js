@@ -5,7 +5,8 @@
   const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const FAST = 10; // pixels of the photo by an arrow key with Shift
   const ZOOM = 4; // of the loupe, against the photo as shown
-  const NONE = "none"; // a palette of an opening without
+  // What an opening has of its own, and what stands in the form for one without.
+  const EACH = { palette: "none", n: "1", room: "auto" };
   const PIPETTE = '<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="m11 7 6 6M4 16l7.7-7.7a1 1 0 0 1 1.4 0l2.6 2.6a1 1 0 0 1 0 1.4L8 20H4zM14 8l3-4a2.1 2.1 0 0 1 3 3l-4 3"/></svg>';
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -26,6 +27,17 @@
   }
 
   const lines = (name) => (field(name)?.value ?? "").split("\n").filter((line) => line.trim());
+
+  /** What a line of the form says, as an opening has it. */
+  function own(name, line) {
+    if (name !== "palette") return line.trim() === EACH[name] && name !== "n" ? "" : line.trim();
+    return line.split(",").map((each) => each.trim()).filter((each) => each && each !== EACH.palette);
+  }
+
+  const blank = () => ({ prompt: "", palette: [], n: "", room: "" });
+
+  /** What the form says once for all. */
+  const shared = () => Object.fromEntries(Object.keys(EACH).filter((name) => lines(name).length === 1).map((name) => [name, own(name, lines(name)[0])]));
 
   function element(tag, attributes = {}, text = "") {
     const made = document.createElement(tag);
@@ -54,7 +66,9 @@
       this.svg.setAttribute("viewBox", `-0.5 -0.5 ${this.width} ${this.height}`);
       this.loupe = root.querySelector(".loupe");
       const prompts = lines("prompts");
-      this.openings = JSON.parse(root.dataset.openings).map((corners, i) => ({ corners, prompt: prompts[i] ?? "", palette: [] }));
+      this.byMask = root.classList.contains("by-mask"); // whose opening stays where the mask has it
+      this.openings = JSON.parse(root.dataset.openings).map((corners, i) => ({ ...blank(), corners, prompt: prompts[i] ?? "" }));
+      this.read();
       root.querySelector(".add").addEventListener("click", () => this.add());
       this.dropping = null; // the opening whose colours are picked
       this.photo.addEventListener("click", (event) => this.dropping && this.pick(event));
@@ -62,7 +76,6 @@
       this.photo.addEventListener("pointerleave", () => this.loupe.classList.remove("on"));
       root.addEventListener("keydown", (event) => event.key === "Escape" && this.drops(null));
       this.draw();
-      this.read();
       root.classList.add("ready");
     }
 
@@ -78,7 +91,7 @@
         this.svg.append(shape);
         const number = element("span", { class: "number" }, String(i + 1));
         corners.append(number);
-        const handles = NAMES.map((name, k) => {
+        const handles = (this.byMask ? [] : NAMES).map((name, k) => {
           const handle = element("button", {
             type: "button",
             class: "corner",
@@ -122,8 +135,25 @@
       drop.addEventListener("click", () => this.drops(this.dropping === opening ? null : opening));
       const remove = element("button", { type: "button", class: "remove", "aria-label": `Remove opening ${i + 1}`, title: "Remove" }, "×");
       remove.addEventListener("click", () => this.remove(i));
-      row.append(label, drop, remove, element("span", { class: "swatches" }));
+      const own = element("span", { class: "own" });
+      own.append(this.number(opening, i, "n", "Candidates", { min: 1, max: 999, step: 1, placeholder: "1" }));
+      own.append(this.number(opening, i, "room", "Room", { min: 0, max: 1, step: 0.05, placeholder: "usual" }));
+      row.append(label, drop, remove, element("span", { class: "swatches" }), own);
+      if (this.byMask) remove.remove();
       return row;
+    }
+
+    /** A field of an opening's own for a number that the form has once for all, or once for each. */
+    number(opening, i, name, text, limits) {
+      const label = element("label", {}, text);
+      const input = element("input", { type: "number", name, "aria-label": `${text} of opening ${i + 1}`, ...limits });
+      input.value = opening[name];
+      input.addEventListener("input", () => {
+        opening[name] = input.value;
+        this.tell();
+      });
+      label.append(input);
+      return label;
     }
 
     lights(i, on) {
@@ -139,7 +169,7 @@
       shape.classList.toggle("bad", !convex(corners));
       const middle = [0, 1].map((axis) => corners.reduce((sum, point) => sum + point[axis], 0) / 4);
       [...handles, number].forEach((each, k) => {
-        const [x, y] = share(corners[k] ?? middle);
+        const [x, y] = share(each === number ? middle : corners[k]);
         each.style.left = `${x}%`;
         each.style.top = `${y}%`;
       });
@@ -214,7 +244,7 @@
       const shift = (this.openings.length % 5) * Math.min(across, down) * 0.2;
       const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([a, b]) =>
         [Math.round(x + a * across * 0.8 + shift), Math.round(y + b * down * 0.8 + shift)]);
-      this.openings.push({ corners, prompt: "", palette: [] });
+      this.openings.push({ ...blank(), ...shared(), corners });
       this.draw();
       this.shapes.at(-1).handles[0].focus();
     }
@@ -229,12 +259,16 @@
     /** Tells the form what is to be painted where. */
     tell() {
       const asked = this.openings.filter(({ prompt }) => prompt.trim());
+      const corners = this.byMask ? [] : asked.map(({ corners }) => corners.map((point) => point.join(",")).join(" "));
+      type("corners", corners.join("\n"));
+      if (this.byMask && !this.openings.length) return; // the mask is wrong
       type("prompts", asked.map(({ prompt }) => prompt.trim()).join("\n"));
-      type("corners", asked.map(({ corners }) => corners.map((point) => point.join(",")).join(" ")).join("\n"));
       if (!asked.length) return;
-      const palettes = asked.map(({ palette }) => palette.join(",") || NONE);
-      const alike = palettes.every((each) => each === palettes[0]);
-      type("palette", alike ? palettes[0].replace(NONE, "") : palettes.join("\n"));
+      for (const [name, none] of Object.entries(EACH)) {
+        const values = asked.map((opening) => String(opening[name]).trim() || none);
+        const alike = values.every((each) => each === values[0]);
+        type(name, !alike ? values.join("\n") : values[0] === none && name !== "n" ? "" : values[0]);
+      }
     }
 
     // --- colours -----------------------------------------------------------------------------
@@ -265,13 +299,22 @@
       this.tell();
     }
 
-    /** Takes the palettes that were typed: one for all, or one for each that is asked for. */
+    /** Takes what was typed into the form: once for all, or once for each that is asked for. */
     read() {
-      const typed = lines("palette").map((line) => line.split(",").map((each) => each.trim()).filter((each) => each && each !== NONE));
       const asked = this.openings.filter(({ prompt }) => prompt.trim());
-      if (typed.length > 1) asked.forEach((opening, i) => (opening.palette = typed[i] ?? []));
-      else this.openings.forEach((opening) => (opening.palette = typed[0] ?? []));
+      for (const name of Object.keys(EACH)) {
+        const typed = lines(name).map((line) => own(name, line));
+        if (typed.length > 1) asked.forEach((opening, i) => (opening[name] = typed[i] ?? blank()[name]));
+        else this.openings.forEach((opening) => (opening[name] = typed[0] ?? blank()[name]));
+      }
+    }
+
+    /** Shows what was typed into the form. */
+    reread() {
+      this.read();
       this.swatches();
+      this.root.querySelectorAll(".own").forEach((place, i) =>
+        place.querySelectorAll("input").forEach((input) => (input.value = this.openings[i][input.name])));
     }
 
     swatches() {
@@ -288,13 +331,13 @@
 
   let current = null;
   const look = () => {
-    const root = document.querySelector("#frame-room .room:not(.ready)");
+    const root = document.querySelector("#frame-openings .room:not(.ready)");
     if (root) current = new Room(root);
   };
   new MutationObserver(look).observe(document.documentElement, { childList: true, subtree: true });
 
   document.addEventListener("input", (event) => {
-    if (event.target === field("palette") && !telling) current?.read();
+    if (!telling && Object.keys(EACH).some((name) => event.target === field(name))) current?.reread();
     if (event.target.matches(".compare input")) event.target.parentElement.style.setProperty("--at", `${event.target.value}%`);
   });
 

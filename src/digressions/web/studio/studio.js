@@ -13,11 +13,22 @@
     return own;
   }
 
+  /** Whether a tab is the one that is seen. */
+  const seen = (tab) => document.querySelector("#tabs [role=tab][aria-selected=true]")?.textContent.trim().toLowerCase() === tab;
+
+  let telling = 0;
+
+  /** Keeps the values of the fields of the tab that is seen in the address, once it is. */
+  function address(...told) {
+    clearTimeout(telling);
+    telling = setTimeout(() => seen(told[0]) && keep(...told), 100);
+  }
+
   /**
    * Keeps the values of a tab's fields in the address: what is empty is left out, and a starting
    * point is named while all is as it says.
    */
-  function address(tab, names, values, defaults) {
+  function keep(tab, names, values, defaults) {
     const given = {};
     names.forEach((name, i) => {
       const value = values[i];
