@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 if os.environ.get("DIGRESSIONS_REQUIRE_BROWSER") != "1":
@@ -20,8 +21,10 @@ if os.environ.get("DIGRESSIONS_REQUIRE_BROWSER") != "1":
 
 import uvicorn
 
+from digressions.events import Event, Preview, Progress
 from digressions.generate.model_params import ModelParams
 from digressions.generate.previews import LatentColours
+from digressions.studio.jobs import Settings
 from digressions.studio.studio import Studio
 from digressions.studio.studio_server import HOST, studio_app
 from digressions.studio.studio_spec import StudioSpec
@@ -77,6 +80,34 @@ def status(address: str, **headers: str) -> int:
         return error.code
     except OSError:
         return 0
+
+
+class Held:
+    """Work that goes on when a test lets it."""
+
+    def __init__(self, studio: Studio, kind: str) -> None:
+        self._go, self._jobs = threading.Event(), studio.jobs
+        self._kind, self._usual = kind, studio.jobs._works[kind]
+
+    def __enter__(self) -> Held:
+        resumes = self._jobs.resumes(self._kind)
+        self._jobs.learn(self._kind, self._work, resumes=resumes)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.goes_on()
+        self._jobs.learn(self._kind, self._usual, resumes=self._jobs.resumes(self._kind))
+
+    def goes_on(self) -> None:
+        """Lets everything be done."""
+        self._go.set()
+
+    def _work(self, settings: Settings) -> Iterator[Event]:
+        yield Preview(np.full((64, 64, 3), 120, np.uint8), "so far")
+        for step in range(400):
+            yield Progress("painting", 3 + step // 100, 10)
+            if self._go.wait(0.05):
+                return
 
 
 class StudioPage:

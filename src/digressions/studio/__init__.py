@@ -8,6 +8,8 @@ A door like the command line: it parses and shows, and the work is done by the u
 | `jobs`            | the queue: one job at a time, fair among pages, what a killed studio left   |
 | `studio`          | `Studio`: the queue, the loaded model, and where files go                   |
 | `forms`           | fields out of declared parameters, values back, errors at their fields, URL |
+| `kept_jobs`       | what jobs were asked, in files that outlive a killed studio                 |
+| `queue_panel`     | the queue in the page, and for programs                                     |
 | `live`            | the panel that shows a job while it works: progress, preview, cancel        |
 | `sending`         | a finished picture goes to a field of another tab                           |
 | `tabs`            | a module a tab                                                              |

@@ -10,13 +10,15 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from .live import Shared
+from .queue_panel import SHOWN_BELOW, SHOWN_IN_HEADER, QueuePanel, queue_endpoints
 from .sending import TabParts, wire
 from .studio import Studio
 from .tabs import TABS
 
-_HEAD = """<header><h1>digressions</h1>
+_HEAD = f"""<header><h1>digressions</h1>
 <p>Pictures made of pictures, and other ways to lose the thread. All of it on this machine.</p>
-</header>"""
+{SHOWN_IN_HEADER}</header>{SHOWN_BELOW}"""
+_AT_ONCE = 600  # events that wait for jobs at once: more than there can be jobs
 
 
 def page(studio: Studio) -> gr.Blocks:
@@ -34,7 +36,7 @@ def page(studio: Studio) -> gr.Blocks:
             queue=False,
             **private,
         )
-        shared = Shared(own, loaded)
+        shared = Shared(own, loaded, QueuePanel(studio, own).gone_on)
         with gr.Tabs(elem_id="tabs") as tabs:
             parts = []
             for name, build in TABS.items():
@@ -44,6 +46,8 @@ def page(studio: Studio) -> gr.Blocks:
                     tab.select(*shown, **private)
         wire(tabs, parts)
         _keep_addresses(loaded, tabs, query, parts)
+        queue_endpoints(studio)
+    blocks._queue.max_thread_count = _AT_ONCE  # programs that wait must not keep pages waiting
     return blocks
 
 

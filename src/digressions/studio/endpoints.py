@@ -51,8 +51,9 @@ def endpoint(
         except DigressionsError as error:
             raise gr.Error(str(error), print_exception=False) from None
         await over(job)
-        if job.error is not None:
-            raise gr.Error(str(job.error), print_exception=False)
+        if job.state != "finished":
+            why = "it was cancelled" if job.error is None else str(job.error)
+            raise gr.Error(why, print_exception=False)
         return answer(job) if answer else [str(s.path) for s in job.saved if s.path.is_file()]
 
     others = before or {}
@@ -74,7 +75,7 @@ def endpoint(
 
 
 async def over(job: Job) -> None:
-    """Waits until a job is over."""
+    """Waits until a job is over, through every pause."""
     while not job.is_over:
         await asyncio.sleep(0.1)
 

@@ -17,13 +17,13 @@ from urllib.parse import quote
 import gradio as gr
 
 from ..errors import DigressionsError
+from ..generate.preview_pace import PreviewPace
 from ..images.video import VIDEOS
 from .forms import Form, Forms, words
 from .jobs import Job
 from .showing import shown_job
-from .studio import Studio
+from .studio import PREVIEW_EVERY, PREVIEW_SHARE, Studio
 
-_EVERY = 0.5  # seconds between two refreshes, at least
 _LOOK = 0.1  # seconds between two looks at a job
 _STRIP = 24  # results of a page that are shown
 _LIVE: dict[str, Any] = {
@@ -41,10 +41,13 @@ class Shared(NamedTuple):
     Attributes:
         page: Names this page of the browser, also after a reload.
         loaded: The event after which ``page`` is known.
+        gone_on: The event after which the page may have a job that it did not ask for by a button
+            of a tab; see `queue_panel`.
     """
 
     page: Any
     loaded: Any
+    gone_on: Any
 
 
 class Live:
@@ -165,6 +168,7 @@ class Live:
         self.follows_after(self._cancel.click(self._stop, [shared.page], [], **_LIVE), shared)
         self.follows_after(self._pause.click(self._rest, [shared.page], [], **_LIVE), shared)
         self.follows_after(shared.loaded, shared)
+        shared.gone_on.then(self._follow_new, [shared.page], self._outputs, **_LIVE)
 
     def follows_after(self, event: Any, shared: Shared) -> None:
         """Has a page follow its jobs after an event."""
@@ -175,8 +179,9 @@ class Live:
     async def _follow(self, page: str) -> AsyncIterator[list[Any]]:
         """Shows the jobs of a page until all are over, or until the page follows anew."""
         own = self._following[page] = next(self._numbers)
-        seen: tuple[int, int, int] | None = None
-        shown = -_EVERY
+        urgent: tuple[Any, ...] | None = None
+        seen = -1
+        pace = PreviewPace(PREVIEW_EVERY, PREVIEW_SHARE, cost=time.thread_time)
         yield [
             gr.skip() for _ in self._outputs
         ]  # Gradio empties the outputs of what yields nothing
@@ -185,14 +190,23 @@ class Live:
             if job is None:
                 return
             ahead = self.studio.jobs.ahead_of(job) if job.state == "waiting" else 0
-            now = (job.number, job.version, ahead)
-            over, due = job.is_over, time.monotonic() - shown >= _EVERY
-            if now != seen and (over or due or seen is None or seen[0] != job.number):
-                seen, shown = now, time.monotonic()
-                yield self._panel(page, job, ahead)
+            now, over = (job.number, job.state, job.stopping, ahead), job.is_over
+            if now != urgent or (job.version != seen and pace.is_due()):
+                urgent, seen = now, job.version
+                with pace.making():
+                    yield self._panel(page, job, ahead)  # until Gradio has sent it
             if over:
                 return
             await asyncio.sleep(_LOOK)
+
+    async def _follow_new(self, page: str) -> AsyncIterator[list[Any]]:
+        """As `_follow`, where there is a job that is not over; else the page sees what it saw."""
+        job = self.studio.jobs.current(page, self.kinds)
+        if job is None or job.is_over:
+            yield [gr.skip() for _ in self._outputs]
+            return
+        async for update in self._follow(page):
+            yield update
 
     def _panel(self, page: str, job: Job, ahead: int) -> list[Any]:
         results = self._results_of(page)

@@ -15,8 +15,13 @@ from .jobs import Jobs
 from .studio_spec import StudioSpec
 
 if TYPE_CHECKING:
+    from ..generate.preview_pace import PreviewPace
     from ..generate.previews import LatentColours, PaintPreviews
     from ..models.base import Model
+
+PREVIEW_EVERY = 0.5  # seconds between two previews, at least
+PREVIEW_SHARE = 0.02
+"""Of the time of a job that making previews may take; showing them in a page takes as much more."""
 
 
 class Studio:
@@ -109,11 +114,18 @@ class Studio:
         return self._loaded[1]
 
     def previews(self) -> PaintPreviews:
-        """What painting with the model in memory shows after a step, at most twice a second."""
+        """What painting with the model in memory shows after a step, at most twice a second and for
+        a small share of the time."""
         from ..generate.previews import PaintPreviews
 
         assert self._loaded is not None
-        return PaintPreviews(self._loaded[2], every=0.5)
+        return PaintPreviews(self._loaded[2], PREVIEW_EVERY, PREVIEW_SHARE)
+
+    def preview_pace(self) -> PreviewPace:
+        """The same pace, for work that no model does."""
+        from ..generate.preview_pace import PreviewPace
+
+        return PreviewPace(PREVIEW_EVERY, PREVIEW_SHARE)
 
     def address(self, path: Path) -> str:
         """Of a page among what is made, as a browser asks for it; it may read what is beside it."""

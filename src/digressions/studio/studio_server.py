@@ -112,14 +112,21 @@ def _gradio_app(studio: Studio) -> Any:
     os.environ["GRADIO_TEMP_DIR"] = str(studio.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
     import gradio as gr
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
+    from fastapi.responses import JSONResponse
 
     from .blocks import page
     from .looks import theme
+    from .queue_panel import queue_rows
 
+    async def queue(request: Request) -> JSONResponse:
+        return JSONResponse(queue_rows(studio.jobs, request.query_params.get("page", "")))
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_route("/queue", queue)
     script = "\n".join(path.read_text("utf-8") for path in sorted(WEB.glob("*.js")))
     return gr.mount_gradio_app(
-        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        app,
         page(studio),
         path="/",
         server_name=HOST,

@@ -102,7 +102,8 @@ def shown(studio: Studio, job: Job) -> str:
     beside = [each for each in job.saved if "before-after" in each.details]
     if beside:
         earlier = studio.jobs.get(job.settings.get("chosen_from", 0))
-        others = "" if earlier is None else _candidates(earlier)
+        is_its = earlier is not None and earlier.settings["photo"] == job.settings["photo"]
+        others = _candidates(earlier) if earlier is not None and is_its else ""
         if others:
             others = f"<details><summary>Choose another</summary>{others}</details>"
         return _before_after(beside[0], job.saved) + others

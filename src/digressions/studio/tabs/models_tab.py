@@ -32,7 +32,7 @@ _MOST = 500  # files that are shown at once
 
 def build(studio: Studio, shared: Shared) -> TabParts:
     """The tab, within Gradio's context."""
-    studio.jobs.learn("load", lambda settings: _load(studio, settings))
+    studio.jobs.learn("load", lambda settings: _load(studio, settings), kept=False)
     form = Form(ModelParams, "models")
     with gr.Row(elem_classes=["bench"]):
         with gr.Column(scale=5, min_width=320, elem_classes=["asks"]):
