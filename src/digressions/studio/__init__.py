@@ -15,6 +15,7 @@ A door like the command line: it parses and shows, and the work is done by the u
 | `tabs`            | a module a tab                                                              |
 | `blocks`          | the tabs put together into one page                                         |
 | `looks`           | colours, style sheet, and the script of the page                            |
+| `gradio_import`   | Gradio imported sooner                                                      |
 | `studio_server`   | the page over HTTP: a first page at once, who may ask, which files          |
 
 How to add a tab

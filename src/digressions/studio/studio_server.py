@@ -20,6 +20,7 @@ from ..errors import MissingExtraError
 from ..events import Event, Note
 from ..files import check_folder
 from ..generate.model_params import ModelParams
+from .gradio_import import without_stubs
 from .studio import Studio
 from .studio_spec import StudioSpec
 
@@ -111,7 +112,8 @@ def _gradio_app(studio: Studio) -> Any:
     """The page by Gradio, whose import takes seconds."""
     os.environ["GRADIO_TEMP_DIR"] = str(studio.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
-    import gradio as gr
+    with without_stubs():
+        import gradio as gr
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 

@@ -151,10 +151,11 @@ def _in_memory(studio: Studio) -> str:
 
 def _loaded(studio: Studio) -> str:
     """The same for the page, with how much memory is left there."""
-    from ...models.runtime import free_memory
+    model, free = studio.in_memory, None
+    if model is not None:
+        from ...models.runtime import free_memory
 
-    model = studio.in_memory
-    free = None if model is None else free_memory(model.device)
+        free = free_memory(model.device)
     left = "" if free is None else f"; {in_bytes(free)} are free"
     told = escape(_in_memory(studio) + left)
     return f'<p class="loaded" role="status"><span>In memory</span> {told}</p>'

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import DigressionsError
 from ...events import Event
-from ...worlds.into_mosaic import FallSpec, FlySpec
+from ...worlds.into_mosaic_spec import FallSpec, FlySpec
 from ..endpoints import endpoint
 from ..forms import Form
 from ..jobs import Settings
