@@ -110,6 +110,12 @@ class Held:
                 return
 
 
+_IN_MENU = (
+    "const tab = [...document.querySelectorAll('.overflow-dropdown button')].find((each) =>"
+    " each.textContent.trim().toLowerCase() === arguments[0]); tab?.click(); return !!tab"
+)
+
+
 class StudioPage:
     """The studio in a browser."""
 
@@ -168,6 +174,27 @@ class StudioPage:
         self.js("arguments[0].scrollIntoView({block: 'center'})", button)
         button.click()
         time.sleep(0.3)
+
+    def front(self, tab: str) -> None:
+        """Brings a tab to the front."""
+        script = (
+            "const tab = [...document.querySelectorAll('[role=tab]')].find((each) =>"
+            " each.textContent.trim().toLowerCase() === arguments[0] && each.checkVisibility());"
+            "tab?.click(); return !!tab"
+        )
+        if not self.js(script, tab):  # where there is no room for all, a menu has the rest
+            self.driver.find_element("css selector", ".overflow-menu > button").click()
+            until(lambda: self.js(_IN_MENU, tab))
+        until(lambda: self.js("return !!document.getElementById(arguments[0])", f"{tab}-go"))
+
+    def unfold(self, tab: str) -> None:
+        """Opens every fold of a tab."""
+        self.js(
+            "document.getElementById(`${arguments[0]}-go`).closest('[role=tabpanel]')"
+            ".querySelectorAll('button.label-wrap:not(.open)').forEach((each) => each.click())",
+            tab,
+        )
+        time.sleep(0.5)
 
     def choose(self, name: str, label: str) -> None:
         """Chooses from a menu."""

@@ -173,9 +173,7 @@ def test_the_queue_is_there_for_agents(opened: Opened) -> None:
         "go_on": "closed or killed",
         "cancel": "What it has written stays",
     }.items():
-        (tool,) = [each for tool, each in tools.items() if tool.endswith(f"_{name}")] or [
-            tools[name]
-        ]
+        (tool,) = [each for tool, each in tools.items() if tool.removeprefix("_") == name]
         assert words in tool["description"]
         if name != "queue":
             assert "as the endpoint queue gives it" in json.dumps(tool["inputSchema"])
