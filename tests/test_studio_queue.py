@@ -25,7 +25,7 @@ from .walls import framed
 from digressions.studio.queue_panel import queue_rows  # isort: skip
 
 QUICK: dict[str, Any] = {"steps": 2, "enlarge": 1, "seed": "3"}
-LONG = 300  # steps, which take seconds
+LONG = 100  # steps, and the model is loaded first
 KILLED = ["photo of a fox", "photo of a frog AND photo of an owl", "photo of a bee", "a drawing"]
 
 
@@ -49,7 +49,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         address = f"http://127.0.0.1:{port}/"
         until(lambda: status(f"{address}ready") == 204, 300)
-        client = Client(address, verbose=False)
+        client = Client(address, verbose=False, httpx_kwargs={"timeout": 120})
         client.submit(prompt=KILLED[0], **QUICK | {"steps": LONG}, api_name="/paint")
         until(lambda: [job["state"] for job in client.predict(api_name="/queue")] == ["working"])
         photo = handle_file(folder / "hall.png")
@@ -112,7 +112,7 @@ def test_what_a_killed_studio_had_not_finished_is_offered_goes_on_or_is_left(
     page.driver.find_element("css selector", "#left .all").click()
     until(lambda: titles(page, "left") == [])
     until(lambda: page.state("paint") in ("working", "finished"))  # its tab shows it
-    until(lambda: not opened.studio.jobs.queue(), 120)
+    until(lambda: not opened.studio.jobs.queue(), 240)
     out = opened.studio.out
     (fox,) = out.glob("photo-of-a-fox*.png")
     assert record_of(text_of(fox)).params.steps == LONG

@@ -28,8 +28,13 @@ def page(studio: Studio) -> gr.Blocks:
         own = gr.Textbox("", visible="hidden", elem_id="page")
         query = gr.Textbox("", visible="hidden", elem_id="query")
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+        def seen(page: str, query: str) -> tuple[str, str]:
+            studio.page_seen.set()
+            return page, query
+
         loaded = blocks.load(
-            lambda page, query: (page, query),
+            seen,
             [own, query],
             [own, query],
             js="() => [window.digress.page(), location.search]",

@@ -191,8 +191,11 @@ class Live:
                 return
             ahead = self.studio.jobs.ahead_of(job) if job.state == "waiting" else 0
             now, over = (job.number, job.state, job.stopping, ahead), job.is_over
-            if now != urgent or (job.version != seen and pace.is_due()):
+            if now != urgent:
                 urgent, seen = now, job.version
+                yield self._panel(page, job, ahead)
+            elif job.version != seen and pace.is_due():
+                seen = job.version
                 with pace.making():
                     yield self._panel(page, job, ahead)  # until Gradio has sent it
             if over:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..generate.previews import LatentColours, PaintPreviews
     from ..models.base import Model
 
+_PATIENCE = 4.0  # seconds that the page has to come before the model is loaded
 PREVIEW_EVERY = 0.5  # seconds between two previews, at least
 PREVIEW_SHARE = 0.02
 """Of the time of a job that making previews may take; showing them in a page takes as much more."""
@@ -32,6 +33,7 @@ class Studio:
         out: Folder of everything that is made, absolute.
         jobs: The queue.
         model_params: Of the model that jobs are asked with from now on.
+        page_seen: Set when somebody has the page in a browser.
     """
 
     def __init__(self, spec: StudioSpec, model_params: ModelParams) -> None:
@@ -42,6 +44,7 @@ class Studio:
         self.jobs = Jobs(self.own / "jobs")
         self._loaded: tuple[str, Model, LatentColours] | None = None
         self._loading = threading.Lock()
+        self.page_seen = threading.Event()
 
     @property
     def in_memory(self) -> Model | None:
@@ -58,11 +61,13 @@ class Studio:
         return self.model_params.given()
 
     def open(self) -> None:
-        """Begins to work, and loads the model while the page is being read. What is wrong with the
-        model, its jobs say."""
+        """Begins to work, and loads the model while the page is being read: importing what it needs
+        would keep the page from coming, so that has come first, if anybody asks for it. What is
+        wrong with the model, its jobs say."""
         from ..errors import DigressionsError
 
         self.jobs.start()
+        self.page_seen.wait(_PATIENCE)
         try:
             self._load(self.chosen())
         except DigressionsError:

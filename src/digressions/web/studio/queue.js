@@ -35,8 +35,8 @@
   /** Brings a row up to date; its buttons are made anew only where others are needed. */
   function tell(li, job) {
     li.dataset.state = job.state;
-    const whose = job.left ? "" : `, ${job.whose}`;
-    const text = `${job.kind[0].toUpperCase()}${job.kind.slice(1)}${whose}. ${job.left ? "" : job.said}`;
+    const kind = job.kind[0].toUpperCase() + job.kind.slice(1);
+    const text = job.left ? kind : `${kind}, ${job.whose}. ${job.said}`;
     const said = li.querySelector(".said");
     if (said.textContent !== text) said.textContent = text;
     li.classList.toggle("own", job.whose === "yours");
