@@ -104,10 +104,8 @@ class Held:
 
     def _work(self, settings: Settings) -> Iterator[Event]:
         yield Preview(np.full((64, 64, 3), 120, np.uint8), "so far")
-        for step in range(400):
-            yield Progress("painting", 3 + step // 100, 10)
-            if self._go.wait(0.05):
-                return
+        while not self._go.wait(0.05):
+            yield Progress("painting", 3, 10)
 
 
 _IN_MENU = (

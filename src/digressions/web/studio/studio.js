@@ -40,6 +40,15 @@
   }
   for (const type of ["pointerdown", "keydown", "click"]) document.addEventListener(type, press, true);
 
+  // Arrow keys go from tab to tab; Enter brings one to the front.
+  document.addEventListener("keydown", (event) => {
+    const tab = event.target.closest?.("[role=tab]"), by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!tab || !by) return;
+    const tabs = [...tab.closest("[role=tablist]").querySelectorAll("[role=tab]")];
+    tabs[(tabs.indexOf(tab) + by + tabs.length) % tabs.length].focus();
+    event.preventDefault();
+  });
+
   // A slider under finished pictures: it leafs through a sweep, or lays a map over a picture.
   document.addEventListener("input", (event) => {
     const label = event.target.closest(".leafing");
