@@ -97,13 +97,6 @@ def test_an_error_stands_at_its_field(page: StudioPage) -> None:
     until(lambda: "wrong" in (page.element("mosaic-grid").get_attribute("class") or ""))
 
 
-@pytest.mark.browser
-def test_it_fits_a_phone_and_everything_has_a_name(page: StudioPage) -> None:
-    page.open("tab=mosaic", width=390)
-    assert page.js("return document.documentElement.scrollWidth") <= 390
-    assert page.nameless() == []
-
-
 def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) -> None:
     from gradio_client import Client
 
