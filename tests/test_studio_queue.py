@@ -214,10 +214,11 @@ def test_the_queue_is_seen_and_ones_own_jobs_are_cancelled_there(
         page.until_filled("paint-prompt", "photo of a cat")
         other = opened.studio.jobs.submit("another", "paint", {}, "somebody's")
         page.click("paint-go")
-        until(lambda: "1 at work, 1 waiting" in page.text("queue"))
+        until(lambda: "Queue: 2" in page.text("queue"))
         page.driver.find_element("css selector", "#queue summary").click()
         assert titles(page, "queue") == ["somebody's", "photo of a cat"]
         said = page.text("queue")
+        assert "1 at work, 1 waiting" in said
         assert "Paint, another page's. Painting: 3 of 10" in said
         assert "Paint, yours. Waiting: 1 before it" in said
         assert page.driver.find_elements("css selector", '[aria-label="Cancel: somebody\'s"]') == []

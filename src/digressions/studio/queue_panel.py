@@ -20,7 +20,7 @@ from .studio import Studio
 
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 SHOWN_IN_HEADER = """<details id="queue"><summary>Queue</summary><div class="jobs">
-<p class="none">Nothing is at work.</p><ul></ul></div></details>"""
+<p class="sum">Nothing is at work</p><ul></ul></div></details>"""
 SHOWN_BELOW = """<section id="left" aria-labelledby="left-title" hidden>
 <h2 id="left-title">Not finished yet</h2>
 <p>The studio was closed before it had done this. What is done of it is kept.</p>

@@ -72,14 +72,16 @@
     const current = rows.filter((job) => !job.left), over = rows.filter((job) => job.left);
     fill(queue.querySelector("ul"), current);
     fill(left.querySelector("ul"), over);
-    queue.querySelector(".none").hidden = current.length > 0;
     left.hidden = over.length === 0;
     left.querySelector(".all").hidden = over.length < 2;
     const count = (state) => current.filter((job) => job.state === state).length;
     const parts = [["working", "at work"], ["waiting", "waiting"], ["paused", "paused"]].filter(([state]) => count(state));
-    const text = parts.length ? `Queue: ${parts.map(([state, word]) => `${count(state)} ${word}`).join(", ")}` : "Queue";
+    const sum = parts.map(([state, word]) => `${count(state)} ${word}`).join(", ") || "Nothing is at work";
     const summary = queue.querySelector("summary");
-    if (summary.textContent !== text) summary.textContent = text;
+    // Short, so that nothing moves when a job begins.
+    summary.textContent = current.length ? `Queue: ${current.length}` : "Queue";
+    summary.setAttribute("aria-label", `Queue: ${sum}`);
+    queue.querySelector(".sum").textContent = sum;
   }
 
   async function look() {
