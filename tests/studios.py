@@ -58,7 +58,7 @@ def open_studio(out: Path, model: Any) -> Iterator[Opened]:
             studio.jobs.close()
 
 
-def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+def until(found: Callable[[], Any], seconds: float = 120) -> Any:
     """What is true at last."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -88,15 +88,16 @@ class Held:
     def __init__(self, studio: Studio, kind: str) -> None:
         self._go, self._jobs = threading.Event(), studio.jobs
         self._kind, self._usual = kind, studio.jobs._works[kind]
+        self._how = {"kept": False, "resumes": studio.jobs.resumes(kind)}
+        self._was = self._how | {"kept": kind not in studio.jobs._passing}
 
     def __enter__(self) -> Held:
-        resumes = self._jobs.resumes(self._kind)
-        self._jobs.learn(self._kind, self._work, resumes=resumes)
+        self._jobs.learn(self._kind, self._work, **self._how)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.goes_on()
-        self._jobs.learn(self._kind, self._usual, resumes=self._jobs.resumes(self._kind))
+        self._jobs.learn(self._kind, self._usual, **self._was)
 
     def goes_on(self) -> None:
         """Lets everything be done."""
