@@ -184,7 +184,8 @@ class StudioPage:
         if not self.js(script, tab):  # where there is no room for all, a menu has the rest
             self.driver.find_element("css selector", ".overflow-menu > button").click()
             until(lambda: self.js(_IN_MENU, tab))
-        until(lambda: self.js("return !!document.getElementById(arguments[0])", f"{tab}-go"))
+        script = "return !!document.getElementById(arguments[0])?.checkVisibility()"
+        until(lambda: self.js(script, f"{tab}-go"))
 
     def unfold(self, tab: str) -> None:
         """Opens every fold of a tab."""

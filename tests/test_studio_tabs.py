@@ -54,7 +54,7 @@ def test_every_tab_shows_its_job_again_after_a_reload_and_cancels_it(
             held.enter_context(Held(opened.studio, kind))
         theirs = [jobs.submit("another", kind, {}, "another's") for kind in KINDS.values()]
         asked = {tab: jobs.submit(own, kind, {}, "mine") for tab, kind in KINDS.items()}
-        page.open("tab=paint", again=True)
+        page.open(again=True)
         for tab, job in asked.items():
             page.front(tab)
             until(lambda tab=tab: page.state(tab) in ("waiting", "working"))
@@ -126,7 +126,8 @@ const looks = (e) => { const all = []; for (let i = 0; e && i < 5; i++, e = e.pa
   all.push(style(e)); return all.join("|") };
 const last = window.lastStop, now = document.activeElement;
 let unseen = null;
-if (last && last.element.isConnected && last.element !== now && looks(last.element) === last.looks)
+const isStop = last && last.element.isConnected && last.element !== document.body;
+if (isStop && last.element !== now && looks(last.element) === last.looks)
   unseen = last.element.outerHTML.slice(0, 160);
 window.lastStop = { element: now, looks: looks(now) };
 return [unseen, !!last && last.element === now && now.tagName !== "IFRAME",
