@@ -41,7 +41,7 @@ def queue_rows(jobs: Jobs, page: str) -> list[dict[str, Any]]:
 
 def _row(jobs: Jobs, job: Job, ahead: int, page: str) -> dict[str, Any]:
     latest, seconds = job.latest, job.seconds_left(time.monotonic())
-    whose = "a program's" if job.page == PROGRAM else "another page's"
+    whose = "yours" if job.page == page else "another page's"
     return {
         "number": job.number,
         "kind": job.kind,
@@ -49,7 +49,7 @@ def _row(jobs: Jobs, job: Job, ahead: int, page: str) -> dict[str, Any]:
         "state": job.state,
         "stopping": job.stopping,
         "left": job.is_left,
-        "whose": "left over" if job.is_left else "yours" if job.page == page else whose,
+        "whose": "left over" if job.is_left else "a program's" if job.page == PROGRAM else whose,
         "ahead": ahead,
         "done": 0 if latest is None else latest.done,
         "total": None if latest is None else latest.total,
