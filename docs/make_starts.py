@@ -21,8 +21,8 @@ import digressions as dg
 from benchmarks.render import photograph
 from benchmarks.rooms import HALF_DIAGONAL_35MM, Camera, Hanging, Rectangle, Room, rotation
 from digressions.models.base import Model
-from digressions.studio.jobs import Job
 from digressions.studio.starting_points import POINTS, STARTS
+from digressions.studio.studio_job import Job
 from tests.studios import made_from, open_studio
 
 SIDE = 192  # pixels of a face: what the page shows, on a screen of two pixels a point

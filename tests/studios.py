@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 if os.environ.get("DIGRESSIONS_REQUIRE_BROWSER") != "1":
@@ -20,12 +21,13 @@ if os.environ.get("DIGRESSIONS_REQUIRE_BROWSER") != "1":
 
 import uvicorn
 
+from digressions.events import Event, Preview, Progress
 from digressions.generate.model_params import ModelParams
 from digressions.generate.previews import LatentColours
 from digressions.studio.endpoints import PROGRAM
-from digressions.studio.jobs import Job
 from digressions.studio.starting_points import STARTS, StartingPoint
 from digressions.studio.studio import Studio
+from digressions.studio.studio_job import Job, Settings
 from digressions.studio.studio_server import HOST, studio_app
 from digressions.studio.studio_spec import StudioSpec
 from digressions.studio.tabs.ensemble_rows import spec_of_rows
@@ -59,7 +61,7 @@ def open_studio(out: Path, model: Any) -> Iterator[Opened]:
             studio.jobs.close()
 
 
-def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+def until(found: Callable[[], Any], seconds: float = 120) -> Any:
     """What is true at last."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -96,6 +98,39 @@ def made_from(opened: Opened, point: StartingPoint) -> Job:
     client = Client(opened.address, verbose=False, httpx_kwargs=patient)
     client.predict(**files, **texts, api_name=f"/{point.tab}")
     return opened.studio.jobs.of(PROGRAM, [point.tab])[-1]
+
+
+class Held:
+    """Work that goes on when a test lets it."""
+
+    def __init__(self, studio: Studio, kind: str) -> None:
+        self._go, self._jobs = threading.Event(), studio.jobs
+        self._kind, self._usual = kind, studio.jobs._works[kind]
+        self._how = {"kept": False, "resumes": studio.jobs.resumes(kind)}
+        self._was = self._how | {"kept": kind not in studio.jobs._passing}
+
+    def __enter__(self) -> Held:
+        self._jobs.learn(self._kind, self._work, **self._how)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.goes_on()
+        self._jobs.learn(self._kind, self._usual, **self._was)
+
+    def goes_on(self) -> None:
+        """Lets everything be done."""
+        self._go.set()
+
+    def _work(self, settings: Settings) -> Iterator[Event]:
+        yield Preview(np.full((64, 64, 3), 120, np.uint8), "so far")
+        while not self._go.wait(0.05):
+            yield Progress("painting", 3, 10)
+
+
+_IN_MENU = (
+    "const tab = [...document.querySelectorAll('.overflow-dropdown button')].find((each) =>"
+    " each.textContent.trim().toLowerCase() === arguments[0]); tab?.click(); return !!tab"
+)
 
 
 class StudioPage:
@@ -156,6 +191,28 @@ class StudioPage:
         self.js("arguments[0].scrollIntoView({block: 'center'})", button)
         button.click()
         time.sleep(0.3)
+
+    def front(self, tab: str) -> None:
+        """Brings a tab to the front."""
+        script = (
+            "const tab = [...document.querySelectorAll('[role=tab]')].find((each) =>"
+            " each.textContent.trim().toLowerCase() === arguments[0] && each.checkVisibility());"
+            "tab?.click(); return !!tab"
+        )
+        if not self.js(script, tab):  # where there is no room for all, a menu has the rest
+            self.driver.find_element("css selector", ".overflow-menu > button").click()
+            until(lambda: self.js(_IN_MENU, tab))
+        script = "return !!document.getElementById(arguments[0])?.checkVisibility()"
+        until(lambda: self.js(script, f"{tab}-go"))
+
+    def unfold(self, tab: str) -> None:
+        """Opens every fold of a tab."""
+        self.js(
+            "document.getElementById(`${arguments[0]}-go`).closest('[role=tabpanel]')"
+            ".querySelectorAll('button.label-wrap:not(.open)').forEach((each) => each.click())",
+            tab,
+        )
+        time.sleep(0.5)
 
     def choose(self, name: str, label: str) -> None:
         """Chooses from a menu."""

@@ -12,6 +12,7 @@ import pytest
 import digressions as dg
 from digressions.errors import InputError
 from digressions.events import Estimate, Event, Preview, Saved
+from digressions.generate.preview_pace import PreviewPace
 from digressions.generate.previews import LatentColours, PaintPreviews
 from digressions.geometry import Grid, Size
 from digressions.images.image_files import read_image, resample
@@ -52,7 +53,7 @@ def test_a_large_mosaic_is_shown_small_and_a_small_one_as_it_is() -> None:
 
 
 def test_pictures_come_into_their_cells_and_the_rest_is_dark() -> None:
-    filling = FillingIn(GREY, Grid(3, 2), Size(8, 8), every=0.0)
+    filling = FillingIn(GREY, Grid(3, 2), Size(8, 8), PreviewPace(0.0))
     filling.put({4: np.full((8, 8, 3), 200, np.uint8)})
     shown = filling.due()
     assert shown is not None
@@ -63,7 +64,7 @@ def test_pictures_come_into_their_cells_and_the_rest_is_dark() -> None:
 
 def test_it_is_shown_when_there_is_something_new_and_no_more_often_than_asked() -> None:
     now = [0.0]
-    filling = FillingIn(GREY, Grid(3, 2), Size(8, 8), every=0.5, clock=lambda: now[0])
+    filling = FillingIn(GREY, Grid(3, 2), Size(8, 8), PreviewPace(0.5, clock=lambda: now[0]))
     assert filling.due() is not None
     now[0] = 9.0
     assert filling.due() is None  # nothing new
@@ -121,7 +122,7 @@ def test_a_mosaic_of_photos_is_seen_to_fill_in(tmp_path: Path) -> None:
         grid="8",
         size=32,
     )
-    events = list(build_photos(spec, folder=tmp_path / "out", preview_every=0.0))
+    events = list(build_photos(spec, folder=tmp_path / "out", previews=PreviewPace(0.0)))
     shown = filled(iter(events))
     whole = read_image(tmp_path / "out" / "me" / "preview.jpg").astype(int)
     assert np.abs(shown[-1].astype(int) - whole).mean() < 6

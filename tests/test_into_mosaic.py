@@ -18,14 +18,13 @@ from digressions.mosaics.mosaic_spec import MosaicSpec
 from digressions.mosaics.stored import StoredMosaic
 from digressions.worlds.cache import Cache
 from digressions.worlds.into_mosaic import (
-    FallSpec,
-    FlySpec,
     cell_at,
     fall_into,
     fly_into,
     way_into,
     world_of_mosaic,
 )
+from digressions.worlds.into_mosaic_spec import FallSpec, FlySpec
 from digressions.worlds.opening import open_world
 
 QUICK: dict[str, Any] = {"prompt": "a fox", "size": 32, "steps": 1, "guidance": 1.0}

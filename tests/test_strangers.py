@@ -22,6 +22,8 @@ from .studios import status, until
 
 from digressions.errors import InputError  # isort: skip
 from digressions.events import Event, Progress  # isort: skip
+from digressions.studio.endpoints import PROGRAM  # isort: skip
+from digressions.studio.queue_panel import queue_rows  # isort: skip
 from digressions.studio.strangers import StrangersJobs, check_files, check_size, clear  # isort: skip
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +115,17 @@ def test_a_job_ends_with_its_time_and_few_wait_for_one_page(tmp_path: Path) -> N
     assert first.state == "failed"
     assert "ask for less" in str(first.error)
     assert ended
+
+
+def test_strangers_see_no_titles_of_others_and_nothing_is_kept(tmp_path: Path) -> None:
+    jobs = StrangersJobs(tmp_path / "jobs", [tmp_path], 60, 3)
+    jobs.learn("paint", lambda settings: iter(()), resumes=True)
+    for page in ("one", "two", PROGRAM):
+        jobs.submit(page, "paint", {}, f"a secret of {page}")
+    titles = {page: [row["title"] for row in queue_rows(jobs, page)] for page in ("one", PROGRAM)}
+    assert sorted(titles["one"]) == ["", "", "a secret of one"]
+    assert titles[PROGRAM] == [""] * 3  # programs of all strangers share their name
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_what_is_old_goes_and_what_is_at_work_stays(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ from digressions.images.image_files import read_image, write_image
 from .studios import Opened, StudioPage, open_studio, until
 
 from digressions.studio.forms import Form  # isort: skip
-from digressions.studio.jobs import Job, Jobs  # isort: skip
+from digressions.studio.jobs import Jobs  # isort: skip
+from digressions.studio.studio_job import Job  # isort: skip
 from digressions.studio.tabs.ensemble_results import shown_ensemble  # isort: skip
 from digressions.studio.tabs.ensemble_rows import (  # isort: skip
     COLOURS,

@@ -174,12 +174,6 @@ def test_settings_of_another_program_go_into_the_form(page: StudioPage, tmp_path
     assert page.element("paint-go").is_displayed()
 
 
-@pytest.mark.browser
-def test_the_gallery_fits_a_phone(page: StudioPage) -> None:
-    page.open("tab=gallery", width=390)
-    assert page.js("return document.documentElement.scrollWidth") <= 390
-
-
 def test_the_gallery_is_there_for_programs(opened: Opened, tmp_path: Path) -> None:
     from gradio_client import Client, handle_file
     from gradio_client.exceptions import AppError

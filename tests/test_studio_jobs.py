@@ -11,7 +11,9 @@ import pytest
 from digressions.errors import InputError
 from digressions.events import Event, Note, Progress, Saved
 from digressions.studio import jobs as jobs_module
-from digressions.studio.jobs import Jobs, Settings
+from digressions.studio.jobs import Jobs
+from digressions.studio.kept_jobs import KeptJobs
+from digressions.studio.studio_job import Job, Settings
 
 from .studios import until
 
@@ -51,31 +53,48 @@ def jobs(tmp_path: Path, line: Line) -> Iterator[Jobs]:
     found.close()
 
 
-def test_a_paused_job_goes_on_and_is_not_offered_again(jobs: Jobs, line: Line) -> None:
+def test_a_paused_job_goes_on_as_the_same_job(jobs: Jobs, line: Line) -> None:
     job = jobs.submit("a", "line", {"name": "one", "steps": 3}, "one")
     until(lambda: job.state == "working")
     jobs.pause(job.number)
     line.go.release()
     until(lambda: job.state == "paused")
     assert line.closed
-    assert [left.title for left in jobs.unfinished] == ["one"]
-    assert [left.title for left in Jobs(jobs.unfinished[0].file.parent).unfinished] == ["one"]
-    jobs.go_on(job.number, "a")
-    assert jobs.unfinished == []
+    assert jobs.paused() == [job]
+    assert not job.is_over
+    jobs.go_on(job.number, "b")
+    assert (jobs.paused(), job.page) == ([], "b")
     line.go.release(3)
-    until(lambda: [each.state for each in jobs.of("a", ["line"])] == ["cancelled", "finished"])
+    until(lambda: job.state == "finished")
+    assert [saved.path.name for saved in job.saved] == ["one.png"]
 
 
-def test_a_job_that_waits_pauses_at_once_and_may_be_cancelled(jobs: Jobs, line: Line) -> None:
+def test_a_job_that_is_paused_outlives_the_studio(jobs: Jobs, line: Line, tmp_path: Path) -> None:
     jobs.submit("a", "line", {"name": "one"}, "one")
     job = jobs.submit("a", "line", {"name": "two"}, "two")
     jobs.pause(job.number)
     assert job.state == "paused"
-    left = jobs.left_by(job.number)
-    assert left is not None
+    assert "two" in [left.title for left in KeptJobs(tmp_path / "jobs").left()]
     jobs.cancel(job.number)
-    assert (job.state, jobs.unfinished, left.file.exists()) == ("cancelled", [], False)
+    assert (job.state, jobs.paused()) == ("cancelled", [])
+    assert "two" not in [left.title for left in KeptJobs(tmp_path / "jobs").left()]
     assert "two" not in line.order
+
+
+def test_work_that_ends_before_its_pause_is_finished(jobs: Jobs) -> None:
+    asked, going = threading.Event(), threading.Event()
+
+    def ending(settings: Settings) -> Iterator[Event]:
+        yield Saved(Path("made.png"))
+        asked.set()
+        going.wait(20)
+
+    jobs.learn("ending", ending)
+    job = jobs.submit("a", "ending", {}, "")
+    asked.wait(20)
+    jobs.pause(job.number)
+    going.set()
+    until(lambda: job.state == "finished")
 
 
 def test_a_job_tells_how_far_it_is_and_what_it_saved(jobs: Jobs, line: Line) -> None:
@@ -152,34 +171,70 @@ def test_the_page_sees_the_job_at_work_then_the_last_that_ended(jobs: Jobs, line
     assert jobs.current("a", ["line"]) is second
 
 
+def opened_again(folder: Path, line: Line, kind: str = "line") -> Jobs:
+    found = Jobs(folder)
+    found.learn(kind, line)
+    return found
+
+
 def test_a_studio_that_was_killed_knows_what_it_had_not_finished(
     tmp_path: Path, line: Line
 ) -> None:
-    killed = Jobs(tmp_path / "jobs")
-    killed.learn("line", line)
+    killed = opened_again(tmp_path / "jobs", line)
+    early = killed.submit("b", "line", {"name": "early", "steps": 1}, "early")
+    asked = [killed.submit("a", "line", {"name": f"{n}", "steps": 2}, f"a{n}") for n in range(3)]
     killed.start()
-    job = killed.submit("a", "line", {"name": "long", "steps": 2}, "a long one")
-    killed.submit("a", "line", {"name": "next"}, "the next")
-    until(lambda: job.state == "working")
-    line.go.release()
-    killed.close()
-    again = Jobs(tmp_path / "jobs")
-    assert [left.title for left in again.unfinished] == ["a long one", "the next"]
-    again.learn("line", line)
-    again.start()
-    resumed = again.resume(again.unfinished[0], "b")
-    again.forget(again.unfinished[0])
+    until(lambda: asked[0].state == "working")  # page "a" begins, though "b" asked first
+    killed.close(0.1)
+    again = opened_again(tmp_path / "jobs", line)
+    assert [left.title for left in again.paused()] == ["a0", "early", "a1", "a2"]
+    assert all(left.is_left and left.page == "" for left in again.paused())
+    assert again.queue() == []
     line.go.release(10)
-    until(lambda: resumed.is_over)
+    again.start()
+    dropped, *rest = again.paused()
+    again.cancel(dropped.number)
+    third = opened_again(tmp_path / "jobs", line)
+    assert [left.title for left in third.paused()] == ["early", "a1", "a2"]
+    for left in rest:
+        again.go_on(left.number, "c")
+    until(lambda: all(left.state == "finished" for left in rest))
     again.close()
-    assert resumed.state == "finished"
-    assert Jobs(tmp_path / "jobs").unfinished == []
+    assert [left.title for left in rest] == ["early", "a1", "a2"]
+    assert line.order[1:] == ["early", "1", "2"]
+    assert opened_again(tmp_path / "jobs", line).paused() == []
+    assert early.state == "waiting"
+
+
+def test_what_is_not_kept_and_what_nobody_knows_is_not_offered_again(
+    tmp_path: Path, line: Line
+) -> None:
+    killed = Jobs(tmp_path / "jobs")
+    killed.learn("line", line, kept=False)
+    killed.submit("a", "line", {"name": "one"}, "one")
+    assert not (tmp_path / "jobs").exists()
+    killed.learn("other", line)
+    killed.submit("a", "other", {"name": "two"}, "two")
+    assert opened_again(tmp_path / "jobs", line).paused() == []
+    assert len(opened_again(tmp_path / "jobs", line, "other").paused()) == 1
 
 
 def test_a_damaged_file_of_a_job_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text("{")
     (tmp_path / "2.json").write_text('{"kind": 3}')
-    assert Jobs(tmp_path).unfinished == []
+    (tmp_path / "3.json").write_text("[]")
+    assert KeptJobs(tmp_path).left() == []
+
+
+def test_the_time_that_is_left_is_told_by_the_pace_of_the_task(tmp_path: Path) -> None:
+    job = Job(1, "a", "line", {}, "", state="working", task_began=100.0)
+    assert job.seconds_left(110.0) is None
+    job.progress["working"] = Progress("working", 1, 20)
+    assert job.seconds_left(110.0) is None  # one step tells nothing yet
+    job.progress["working"] = Progress("working", 5, 20)
+    assert job.seconds_left(110.0) == 30.0
+    job.task_from = 3  # were done by an earlier run
+    assert job.seconds_left(110.0) == 75.0
 
 
 def test_the_queue_has_an_end(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

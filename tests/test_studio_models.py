@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,20 @@ def test_where_a_model_cannot_be_loaded_the_one_before_is_asked_for_again(
     with pytest.raises(InputError, match="clip_skip"):
         list(studio.switch(wrong, before))
     assert studio.chosen() == before
+
+
+def test_the_model_is_loaded_when_the_page_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio, asked = Studio(StudioSpec(out=tmp_path), ModelParams(device="cpu")), threading.Event()
+    monkeypatch.setattr(studio, "_load", lambda params: asked.set())
+    opening = threading.Thread(target=studio.open)
+    opening.start()
+    assert not asked.wait(0.2)
+    studio.page_seen.set()
+    assert asked.wait(20)
+    opening.join()
+    studio.jobs.close()
 
 
 # --- in the page -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The tab Mosaic: from an empty page to a mosaic to zoom into; pause, go on, after a kill too."""
+"""The tab Mosaic: from an empty page to a mosaic to zoom into; pause and go on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from digressions.files import write_json
 from digressions.mosaics.production import CellPainter
 from digressions.mosaics.sharing import CellTask
 
@@ -18,37 +17,12 @@ from .albums import album, picture
 from .studios import Opened, StudioPage, open_studio, status, until
 
 QUICK = "size=32&steps=2&guidance=1&tab=mosaic"
-LEFT = {"prompt": "photo of an owl", "grid": "2", "size": "32", "steps": 2, "guidance": 1.0}
 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory, bundled: Any) -> Iterator[Opened]:
-    """A studio that was killed before while it made a mosaic."""
-    out = tmp_path_factory.mktemp("studio") / "out"
-    settings = {"spec": LEFT, "making": {}, "model": {"device": "cpu", "dtype": "float32"}}
-    (out / ".studio" / "jobs").mkdir(parents=True)
-    asked = {"kind": "mosaic", "settings": settings, "title": "photo of an owl"}
-    write_json(out / ".studio" / "jobs" / "killed-1.json", asked)
-    with open_studio(out, bundled) as found:
+    with open_studio(tmp_path_factory.mktemp("studio") / "out", bundled) as found:
         yield found
-
-
-def offered(page: StudioPage) -> bool:
-    """Whether the page shows something that is not finished yet."""
-    return bool(page.js("return !!document.querySelector('#mosaic-left')?.offsetParent"))
-
-
-@pytest.mark.browser
-def test_what_a_killed_studio_left_goes_on(page: StudioPage, opened: Opened) -> None:
-    page.open("tab=mosaic")
-    until(lambda: offered(page))
-    value = "return document.querySelector('#mosaic-left input').value"
-    assert page.js(value) == "photo of an owl"
-    page.click("mosaic-goon")
-    until(lambda: page.state("mosaic") == "finished")
-    assert (opened.studio.out / "photo-of-an-owl" / "index.html").is_file()
-    until(lambda: not offered(page))
-    assert opened.studio.jobs.unfinished == []
 
 
 @pytest.mark.browser
@@ -121,8 +95,6 @@ def test_pause_a_reload_and_go_on(
     page.open("tab=mosaic", again=True)
     until(lambda: page.state("mosaic") == "paused")
     assert page.text("mosaic-pause") == "Go on"
-    left = "return document.querySelector('#mosaic-left input')?.value ?? ''"
-    assert page.js(left) != "photo of a bee"  # which is there already
     page.click("mosaic-pause")
     until(lambda: page.state("mosaic") == "finished")
     assert "already done; continuing with the rest" in page.text("mosaic-stage")
@@ -145,13 +117,6 @@ def test_an_error_stands_at_its_field(page: StudioPage) -> None:
     assert not page.js("return !!document.querySelector('#mosaic-repeat')?.offsetParent")
     page.click("mosaic-go")
     until(lambda: page.js("return !!document.querySelector('#mosaic-repeat.wrong')?.offsetParent"))
-
-
-@pytest.mark.browser
-def test_it_fits_a_phone_and_everything_has_a_name(page: StudioPage) -> None:
-    page.open("tab=mosaic", width=390)
-    assert page.js("return document.documentElement.scrollWidth") <= 390
-    assert page.nameless() == []
 
 
 def test_programs_ask_what_it_costs_and_make_it(opened: Opened, tmp_path: Path) -> None:

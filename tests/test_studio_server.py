@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -151,6 +153,27 @@ def test_a_light_page_answers_until_the_studio_is_there() -> None:
 
     asyncio.run(asyncio.wait_for(life(), 20))
     assert opened.wait(5)
+
+
+BUILT = """
+import pathlib, sys
+from digressions.generate.model_params import ModelParams
+from digressions.studio.studio import Studio
+from digressions.studio.studio_server import _gradio_app
+from digressions.studio.studio_spec import StudioSpec
+_gradio_app(Studio(StudioSpec(out=pathlib.Path(sys.argv[1])), ModelParams()))
+import gradio.component_meta
+gradio.component_meta.create_or_modify_pyi("no", "class", "at all")
+print(*sorted({"torch", "diffusers", "transformers"} & sys.modules.keys()))
+"""
+
+
+def test_the_page_is_there_before_torch_and_gradio_writes_no_stubs(tmp_path: Path) -> None:
+    """Gradio alone takes seconds; torch comes with the model, while the page is read."""
+    command = [sys.executable, "-c", BUILT, tmp_path]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.strip() == ""
 
 
 # --- endpoints -------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from ..diffusion.sample import Step
 from ..events import Preview
 from ..models.base import Model
+from .preview_pace import PreviewPace
 
 _SIDE = 256  # pixels of the picture that is encoded, at most
 _PATCHES = 12  # colours along a side of it
@@ -71,14 +72,22 @@ class PaintPreviews:
     Attributes:
         colours: Of the model that paints.
         every: Seconds between two previews, at least.
+        share: Of the time that previews may take, 0..1; see `PreviewPace`.
         clock: Tells the time in seconds.
     """
 
     colours: LatentColours
     every: float = 0.4
+    share: float = 1.0
     clock: Callable[[], float] = time.monotonic
-    _last: float = field(default=-np.inf, init=False)
     _latest: Tensor | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._pace = self.pace()
+
+    def pace(self) -> PreviewPace:
+        """A pace as this one's, for previews of another kind."""
+        return PreviewPace(self.every, self.share, self.clock)
 
     def note(self, step: Step) -> None:
         """Takes in a step; costs nothing."""
@@ -87,11 +96,11 @@ class PaintPreviews:
     def due(self) -> Preview | None:
         """The pictures of the latest step's batch as they seem to become, side by side; ``None``
         where there is no new one, or the last is too young."""
-        now = self.clock()
-        if self._latest is None or now - self._last < self.every:
+        if not self._pace.is_due() or self._latest is None:
             return None
-        self._last, latents, self._latest = now, self._latest, None
-        return Preview(_side_by_side(self.colours(latents)), "so far")
+        with self._pace.making():
+            latents, self._latest = self._latest, None
+            return Preview(_side_by_side(self.colours(latents)), "so far")
 
 
 def _side_by_side(pictures: np.ndarray) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..events import Preview
+from ..generate.preview_pace import PreviewPace
 from ..geometry import Grid, Size
 from ..images.image_files import from_png, resample
 from .cells import to_bytes
@@ -45,23 +45,15 @@ class FillingIn:
         base: ``(H, W, 3)`` uint8, of any size.
         grid: Of the mosaic.
         cell: Size of its pictures in pixels.
-        every: Seconds between two previews, at least.
-        clock: Tells the time in seconds.
+        pace: When it is shown.
     """
 
-    def __init__(
-        self,
-        base: np.ndarray,
-        grid: Grid,
-        cell: Size,
-        every: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._grid, self._every, self._clock = grid, every, clock
+    def __init__(self, base: np.ndarray, grid: Grid, cell: Size, pace: PreviewPace) -> None:
+        self._grid, self._pace = grid, pace
         self.cell = small_cell(grid, cell)
         dark = resample(base, *grid.over(self.cell)) * _DIM
         self._canvas = dark.round().astype(np.uint8)
-        self._last, self._changed = -np.inf, True
+        self._changed = True
 
     def put(self, pictures: Mapping[int, np.ndarray]) -> None:
         """Puts in finished pictures, ``(height, width, 3)`` uint8 as `small_pictures` makes them,
@@ -80,8 +72,8 @@ class FillingIn:
 
     def due(self) -> Preview | None:
         """How the mosaic looks by now; ``None`` where nothing is new, or the last is too young."""
-        now = self._clock()
-        if not self._changed or now - self._last < self._every:
+        if not self._changed or not self._pace.is_due():
             return None
-        self._last, self._changed = now, False
-        return Preview(self._canvas.copy(), "as it fills in")
+        with self._pace.making():
+            self._changed = False
+            return Preview(self._canvas.copy(), "as it fills in")

@@ -158,8 +158,7 @@ class MosaicFolder(MosaicFiles):
     def filling_in(self, previews: PaintPreviews) -> FillingIn:
         """The mosaic as it fills in, once the folder is started, shown as often as previews are."""
         mosaic = self.plan.mosaic
-        pace = (previews.every, previews.clock)
-        return FillingIn(read_image(self._base_path), mosaic.grid, mosaic.cell, *pace)
+        return FillingIn(read_image(self._base_path), mosaic.grid, mosaic.cell, previews.pace())
 
     @cached_property
     def base(self) -> torch.Tensor:

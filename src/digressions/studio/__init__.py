@@ -11,6 +11,9 @@ A door like the command line: it parses and shows, and the work is done by the u
 | `givens`          | fields that no parameter declares, and errors at them                       |
 | `folds`           | the folds that fields are in: one opens where something in it is wrong      |
 | `brushing`        | a brush over a picture, and the mask that is painted with it                |
+| `studio_job`      | one job: what was asked for, and how far it is                              |
+| `kept_jobs`       | what jobs were asked, in files that outlive a killed studio                 |
+| `queue_panel`     | the queue in the page, and for programs                                     |
 | `live`            | the panel that shows a job while it works: progress, preview, cancel        |
 | `sending`         | a finished picture goes to a field of another tab                           |
 | `tabs`            | a module a tab                                                              |
@@ -19,6 +22,7 @@ A door like the command line: it parses and shows, and the work is done by the u
 | `strangers`       | a studio on the web: what strangers may ask for, and how long it is kept    |
 | `blocks`          | the tabs put together into one page                                         |
 | `looks`           | colours, style sheet, and the script of the page                            |
+| `gradio_import`   | Gradio imported sooner                                                      |
 | `studio_server`   | the page over HTTP: a first page at once, who may ask, which files          |
 
 How to add a tab

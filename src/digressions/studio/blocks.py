@@ -8,14 +8,16 @@ import gradio as gr
 
 from .addresses import keep_addresses
 from .live import Shared
+from .queue_panel import SHOWN_BELOW, SHOWN_IN_HEADER, QueuePanel, queue_endpoints
 from .sending import wire
 from .starting_points import fills, show_row
 from .studio import Studio
 from .tabs import TABS
 
-_HEAD = """<header><h1>digressions</h1>
+_HEAD = f"""<header><h1>digressions</h1>
 <p>Pictures made of pictures, and other ways to lose the thread. All of it on this machine.</p>
-</header>"""
+{SHOWN_IN_HEADER}</header>{SHOWN_BELOW}"""
+_AT_ONCE = 600  # events that wait for jobs at once: more than there can be jobs
 
 
 def page(studio: Studio) -> gr.Blocks:
@@ -25,15 +27,20 @@ def page(studio: Studio) -> gr.Blocks:
         own = gr.Textbox("", visible="hidden", elem_id="page")
         query = gr.Textbox("", visible="hidden", elem_id="query")
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+        def seen(page: str, query: str) -> tuple[str, str]:
+            studio.page_seen.set()
+            return page, query
+
         loaded = blocks.load(
-            lambda page, query: (page, query),
+            seen,
             [own, query],
             [own, query],
             js="() => [window.digress.page(), location.search]",
             queue=False,
             **private,
         )
-        shared = Shared(own, loaded)
+        shared = Shared(own, loaded, QueuePanel(studio, own).gone_on)
         with gr.Tabs(elem_id="tabs") as tabs:
             parts = []
             for name in [each for each in TABS if each not in studio.reach.left_out]:
@@ -46,4 +53,6 @@ def page(studio: Studio) -> gr.Blocks:
                     tab.select(*shown, **private)
         wire(tabs, parts)
         keep_addresses(loaded, tabs, query, parts)
+        queue_endpoints(studio)
+    blocks._queue.max_thread_count = _AT_ONCE  # programs that wait must not keep pages waiting
     return blocks

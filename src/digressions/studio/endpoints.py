@@ -12,8 +12,8 @@ import gradio as gr
 from ..errors import DigressionsError, in_words
 from ..generate.declare import default_in_words
 from .forms import Form
-from .jobs import Job
 from .studio import Studio
+from .studio_job import Job
 
 PROGRAM = "program"
 """The page of jobs that no page of a browser has asked for."""
@@ -52,8 +52,9 @@ def endpoint(
         except DigressionsError as error:
             raise gr.Error(str(error), print_exception=False) from None
         await over(job)
-        if job.error is not None:
-            raise gr.Error(str(job.error), print_exception=False)
+        if job.state != "finished":
+            why = "it was cancelled" if job.error is None else str(job.error)
+            raise gr.Error(why, print_exception=False)
         return answer(job) if answer else [str(s.path) for s in job.saved if s.path.is_file()]
 
     others = before or {}
@@ -75,7 +76,7 @@ def endpoint(
 
 
 async def over(job: Job) -> None:
-    """Waits until a job is over."""
+    """Waits until a job is over, through every pause."""
     while not job.is_over:
         await asyncio.sleep(0.1)
 

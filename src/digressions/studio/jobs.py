@@ -2,142 +2,75 @@
 
 A job belongs to the studio and not to the page that asked for it: it goes on when the page is
 closed, and a page that comes back looks at it again. What a job is asked to do is kept in a file
-until it has ended, so that a studio that was killed knows what it had not finished.
+until it has ended (`kept_jobs`), and what a studio that was killed had not finished is paused when
+it is opened again.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-from ..errors import DigressionsError, InputError
-from ..events import Estimate, Event, Note, Preview, Progress, Saved, SoFar
-from ..files import write_json
+from ..errors import DigressionsError, InputError, OutputError
+from ..events import Event
+from .kept_jobs import KeptJobs
+from .studio_job import Job, Settings, State
 
-State: TypeAlias = Literal["waiting", "working", "paused", "finished", "cancelled", "failed"]
 MOST_WAITING = 500
 _REMEMBERED = 200  # ended jobs that pages can still ask for
-
-Settings: TypeAlias = Mapping[str, Any]
-"""What a job is asked to do, in plain values that JSON can keep."""
 
 Work: TypeAlias = Callable[[Settings], Iterator[Event]]
 """A use case, begun with the settings of a job."""
 
 
-@dataclass
-class Job:
-    """What was asked for, and how far it is.
-
-    Attributes:
-        number: Of the job, from 1.
-        page: Of the browser that asked.
-        kind: Which of the studio's kinds of work it is, such as ``"paint"``.
-        settings: Of the work.
-        title: What people see it as.
-        state: Where it is between ``waiting`` and its end.
-        estimate: What it will take, where that was said.
-        progress: The latest of each task, the task at work last.
-        task_began: When the task at work began, as ``began``.
-        task_from: How much of it was done by then.
-        preview: How it looks so far.
-        so_far: What is found so far.
-        notes, saved: All of them so far.
-        error: Why it failed, if it did.
-        began, ended: In seconds of `time.monotonic`.
-        version: Grows with every change, for those who wait for one.
-    """
-
-    number: int
-    page: str
-    kind: str
-    settings: Settings
-    title: str
-    state: State = "waiting"
-    estimate: Estimate | None = None
-    progress: dict[str, Progress] = field(default_factory=dict)
-    preview: Preview | None = None
-    so_far: SoFar | None = None
-    notes: list[Note] = field(default_factory=list)
-    saved: list[Saved] = field(default_factory=list)
-    error: DigressionsError | None = None
-    began: float | None = None
-    ended: float | None = None
-    task_began: float | None = None
-    task_from: int = 0
-    version: int = 0
-    stopping: bool = False
-    pausing: bool = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state not in ("waiting", "working")
-
-    def take(self, event: Event) -> None:
-        """Takes in what the work tells."""
-        match event:
-            case Estimate():
-                self.estimate = event
-            case Progress(task, done):
-                if task not in self.progress or task != next(reversed(self.progress)):
-                    self.task_began, self.task_from = time.monotonic(), done
-                self.progress.pop(task, None)  # the latest task stands last
-                self.progress[task] = event
-            case Preview():
-                self.preview = event
-            case SoFar():
-                self.so_far = event
-            case Note():
-                self.notes.append(event)
-            case Saved():
-                self.saved.append(event)
-        self.version += 1
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """What was paused, or what a studio that was killed had not finished; see
-    `Jobs.unfinished`."""
-
-    file: Path
-    kind: str
-    settings: Settings
-    title: str
-
-
 class Jobs:
     """The queue, and the thread that works through it.
 
+    Attributes:
+        strangers: Whether pages are of people who do not know each other.
+
     Args:
         folder: Keeps what is asked for until it has ended.
-
-    Attributes:
-        unfinished: What can be gone on with, the oldest first.
     """
 
+    strangers = False
+
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._kept = KeptJobs(folder)
         self._works: dict[str, Work] = {}
+        self._passing: set[str] = set()  # kinds that are not kept
+        self._resuming: set[str] = set()
         self._jobs: dict[int, Job] = {}
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
         self._closed = False
         self._last_page = ""
-        self.unfinished = list(_left_in(folder))
+        for left in self._kept.left():
+            job = Job(next(self._numbers), "", left.kind, left.settings, left.title, left.file)
+            job.state, job.is_left = "paused", True
+            self._jobs[job.number] = job
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
-    def learn(self, kind: str, work: Work) -> None:
-        """Registers how jobs of a kind are done."""
+    def learn(self, kind: str, work: Work, *, kept: bool = True, resumes: bool = False) -> None:
+        """Registers how jobs of a kind are done.
+
+        Args:
+            kept: Whether they are offered again after the studio was killed.
+            resumes: Whether they go on where they were stopped, so that pausing loses nothing.
+        """
         self._works[kind] = work
+        (self._passing.discard if kept else self._passing.add)(kind)
+        (self._resuming.add if resumes else self._resuming.discard)(kind)
+
+    def resumes(self, kind: str) -> bool:
+        """Whether jobs of a kind go on where they were stopped."""
+        return kind in self._resuming
 
     def start(self) -> None:
         """Begins to work."""
@@ -166,24 +99,12 @@ class Jobs:
             if waiting >= MOST_WAITING:
                 raise InputError(f"{waiting} jobs are waiting already: wait, or cancel some")
             job = Job(next(self._numbers), page, kind, dict(settings), title)
+            if kind not in self._passing:
+                job.file = self._kept.put(job.number, kind, job.settings, title)
             self._jobs[job.number] = job
             self._forget_old()
-            asked = {"kind": kind, "settings": job.settings, "title": title}
-            write_json(self._file(job), asked)
             self._changed.notify_all()
         return job
-
-    def resume(self, left: Unfinished, page: str) -> Job:
-        """Asks again for what was not finished."""
-        job = self.submit(page, left.kind, left.settings, left.title)
-        self.forget(left)
-        return job
-
-    def forget(self, left: Unfinished) -> None:
-        """Takes back what was not finished; what it has written stays."""
-        left.file.unlink(missing_ok=True)
-        with suppress(ValueError):
-            self.unfinished.remove(left)
 
     def get(self, number: int) -> Job | None:
         """A job by its number."""
@@ -226,41 +147,45 @@ class Jobs:
         queue = self.queue()
         return queue.index(job) if job in queue else 0
 
+    def paused(self) -> list[Job]:
+        """What can be gone on with: what was paused, and what an earlier studio had not finished,
+        that which it was at first and then in the order in which it was asked."""
+        with self._changed:
+            return [
+                job
+                for job in self._jobs.values()
+                if job.state == "paused" and job.kind in self._works
+            ]
+
     def cancel(self, number: int) -> None:
-        """Ends a job: at once where it waits, after the step that it is in where it works. One that
-        is paused is not offered again."""
-        if (left := self.left_by(number)) is not None:
-            self.forget(left)
-            self._jobs[number].state = "cancelled"
+        """Ends a job: after the step that it is in where it works, else at once. What it has
+        written stays."""
         self._stop(number, pausing=False)
 
     def pause(self, number: int) -> None:
-        """As `cancel`, for a while: it is `unfinished` then."""
+        """As `cancel`, until `go_on`."""
         self._stop(number, pausing=True)
 
     def go_on(self, number: int, page: str) -> None:
-        """Asks again for a job that is paused."""
-        if (left := self.left_by(number)) is not None:
-            self.resume(left, page)
-            self._jobs[number].state = "cancelled"
+        """Has a job that is paused wait for its turn again, as a job of a page."""
+        with self._changed:
+            job = self._jobs.get(number)
+            if job is not None and job.state == "paused" and job.kind in self._works:
+                job.page = page
+                job.again()
+                self._changed.notify_all()
 
     def _stop(self, number: int, *, pausing: bool) -> None:
         with self._changed:
             job = self._jobs.get(number)
-            if job is None or job.is_over:
+            if job is None or job.is_over or (pausing and job.state == "paused"):
                 return
-            job.stopping, job.pausing = True, pausing
-            if job.state == "waiting":
+            if job.state == "working":
+                job.stopping, job.pausing = True, pausing
+            else:
                 self._end(job, "paused" if pausing else "cancelled")
             job.version += 1
             self._changed.notify_all()
-
-    def left_by(self, number: int) -> Unfinished | None:
-        """What is unfinished of a job that is paused."""
-        job = self._jobs.get(number)
-        if job is None or job.state != "paused":
-            return None
-        return next((left for left in self.unfinished if left.file == self._file(job)), None)
 
     # --- the thread --------------------------------------------------------------------------
 
@@ -277,17 +202,22 @@ class Jobs:
                     self._last_page = job.page
                     job.state, job.began = "working", time.monotonic()
                     job.version += 1
+                    if job.file is not None:
+                        with suppress(OutputError):  # then it comes back, only not as the first
+                            self._kept.put(job.number, job.kind, job.settings, job.title, job.file)
                     return job
                 self._changed.wait()
         return None
 
     def _do(self, job: Job) -> None:
+        stopped = False
         try:
             work = self._works[job.kind](job.settings)
             for event in work:
                 job.take(event)
                 if job.stopping or self._closed:
                     getattr(work, "close", lambda: None)()
+                    stopped = True
                     break
         except DigressionsError as error:
             job.error = _alone(error)
@@ -295,23 +225,17 @@ class Jobs:
             traceback.print_exc()  # for whoever reports it
             what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             job.error = DigressionsError(f"something went wrong that should not: {what}")
-        if self._closed and job.error is None:
-            return  # its file stays: it counts as unfinished
+        if stopped and not job.stopping and job.error is None:
+            return  # the studio closes, and its file stays
         with self._changed:
-            stopped: State = "paused" if job.pausing else "cancelled"
-            self._end(job, "failed" if job.error else stopped if job.stopping else "finished")
+            halted: State = "paused" if job.pausing else "cancelled"
+            self._end(job, "failed" if job.error else halted if stopped else "finished")
 
     def _end(self, job: Job, state: State) -> None:
-        job.state, job.ended = state, time.monotonic()
+        job.state, job.ended, job.stopping = state, time.monotonic(), False
         job.version += 1
-        file = self._file(job)
-        if state == "paused":
-            self.unfinished.append(Unfinished(file, job.kind, job.settings, job.title))
-        else:
-            file.unlink(missing_ok=True)
-
-    def _file(self, job: Job) -> Path:
-        return self._folder / f"{id(self):x}-{job.number}.json"
+        if job.file is not None and state != "paused":
+            job.file.unlink(missing_ok=True)
 
     def _forget_old(self) -> None:
         over = [job for job in self._jobs.values() if job.is_over]
@@ -330,13 +254,3 @@ def _next_of(waiting: list[Job], last: str) -> Job:
     pages = sorted({job.page for job in waiting})
     turn = next((page for page in pages if page > last), pages[0])
     return next(job for job in waiting if job.page == turn)
-
-
-def _left_in(folder: Path) -> Iterator[Unfinished]:
-    """What files say that was not finished, the oldest first; damaged ones are passed over."""
-    for file in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
-        try:
-            found = json.loads(file.read_text("utf-8"))
-            yield Unfinished(file, str(found["kind"]), dict(found["settings"]), str(found["title"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue

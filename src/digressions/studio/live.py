@@ -17,14 +17,14 @@ from urllib.parse import quote
 import gradio as gr
 
 from ..errors import DigressionsError
+from ..generate.preview_pace import PreviewPace
 from ..images.video import VIDEOS
 from .folds import folds_of, unfolded
 from .forms import Form, Forms
-from .jobs import Job
 from .showing import refusal, shown_job
-from .studio import Studio
+from .studio import PREVIEW_EVERY, PREVIEW_SHARE, Studio
+from .studio_job import Job
 
-_EVERY = 0.5  # seconds between two refreshes, at least
 _LOOK = 0.1  # seconds between two looks at a job
 _STRIP = 24  # results of a page that are shown
 _LIVE: dict[str, Any] = {
@@ -42,10 +42,13 @@ class Shared(NamedTuple):
     Attributes:
         page: Names this page of the browser, also after a reload.
         loaded: The event after which ``page`` is known.
+        gone_on: The event after which the page may have a job that it did not ask for by a button
+            of a tab; see `queue_panel`.
     """
 
     page: Any
     loaded: Any
+    gone_on: Any
 
 
 class Live:
@@ -167,6 +170,7 @@ class Live:
         self.follows_after(self._cancel.click(self._stop, [shared.page], [], **_LIVE), shared)
         self.follows_after(self._pause.click(self._rest, [shared.page], [], **_LIVE), shared)
         self.follows_after(shared.loaded, shared)
+        shared.gone_on.then(self._follow_new, [shared.page], self._outputs, **_LIVE)
 
     def follows_after(self, event: Any, shared: Shared) -> None:
         """Has a page follow its jobs after an event."""
@@ -177,8 +181,9 @@ class Live:
     async def _follow(self, page: str) -> AsyncIterator[list[Any]]:
         """Shows the jobs of a page until all are over, or until the page follows anew."""
         own = self._following[page] = next(self._numbers)
-        seen: tuple[int, int, int] | None = None
-        shown = -_EVERY
+        urgent: tuple[Any, ...] | None = None
+        seen = -1
+        pace = PreviewPace(PREVIEW_EVERY, PREVIEW_SHARE, cost=time.thread_time)
         yield [
             gr.skip() for _ in self._outputs
         ]  # Gradio empties the outputs of what yields nothing
@@ -187,14 +192,26 @@ class Live:
             if job is None:
                 return
             ahead = self.studio.jobs.ahead_of(job) if job.state == "waiting" else 0
-            now = (job.number, job.version, ahead)
-            over, due = job.is_over, time.monotonic() - shown >= _EVERY
-            if now != seen and (over or due or seen is None or seen[0] != job.number):
-                seen, shown = now, time.monotonic()
+            now, over = (job.number, job.state, job.stopping, ahead), job.is_over
+            if now != urgent:
+                urgent, seen = now, job.version
                 yield self._panel(page, job, ahead)
+            elif job.version != seen and pace.is_due():
+                seen = job.version
+                with pace.making():
+                    yield self._panel(page, job, ahead)  # until Gradio has sent it
             if over:
                 return
             await asyncio.sleep(_LOOK)
+
+    async def _follow_new(self, page: str) -> AsyncIterator[list[Any]]:
+        """As `_follow`, where there is a job that is not over; else the page sees what it saw."""
+        job = self.studio.jobs.current(page, self.kinds)
+        if job is None or job.is_over:
+            yield [gr.skip() for _ in self._outputs]
+            return
+        async for update in self._follow(page):
+            yield update
 
     def _panel(self, page: str, job: Job, ahead: int) -> list[Any]:
         results = self._results_of(page)

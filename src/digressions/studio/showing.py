@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import time
 from html import escape
+from weakref import WeakKeyDictionary
 
 from ..errors import DigressionsError, in_words
-from ..events import duration
-from ..images.image_files import to_png, to_webp
+from ..events import Preview, duration
+from ..images.image_files import thumbnail, to_jpeg, to_png
 from .forms import label_of, words
-from .jobs import Job
+from .studio_job import Job
 
 _TOLD = {
     "finished": "Finished",
@@ -19,6 +20,7 @@ _TOLD = {
     "paused": "Paused",
 }
 _SMALL = 128  # pixels a side up to which a preview is sent as it is
+_LARGE = 768  # pixels a side that a preview is sent with, at most
 _SEVERAL = 10  # units of a task after which it is said how many a second are done
 
 
@@ -53,43 +55,68 @@ def _so_far(job: Job) -> str:
         lines = "".join(f"<li>{escape(in_words(each, str))}</li>" for each in job.so_far.lines)
         return f'<div class="empty found"><ol aria-label="So far">{lines}</ol></div>'
     if job.preview is None:
-        busy = "" if job.is_over else '<span class="pulse" aria-hidden="true"></span>'
+        busy = (
+            ""
+            if job.is_over or job.state == "paused"
+            else '<span class="pulse" aria-hidden="true"></span>'
+        )
         return f'<div class="empty">{busy}</div>'
-    image = job.preview.image
-    kind, data = "webp", to_webp(image, 85)
-    if max(image.shape[:2]) <= _SMALL:
-        kind, data = "png", to_png(image)
-    text = base64.b64encode(data).decode()
     alt = f"{job.title}, {job.preview.label}"
     return (
         '<figure class="picture sofar">'
-        f'<img src="data:image/{kind};base64,{text}" alt="{escape(alt)}"></figure>'
+        f'<img src="{_encoded(job.preview)}" alt="{escape(alt)}"></figure>'
     )
+
+
+_known: WeakKeyDictionary[Preview, str] = WeakKeyDictionary()
+
+
+def _encoded(preview: Preview) -> str:
+    """A preview as the address of a picture; made once, however often it is shown."""
+    if preview not in _known:
+        image = thumbnail(preview.image, _LARGE)
+        is_small = max(image.shape[:2]) <= _SMALL
+        kind, data = ("png", to_png(image)) if is_small else ("jpeg", to_jpeg(image, 80))
+        _known[preview] = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return _known[preview]
 
 
 def _bar(job: Job, ahead: int) -> str:
     """One line on where the job is, and a bar while it works."""
-    if job.state == "waiting":
-        before = f"{ahead} before it" if ahead else "next"
-        return f'<p class="said" role="status">Waiting: {before} in the queue</p>'
-    took = (job.ended or time.monotonic()) - (job.began or time.monotonic())
-    if job.is_over:
-        said = f"{_TOLD[job.state]} after {duration(took)}" if job.began else _TOLD[job.state]
-        return f'<p class="said" role="status">{said}</p>'
-    if job.stopping:
-        return '<p class="said" role="status">Stopping after this step</p>'
-    if not job.progress:
-        return '<p class="said" role="status">Beginning</p>'
-    latest = list(job.progress.values())[-1]
-    task = escape(latest.task.capitalize())
+    said = f'<p class="said" role="status">{escape(said_of(job, ahead))}</p>'
+    latest = job.latest
+    if job.state != "working" or job.stopping or latest is None:
+        return said
+    label = escape(latest.task.capitalize())
     if not latest.total:
-        return f'<p class="said" role="status">{task}</p><progress aria-label="{task}"></progress>'
-    done, rest = latest.done - job.task_from, latest.total - latest.done
-    spent = time.monotonic() - (job.task_began or 0)
-    rate = f", {done / spent:.1f} a second" if done >= _SEVERAL and rest else ""
-    told = rest and done > 0.1 * (done + rest)
-    left = f", about {duration(spent * rest / done)} left" if told else ""
-    return (
-        f'<p class="said" role="status">{task}: {latest.done:,} of {latest.total:,}{rate}{left}</p>'
-        f'<progress max="{latest.total}" value="{latest.done}" aria-label="{task}"></progress>'
-    )
+        return f'{said}<progress aria-label="{label}"></progress>'
+    bar = f'<progress max="{latest.total}" value="{latest.done}" aria-label="{label}"></progress>'
+    return said + bar
+
+
+def said_of(job: Job, ahead: int) -> str:
+    """Where a job is, in one line.
+
+    Args:
+        ahead: Jobs before it in the queue.
+    """
+    now = time.monotonic()
+    if job.state == "waiting":
+        return f"Waiting: {f'{ahead} before it' if ahead else 'next'} in the queue"
+    if job.state != "working":
+        took = (job.ended or now) - (job.began or now)
+        return f"{_TOLD[job.state]} after {duration(took)}" if job.began else _TOLD[job.state]
+    if job.stopping:
+        return "Pausing after this step" if job.pausing else "Stopping after this step"
+    latest = job.latest
+    if latest is None:
+        return "Beginning"
+    task = latest.task.capitalize()
+    if not latest.total:
+        return task
+    done, seconds = latest.done - job.task_from, job.seconds_left(now)
+    spent = now - (job.task_began or now)
+    is_steady = done >= _SEVERAL and latest.done < latest.total and spent > 0
+    rate = f", {done / spent:.1f} a second" if is_steady else ""
+    left = "" if seconds is None else f", about {duration(seconds)} left"
+    return f"{task}: {latest.done:,} of {latest.total:,}{rate}{left}"

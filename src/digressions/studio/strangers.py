@@ -18,8 +18,9 @@ from typing import Any
 from ..errors import InputError
 from ..events import Event
 from ..generate.model_params import ModelParams
-from .jobs import Job, Jobs, Settings, Work
+from .jobs import Jobs, Work
 from .studio import Reach, Studio
+from .studio_job import Job, Settings
 from .studio_spec import StudioSpec
 
 MOST = {
@@ -90,13 +91,20 @@ class StrangersJobs(Jobs):
         seconds, waiting: As of `StrangersStudio`.
     """
 
+    strangers = True
+
     def __init__(self, folder: Path, roots: Sequence[Path], seconds: float, waiting: int) -> None:
         super().__init__(folder)
         self._roots, self._seconds, self._most = roots, seconds, waiting
 
-    def learn(self, kind: str, work: Work) -> None:
-        """As of `Jobs`; the work ends when its time is over."""
-        super().learn(kind, lambda settings: self._within(work(settings)))
+    def learn(self, kind: str, work: Work, *, kept: bool = True, resumes: bool = False) -> None:
+        """As of `Jobs`; the work ends when its time is over, and nothing is kept: what a killed
+        studio left would be offered to everybody."""
+
+        def within(settings: Settings) -> Iterator[Event]:
+            return self._within(work(settings))
+
+        super().learn(kind, within, kept=False, resumes=resumes)
 
     def check(self, asked: Any) -> None:
         """Raises `InputError` where it names a file; see `check_files`."""

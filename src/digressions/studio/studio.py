@@ -15,8 +15,14 @@ from .jobs import Jobs
 from .studio_spec import StudioSpec
 
 if TYPE_CHECKING:
+    from ..generate.preview_pace import PreviewPace
     from ..generate.previews import LatentColours, PaintPreviews
     from ..models.base import Model
+
+_PATIENCE = 4.0  # seconds that the page has to come before the model is loaded
+PREVIEW_EVERY = 0.5  # seconds between two previews, at least
+PREVIEW_SHARE = 0.02
+"""Of the time of a job that making previews may take; showing them in a page takes as much more."""
 
 
 class Reach(NamedTuple):
@@ -44,6 +50,7 @@ class Studio:
         out: Folder of everything that is made, absolute.
         jobs: The queue.
         model_params: Of the model that jobs are asked with from now on.
+        page_seen: Set when somebody has the page in a browser.
     """
 
     reach = Reach()
@@ -56,6 +63,7 @@ class Studio:
         self.jobs = Jobs(self.own / "jobs")
         self._loaded: tuple[str, Model, LatentColours] | None = None
         self._loading = threading.Lock()
+        self.page_seen = threading.Event()
 
     @property
     def in_memory(self) -> Model | None:
@@ -72,11 +80,13 @@ class Studio:
         return self.model_params.given()
 
     def open(self) -> None:
-        """Begins to work, and loads the model while the page is being read. What is wrong with the
-        model, its jobs say."""
+        """Begins to work, and loads the model while the page is being read: importing what it needs
+        would keep the page from coming, so that has come first, if anybody asks for it. What is
+        wrong with the model, its jobs say."""
         from ..errors import DigressionsError
 
         self.jobs.start()
+        self.page_seen.wait(_PATIENCE)
         try:
             self._load(self.chosen())
         except DigressionsError:
@@ -128,11 +138,18 @@ class Studio:
         return self._loaded[1]
 
     def previews(self) -> PaintPreviews:
-        """What painting with the model in memory shows after a step, at most twice a second."""
+        """What painting with the model in memory shows after a step, at most twice a second and for
+        a small share of the time."""
         from ..generate.previews import PaintPreviews
 
         assert self._loaded is not None
-        return PaintPreviews(self._loaded[2], every=0.5)
+        return PaintPreviews(self._loaded[2], PREVIEW_EVERY, PREVIEW_SHARE)
+
+    def preview_pace(self) -> PreviewPace:
+        """The same pace, for work that no model does."""
+        from ..generate.preview_pace import PreviewPace
+
+        return PreviewPace(PREVIEW_EVERY, PREVIEW_SHARE)
 
     def address(self, path: Path) -> str:
         """Of a page among what is made, as a browser asks for it; it may read what is beside it."""

@@ -20,6 +20,7 @@ from ..errors import MissingExtraError
 from ..events import Event, Note
 from ..files import check_folder
 from ..generate.model_params import ModelParams
+from .gradio_import import without_stubs
 from .studio import Studio
 from .studio_spec import StudioSpec
 
@@ -112,15 +113,22 @@ def _gradio_app(studio: Studio) -> Any:
     """The page by Gradio, whose import takes seconds."""
     os.environ["GRADIO_TEMP_DIR"] = str(studio.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing leaves the machine
-    import gradio as gr
-    from fastapi import FastAPI
+    with without_stubs():
+        import gradio as gr
+    from fastapi import FastAPI, Request
+    from fastapi.responses import JSONResponse
     from starlette.staticfiles import StaticFiles
 
     from .blocks import page
     from .looks import theme
+    from .queue_panel import queue_rows
     from .starting_points import ADDRESS, STARTS
 
+    async def queue(request: Request) -> JSONResponse:
+        return JSONResponse(queue_rows(studio.jobs, request.query_params.get("page", "")))
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_route("/queue", queue)
     app.mount(ADDRESS, StaticFiles(directory=STARTS))
     script = "\n".join(path.read_text("utf-8") for path in sorted(WEB.glob("*.js")))
     return gr.mount_gradio_app(

@@ -17,7 +17,6 @@ import numpy as np
 from ..errors import InputError, verbatim
 from ..events import Event
 from ..files import check_file
-from ..generate.declare import option
 from ..generate.outputs import FOLDER
 from ..generate.record_reading import record_of
 from ..geometry import CellPath, Grid
@@ -31,33 +30,13 @@ from ..mosaics.mosaic_spec import Mosaic
 from ..mosaics.stored import StoredMosaic
 from .film import FilmPlan, film_plan
 from .filming import chosen_film, usual_film
-from .flight_params import FlightParams
+from .into_mosaic_spec import FallSpec, FlySpec
 from .opening import ResolvedWorld, notes_on_world
 from .site_export import site_of_world
-from .world_spec import BankParams, BankSize, BatchParams, CacheParams, check_square, check_way
+from .world_spec import check_square, check_way
 
 _SIDE = 512  # pixels of a picture of the way
 _LINE = (255, 255, 255)
-
-
-class FallSpec(FlightParams):
-    """How a film falls into a mosaic."""
-
-    bank: BankParams
-    cache: CacheParams
-    batch: BatchParams
-
-
-class FlySpec(BatchParams):
-    """A page that flies into a mosaic's world, made of a number of pictures."""
-
-    cache: CacheParams
-    pictures: BankSize = option(
-        64, "Pictures that the whole world is made of, again and again.", group="Cells"
-    )
-    folder_mb: float = option(
-        20.0, "Size limit of the page's folder in megabytes.", group="Output", gt=0
-    )
 
 
 def world_of_mosaic(folder: Path) -> ResolvedWorld:

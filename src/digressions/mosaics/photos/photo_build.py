@@ -24,6 +24,7 @@ from ...generate.kinds import check_model
 from ...generate.notes import notes_on, notes_on_cells
 from ...generate.outputs import FOLDER
 from ...generate.presets import notes_on_preset, with_preset
+from ...generate.preview_pace import PreviewPace
 from ...generate.record_reading import record_of
 from ...generate.replay import ReplayRequest, replays_text
 from ...generate.signatures import takes
@@ -92,7 +93,7 @@ def build_photos(
     model: Model | None = None,
     overwrite: bool = False,
     folder: Path = FOLDER,
-    preview_every: float | None = None,
+    previews: PreviewPace | None = None,
 ) -> Iterator[Event]:
     """Makes a mosaic of photos in a folder, or continues one that an earlier call has begun.
 
@@ -106,8 +107,7 @@ def build_photos(
         model: Paints over them, where ``spec`` says so.
         overwrite: Whether what is in ``target`` may go, whatever made it.
         folder: Where a folder named after the picture goes.
-        preview_every: Seconds after which the mosaic is shown as it fills in; not at all if not
-            given.
+        previews: When the mosaic is shown as it fills in; not at all if not given.
 
     Yields:
         `Progress`, notes on the photos that are left out, the cost (`Estimate`), how good it
@@ -122,7 +122,7 @@ def build_photos(
     name = Path(start.origin["path"]).stem if start.origin["path"] else "photos"
     usual = folder / slug(name)
     path = folder_for(spec, start, usual, model) if target is None else Path(target)
-    showing: Any = {"overwrite": overwrite, "preview_every": preview_every}
+    showing: Any = {"overwrite": overwrite, "previews": previews}
     yield from _built(spec, start, path, options, model, **showing)
 
 
@@ -141,7 +141,7 @@ def _built(
     model: Model | None,
     *,
     overwrite: bool,
-    preview_every: float | None = None,
+    previews: PreviewPace | None = None,
 ) -> Iterator[Event]:
     options = with_preset(options or BuildParams(), spec.preset)
     yield from notes_on_preset(spec, options, preset=spec.preset)
@@ -176,8 +176,8 @@ def _built(
         folder.start(mosaic, options.single, painting)
         picture, filling = read_image(path / "base.png"), None
         yield Preview(picture, "the picture")
-        if preview_every is not None:
-            filling = FillingIn(picture, mosaic.grid, mosaic.cell, preview_every)
+        if previews is not None:
+            filling = FillingIn(picture, mosaic.grid, mosaic.cell, previews)
         with folder.store() as store:
             yield from _chosen(folder, store, album)
             repainter = None

@@ -13,10 +13,10 @@ from ...events import Event
 from ...prompts.scheduling import COMBINE_HELP
 from ..endpoints import endpoint
 from ..forms import Form
-from ..jobs import Settings
 from ..live import Live, Shared
 from ..sending import Beside, Offer, TabParts, send_menu, takes_picture, takes_settings
 from ..studio import Studio
+from ..studio_job import Settings
 from .ensemble_results import shown_ensemble
 from .ensemble_rows import (
     EnsemblePage,

@@ -18,10 +18,10 @@ from ..brushing import brush, for_brush, mask_over
 from ..endpoints import describe, endpoint
 from ..forms import Form, Forms, picture_field, words
 from ..givens import Givens
-from ..jobs import Settings
 from ..live import Live, Shared
 from ..sending import Beside, Offer, TabParts, send_menu, takes_picture
 from ..studio import Studio
+from ..studio_job import Settings
 from .frame_views import LOOKING, NO_PHOTO, room, shown, with_views
 
 _CANDIDATES = "4"  # for each opening, as the page begins

@@ -18,9 +18,9 @@ import numpy as np
 from ...errors import DigressionsError
 from ...events import Event, Saved
 from ...images.image_files import read_image, thumbnail, to_webp
-from ..jobs import Job
 from ..live import file_url, picture
 from ..studio import Studio
+from ..studio_job import Job
 from ..thumbs import kept_small
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def shown(studio: Studio, job: Job) -> str:
     beside = [each for each in job.saved if "before-after" in each.details]
     if beside:
         earlier = studio.jobs.get(job.settings.get("chosen_from", 0))
-        others = "" if earlier is None else _candidates(earlier)
+        is_its = earlier is not None and earlier.settings["photo"] == job.settings["photo"]
+        others = _candidates(earlier) if earlier is not None and is_its else ""
         if others:
             others = f"<details><summary>Choose another</summary>{others}</details>"
         return _before_after(beside[0], job.saved) + others

@@ -23,11 +23,11 @@ from ...generate.made_files import (
 from ...generate.params import PaintSpec
 from ..endpoints import describe, endpoint
 from ..forms import Form, picture_field
-from ..jobs import Settings
 from ..live import Live, Shared, file_url, picture
 from ..sending import Offer, TabParts, send_menu
 from ..showing import refusal
 from ..studio import Studio
+from ..studio_job import Settings
 from ..thumbs import thumb
 
 _PAGE = 60  # pictures that are shown at once

@@ -15,10 +15,10 @@ from ...events import Event, Note, in_bytes
 from ...generate.model_params import ModelParams
 from ..endpoints import describe, endpoint
 from ..forms import Form
-from ..jobs import Job, Settings
 from ..live import Live, Shared
 from ..sending import TabParts
 from ..studio import Studio
+from ..studio_job import Job, Settings
 
 if TYPE_CHECKING:
     from ...models.listing import Listed
@@ -33,7 +33,7 @@ _MOST = 500  # files that are shown at once
 
 def build(studio: Studio, shared: Shared) -> TabParts:
     """The tab, within Gradio's context."""
-    studio.jobs.learn("load", lambda settings: _load(studio, settings))
+    studio.jobs.learn("load", lambda settings: _load(studio, settings), kept=False)
     form = Form(ModelParams, "models")
     with gr.Row(elem_classes=["bench"]):
         with gr.Column(scale=5, min_width=320, elem_classes=["asks"]):
@@ -174,10 +174,11 @@ def _in_memory(studio: Studio) -> str:
 
 def _loaded(studio: Studio) -> str:
     """The same for the page, with how much memory is left there."""
-    from ...models.runtime import free_memory
+    model, free = studio.in_memory, None
+    if model is not None:
+        from ...models.runtime import free_memory
 
-    model = studio.in_memory
-    free = None if model is None else free_memory(model.device)
+        free = free_memory(model.device)
     left = "" if free is None else f"; {in_bytes(free)} are free"
     told = escape(_in_memory(studio) + left)
     return f'<p class="loaded" role="status"><span>In memory</span> {told}</p>'

@@ -20,16 +20,14 @@ from ...mosaics.mosaic_spec import MosaicSpec
 from ...mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams, spec_of_photos
 from ..endpoints import PROGRAM, endpoint, over
 from ..forms import Form, Forms
-from ..jobs import Job, Settings
 from ..live import Live, Shared
 from ..sending import PRINTED, Beside, Offer, TabParts, send_menu, takes_picture
 from ..studio import Studio
-from ..unfinished import Offers
+from ..studio_job import Job, Settings
 from .mosaic_ways import Ways
 
 _COST = "mosaic_cost"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_LOOKS = 0.5  # seconds between two previews
 
 
 class MosaicForm(Params):
@@ -61,10 +59,8 @@ _COSTS = (  # what a mosaic's cost depends on
 
 def build(studio: Studio, shared: Shared) -> TabParts:
     """The tab, within Gradio's context."""
-    studio.jobs.learn("mosaic", lambda settings: _mosaic(studio, settings))
-    studio.jobs.learn(_COST, lambda settings: _costing(studio, settings))
-    for left in [each for each in studio.jobs.unfinished if each.kind == _COST]:
-        studio.jobs.forget(left)
+    studio.jobs.learn("mosaic", lambda settings: _mosaic(studio, settings), resumes=True)
+    studio.jobs.learn(_COST, lambda settings: _costing(studio, settings), kept=False)
     form = Form(MosaicForm, "mosaic", without=_ABOUT_MACHINES)
     with gr.Row(elem_classes=["bench"]):
         with gr.Column(scale=5, min_width=320, elem_classes=["asks"]):
@@ -97,7 +93,6 @@ def build(studio: Studio, shared: Shared) -> TabParts:
             ways = Ways(studio)
             forms = Forms(form, ways.fall, ways.fly)
             live = Live(studio, "mosaic", forms, "Make the mosaic", pauses=True)
-            offers = Offers(studio, live, "mosaic")
             with gr.Row(elem_classes=["after"]):
                 menu = send_menu("mosaic")
                 poster = gr.Button("Poster: all its pixels", size="sm", elem_id="mosaic-poster")
@@ -128,7 +123,6 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     ways.begins(shared, live)
     live.follows(shared)
     ways.endpoints()
-    offers.begins(shared)
     form.fields["prompt"].submit(None, js="() => document.getElementById('mosaic-go').click()")
     shared.loaded.then(quick_cost, inputs, cost, **_PRIVATE)
     changes = [field.change for name in _COSTS if (field := form.fields.get(name)) is not None]
@@ -213,7 +207,7 @@ def _mosaic(studio: Studio, settings: Settings) -> Iterator[Event]:
             yield from studio.model(settings["model"])
             model = studio.now
         yield from build_photos(
-            *(spec, None, making), model=model, folder=studio.out, preview_every=_LOOKS
+            *(spec, None, making), model=model, folder=studio.out, previews=studio.preview_pace()
         )
         return
     start = read_start(spec)

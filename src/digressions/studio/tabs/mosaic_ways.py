@@ -11,12 +11,12 @@ import numpy as np
 
 from ...errors import DigressionsError
 from ...events import Event
-from ...worlds.into_mosaic import FallSpec, FlySpec
+from ...worlds.into_mosaic_spec import FallSpec, FlySpec
 from ..endpoints import endpoint
 from ..forms import Form
-from ..jobs import Settings
 from ..live import Live, Shared
 from ..studio import Studio
+from ..studio_job import Settings
 
 _CACHE = ("cache", "cache_size", "batch_size")
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}

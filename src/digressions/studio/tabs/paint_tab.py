@@ -14,10 +14,10 @@ from ...generate.params import PaintSpec, UpscaleSpec
 from ..brushing import brush, for_brush, mask_over
 from ..endpoints import endpoint
 from ..forms import Form, picture_field
-from ..jobs import Settings
 from ..live import Live, Shared
 from ..sending import Offer, TabParts, send_menu, takes_picture, takes_settings
 from ..studio import Studio
+from ..studio_job import Settings
 
 _BRUSH = "Brush: what you paint over is painted anew"
 

@@ -18,10 +18,10 @@ from ...prints.print_spec import PrintSpec
 from ..endpoints import endpoint
 from ..forms import Form, Forms, label_of, picture_field
 from ..givens import Givens
-from ..jobs import Job, Settings
 from ..live import Live, Shared, file_url
 from ..sending import PRINTED, Accept, Beside, TabParts, mosaic_of, shown_of
 from ..studio import Studio
+from ..studio_job import Job, Settings
 from .frame_views import links
 
 _LINES = "Red: the cut. Orange: what the mat covers. Blue: the safe margin."

@@ -65,13 +65,28 @@
     });
   }
 
-  // A press is seen at once, however long the answer takes.
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("button.go, button.stop");
+  // A press is seen at once, however long the answer takes: it shows when the finger or the key goes
+  // down, before anything else happens, and stays for a while after it goes up.
+  const SEEN = 700; // milliseconds
+  const KEYS = ["Enter", " "];
+  function press(event) {
+    if (event.type === "keydown" && !KEYS.includes(event.key)) return;
+    const button = event.target.closest?.("button, summary, [role=button], a[download], label.card");
     if (!button || button.disabled) return;
     button.classList.add("pressed");
-    setTimeout(() => button.classList.remove("pressed"), 900);
-  }, true);
+    clearTimeout(button.pressed);
+    button.pressed = setTimeout(() => button.classList.remove("pressed"), SEEN);
+  }
+  for (const type of ["pointerdown", "keydown", "click"]) document.addEventListener(type, press, true);
+
+  // Arrow keys go from tab to tab; Enter brings one to the front.
+  document.addEventListener("keydown", (event) => {
+    const tab = event.target.closest?.("[role=tab]"), by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!tab || !by) return;
+    const tabs = [...tab.closest("[role=tablist]").querySelectorAll("[role=tab]")];
+    tabs[(tabs.indexOf(tab) + by + tabs.length) % tabs.length].focus();
+    event.preventDefault();
+  });
 
   // A slider under finished pictures: it leafs through a sweep, or lays a map over a picture.
   document.addEventListener("input", (event) => {
@@ -86,5 +101,5 @@
     });
   });
 
-  window.digress = { page, address, fill };
+  window.digress = Object.assign(window.digress ?? {}, { page, address, fill });
 })();
