@@ -22,11 +22,12 @@ from torch import Tensor
 from benchmarks.fidelity import Study, paint_whole
 from benchmarks.machine import cpu_name, dtype_name
 from benchmarks.measure import errors
+from benchmarks.page import write_jpeg
 from benchmarks.subject import default_mosaic
 from digressions.ensembles.balance import balances
 from digressions.geometry import Box, Grid
 from digressions.images.contact_sheet import contact_sheet
-from digressions.images.image_files import read_image, resample, to_array, to_tensor, write_image
+from digressions.images.image_files import read_image, resample, to_array, to_tensor
 from digressions.models.base import Model
 from digressions.models.loading import load
 from digressions.mosaics.adapting import finer_than_band
@@ -108,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         print(f"| {adapt:g} | " + " | ".join(values) + " |", flush=True)
     labels = ["the base image", *(f"adapt {adapt:g}" for adapt in ADAPTS)]
-    print(write_image(asked.sheet, contact_sheet(shown, columns=len(shown), labels=labels)))
+    write_jpeg(asked.sheet, contact_sheet(shown, columns=len(shown), labels=labels))
+    print(asked.sheet)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from typing import get_args
 
 import numpy as np
 
+from benchmarks.page import write_jpeg
 from digressions.events import completed
 from digressions.frames.filling import fill_frames
 from digressions.frames.frame_spec import FrameSpec
 from digressions.images import ComposeName
 from digressions.images.contact_sheet import contact_sheet
-from digressions.images.image_files import read_image, resample, write_image
+from digressions.images.image_files import read_image, resample
 from digressions.models.base import Model
 from digressions.models.loading import load
 
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps({"opening": number, "aspect": round(aspect, 3)}), flush=True)
     labels = [f"{aspect:.2f}" for aspect in openings()]
     sheet = asked.sheet or asked.out / f"{asked.compose}.jpg"
-    write_image(sheet, contact_sheet(walls, columns=5, labels=labels))
+    write_jpeg(sheet, contact_sheet(walls, columns=5, labels=labels))
     print(sheet)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.page import write_jpeg
 from digressions.events import completed
 from digressions.generate.params import GenerationParams, ResolvedParams
 from digressions.generate.resolving import resolve
@@ -25,7 +26,6 @@ from digressions.geometry import Size
 from digressions.images import DEFAULT_UPSCALER
 from digressions.images.composing import composed
 from digressions.images.contact_sheet import contact_sheet
-from digressions.images.image_files import write_image
 from digressions.images.upscale import enlarge, load_upscaler
 from digressions.models.base import Model
 from digressions.models.loading import load
@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = load("bundled", "cpu", "float32")
     for path, made in ((asked.sheet, larger), (asked.wide, wide)):
         if path is not None:
-            print(write_image(path, made(model)))
+            write_jpeg(path, made(model))
+            print(path)
 
 
 def painted_small(model: Model, prompt: str) -> tuple[ResolvedParams, np.ndarray]:
