@@ -179,9 +179,16 @@ def _proof(job: Job) -> str:
     """The proof, and a link to the file."""
     proof = next((each for each in job.saved if each.path.stem.endswith("-proof")), None)
     shown = "" if proof is None else f'<img src="{file_url(proof.path)}" alt="How it will look">'
-    asked = job.settings["spec"]
-    said = " ".join(text for name, text in _MEANINGS.items() if name in asked)
+    said = " ".join(_MEANINGS[name] for name in _drawn(job.settings["spec"]))
     return (
         f'<figure class="picture proof">{shown}<figcaption>{said}</figcaption></figure>'
         f"{links(job.saved)}"
     )
+
+
+def _drawn(spec: Mapping[str, Any]) -> list[str]:
+    """Of `_MEANINGS`, those that a proof of these settings shows."""
+    plain = {name: value for name, value in spec.items() if name not in ("icc", "intent")}
+    sheet = PrintSpec.of(**plain).job(1.0).sheet
+    is_drawn = {"bleed": sheet.bleed, "mat": sheet.mat, "safe": sheet.safe, "icc": "icc" in spec}
+    return [name for name in _MEANINGS if is_drawn[name]]
