@@ -221,6 +221,8 @@ def test_strangers_paint_and_see_nothing_of_the_machine(space: tuple[str, Path])
     jobs = [client.submit(**asked, seed=str(n)) for n, client in enumerate(clients)]
     files = {Path(job.result(timeout=300)[0]).read_bytes() for job in jobs}
     assert len(files) == 2
+    cost = clients[0].predict(prompt="photo of a fox", api_name="/mosaic_cost")
+    assert "256 pictures" in str(cost)  # what the form begins with is within the limits
     assert len(list(folder.glob("digressions-*/out/photo-of-a-fox*.png"))) == 2
     with pytest.raises(AppError, match="steps 500"):
         clients[0].predict(**asked | {"steps": 500})

@@ -8,13 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
 from digressions.errors import InputError
-from digressions.generate.made_files import made_in, out_of_trash, settings_of, to_trash
+from digressions.generate.made_files import (
+    MadeFile,
+    made_in,
+    out_of_trash,
+    settings_of,
+    to_trash,
+)
+from digressions.generate.model_params import ModelParams
 from digressions.generate.params import PaintSpec
 from digressions.generate.pictures import paint_to_files
+from digressions.studio.studio import Studio
+from digressions.studio.studio_spec import StudioSpec
+from digressions.studio.thumbs import thumb
 
 from .studios import Opened, StudioPage, open_studio, until
 
@@ -98,6 +109,20 @@ def test_nothing_outside_the_folder_goes_to_the_trash(out: Path, tmp_path: Path)
         with pytest.raises(InputError, match="not among what was made"):
             to_trash(path, out)
     assert other.read_bytes() == b"mine"
+
+
+def test_what_is_no_picture_shows_its_kind_in_letters(tmp_path: Path) -> None:
+    studio = Studio(StudioSpec(out=tmp_path), ModelParams())
+    seen = {}
+    for kind in ("pdf", "mp4"):
+        path = tmp_path / f"fox.{kind}"
+        path.write_bytes(b"")
+        small = np.asarray(Image.open(thumb(studio, MadeFile(path, 1.0))).convert("L"))
+        assert small.shape[0] == small.shape[1]
+        assert (small > 200).mean() > 0.01  # letters
+        seen[kind] = small
+    studio.jobs.close()
+    assert (seen["pdf"] != seen["mp4"]).any()
 
 
 # --- in the page -----------------------------------------------------------------------------

@@ -109,4 +109,6 @@ def test_from_a_picture_to_a_pdf(chromium: Any, opened: Opened, picture: Path) -
     assert link.get_attribute("download") == made.name
     width = "return document.querySelector('.proof img').naturalWidth"
     assert until(lambda: page.js(width)) == round(56 / 25.4 * 60)
+    said = page.driver.find_element("css selector", ".proof figcaption").text
+    assert said == "Red: the cut. Orange: what the mat covers."  # there is no safe margin
     page.check_quiet()

@@ -67,7 +67,33 @@ def test_every_tab_shows_its_job_again_after_a_reload_and_cancels_it(
         until(lambda: not jobs.queue())
 
 
+def test_a_reload_opens_the_tab_that_was_seen_with_its_settings(page: StudioPage) -> None:
+    page.open("tab=paint&seed=5&__theme=dark")
+    page.until_filled("paint-seed", "5")
+    query = "return location.search"
+    page.front("gallery")
+    until(lambda: page.js(query) == "?tab=gallery&__theme=dark")
+    page.driver.refresh()
+    until(lambda: page.js("return !!document.getElementById('gallery-go')?.checkVisibility()"))
+    page.open("tab=paint&seed=5")
+    page.until_filled("paint-seed", "5")
+    for tab, says in (("models", "?tab=models"), ("paint", "?tab=paint&seed=5")):
+        page.front(tab)
+        until(lambda says=says: page.js(query) == says)
+
+
 # --- looks -----------------------------------------------------------------------------------
+
+
+def test_where_the_picture_will_be_says_so_in_its_middle(page: StudioPage) -> None:
+    page.open("tab=paint")
+    page.js("arguments[0].scrollIntoView()", page.element("paint-stage"))
+    middles = page.js(
+        "return ['.empty', '.empty p'].map((each) => {"
+        " const box = document.querySelector(`#paint-stage ${each}`).getBoundingClientRect();"
+        " return [(box.left + box.right) / 2, (box.top + box.bottom) / 2] })"
+    )
+    assert middles[0] == pytest.approx(middles[1], abs=3)
 
 
 def test_every_tab_fits_a_phone_and_everything_has_a_name(page: StudioPage) -> None:

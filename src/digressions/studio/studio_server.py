@@ -40,6 +40,12 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
+_AROUND = (
+    ":root:has(body.dark) { color-scheme: dark; } "
+    "@media (max-width: 640px) { footer .divider { display: none; } }"
+)
+"""Styles of what is around the page, such as scroll bars, where Gradio lets no file's reach."""
+
 
 def check_installed() -> None:
     """Raises `MissingExtraError` unless the studio's packages are there."""
@@ -148,7 +154,7 @@ def _gradio_app(studio: Studio) -> Any:
         pwa=False,
         theme=theme(),
         css_paths=sorted(WEB.glob("*.css")),
-        head=f"<script>{script}</script>",
+        head=f"<style>{_AROUND}</style><script>{script}</script>",
     )
 
 

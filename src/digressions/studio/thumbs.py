@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from ..files import whole_file
 from ..generate.made_files import MadeFile
@@ -13,15 +14,15 @@ from ..images.image_files import to_webp
 from .studio import Studio
 
 _SIDE = 320
-_GREY = 150  # of what has no picture, such as a film
+_GREY = 110  # of what has no picture, such as a film
 
 
 def thumb(studio: Studio, made: MadeFile) -> Path:
-    """The file of a small picture of it; plain grey where it is no picture."""
+    """The file of a small picture of it; where it is no picture, of its kind in letters on grey."""
     named = hashlib.sha256(f"{made.path}|{made.time}".encode()).hexdigest()[:24]
     path = studio.own / "thumbs" / f"{named}.webp"
     if not path.exists():
-        small = made.small(_SIDE) or to_webp(np.full((9, 16, 3), _GREY, np.uint8), 80)
+        small = made.small(_SIDE) or to_webp(_letters(made.path.suffix.strip(".").upper()), 80)
         with whole_file(path) as part:
             part.write_bytes(small)
     return path
@@ -35,3 +36,12 @@ def kept_small(studio: Studio, pixels: np.ndarray) -> Path:
         with whole_file(path) as part:
             part.write_bytes(found)
     return path
+
+
+def _letters(text: str) -> np.ndarray:
+    """A word in white on grey."""
+    image = Image.new("RGB", (_SIDE, _SIDE), (_GREY,) * 3)
+    font = ImageFont.load_default(size=_SIDE // 5)
+    middle = (_SIDE / 2, _SIDE / 2)
+    ImageDraw.Draw(image).text(middle, text, (255,) * 3, font, anchor="mm")
+    return np.asarray(image)

@@ -194,8 +194,8 @@ def _kind(row: Listed) -> str:
 
 
 _NONE = """<p class="said">No model folder is named. Name the folder of ComfyUI, A1111, Forge or
-StabilityMatrix, or any other, in the field Models, and its files are listed here. The bundled model
-needs none.</p>"""
+StabilityMatrix, or any other, in the field Model folder, and its files are listed here. The bundled
+model needs none.</p>"""
 
 
 def _table(rows: Sequence[Listed] | None) -> str:

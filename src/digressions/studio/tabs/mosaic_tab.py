@@ -56,6 +56,9 @@ _COSTS = (  # what a mosaic's cost depends on
     *("cell_aspect", "crop", "repeat", "paint"),
 )
 
+_FEWER = "16"
+"""Cells across, to begin with, where a job has little time."""
+
 
 def build(studio: Studio, shared: Shared) -> TabParts:
     """The tab, within Gradio's context."""
@@ -67,7 +70,10 @@ def build(studio: Studio, shared: Shared) -> TabParts:
             form.add("prompt", lines=3)
             form.add("negative", lines=1)
             with gr.Row(elem_classes=["pair"]):
-                form.add("grid", "seed", min_width=120)
+                # What a page of strangers begins with must be done in the time that a job has.
+                fewer = {"value": _FEWER} if studio.jobs.strangers else {}
+                form.add("grid", min_width=120, **fewer)
+                form.add("seed", min_width=120)
             form.add("cell_prompt", lines=2)
             with gr.Accordion("Make it of a picture", open=False, elem_classes=["fold"]):
                 form.add("image", height=240)

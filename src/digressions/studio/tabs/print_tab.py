@@ -24,8 +24,13 @@ from ..studio import Studio
 from ..studio_job import Job, Settings
 from .frame_views import links
 
-_LINES = "Red: the cut. Orange: what the mat covers. Blue: the safe margin."
-_FLAGGED = "Green, beside it: colours that cannot be printed."
+_MEANINGS = {
+    "bleed": "Red: the cut.",
+    "mat": "Orange: what the mat covers.",
+    "safe": "Blue: the safe margin.",
+    "icc": "Green, beside it: colours that cannot be printed.",
+}
+"""What a colour in the proof says, by the parameter that has it drawn."""
 _LAYING = ("size", "dpi", "bleed", "safe", "mat", "marks", "fit")
 """The parameters that decide how large a picture comes out."""
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -174,8 +179,16 @@ def _proof(job: Job) -> str:
     """The proof, and a link to the file."""
     proof = next((each for each in job.saved if each.path.stem.endswith("-proof")), None)
     shown = "" if proof is None else f'<img src="{file_url(proof.path)}" alt="How it will look">'
-    said = _LINES + (f" {_FLAGGED}" if "icc" in job.settings["spec"] else "")
+    said = " ".join(_MEANINGS[name] for name in _drawn(job.settings["spec"]))
     return (
         f'<figure class="picture proof">{shown}<figcaption>{said}</figcaption></figure>'
         f"{links(job.saved)}"
     )
+
+
+def _drawn(spec: Mapping[str, Any]) -> list[str]:
+    """Of `_MEANINGS`, those that a proof of these settings shows."""
+    plain = {name: value for name, value in spec.items() if name not in ("icc", "intent")}
+    sheet = PrintSpec.of(**plain).job(1.0).sheet
+    is_drawn = {"bleed": sheet.bleed, "mat": sheet.mat, "safe": sheet.safe, "icc": "icc" in spec}
+    return [name for name in _MEANINGS if is_drawn[name]]

@@ -13,15 +13,17 @@
     return own;
   }
 
-  /** Whether a tab is the one that is seen. */
-  const seen = (tab) => document.querySelector("#tabs [role=tab][aria-selected=true]")?.textContent.trim().toLowerCase() === tab;
+  /** The tab that is seen. */
+  const front = () => document.querySelector("#tabs [role=tab][aria-selected=true]")?.textContent.trim().toLowerCase();
 
-  let telling = 0;
+  const latest = new Map(); // what each tab's fields said last
+  let telling = 0, filled = false;
 
   /** Keeps the values of the fields of the tab that is seen in the address, once it is. */
   function address(...told) {
+    latest.set(told[0], told);
     clearTimeout(telling);
-    telling = setTimeout(() => seen(told[0]) && keep(...told), 100);
+    telling = setTimeout(() => front() === told[0] && keep(...told), 100);
   }
 
   /**
@@ -36,10 +38,20 @@
       if (String(value) !== String(defaults[i])) given[name] = String(value);
     });
     const start = chosen(tab, given);
-    const query = new URLSearchParams(start ? { tab, start } : { tab, ...given });
+    const theme = new URLSearchParams(location.search).get("__theme"); // Gradio's, light or dark
+    const asked = start ? { tab, start } : { tab, ...given };
+    const query = new URLSearchParams(theme ? { ...asked, __theme: theme } : asked);
     const text = `${location.pathname}?${query}`;
     if (text !== location.pathname + location.search) history.replaceState(null, "", text);
   }
+
+  /** Has the address name the tab that came to the front, once it has been read itself. */
+  function fronted() {
+    const tab = front();
+    if (filled && tab) keep(...(latest.get(tab) ?? [tab, [], [], []]));
+  }
+
+  new MutationObserver(fronted).observe(document.documentElement, { subtree: true, attributeFilter: ["aria-selected"] });
 
   /** The name of the starting point that has these settings; the row of the tab shows which. */
   function chosen(tab, given) {
@@ -58,6 +70,7 @@
   /** The values of fields with those that an address asks for, wherever nobody has typed yet. */
   function fill(asked, names, values, defaults) {
     const found = JSON.parse(asked || "{}");
+    filled = true;
     return names.map(([tab, name], i) => {
       const value = found[tab]?.[name];
       if (value === undefined || !same(values[i], defaults[i])) return { __type__: "update" };
