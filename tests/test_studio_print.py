@@ -87,7 +87,9 @@ def test_a_mosaic_of_the_gallery_says_how_large_its_pictures_come_out(
     (made,) = opened.studio.out.glob("photo-of-an-ant*.pdf")
     told = json.loads(text_of(made)["print"])
     assert told["image"]["path"] == str(opened.studio.out / "photo-of-an-ant")
-    page.driver.find_element("css selector", "#print-picture button[aria-label='Clear']").click()
+    page.driver.find_element(
+        "css selector", "#print-picture button[aria-label='Remove Image']"
+    ).click()
     until(lambda: page.text("print-says") == "")
     page.check_quiet()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -112,6 +113,12 @@ def blank_canvas(given: Mapping[str, Any]) -> np.ndarray:
     scale = _CANVAS / max(width, height)
     shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
     return np.full(shape, _PAPER, np.uint8)
+
+
+def _as_painted(size: Size) -> Size:
+    """A size in its proportions, at least as large as what is painted on."""
+    scale = max(1, math.ceil(_CANVAS / max(size)))
+    return Size(size.width * scale, size.height * scale)
 
 
 def keep_proportions(form: Form, brush: Any) -> None:
@@ -285,7 +292,7 @@ def painted_areas(
         layers: Of the brush.
     """
     colours = [_rgb(COLOURS[number - 1]) for number in range(1, ROWS + 1)]
-    masks = brushed_apart(layers, colours, _proportions(spec))
+    masks = brushed_apart(layers, colours, _as_painted(_proportions(spec)))
     painted = [masks[number - 1] for number in used]
     if all(mask is None for mask in painted):
         return None

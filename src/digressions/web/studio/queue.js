@@ -101,7 +101,8 @@
     if (all) ask("go on", [...document.querySelectorAll("#left li")].map((li) => Number(li.dataset.number)));
     if (event.target.closest("button.go, button.stop, .after button")) setTimeout(look, 250);
     const queue = document.getElementById("queue");
-    if (queue?.open && !queue.contains(event.target) && event.target.isConnected) queue.open = false;
+    const outside = event.isTrusted && event.target.isConnected && !queue?.contains(event.target);
+    if (queue?.open && outside) queue.open = false; // a press of the script's own closes nothing
   });
   document.addEventListener("keydown", (event) => {
     const queue = document.getElementById("queue");
