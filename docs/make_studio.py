@@ -82,9 +82,7 @@ def models(page: StudioPage) -> None:
 def frame(page: StudioPage) -> None:
     """The tab Frame with a room half before and half after."""
     page.open("tab=frame&start=pair&n=2", **SIZE)
-    ready = (
-        "return document.querySelectorAll('#frame-room .ready .openings input[type=text]').length"
-    )
+    ready = "return document.querySelectorAll('#frame-openings .ready .openings input[type=text]').length"
     until(lambda: page.js(ready) == 2)
     page.click("frame-go")
     until(lambda: page.driver.find_elements("css selector", ".candidates"), 240)

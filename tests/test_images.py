@@ -339,13 +339,14 @@ def test_a_kind_that_runs_programs_is_not_opened(
 
 
 def test_what_is_read_or_fitted_can_be_changed(tmp_path: Path, photo: np.ndarray) -> None:
-    path = tmp_path / "a.png"
+    path, grey = tmp_path / "a.png", tmp_path / "grey.png"
     Image.fromarray(photo).save(path)
+    Image.fromarray(photo).convert("L").save(grey)
     for array in (
         read_image(path),
         source_image(path).pixels,
         source_image(photo).pixels,
-        source_mask(path).pixels,
+        source_mask(grey).pixels,
         resample(photo, 20, 10),
         cover(photo, 20, 20),
     ):
@@ -354,7 +355,7 @@ def test_what_is_read_or_fitted_can_be_changed(tmp_path: Path, photo: np.ndarray
 
 def test_pixels_and_hash_are_those_of_the_file(tmp_path: Path, photo: np.ndarray) -> None:
     path = tmp_path / "a.jpg"
-    Image.fromarray(photo).save(path)
+    Image.fromarray(photo).convert("L").save(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     picture, of_picture = source_image(path)[:2]
     mask, of_mask = source_mask(path)[:2]

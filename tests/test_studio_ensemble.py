@@ -135,8 +135,22 @@ def test_a_prompt_counts_where_its_colour_was_painted(tmp_path: Path) -> None:
     assert areas is not None
     assert areas[0] == "top"
     mask = read_image(areas[1])[..., 0]
-    assert mask.shape == (64, 96)
-    assert (mask[:, :40].min(), mask[:, 56:].max()) == (255, 0)
+    assert mask.shape == (6 * 64, 6 * 96)  # no smaller than what it was painted on
+    assert (mask[:, : 6 * 40].min(), mask[:, 6 * 56 :].max()) == (255, 0)
+
+
+def test_areas_have_pixels_where_no_size_is_given(tmp_path: Path) -> None:
+    layer = np.zeros((512, 512, 4), np.uint8)
+    layer[100:140, 200:260] = rgba(COLOURS[0])
+    areas = painted_areas({"prompts": ["a bee", "the sea"]}, [1, 2], [layer], tmp_path)
+    assert areas is not None
+    assert (read_image(areas[0])[100:140, 200:260, 0] == 255).all()
+
+
+def test_other_colours_and_empty_layers_count_for_no_prompt(tmp_path: Path) -> None:
+    layer = np.zeros((64, 64, 4), np.uint8)
+    layer[:, :32] = rgba(COLOURS[2])
+    spec = {"prompts": ["a frog", "a fox"], "region": ["top", "all"], "size": "96x64"}
     assert painted_areas(spec, [1, 2], [layer], tmp_path) is None
 
 

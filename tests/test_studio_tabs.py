@@ -234,7 +234,7 @@ def _frame(keys: Keys, folder: Path) -> str:
     Image.fromarray(framed()).save(folder / "hall.png")
     keys.reach("#frame-photo button")
     keys.page.upload("frame-photo", folder / "hall.png")  # in the system's own window
-    until(lambda: keys.page.js("return !!document.querySelector('#frame-room .room.ready')"))
+    until(lambda: keys.page.js("return !!document.querySelector('#frame-openings .room.ready')"))
     keys.reach(".openings input")
     keys.press("photo of an owl")
     keys.finish("frame")

@@ -12,7 +12,6 @@ import gradio as gr
 from ..errors import DigressionsError
 from ..generate.made_files import settings_of
 from ..images.pyramid import is_mosaic, preview_of
-from ..mosaics.stored import is_stored
 from .forms import Form, words
 
 PRINTED = "Print: picture"
@@ -69,6 +68,8 @@ def takes_picture(label: str, field: Any) -> Accept:
 def mosaic_of(path: Path) -> Path | None:
     """The folder of a finished mosaic with all its pictures, from itself or its small picture."""
     folder = path if path.is_dir() else path.parent
+    from ..mosaics.stored import is_stored  # with torch, which comes later
+
     return folder if is_stored(folder) and path in (folder, preview_of(folder)) else None
 
 

@@ -119,7 +119,7 @@ POINTS = (
         "pair",
         "Two frames on a wall",
         "A fox and a parrot, at once",
-        {"prompts": ["photo of a fox", "photo of a parrot"], "seed": 2, "n": 1},
+        {"prompts": ["photo of a fox", "photo of a parrot"], "seed": 2, "n": [1]},
         {"photo": "sage room.webp"},
     ),
     StartingPoint(
@@ -127,7 +127,7 @@ POINTS = (
         "choice",
         "One frame, four candidates",
         "Choose the one that suits the wall",
-        {"prompts": ["photo of a sunflower"], "seed": 2, "n": 4},
+        {"prompts": ["photo of a sunflower"], "seed": 2, "n": [4]},
         {"photo": "clay room.webp"},
     ),
     StartingPoint(
