@@ -82,7 +82,8 @@ def models(page: StudioPage) -> None:
 def frame(page: StudioPage) -> None:
     """The tab Frame with a room half before and half after."""
     page.open("tab=frame&start=pair&n=2", **SIZE)
-    ready = "return document.querySelectorAll('#frame-openings .ready .openings input[type=text]').length"
+    prompts = "#frame-openings .ready .openings input[type=text]"
+    ready = f"return document.querySelectorAll('{prompts}').length"
     until(lambda: page.js(ready) == 2)
     page.click("frame-go")
     until(lambda: page.driver.find_elements("css selector", ".candidates"), 240)

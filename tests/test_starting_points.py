@@ -146,7 +146,8 @@ def test_one_fills_the_form_and_empties_the_rest_by_keyboard_too(page: StudioPag
 @pytest.mark.browser
 def test_an_address_names_one_and_its_room_comes_with_it(page: StudioPage) -> None:
     page.open("tab=frame&start=pair&seed=9", width=390)
-    rows = "return [...document.querySelectorAll('#frame-openings .openings input[type=text]')].map((e) => e.value)"
+    prompts = "#frame-openings .openings input[type=text]"
+    rows = f"return [...document.querySelectorAll('{prompts}')].map((e) => e.value)"
     until(lambda: page.js(rows) == ["photo of a fox", "photo of a parrot"])
     until(lambda: value(page, "frame-seed") == "9")
     assert page.js("return document.documentElement.scrollWidth") <= 390

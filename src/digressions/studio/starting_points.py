@@ -209,7 +209,7 @@ def _item(point: StartingPoint) -> str:
 def _text(value: Any) -> str:
     """A value as the page has it."""
     if isinstance(value, list):
-        return "\n".join(value)
+        return "\n".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
