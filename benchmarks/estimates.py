@@ -80,7 +80,7 @@ def mosaic(size: float) -> Iterator[Event]:
 
 
 def mosaic_of_enlarged(size: float) -> Iterator[Event]:
-    return dg.mosaic(dg.load(), PROMPT, grid=f"{12 * size:.0f}", seed=1, enlarge=2, output="large")
+    return dg.mosaic(dg.load(), PROMPT, grid=f"{24 * size:.0f}", seed=1, enlarge=2, output="large")
 
 
 def mosaic_gone_on_with(size: float) -> Iterator[Event]:

@@ -21,9 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-
 from benchmarks.page import update
 from digressions.events import Event
 from digressions.generate.preview_pace import PreviewPace
@@ -31,7 +28,7 @@ from digressions.models.loading import load
 from digressions.studio.jobs import Work
 from digressions.studio.studio import Studio
 from digressions.studio.studio_job import Settings
-from tests.conftest import CHROMEDRIVER, CHROMIUM, FLAGS
+from tests.conftest import open_chromium
 from tests.studios import StudioPage, open_studio, until
 
 JOBS = {
@@ -128,12 +125,7 @@ def main() -> None:
     parser.add_argument("--jobs", nargs="*", default=list(JOBS), choices=JOBS)
     parser.add_argument("--update", type=Path, help="page of the docs whose table is replaced")
     arguments = parser.parse_args()
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
+    driver = open_chromium()
     model = load("bundled", "cpu", "float32")
     with tempfile.TemporaryDirectory() as folder, open_studio(Path(folder) / "out", model) as found:
         page = StudioPage(driver, found.address)

@@ -18,11 +18,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from digressions.models.loading import load
-from tests.conftest import CHROMEDRIVER, CHROMIUM, FLAGS
+from tests.conftest import open_chromium
 from tests.studios import StudioPage, open_studio, until
 from tests.test_library import LORA, SD1, SDXL, VAE, put
 
@@ -128,12 +126,7 @@ def main() -> None:
     arguments = parser.parse_args()
     SIZE["width"] = arguments.width
     arguments.out.mkdir(parents=True, exist_ok=True)
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
+    driver = open_chromium()
     colours = [{"name": "prefers-color-scheme", "value": "dark" if arguments.dark else "light"}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": colours})
     model = load("bundled", "cpu", "float32")

@@ -105,3 +105,13 @@ def test_the_first_batch_of_work_is_left_out_though_work_says_first_what_is_read
     events = pace.paced("painting", "paint", painting(), 59)
     found = [(now, each.seconds) for each in events if isinstance(each, Estimate)]
     assert found == [(22.0, pytest.approx(53.0))]
+
+
+def test_units_that_are_seen_late_count_from_when_they_were_finished() -> None:
+    """A batch of 10 every 2 s, each seen 1.5 s later."""
+    now = 0.0
+    timer = Pace(lambda: now)
+    for batch in range(3):
+        now = 2.0 * batch + 1.5
+        timer.note(10 * batch, 2.0 * batch)
+    assert timer.left(100) == pytest.approx(80 / 5 - 1.5)

@@ -37,26 +37,30 @@ class Pace:
         """Forgets the time up to here: what follows has another pace."""
         self._marks.clear()
 
-    def note(self, done: float) -> None:
-        """Takes in that so many units are finished now; best where a batch ends.
+    def note(self, done: float, at: float | None = None) -> None:
+        """Takes in that so many units are finished; best where a batch ends.
 
         Said again of as many units, it stands for the time up to here. Fewer are a new beginning.
+
+        Args:
+            at: When they were finished, by the clock; now if not given.
         """
         while self._marks and self._marks[-1][0] >= done:
             self._marks.pop()
-        self._marks.append((done, self._clock()))
+        self._marks.append((done, self._clock() if at is None else at))
 
     def left(self, total: float) -> float | None:
         """Seconds until ``total`` units are finished, where they should be said: once they are
         known, and again when what was said turns out wrong by more than `WRONG`."""
         if not self._marks or self._marks[-1][1] - self._marks[0][1] < STEADY:
             return None
-        done, now = self._marks[-1]
+        done, ended = self._marks[-1]
         # The later half of the time tells more, if it is long enough.
-        since = now - max(STEADY, (now - self._marks[0][1]) / 2)
+        since = ended - max(STEADY, (ended - self._marks[0][1]) / 2)
         start = max(i for i, (_, at) in enumerate(self._marks) if at <= since)
         before, begun = self._marks[start]
-        seconds = (total - done) * (now - begun) / (done - before)
+        now = self._clock()
+        seconds = (total - done) * (ended - begun) / (done - before) - (now - ended)
         if self._said is not None:
             at, said = self._said
             if said < WRONG * (now + seconds - at) < WRONG**2 * said:

@@ -188,7 +188,7 @@ def _painted(
         yield Note(f"{len(done):,} of them are already done{rest}")
     yield Progress("painting", len(done), cells)
     totals, pace = PaintTotals(), Pace()
-    begun, size = time.perf_counter(), 0
+    begun, size, placed = time.perf_counter(), 0, 0
     painting = folder.paint(batch_size=options.batch_size, executor=executor, filling=filling)
     with closing(painting):
         for totals in painting:
@@ -198,9 +198,13 @@ def _painted(
             if folder.sizes.now != size:  # another size of batches has another pace
                 size = folder.sizes.now
                 pace.restart()
-            pace.note(totals.painted)
+            # Pictures on their way do not count: what finishes them may be slower than the network.
+            if totals.placed == placed:
+                continue
+            placed = totals.placed
+            pace.note(placed, totals.placed_at)
             if folder.sizes.settled or time.perf_counter() - begun > SECONDS_BEFORE_ESTIMATE:
-                yield from pace.estimate(wanted, "paint")
+                yield from pace.estimate(cells - len(done), "paint")
     return totals
 
 

@@ -80,6 +80,7 @@ class PaintTotals:
 
     Attributes:
         placed: Cells that have got their picture.
+        placed_at: When the last of them got it, by ``time.perf_counter``.
         painted: Pictures that the network painted.
         seconds: Of painting, without what the caller did in between.
         network_seconds: Spent inside the model's networks, in all workers together; ``None`` where
@@ -88,6 +89,7 @@ class PaintTotals:
     """
 
     placed: int = 0
+    placed_at: float = 0.0
     painted: int = 0
     seconds: float = 0.0
     network_seconds: float | None = 0.0
@@ -102,6 +104,7 @@ class PaintTotals:
     def take(self, batch: FinishedBatch) -> None:
         """Adds a batch that is committed."""
         self.placed += len(batch.pngs)
+        self.placed_at = time.perf_counter()
         self.own_change += batch.own_change
         self.shared_change += batch.shared_change
 

@@ -48,8 +48,8 @@ How to add a tab
    besides (``besides``), what it takes from other tabs (``accepts``: `takes_picture`) and what it
    sends (``offers``: an `Offer` with `send_menu`). Starting points of the tab go into
    `starting_points.POINTS`, and their pictures are made by ``python -m docs.make_starts``.
-8. Events of your own are ``api_visibility="private"`` and ``show_progress="hidden"``; handlers are
-   quick, and whatever takes longer than a blink is a job. Only use cases write files.
+8. Events of your own are `endpoints.PRIVATE`; handlers are quick, and whatever takes longer than a
+   blink is a job. Only use cases write files.
 9. Test it in ``tests/test_studio_NAME.py`` with `tests.studios`: by ``gradio_client``, and its main
    path in Chromium; then look at it in light, dark and 390 px wide (``docs/make_studio.py``).
 """

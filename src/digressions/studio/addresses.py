@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from .endpoints import PRIVATE
 from .forms import Form
 from .sending import TabParts
 from .starting_points import point_named
 
 _MOST = 200  # parameters that are read
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def keep_addresses(loaded: Any, tabs: Any, query: Any, parts: Sequence[TabParts]) -> None:
@@ -57,17 +57,17 @@ def keep_addresses(loaded: Any, tabs: Any, query: Any, parts: Sequence[TabParts]
     names = json.dumps([[tab, name] for tab, name, _ in typed])
     defaults = json.dumps([_plain(field.value) for *_, field in typed])
     fields = [field for *_, field in typed]
-    loaded.then(read, [query], [tabs, asked, *pictures], queue=False, **_PRIVATE).then(
+    loaded.then(read, [query], [tabs, asked, *pictures], queue=False, **PRIVATE).then(
         *(None, [asked, *fields], fields),
         js=f"(asked, ...v) => window.digress.fill(asked, {names}, v, {defaults})",
-        **_PRIVATE,
+        **PRIVATE,
     )
     for tab, form in forms:
         names = json.dumps(list(form.fields))
         defaults = json.dumps([_plain(field.value) for field in form.inputs])
         js = f"(...v) => window.digress.address({json.dumps(tab)}, {names}, v, {defaults})"
         told = [field.change for field in form.inputs]
-        gr.on(told, None, form.inputs, None, js=js, **_PRIVATE)
+        gr.on(told, None, form.inputs, None, js=js, **PRIVATE)
 
 
 def _pictures_of(part: TabParts) -> dict[Any, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from .addresses import keep_addresses
+from .endpoints import PRIVATE
 from .live import Shared
 from .queue_panel import SHOWN_BELOW, SHOWN_IN_HEADER, QueuePanel, queue_endpoints
 from .sending import wire
@@ -26,7 +25,6 @@ def page(studio: Studio) -> gr.Blocks:
         gr.HTML(_HEAD, elem_id="head", container=False)
         own = gr.Textbox("", visible="hidden", elem_id="page")
         query = gr.Textbox("", visible="hidden", elem_id="query")
-        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
         def seen(page: str, query: str) -> tuple[str, str]:
             studio.page_seen.set()
@@ -38,7 +36,7 @@ def page(studio: Studio) -> gr.Blocks:
             [own, query],
             js="() => [window.digress.page(), location.search]",
             queue=False,
-            **private,
+            **PRIVATE,
         )
         shared = Shared(own, loaded, QueuePanel(studio, own).gone_on)
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -50,7 +48,7 @@ def page(studio: Studio) -> gr.Blocks:
                     if row is not None:
                         fills(row, parts[-1])
                 if (shown := parts[-1].shown) is not None:
-                    tab.select(*shown, **private)
+                    tab.select(*shown, **PRIVATE)
         wire(tabs, parts)
         keep_addresses(loaded, tabs, query, parts)
         queue_endpoints(studio)

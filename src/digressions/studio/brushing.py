@@ -10,20 +10,40 @@ import gradio as gr
 from ..errors import DigressionsError
 from .studio import Studio
 
+CANVAS = 512  # pixels a side that is painted on, where no picture says
 _EDITED = 1024  # pixels of the longer side of the picture that is painted over
 
 
-def brush(label: str, elem_id: str) -> Any:
-    """A field with a brush; made where Gradio's context is."""
+def brush(
+    label: str,
+    elem_id: str,
+    *,
+    value: Any = None,
+    colours: Sequence[str] = ("#1fb6a6",),
+    width: int = 40,
+) -> Any:
+    """A field with a brush; made where Gradio's context is.
+
+    Args:
+        value: What it paints on at first.
+        colours: That one may choose from, as ``#rrggbb``.
+        width: Of a stroke in pixels.
+    """
     return gr.ImageEditor(
+        value,
         label=label,
         type="numpy",
         format="png",
         sources=[],
         transforms=[],
         layers=False,
-        brush=gr.Brush(default_size=40, colors=["#1fb6a6"], color_mode="fixed"),
-        canvas_size=(512, 512),
+        brush=gr.Brush(
+            default_size=width,
+            colors=[*colours],
+            default_color=colours[0],
+            color_mode="fixed",
+        ),
+        canvas_size=(CANVAS, CANVAS),
         elem_id=elem_id,
         interactive=True,
     )

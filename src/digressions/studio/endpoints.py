@@ -17,6 +17,8 @@ from .studio_job import Job
 
 PROGRAM = "program"
 """The page of jobs that no page of a browser has asked for."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""How an event of the page is wired that is no endpoint and shows nothing while it is at work."""
 
 
 def endpoint(

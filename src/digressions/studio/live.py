@@ -19,6 +19,7 @@ import gradio as gr
 from ..errors import DigressionsError
 from ..generate.preview_pace import PreviewPace
 from ..images.video import VIDEOS
+from .endpoints import PRIVATE
 from .folds import folds_of, unfolded
 from .forms import Form, Forms
 from .showing import refusal, shown_job
@@ -27,11 +28,7 @@ from .studio_job import Job
 
 _LOOK = 0.1  # seconds between two looks at a job
 _STRIP = 24  # results of a page that are shown
-_LIVE: dict[str, Any] = {
-    "api_visibility": "private",
-    "show_progress": "hidden",
-    "concurrency_limit": None,
-}
+_LIVE: dict[str, Any] = {**PRIVATE, "concurrency_limit": None}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _PAGE, _AFAR = "index.html", "preview.jpg"  # in the folder of a mosaic
 
@@ -88,7 +85,8 @@ class Live:
         name = name or kind
         self._numbers = itertools.count()
         self._following: dict[str, int] = {}
-        self._marked: set[str] = set()  # pages with a field that an error is about
+        self._wrong_of: dict[str, DigressionsError] = {}  # by page: what its fields are marked with
+        self._refused: set[str] = set()  # pages whose last press began nothing
         with gr.Row(elem_classes=["acts"]):
             self.go = gr.Button(verb, variant="primary", elem_id=f"{name}-go", elem_classes=["go"])
             self._pause = gr.Button(
@@ -118,15 +116,17 @@ class Live:
         )
         self._results = gr.State([])
         self.chosen = gr.Textbox("", visible="hidden", elem_id=f"{name}-chosen")
-        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        # Which error the fields are marked with. They are written when it changes, not with the
+        # panel: Gradio makes every output of an event anew, unchanged ones too.
+        self._wrong = gr.Textbox("", visible="hidden")
         self._strip.select(
-            self._look_at, [self._results], [self.stage, self.chosen], **private, queue=False
+            self._look_at, [self._results], [self.stage, self.chosen], **PRIVATE, queue=False
         )
 
     @property
-    def _outputs(self) -> list[Any]:
-        panel = [self.stage, self._strip, self._results, self.chosen, self._cancel, self._pause]
-        return [*panel, *self.form.inputs, *folds_of(self.form.inputs)]
+    def _panel(self) -> list[Any]:
+        looks = [self.stage, self._strip, self._results, self.chosen]
+        return [*looks, self._cancel, self._pause, self._wrong]
 
     def begins(
         self,
@@ -150,31 +150,38 @@ class Live:
         kind = kind or self.kinds[0]
         self.kinds.append(kind)
 
-        async def begin(page: str, *values: Any) -> AsyncIterator[list[Any]]:
+        async def begin(page: str, *values: Any) -> list[Any]:
             try:
                 self.studio.jobs.check(values)
                 settings = await asyncio.to_thread(settings_of, values)
                 self.studio.jobs.submit(page, kind, settings, title_of(settings))
             except DigressionsError as error:
-                yield self._refused(page, error)
-                return
-            async for update in self._follow(page):
-                yield update
+                self._refused.add(page)
+                if not self.form.has(error):
+                    return [refusal(error), ""]
+                self._wrong_of[page] = error
+                return [gr.skip(), f"refused {next(self._numbers)}"]
+            self._refused.discard(page)
+            return [gr.skip(), ""]
 
-        reads = [shared.page, *inputs]
+        reads, writes = [shared.page, *inputs], [self.stage, self._wrong]
         pressed = (button or self.go).click
-        pressed(begin, reads, self._outputs, trigger_mode="multiple", **_LIVE)
+        event = pressed(begin, reads, writes, trigger_mode="multiple", **_LIVE)
+        event.then(self._follow_begun, [shared.page], self._panel, **_LIVE)
 
     def follows(self, shared: Shared) -> None:
         """Has a page that is loaded follow its jobs, and its buttons cancel and pause them."""
         self.follows_after(self._cancel.click(self._stop, [shared.page], [], **_LIVE), shared)
         self.follows_after(self._pause.click(self._rest, [shared.page], [], **_LIVE), shared)
         self.follows_after(shared.loaded, shared)
-        shared.gone_on.then(self._follow_new, [shared.page], self._outputs, **_LIVE)
+        shared.gone_on.then(self._follow_new, [shared.page], self._panel, **_LIVE)
+        fields = self.form.inputs
+        marks = [self._wrong, shared.page], [*fields, *folds_of(fields)]
+        self._wrong.change(self._mark, *marks, **_LIVE)
 
     def follows_after(self, event: Any, shared: Shared) -> None:
         """Has a page follow its jobs after an event."""
-        event.then(self._follow, [shared.page], self._outputs, **_LIVE)
+        event.then(self._follow, [shared.page], self._panel, **_LIVE)
 
     # --- following ---------------------------------------------------------------------------
 
@@ -184,9 +191,7 @@ class Live:
         urgent: tuple[Any, ...] | None = None
         seen = -1
         pace = PreviewPace(PREVIEW_EVERY, PREVIEW_SHARE, cost=time.thread_time)
-        yield [
-            gr.skip() for _ in self._outputs
-        ]  # Gradio empties the outputs of what yields nothing
+        yield _nothing(self._panel)  # Gradio empties the outputs of what yields nothing
         while self._following.get(page) == own:
             job = self.studio.jobs.current(page, self.kinds)
             if job is None:
@@ -195,11 +200,11 @@ class Live:
             now, over = (job.number, job.state, job.stopping, ahead), job.is_over
             if now != urgent:
                 urgent, seen = now, job.version
-                yield self._panel(page, job, ahead)
+                yield self._shown(page, job, ahead)
             elif job.version != seen and pace.is_due():
                 seen = job.version
                 with pace.making():
-                    yield self._panel(page, job, ahead)  # until Gradio has sent it
+                    yield self._shown(page, job, ahead)  # until Gradio has sent it
             if over:
                 return
             await asyncio.sleep(_LOOK)
@@ -208,12 +213,18 @@ class Live:
         """As `_follow`, where there is a job that is not over; else the page sees what it saw."""
         job = self.studio.jobs.current(page, self.kinds)
         if job is None or job.is_over:
-            yield [gr.skip() for _ in self._outputs]
+            yield _nothing(self._panel)
             return
         async for update in self._follow(page):
             yield update
 
-    def _panel(self, page: str, job: Job, ahead: int) -> list[Any]:
+    async def _follow_begun(self, page: str) -> AsyncIterator[list[Any]]:
+        """As `_follow` after a press that began a job; after another as `_follow_new`."""
+        follow = self._follow_new if page in self._refused else self._follow
+        async for update in follow(page):
+            yield update
+
+    def _shown(self, page: str, job: Job, ahead: int) -> list[Any]:
         results = self._results_of(page)
         made = [each.path for each in job.saved if each.path.exists()]
         faces = [str(face) for path in made if (face := face_of(path)) is not None]
@@ -224,31 +235,23 @@ class Live:
             result = self._shows(chosen, job.title) if chosen else ""
         else:
             result = look_of(self.studio, made[0], job.title) if made else ""
-        error = job.error
-        told = error is not None and self.form.has(error)
         strip = gr.update(value=results, visible=len(results) > 1)
         stage = shown_job(job, ahead, result)
         going, paused = not job.is_over and not job.stopping, job.state == "paused"
         stops = gr.update(interactive=going or paused)
         rests = gr.update(value="Go on" if paused else "Pause", interactive=going or paused)
         kept = gr.update(value=chosen) if chosen else gr.skip()
-        marks = self._marks(page, error if told else None)
-        return [stage, strip, results, kept, stops, rests, *marks]
+        wrong = gr.skip()
+        if job.error is not None and self.form.has(job.error):
+            self._wrong_of[page] = job.error
+            wrong = f"job {job.number}"
+        return [stage, strip, results, kept, stops, rests, wrong]
 
-    def _marks(self, page: str, error: DigressionsError | None) -> list[Any]:
-        """Updates of the fields and their folds; none where there is nothing to mark and nothing
-        was."""
+    async def _mark(self, wrong: str, page: str) -> list[Any]:
+        """Marks the fields that an error is about, or none any more, and opens their folds."""
         fields = self.form.inputs
-        folds = folds_of(fields)
-        if error is None and page not in self._marked:
-            return [gr.skip() for _ in (*fields, *folds)]
-        (self._marked.discard if error is None else self._marked.add)(page)
-        marks = self.form.marks(error)
-        return [*marks, *unfolded(folds, fields, marks)]
-
-    def _refused(self, page: str, error: DigressionsError) -> list[Any]:
-        stage = gr.skip() if self.form.has(error) else refusal(error)
-        return [stage, *(gr.skip() for _ in range(5)), *self._marks(page, error)]
+        marks = self.form.marks(self._wrong_of.pop(page, None) if wrong else None)
+        return [*marks, *unfolded(folds_of(fields), fields, marks)]
 
     def _results_of(self, page: str) -> list[str]:
         """Pictures that the page's jobs have made, the newest first."""
@@ -327,3 +330,7 @@ def file_url(path: str | Path) -> str:
 
 
 _EMPTY = '<div class="empty"><p>What you make appears here.</p></div>'
+
+
+def _nothing(outputs: Sequence[Any]) -> list[Any]:
+    return [gr.skip() for _ in outputs]

@@ -13,13 +13,12 @@ from typing import Any
 
 import gradio as gr
 
-from .endpoints import PROGRAM, describe
+from .endpoints import PRIVATE, PROGRAM, describe
 from .jobs import Jobs
 from .showing import said_of
 from .studio import Studio
 from .studio_job import Job
 
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 SHOWN_IN_HEADER = """<details id="queue"><summary>Queue</summary><div class="jobs">
 <p class="sum">Nothing is at work</p><ul></ul></div></details>"""
 SHOWN_BELOW = """<section id="left" aria-labelledby="left-title" hidden>
@@ -74,7 +73,7 @@ class QueuePanel:
         button = gr.Button("Do it", visible="hidden", elem_id="queue-do")
         js = "() => [window.digress.page(), window.digress.asked()]"
         self.gone_on = button.click(
-            self._act, [page, asked], None, js=js, queue=False, trigger_mode="multiple", **_PRIVATE
+            self._act, [page, asked], None, js=js, queue=False, trigger_mode="multiple", **PRIVATE
         )
 
     def _act(self, page: str, asked: str) -> None:

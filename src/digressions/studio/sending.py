@@ -12,6 +12,7 @@ import gradio as gr
 from ..errors import DigressionsError
 from ..generate.made_files import settings_of
 from ..images.pyramid import is_mosaic, preview_of
+from .endpoints import PRIVATE
 from .forms import Form, words
 
 PRINTED = "Print: picture"
@@ -166,14 +167,12 @@ def wire(tabs: Any, parts: Sequence[TabParts]) -> None:
                 send,
                 [offer.menu, offer.chosen],
                 [tabs, offer.menu, *fields],
-                api_visibility="private",
-                show_progress="hidden",
+                **PRIVATE,
             )
             for label, button in offer.buttons.items():
                 button.click(
                     lambda path, label=label: send(label, path),
                     offer.chosen,
                     [tabs, offer.menu, *fields],
-                    api_visibility="private",
-                    show_progress="hidden",
+                    **PRIVATE,
                 )

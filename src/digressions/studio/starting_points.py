@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 
+from .endpoints import PRIVATE
 from .sending import TabParts
 
 STARTS = Path(__file__).parents[1] / "web" / "studio" / "starts"
@@ -236,7 +237,6 @@ def fills(row: Any, part: TabParts) -> None:
         fill,
         kept,
         [*form.inputs, *(each.field for each in besides)],
-        api_visibility="private",
-        show_progress="hidden",
+        **PRIVATE,
         queue=False,
     )

@@ -20,15 +20,15 @@ from ...geometry import Size
 from ...images.brush import brushed_apart, kept_mask
 from ...prompts.parse import parse
 from ...prompts.templates import combine_prompts
+from ..brushing import CANVAS, brush
+from ..endpoints import PRIVATE
 from ..forms import Form
 
 ROWS = 6
 _SHOWN = 2  # at first
 COLOURS = ("#12a594", "#e5484d", "#6e56cf", "#d98a00", "#0b84d8", "#4d7c0f")
 """Of the prompts, wherever one is shown."""
-_CANVAS = 512  # pixels a side, for the brush
 _PAPER = 236  # grey level of what it paints on
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _SHAPING = ("size", "image", "fit", "mask")
 """The parameters that the proportions of a picture come from."""
 _Area = Literal["all", "left", "right", "top", "bottom", "middle"]
@@ -71,7 +71,7 @@ def add_rows(form: Form) -> Any:
         shown += 1
         return [shown, gr.update(interactive=shown < ROWS), *_shown(later, shown)]
 
-    more.click(add, count, [count, more, *later], queue=False, **_PRIVATE)
+    more.click(add, count, [count, more, *later], queue=False, **PRIVATE)
     for number, group in enumerate(later, _SHOWN + 1):  # where an address has it, or a tab sends it
         form.fields[f"prompt_{number}"].change(
             lambda text, shown, number=number: (
@@ -80,48 +80,33 @@ def add_rows(form: Form) -> Any:
             [form.fields[f"prompt_{number}"], count],
             [group, count],
             queue=False,
-            **_PRIVATE,
+            **PRIVATE,
         )
     with gr.Accordion("Paint the areas by hand", open=False, elem_classes=["fold"]):
         gr.HTML(_legend(), container=False)
-        brush = gr.ImageEditor(
-            blank_canvas({}),
-            label="Areas",
-            type="numpy",
-            format="png",
-            sources=[],
-            transforms=[],
-            layers=False,
-            brush=gr.Brush(
-                default_size=60,
-                colors=[*COLOURS],
-                default_color=COLOURS[0],
-                color_mode="fixed",
-            ),
-            canvas_size=(_CANVAS, _CANVAS),
-            elem_id="ensemble-brush",
-            interactive=True,
+        areas = brush(
+            *("Areas", "ensemble-brush"), value=blank_canvas({}), colours=COLOURS, width=60
         )
         form.add("region_softness")
-    return brush
+    return areas
 
 
 def blank_canvas(given: Mapping[str, Any]) -> np.ndarray:
     """What areas are painted on, in the proportions of the picture that is asked for: plain grey,
     as without a picture the brush would not paint."""
     width, height = _proportions(given)
-    scale = _CANVAS / max(width, height)
+    scale = CANVAS / max(width, height)
     shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
     return np.full(shape, _PAPER, np.uint8)
 
 
 def _as_painted(size: Size) -> Size:
     """A size in its proportions, at least as large as what is painted on."""
-    scale = max(1, math.ceil(_CANVAS / max(size)))
+    scale = max(1, math.ceil(CANVAS / max(size)))
     return Size(size.width * scale, size.height * scale)
 
 
-def keep_proportions(form: Form, brush: Any) -> None:
+def keep_proportions(form: Form, areas: Any) -> None:
     """Has the brush take the proportions of the picture, and what is painted with it."""
     fields = [form.fields[name] for name in _SHAPING]
 
@@ -135,9 +120,9 @@ def keep_proportions(form: Form, brush: Any) -> None:
 
     size, *others = fields
     settled = [size.blur, size.submit, *(each.change for each in others)]
-    gr.on(settled, fit, [*fields, brush], brush, **_PRIVATE)
+    gr.on(settled, fit, [*fields, areas], areas, **PRIVATE)
     # A size that is half typed would squeeze what is painted.
-    size.change(fit_blank, [*fields, brush], brush, trigger_mode="always_last", **_PRIVATE)
+    size.change(fit_blank, [*fields, areas], areas, trigger_mode="always_last", **PRIVATE)
 
 
 def fitted(given: Mapping[str, Any], painted: Mapping[str, Any] | None) -> Any:

@@ -15,7 +15,7 @@ from ...frames.frame_spec import FramePrintSpec, FrameSpec, RefineParams
 from ...images.mask_files import read_mask
 from ...images.source_image import source_image
 from ..brushing import brush, for_brush, mask_over
-from ..endpoints import describe, endpoint
+from ..endpoints import PRIVATE, describe, endpoint
 from ..forms import Form, Forms, picture_field, words
 from ..givens import Givens
 from ..live import Live, Shared
@@ -27,7 +27,6 @@ from .frame_views import LOOKING, NO_PHOTO, room, shown, with_views
 _CANDIDATES = "4"  # for each opening, as the page begins
 _REFINES = (*RefineParams.model_fields, "upscaler")
 _BRUSH = "Brush: paint over the opening"
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _ELSEWHERE = ("frame", "find", "insert", "explain", "pick")
 _PRINTED = {*FramePrintSpec.flat_fields()} - {"upscaler"}  # which the tab Print does
 
@@ -204,7 +203,7 @@ def _shows_openings(form: Form, photo: Any, view: Any) -> None:
         yield [shown, *marked.marks(error)]
 
     given = [photo.change, mask.change, alpha.change]
-    gr.on(given, find, [photo, mask, alpha], place, concurrency_limit=None, **_PRIVATE)
+    gr.on(given, find, [photo, mask, alpha], place, concurrency_limit=None, **PRIVATE)
 
 
 def _paints_mask(studio: Studio, form: Form, photo: Any, painting: Any, take: Any) -> None:
@@ -216,8 +215,8 @@ def _paints_mask(studio: Studio, form: Form, photo: Any, painting: Any, take: An
             return form.mark("mask", InputError("paint over the opening first"))
         return gr.update(value=mask)
 
-    photo.change(for_brush, photo, painting, **_PRIVATE)
-    take.click(taken, [photo, painting], form.fields["mask"], **_PRIVATE)
+    photo.change(for_brush, photo, painting, **PRIVATE)
+    take.click(taken, [photo, painting], form.fields["mask"], **PRIVATE)
 
 
 def _openings_endpoint() -> None:

@@ -21,7 +21,7 @@ from ...generate.made_files import (
     to_trash,
 )
 from ...generate.params import PaintSpec
-from ..endpoints import describe, endpoint
+from ..endpoints import PRIVATE, describe, endpoint
 from ..forms import Form, picture_field
 from ..live import Live, Shared, file_url, picture
 from ..sending import Offer, TabParts, send_menu
@@ -31,7 +31,6 @@ from ..studio_job import Settings
 from ..thumbs import thumb
 
 _PAGE = 60  # pictures that are shown at once
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class GallerySpec(Params):
@@ -109,19 +108,19 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         return _about(made), str(back), "", gr.update(visible=False)
 
     views = [wall, names, more]
-    shared.loaded.then(look, [form.fields["filter"], count], views, queue=False, **_PRIVATE)
-    form.fields["filter"].change(look, [form.fields["filter"], count], views, **_PRIVATE)
-    more.click(lambda n: n + _PAGE, count, count, **_PRIVATE).then(
-        look, [form.fields["filter"], count], views, **_PRIVATE
+    shared.loaded.then(look, [form.fields["filter"], count], views, queue=False, **PRIVATE)
+    form.fields["filter"].change(look, [form.fields["filter"], count], views, **PRIVATE)
+    more.click(lambda n: n + _PAGE, count, count, **PRIVATE).then(
+        look, [form.fields["filter"], count], views, **PRIVATE
     )
-    wall.select(choose, [names], [live.stage, live.chosen], queue=False, **_PRIVATE)
+    wall.select(choose, [names], [live.stage, live.chosen], queue=False, **PRIVATE)
     gone = delete.click(
-        throw_away, live.chosen, [live.stage, live.chosen, trashed, undo], **_PRIVATE
+        throw_away, live.chosen, [live.stage, live.chosen, trashed, undo], **PRIVATE
     )
-    back = undo.click(put_back, trashed, [live.stage, live.chosen, trashed, undo], **_PRIVATE)
+    back = undo.click(put_back, trashed, [live.stage, live.chosen, trashed, undo], **PRIVATE)
     for event in (gone, back):
-        event.then(look, [form.fields["filter"], count], views, **_PRIVATE)
-    dropped.change(_told, dropped, [told, live.chosen], **_PRIVATE)
+        event.then(look, [form.fields["filter"], count], views, **PRIVATE)
+    dropped.change(_told, dropped, [told, live.chosen], **PRIVATE)
     live.begins(shared, _of_file, _replay_title, [live.chosen])
     live.begins(shared, _of_file, _vary_title, [live.chosen], vary, "vary")
     live.follows(shared)

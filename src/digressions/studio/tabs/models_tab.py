@@ -13,7 +13,7 @@ import gradio as gr
 from ...errors import InputError, errors_about
 from ...events import Event, Note, in_bytes
 from ...generate.model_params import ModelParams
-from ..endpoints import describe, endpoint
+from ..endpoints import PRIVATE, describe, endpoint
 from ..forms import Form
 from ..live import Live, Shared
 from ..sending import TabParts
@@ -23,7 +23,6 @@ from ..studio_job import Job, Settings
 if TYPE_CHECKING:
     from ...models.listing import Listed
 
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _GOES = {"checkpoint": "model", "vae": "vae", "lora": "lora", "text encoder": "text_encoder"}
 """The field that a file of a kind goes into."""
 _KINDS = {"lora": "LoRA", "vae": "VAE"}
@@ -106,16 +105,16 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         return [gr.skip() if _same(field, update) else update for field, update in now]
 
     views = [loaded, pick, found, form.fields["models"]]
-    pick.input(take, [pick, strength, form.fields["lora"]], [pick, *fields.values()], **_PRIVATE)
+    pick.input(take, [pick, strength, form.fields["lora"]], [pick, *fields.values()], **PRIVATE)
     query = gr.Textbox("", visible="hidden")
     filled = shared.loaded.then(
-        *(chosen, query, form.inputs), js="() => [location.search]", queue=False, **_PRIVATE
+        *(chosen, query, form.inputs), js="() => [location.search]", queue=False, **PRIVATE
     )
-    filled.then(look, form.fields["models"], views, **_PRIVATE)
-    form.fields["models"].blur(look, form.fields["models"], views, **_PRIVATE)
+    filled.then(look, form.fields["models"], views, **PRIVATE)
+    form.fields["models"].blur(look, form.fields["models"], views, **PRIVATE)
     live.begins(shared, settings_of, _title, form.inputs)
     live.follows(shared)
-    live.stage.change(lambda: _loaded(studio), None, loaded, **_PRIVATE)
+    live.stage.change(lambda: _loaded(studio), None, loaded, **PRIVATE)
     _endpoints(studio, form, settings_of)
     return TabParts("models", form, shown=(look, [form.fields["models"]], views))
 

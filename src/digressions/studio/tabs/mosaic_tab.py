@@ -18,7 +18,7 @@ from ...generate.params import GenerationParams
 from ...mosaics.build_params import BuildParams
 from ...mosaics.mosaic_spec import MosaicSpec
 from ...mosaics.photos.photo_spec import PhotoMosaicSpec, PhotoParams, spec_of_photos
-from ..endpoints import PROGRAM, endpoint, over
+from ..endpoints import PRIVATE, PROGRAM, endpoint, over
 from ..forms import Form, Forms
 from ..live import Live, Shared
 from ..sending import PRINTED, Beside, Offer, TabParts, send_menu, takes_picture
@@ -27,7 +27,6 @@ from ..studio_job import Job, Settings
 from .mosaic_ways import Ways
 
 _COST = "mosaic_cost"
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class MosaicForm(Params):
@@ -130,10 +129,10 @@ def build(studio: Studio, shared: Shared) -> TabParts:
     live.follows(shared)
     ways.endpoints()
     form.fields["prompt"].submit(None, js="() => document.getElementById('mosaic-go').click()")
-    shared.loaded.then(quick_cost, inputs, cost, **_PRIVATE)
+    shared.loaded.then(quick_cost, inputs, cost, **PRIVATE)
     changes = [field.change for name in _COSTS if (field := form.fields.get(name)) is not None]
     gr.on(
-        [*changes, photos.change], whole_cost, inputs, cost, trigger_mode="always_last", **_PRIVATE
+        [*changes, photos.change], whole_cost, inputs, cost, trigger_mode="always_last", **PRIVATE
     )
     endpoint(
         *(studio, "mosaic", form, settings_of, _title),

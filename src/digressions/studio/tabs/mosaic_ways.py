@@ -12,14 +12,13 @@ import numpy as np
 from ...errors import DigressionsError
 from ...events import Event
 from ...worlds.into_mosaic_spec import FallSpec, FlySpec
-from ..endpoints import endpoint
+from ..endpoints import PRIVATE, endpoint
 from ..forms import Form
 from ..live import Live, Shared
 from ..studio import Studio
 from ..studio_job import Settings
 
 _CACHE = ("cache", "cache_size", "batch_size")
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _NAME = "The mosaic's folder, by its name in the folder of everything that is made."
 _GAP = 12  # pixels between two pictures of the way
 
@@ -70,13 +69,13 @@ class Ways:
             *(shared, lambda values: self._settings(self.fly, values), _fly_title),
             *([live.chosen, *self.fly.inputs], self._fly_go, "fly"),
         )
-        self._way.select(self._choose, [live.chosen, into], into, queue=False, **_PRIVATE)
+        self._way.select(self._choose, [live.chosen, into], into, queue=False, **PRIVATE)
         gr.on(
             [into.change, live.chosen.change],
             self._look,
             [live.chosen, into],
             self._way,
-            **_PRIVATE,
+            **PRIVATE,
         )
 
     def endpoints(self) -> None:

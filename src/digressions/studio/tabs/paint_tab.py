@@ -12,7 +12,7 @@ from ...errors import DigressionsError
 from ...events import Event
 from ...generate.params import PaintSpec, UpscaleSpec
 from ..brushing import brush, for_brush, mask_over
-from ..endpoints import endpoint
+from ..endpoints import PRIVATE, endpoint
 from ..forms import Form, picture_field
 from ..live import Live, Shared
 from ..sending import Offer, TabParts, send_menu, takes_picture, takes_settings
@@ -71,8 +71,7 @@ def build(studio: Studio, shared: Shared) -> TabParts:
         for_brush,
         form.fields["image"],
         painting,
-        api_visibility="private",
-        show_progress="hidden",
+        **PRIVATE,
     )
     live.begins(
         *(shared, _enlarging, lambda settings: f"Enlarge {Path(settings['picture']).name}"),

@@ -15,7 +15,7 @@ from ...frames.frame_spec import FramePrintSpec, PrintedAs
 from ...generate.declare import declared
 from ...generate.made_files import check_made
 from ...prints.print_spec import PrintSpec
-from ..endpoints import endpoint
+from ..endpoints import PRIVATE, endpoint
 from ..forms import Form, Forms, label_of, picture_field
 from ..givens import Givens
 from ..live import Live, Shared, file_url
@@ -33,7 +33,6 @@ _MEANINGS = {
 """What a colour in the proof says, by the parameter that has it drawn."""
 _LAYING = ("size", "dpi", "bleed", "safe", "mat", "marks", "fit")
 """The parameters that decide how large a picture comes out."""
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class PrinterFileSpec(PrintSpec):
@@ -90,13 +89,13 @@ def build(studio: Studio, shared: Shared) -> TabParts:
 
     live.begins(shared, settings_of_either, _title, [picture, mosaic, *form.inputs])
     live.follows(shared)
-    gr.on([picture.upload, picture.clear], lambda: "", None, mosaic, **_PRIVATE)
+    gr.on([picture.upload, picture.clear], lambda: "", None, mosaic, **PRIVATE)
     laid = [mosaic.change, *(form.fields[name].change for name in _LAYING)]
-    gr.on(laid, say, [mosaic, *form.inputs], says, trigger_mode="always_last", **_PRIVATE)
+    gr.on(laid, say, [mosaic, *form.inputs], says, trigger_mode="always_last", **PRIVATE)
     icc = form.fields["icc"]
     icc.change(
         *(lambda path: _profile(form, path), icc, icc),
-        **_PRIVATE,
+        **PRIVATE,
     )
     endpoint(
         *(studio, "print", form, settings_of, _title),
