@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.gpus import GPUS, STEPS, UTILISATION, Rate, computed_rates, picture_tera
 from benchmarks.page import update
-from benchmarks.throughput import LARGER, Measured, measure
+from benchmarks.throughput import LARGE, Measured, measure
 
 CELLS = 4096  # of a grid of 64 x 64
 MONTH, PUT = 0.023, 5.0  # assumed: dollars a GB and month in object storage, and a million PUTs
@@ -42,8 +42,9 @@ def storage_text(found: Measured) -> str:
     rows = []
     for depth in (1, 2, 3):
         pictures, shards = CELLS**depth, CELLS ** (depth - 1)
-        for side in (64, 512) if depth < 3 else (64,):
-            size = pictures * found.png * (side / 64) ** 2
+        sizes = [(found.side, found.png), (LARGE, found.large_png)]
+        for side, png in sizes if depth < 3 else sizes[:1]:
+            size = pictures * png
             rows.append(
                 [
                     f"{depth}, {side} px",
@@ -78,12 +79,12 @@ def cost_text(rates: Sequence[Rate]) -> str:
 
 def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
     """What one driver can do, in GPUs."""
-    level, large = CELLS**2, found.png * LARGER**2
+    level, sizes = CELLS**2, ((found.side, found.png), (LARGE, found.large_png))
 
     def of(rate: Rate) -> float:
         """GPUs whose pictures one driver takes, by its core or by its disk, whichever is less."""
         taken = min(found.brought[1], found.committed[1])
-        return taken / (rate.pictures * found.png * (rate.side / 64) ** 2)
+        return taken / (rate.pictures * found.png * (rate.side / found.side) ** 2)
 
     least, most = min(rates, key=of), max(rates, key=of)
     rows = [
@@ -93,7 +94,7 @@ def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
             bytes_of(found.remembered * level),
         ],
     ]
-    for at, (side, size) in enumerate(((64, found.png), (512, large))):
+    for at, (side, size) in enumerate(sizes):
         for what, rate in (
             ("driver's core: from workers into the store", found.brought[at]),
             ("driver's disk: each batch of 32 flushed", found.committed[at]),
@@ -117,7 +118,7 @@ def limits_text(found: Measured, rates: Sequence[Rate]) -> str:
             f"{CELLS * found.canvas / 3600:,.1f} h for the {CELLS:,} parents of level 2",
         ],
         [
-            "painting 64 px with the bundled model",
+            f"painting {found.side} px with the bundled model",
             f"{found.painted:.3g} pictures/s a core",
             f"level 1 {CELLS / found.painted / 60:,.0f} min; "
             f"level 2 {level / found.painted / 86400:,.1f} days of a core",
@@ -147,8 +148,9 @@ def text_of(found: Measured, rates: Sequence[Rate]) -> str:
     if all(rate.source == "measured" for rate in rates):
         origin = "Pictures a second and prices are as given with `--rate`."
     storage = (
-        f"Measured: {found.png:,.0f} bytes a picture of 64 px in the store. Arithmetic: everything "
-        "else; 512 px takes the same bytes a pixel here, though large pictures are smoother. "
+        f"Measured: {found.png:,.0f} bytes a picture of {found.side} px in the store. Arithmetic: "
+        "everything else; 512 px takes the same bytes a pixel here, though large pictures are "
+        "smoother. "
         f"Assumed: {MONTH} $ a GB and month, {PUT:g} $ a million PUTs."
     )
     limits = (

@@ -27,7 +27,7 @@ from digressions.mosaics.sharing import CellTask
 from digressions.mosaics.store import Store
 
 BATCH = 32
-LARGER = 8  # times as wide as the bundled model's are the pictures of SD 1.5
+LARGE = 512  # pixels of a side of the pictures of Stable Diffusion 1.5
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,30 @@ class Measured:
 
     Attributes:
         machine: See `machine`.
+        side: Pixels of a side of the bundled model's pictures.
         painted: Pictures that one core paints a second: cut, painted, bent and compressed.
-        png: Bytes of a picture of 64 px in the store.
+        png: Bytes of such a picture in the store.
         committed: Bytes a second that the store takes in batches of 32 pictures, each flushed to
-            disk: pictures of 64 px, and as many bytes as pictures of 512 px would have.
+            disk: such pictures, and as many bytes as pictures of 512 px would have.
         brought: Bytes that one driver takes from Ray's workers and commits, for each second of its
             own computing, likewise.
         remembered: Bytes of the driver's memory for each picture of its level.
-        canvas: Core seconds to enlarge a picture of 64 px to 512 px, what its cells are cut from.
+        canvas: Core seconds to enlarge a picture to 512 px, what its cells are cut from.
     """
 
     machine: dict[str, object]
+    side: int
     painted: float
     png: float
     committed: tuple[float, float]
     brought: tuple[float, float]
     remembered: float
     canvas: float
+
+    @property
+    def large_png(self) -> float:
+        """Bytes of a picture of `LARGE` pixels, if each pixel takes as many."""
+        return self.png * (LARGE / self.side) ** 2
 
 
 def least(work: Callable[[], object], repeats: int, clock: Callable[[], float]) -> float:
@@ -118,16 +125,20 @@ def measure(repeats: int) -> Measured:
         return [to_png(image) for image in images]
 
     pngs = dict(enumerate(paint()))
-    large = {at: os.urandom(LARGER**2 * len(png)) for at, png in pngs.items()}
     picture = paint_cells(painter, mosaic, base_image, [0])[0].permute(1, 2, 0).numpy()
+    side = len(picture)
+    large = {at: os.urandom((LARGE // side) ** 2 * len(png)) for at, png in pngs.items()}
     upscaler = load_upscaler("realesrgan-animevideo")
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite", "plan") as store:
         return Measured(
             machine=machine(("ray",)),
+            side=side,
             painted=BATCH / least(paint, repeats, time.process_time),
             png=statistics.mean(map(len, pngs.values())),
             committed=(committed(pngs, store, 4 * repeats), committed(large, store, repeats)),
             brought=(brought(pngs, store, 40 * repeats), brought(large, store, 8 * repeats)),
             remembered=remembered(),
-            canvas=least(lambda: enlarge(picture, 512, 512, upscaler), repeats, time.process_time),
+            canvas=least(
+                lambda: enlarge(picture, LARGE, LARGE, upscaler), repeats, time.process_time
+            ),
         )

@@ -14,6 +14,7 @@ from benchmarks.throughput import Measured, remembered
 
 FOUND = Measured(
     machine={"cpu": "a processor", "cores": 2, "versions": {"torch": "2"}},
+    side=64,
     painted=10.0,
     png=8192.0,
     committed=(4e7, 1e8),

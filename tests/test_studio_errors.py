@@ -68,13 +68,15 @@ def press(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Press]:
         own = (named[button]._id, "click")
         (event,) = [fn for fn in blocks.fns.values() if own in fn.targets and fn.inputs]
         ids = {block._id: name for name, block in named.items()}
-        values = []
+        values: dict[int, Any] = {named["page"]._id: "a page"}
         for block in event.inputs:
-            name = ids.get(block._id, "")
-            value = given.pop(name.replace("-", "__"), getattr(block, "value", None))
-            values.append("a page" if name == "page" else value)
+            name = ids.get(block._id, "").replace("-", "__")
+            if name in given:
+                values[block._id] = given.pop(name)
         assert not given, f"no such fields: {given}"
-        return asyncio.run(_said(event, values, ids))
+        found: dict[str, str] = {}
+        asyncio.run(_run(blocks, event, values, ids, found))
+        return found
 
     yield pressed
     studio.jobs.close()
@@ -85,21 +87,35 @@ async def _updates(function: Any, values: list[Any]) -> AsyncIterator[Any]:
     if inspect.isasyncgenfunction(function):
         async for updates in function(*values):
             yield updates
-    else:
-        updates = function(*values)
-        yield updates if isinstance(updates, (list, tuple)) else [updates]
+        return
+    updates = function(*values)
+    if inspect.isawaitable(updates):
+        updates = await updates
+    yield updates if isinstance(updates, (list, tuple)) else [updates]
 
 
-async def _said(event: Any, values: list[Any], ids: dict[int, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    async for updates in _updates(event.fn, values):
+async def _run(
+    blocks: Any, event: Any, values: dict[int, Any], ids: dict[int, str], found: dict[str, str]
+) -> None:
+    """Runs a handler, then what listens to values that it has changed, then what comes after it;
+    notes what is said, by field."""
+    usual = [getattr(block, "value", None) for block in event.inputs]
+    given = [values.get(block._id, value) for block, value in zip(event.inputs, usual, strict=True)]
+    changed = set[int]()
+    async for updates in _updates(event.fn, given):
         for block, update in zip(event.outputs, updates, strict=True):
             name = ids.get(block._id, "")
             if isinstance(update, dict) and update.get("elem_classes") == ["wrong"]:
                 found[name] = str(update.get("info") or update.get("label"))
-            elif isinstance(update, str) and 'role="alert"' in update:
-                found[name] = update
-    return found
+            elif isinstance(update, str):
+                if 'role="alert"' in update:
+                    found[name] = update
+                if update != values.get(block._id, ""):
+                    changed.add(block._id)
+                values[block._id] = update
+    for fn in blocks.fns.values():
+        if fn.trigger_after == event._id or any((one, "change") in fn.targets for one in changed):
+            await _run(blocks, fn, values, ids, found)
 
 
 def said(press: Press, files: Path, button: str, given: dict[str, Any]) -> dict[str, str]:
