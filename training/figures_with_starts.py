@@ -91,8 +91,9 @@ def inpainting(bench: Bench) -> dict:
 
     The picture around the area stays the original's, as in a hung frame. The seam is the step
     across the area's edge over the step at the same place of the untouched picture: 1 is none.
-    *Pasted* is the same for an area filled from another picture, *left* what is recognised with
-    the area left grey.
+    *Within* is the same a latent further in, where no edge is: what is painted has more lines than
+    most pictures, so it is the least that a seam can be. *Pasted* is the seam of an area filled
+    from another picture, *left* what is recognised with the area left grey.
     """
     real, records = bench.real("unseen", bench.pictures, bench.seed(15))
     side = bench.model.size
@@ -110,9 +111,12 @@ def inpainting(bench: Bench) -> dict:
         judged = [bench.judge.judged(x).concepts for x in (painted, real, grey)]
         hits = [share(among_best(scores, wanted)) for scores in judged]
         step = edge_step(real, box)
+        f = bench.model.vae_scale_factor
+        inner = (left + f, top + f, right - f, bottom - f)
         found[str(part)] = {
             "side": round((right - left) / side, 2),
             "seam": round(edge_step(painted, box) / step, 3),
+            "within": round(edge_step(painted, inner) / edge_step(real, inner), 3),
             "pasted": round(edge_step(torch.lerp(real, real.roll(1, 0), mask), box) / step, 3),
             "recognised": hits[0],
             "real": hits[1],
