@@ -111,8 +111,9 @@ def _inpainting(found: dict) -> list[tuple[str, str, str, str]]:
             f"masked area of {percent(told['side'])} of a side: seam, recognised",
             f"{told['seam']:.2f}, {percent(told['recognised'])}",
             "1",
-            f"the same a latent further in {told['within']:.2f}; another picture pasted {told['pasted']:.2f}; the untouched picture "
-            f"{percent(told['real'])}, the area left grey {percent(told['left'])}",
+            f"the same a latent further in {told['within']:.2f}; another picture pasted "
+            f"{told['pasted']:.2f}; the untouched picture {percent(told['real'])}, the area left "
+            f"grey {percent(told['left'])}",
         )
         for told in found.values()
     ]
