@@ -11,25 +11,32 @@ import gradio as gr
 from .forms import WRONG
 
 
-def folds_of(fields: Sequence[Any]) -> list[Any]:
-    """The folds that some fields are in, each once."""
-    return list(dict.fromkeys(fold for field in fields for fold in _around(field)))
+class Folds:
+    """The folds around some fields.
 
+    Made with the page: Gradio forgets what a field is in once the field has changed.
 
-def unfolded(folds: Sequence[Any], fields: Sequence[Any], marks: Sequence[Any]) -> list[Any]:
-    """Updates of folds that open those in which something is wrong.
-
-    Args:
-        folds: What `folds_of` gives of the fields.
-        marks: Updates of the fields; see `forms.Form.marks`.
+    Attributes:
+        blocks: The folds, each once.
     """
-    opens = {
-        fold
-        for field, mark in zip(fields, marks, strict=True)
-        if isinstance(mark, dict) and mark.get("elem_classes") == [WRONG]
-        for fold in _around(field)
-    }
-    return [gr.update(open=True) if fold in opens else gr.skip() for fold in folds]
+
+    def __init__(self, fields: Sequence[Any]) -> None:
+        self._around = [_around(field) for field in fields]
+        self.blocks = list(dict.fromkeys(fold for folds in self._around for fold in folds))
+
+    def opened(self, marks: Sequence[Any]) -> list[Any]:
+        """Updates of `blocks` that open those in which something is wrong.
+
+        Args:
+            marks: Updates of the fields; see `forms.Form.marks`.
+        """
+        opens = {
+            fold
+            for folds, mark in zip(self._around, marks, strict=True)
+            if isinstance(mark, dict) and mark.get("elem_classes") == [WRONG]
+            for fold in folds
+        }
+        return [gr.update(open=True) if fold in opens else gr.skip() for fold in self.blocks]
 
 
 def _around(field: Any) -> list[Any]:

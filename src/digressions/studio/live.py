@@ -20,7 +20,7 @@ from ..errors import DigressionsError
 from ..generate.preview_pace import PreviewPace
 from ..images.video import VIDEOS
 from .endpoints import PRIVATE
-from .folds import folds_of, unfolded
+from .folds import Folds
 from .forms import Form, Forms
 from .showing import refusal, shown_job
 from .studio import PREVIEW_EVERY, PREVIEW_SHARE, Studio
@@ -175,9 +175,15 @@ class Live:
         self.follows_after(self._pause.click(self._rest, [shared.page], [], **_LIVE), shared)
         self.follows_after(shared.loaded, shared)
         shared.gone_on.then(self._follow_new, [shared.page], self._panel, **_LIVE)
-        fields = self.form.inputs
-        marks = [self._wrong, shared.page], [*fields, *folds_of(fields)]
-        self._wrong.change(self._mark, *marks, **_LIVE)
+        fields, folds = self.form.inputs, Folds(self.form.inputs)
+
+        async def mark(wrong: str, page: str) -> list[Any]:
+            """Marks the fields that an error is about, or none any more, and opens their folds."""
+            marks = self.form.marks(self._wrong_of.pop(page, None) if wrong else None)
+            return [*marks, *folds.opened(marks)]
+
+        marked = [*fields, *folds.blocks]
+        self._wrong.change(mark, [self._wrong, shared.page], marked, **_LIVE)
 
     def follows_after(self, event: Any, shared: Shared) -> None:
         """Has a page follow its jobs after an event."""
@@ -246,12 +252,6 @@ class Live:
             self._wrong_of[page] = job.error
             wrong = f"job {job.number}"
         return [stage, strip, results, kept, stops, rests, wrong]
-
-    async def _mark(self, wrong: str, page: str) -> list[Any]:
-        """Marks the fields that an error is about, or none any more, and opens their folds."""
-        fields = self.form.inputs
-        marks = self.form.marks(self._wrong_of.pop(page, None) if wrong else None)
-        return [*marks, *unfolded(folds_of(fields), fields, marks)]
 
     def _results_of(self, page: str) -> list[str]:
         """Pictures that the page's jobs have made, the newest first."""
