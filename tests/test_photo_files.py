@@ -149,6 +149,22 @@ def test_a_name_that_is_no_text_is_a_name(index: PhotoIndex, tmp_path: Path) -> 
     assert os.fsencode(found.path) == place
 
 
+@pytest.mark.parametrize("way", ["a link to nothing", "gone since it was listed"])
+def test_a_photo_that_is_not_there_is_left_out_and_counted(
+    index: PhotoIndex, tmp_path: Path, way: str
+) -> None:
+    folder = album(tmp_path / "p", 2)
+    (folder / "z.jpg").symlink_to(tmp_path / ("p/0000.jpg" if "since" in way else "none.jpg"))
+    paths = photo_paths([str(folder)])
+    if "since" in way:
+        (folder / "z.jpg").unlink()
+    for _ in range(2):  # the second time nothing else is read
+        completed(index.take(paths))
+        found = album_of(*index.photos(paths), keep_similar=False)
+        assert len(found.photos) == 2
+        assert found.skipped().startswith("1 file that cannot be read (z.jpg: ")
+
+
 def test_only_broken_photos_are_refused(index: PhotoIndex, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("no picture", "utf-8")
     with pytest.raises(InputError, match="none of the photos can be used: 1 file that cannot be"):

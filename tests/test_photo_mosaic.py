@@ -360,6 +360,12 @@ def test_replaying_makes_it_again(digress: Digress) -> None:
     album(Path("photos"), 3, first=200)
     ran = digress("replay", "m/preview.jpg", "-o", "third")
     assert "note: there are other photos in photos than when m/preview.jpg was made" in ran.err
+    events = iter(dg.replay("m/preview.jpg", output="fifth"))
+    for event in events:
+        if isinstance(event, Progress) and event.task == "placing photos":
+            album(Path("photos"), 1, first=300)  # after they were listed
+            break
+    assert "there are other photos in photos than when" in notes(events, "note")
     made("secret", forget_paths=True)
     ran = digress("replay", "secret/preview.jpg", "-o", "fourth")
     assert ran.code == 2

@@ -168,9 +168,10 @@ class PhotoIndex:
         yield from self._worked("cropping photos", self._cropped, lacking, self._put_crops)
 
     def unread(self, paths: Sequence[Path]) -> list[Path]:
-        """The files that are new or have changed."""
+        """The files that are new or have changed, and those that cannot be seen any more."""
         known = self._known()
-        return [path for path in paths if known.get(os.fsencode(path)) != _stamp(path)]
+        stamps = ((path, _stamp(path)) for path in paths)
+        return [p for p, stamp in stamps if stamp is None or known.get(os.fsencode(p)) != stamp]
 
     def _looked_at(self, path: Path) -> PhotoFile:
         return looked_at(path, self._aspect, self._crop)
