@@ -211,7 +211,7 @@ def _said(
     if enlarged := album.enlarged(mosaic.cell):
         yield Note(
             f"{counted(enlarged, 'photo')} of fewer pixels than a cell of {mosaic.cell}: enlarged "
-            "where they are used",
+            f"where {'it is' if enlarged == 1 else 'they are'} used",
             "note",
         )
     yield cost_of_photos(mosaic, photos, paint)
