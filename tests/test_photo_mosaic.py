@@ -331,6 +331,13 @@ def test_the_page_names_photos_and_leads_to_them() -> None:
         assert place.is_file()
 
 
+def test_a_picture_whose_name_is_no_text_names_the_page() -> None:
+    place = os.fsdecode(b"m\xe9.png")
+    Path("me.png").rename(place)
+    made(image=place)
+    assert "<title>m?" in Path("m/index.html").read_text("utf-8")
+
+
 def test_paths_are_remembered_as_typed_or_not_at_all(tmp_path: Path) -> None:
     made()
     made("secret", forget_paths=True)
