@@ -100,7 +100,8 @@ def listing(
 
 
 def by_hash(library: Library, kind: Kind, *hashes: str, blake3: str = "") -> Path | None:
-    """The file of a kind that has one of these hashes; reads those whose hash is not known yet.
+    """The file of a kind that has one of these hashes, the very file before one of the same
+    content; reads those whose hash is not known yet.
 
     Args:
         hashes: SHA-256 of a file, or of a LoRA's content, or how they begin; those of fewer than
@@ -115,11 +116,17 @@ def by_hash(library: Library, kind: Kind, *hashes: str, blake3: str = "") -> Pat
     wanted = sha256 + others
     if not wanted:
         return None
+    alike = None  # of the same content, under another description
     for row in listing(library, kinds=(kind,), hashes=bool(sha256), blake3=bool(others)):
-        known = [each for each in (row.sha256, row.content_sha256, row.blake3) if each]
-        if row.kind == kind and any(same_hash(a, b) for a in known for b in wanted):
+        if row.kind != kind:
+            continue
+        known = [each for each in (row.sha256, row.blake3) if each]
+        if any(same_hash(a, b) for a in known for b in wanted):
             return Path(row.path)
-    return None
+        content = row.content_sha256
+        if alike is None and content and any(same_hash(content, each) for each in sha256):
+            alike = Path(row.path)
+    return alike
 
 
 def same_hash(one: str, other: str) -> bool:
