@@ -180,6 +180,21 @@ def test_a_changed_file_is_looked_at_again(digress: Callable[..., Any], tmp_path
     assert '"upscaler"' in digress("models", "--models", "m", "--json").out
 
 
+def test_what_another_version_took_a_file_for_is_forgotten_but_not_its_hash(
+    digress: Callable[..., Any], tmp_path: Path
+) -> None:
+    put(tmp_path / "m/x.safetensors", VAE)
+    assert digress("models", "--models", "m", "--hashes").code == 0
+    cache = tmp_path / "cache/digressions/models.json"
+    known = json.loads(cache.read_text("utf-8"))
+    ((path, entry),) = known.items()
+    entry["row"] |= {"kind": "unknown", "sha256": "0123456789"}
+    for version, kind in ((entry["version"], "unknown"), ("0.0.1", "vae")):
+        cache.write_text(json.dumps({path: entry | {"version": version}}), "utf-8")
+        (row,) = json.loads(digress("models", "--models", "m", "--json").out)
+        assert (row["kind"], row["sha256"]) == (kind, "0123456789")
+
+
 def test_500_files_take_less_than_five_seconds(digress: Callable[..., Any], tmp_path: Path) -> None:
     first = put(tmp_path / "m/0.safetensors", SD1 | {f"{UNET}x.{i}": (1,) for i in range(1000)})
     content = first.read_bytes()

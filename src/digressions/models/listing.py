@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..errors import ModelError
 from ..files import at_home, parsed, write_json
 from .fingerprint import blake3_hash, content_hash
@@ -84,14 +85,13 @@ def listing(
             stamp = _stamp(path)
             if stamp is None or part.lower() not in path.name.lower():
                 continue
-            before = known.get(str(path))
-            row = _row(before, stamp) or _look(path, stamp[0])
+            row = _row(known.get(str(path)), stamp) or _look(path, stamp[0])
             asked = not kinds or row.kind in kinds
             if hashes and asked and not row.sha256:
                 row = Listed(**asdict(row) | _hashes(path, row.kind))
             if blake3 and asked and not row.blake3:
                 row = replace(row, blake3=blake3_hash(path)[:_DIGITS])
-            now[str(path)] = {"stamp": stamp, "row": asdict(row)}
+            now[str(path)] = {"stamp": stamp, "version": __version__, "row": asdict(row)}
             yield row
     finally:
         if any(known.get(path) != entry for path, entry in now.items()):
@@ -200,7 +200,15 @@ def _remembered(cache: Path) -> dict[str, Any]:
 
 
 def _row(entry: Any, stamp: list[int]) -> Listed | None:
+    """A row that is remembered. Of one that another version has written, the hashes count alone:
+    it may have known less."""
     try:
-        return Listed(**entry["row"]) if entry["stamp"] == stamp else None
+        if entry["stamp"] != stamp:
+            return None
+        row = Listed(**entry["row"])
+        if entry.get("version") == __version__:
+            return row
+        hashes = {name: getattr(row, name) for name in ("sha256", "content_sha256", "blake3")}
     except (KeyError, TypeError):
         return None
+    return replace(_look(Path(row.path), stamp[0]), **hashes)

@@ -221,7 +221,7 @@ def _lora_family(header: Header) -> Family | None:
     The name of the model that it was trained on (``ss_sd_model_name``) says nothing: an
     ``anything-v2`` is a Stable Diffusion 1.
     """
-    if header.has("lora_te2_", "text_encoder_2."):
+    if header.has("lora_te2_", "text_encoder_2.", "text_encoders.clip_g."):
         return "sdxl"
     for name, stored in header.tensors.items():
         reads = name.endswith(_LORA_DOWN) and "attn2" in name and ("to_k" in name or "to_v" in name)
