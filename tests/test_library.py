@@ -193,6 +193,10 @@ def test_what_another_version_took_a_file_for_is_forgotten_but_not_its_hash(
         cache.write_text(json.dumps({path: entry | {"version": version}}), "utf-8")
         (row,) = json.loads(digress("models", "--models", "m", "--json").out)
         assert (row["kind"], row["sha256"]) == (kind, "0123456789")
+    entry["row"]["kind"] = "damaged"
+    cache.write_text(json.dumps({path: entry}), "utf-8")
+    (row,) = json.loads(digress("models", "--models", "m", "--json").out)
+    assert row["kind"] == "vae"  # it could not be read, and can be now
 
 
 def test_500_files_take_less_than_five_seconds(digress: Callable[..., Any], tmp_path: Path) -> None:

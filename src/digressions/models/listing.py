@@ -201,11 +201,12 @@ def _remembered(cache: Path) -> dict[str, Any]:
 
 def _row(entry: Any, stamp: list[int]) -> Listed | None:
     """A row that is remembered. Of one that another version has written, the hashes count alone:
-    it may have known less."""
+    it may have known less. What could not be read is looked at again, since rights change while the
+    file stays."""
     try:
-        if entry["stamp"] != stamp:
-            return None
         row = Listed(**entry["row"])
+        if entry["stamp"] != stamp or row.kind == "damaged":
+            return None
         if entry.get("version") == __version__:
             return row
         hashes = {name: getattr(row, name) for name in ("sha256", "content_sha256", "blake3")}
