@@ -233,6 +233,8 @@ def test_a_seed_beyond_ours_is_folded_and_said() -> None:
         ("Heun", "heun", None),
         ("DPM++ 2M Karras", "dpmpp_2m", "karras"),
         ("DPM++ 2M SDE Karras", "dpmpp_2m_sde", "karras"),
+        ("DPM++ 2M SDE Exponential", "dpmpp_2m_sde", "exponential"),
+        ("Euler SGMUniform", "euler", "trailing"),
         ("DPM++ SDE", "dpmpp_sde", None),
         ("UniPC", "unipc", None),
         ("uni_pc", "unipc", None),

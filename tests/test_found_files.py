@@ -108,12 +108,20 @@ def test_replay_finds_a_lora_by_its_hash(digress: Digress, root: Path, way: str,
     path = root / "loras/ink.safetensors"
     (root / "old").mkdir()
     path.rename(root / "old/renamed.safetensors")
+    alike = root / "loras/a.safetensors"  # found first, and described otherwise
+    save_file(load_file(root / "old/renamed.safetensors"), alike, {"ss_output_name": "a"})
     if left != "nothing":
         lora(path, 9)
     ran = digress("replay", "a.png", "-o", "b.png")
     assert ran.code == 0, ran.err
     assert same("a.png", "b.png")
     assert "other weights" not in ran.err
+    assert "a.safetensors" not in ran.err
+    (root / "old/renamed.safetensors").unlink()
+    ran = digress("replay", "a.png", "-o", "d.png")
+    assert ran.code == 0, ran.err
+    assert same("a.png", "d.png")  # by its content
+    alike.rename(root / "old/renamed.safetensors")
     again = digress("replay", "b.png", "-o", "c.png")
     assert again.code == 0, again.err
     assert same("a.png", "c.png")

@@ -14,7 +14,10 @@ from safetensors.torch import save_file
 
 from digressions.errors import InputError
 from digressions.models import single_file
+from digressions.models.fingerprint import content_hash
+from digressions.models.header import read_header
 from digressions.models.library import Library, located
+from digressions.models.recognise import recognise
 from tests.original_layout import SIDE, parts, save_single, small_configs
 
 UNET = "model.diffusion_model."
@@ -130,6 +133,9 @@ def test_the_table(digress: Callable[..., Any], tmp_path: Path) -> None:
     assert "note: left out: 1 pickle (.ckpt, .pth, .pt, .bin), such as old.pth" in ran.err
     ran = digress("models", "--models", root, "--hashes")
     assert all(word in ran.out for word in ("dreamshaper_8", "SDXL", "black, ink style"))
+    ink = tmp_path / "webui/models/Lora/ink.safetensors"
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("ink ")]
+    assert line.endswith(f"  {content_hash(ink)[:12]}")  # of a LoRA as A1111 writes it
     again = {
         row["name"]: row for row in json.loads(digress("models", "--models", root, "--json").out)
     }
@@ -142,7 +148,29 @@ def test_a_part_of_the_name_is_enough(
     a1111(tmp_path / "webui")
     found = json.loads(digress("models", "Dream", "--models", "webui", "--json").out)
     assert [row["name"] for row in found] == ["dreamshaper_7", "dreamshaper_8"]
+    (tmp_path / "webui/models/Stable-diffusion/old.ckpt").write_bytes(b"pickle")
+    assert "old.ckpt" in digress("models", "--models", "webui").err
+    assert "old.ckpt" not in digress("models", "dream", "--models", "webui").err
     assert "'x9' in its name" in refused("models", "x9", "--models", "webui")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "width", "family"),
+    [
+        ({"ss_base_model_version": "sd_v1", "ss_sd_model_name": "anything-v2.1.ckpt"}, 8, "sd1"),
+        ({"ss_base_model_version": "sd_v1", "ss_sd_model_name": "pixlife.safetensors"}, 8, "sd1"),
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, 768, "sd1"),  # shapes do not err
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, 8, "sdxl"),
+        ({"modelspec.architecture": "stable-diffusion-v2-512/lora"}, 8, "sd2"),
+        ({"ss_sd_model_name": "anything-v2.1.ckpt"}, 8, None),
+    ],
+)
+def test_the_name_of_its_base_says_nothing_of_a_loras_family(
+    tmp_path: Path, metadata: dict[str, str], width: int, family: str | None
+) -> None:
+    name = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
+    path = put(tmp_path / "x.safetensors", {name: (4, width)}, **metadata)
+    assert recognise(read_header(path)).family == family
 
 
 def test_a_changed_file_is_looked_at_again(digress: Callable[..., Any], tmp_path: Path) -> None:
@@ -150,6 +178,25 @@ def test_a_changed_file_is_looked_at_again(digress: Callable[..., Any], tmp_path
     assert '"vae"' in digress("models", "--models", "m", "--json").out
     put(path, UPSCALER)
     assert '"upscaler"' in digress("models", "--models", "m", "--json").out
+
+
+def test_what_another_version_took_a_file_for_is_forgotten_but_not_its_hash(
+    digress: Callable[..., Any], tmp_path: Path
+) -> None:
+    put(tmp_path / "m/x.safetensors", VAE)
+    assert digress("models", "--models", "m", "--hashes").code == 0
+    cache = tmp_path / "cache/digressions/models.json"
+    known = json.loads(cache.read_text("utf-8"))
+    ((path, entry),) = known.items()
+    entry["row"] |= {"kind": "unknown", "sha256": "0123456789"}
+    for version, kind in ((entry["version"], "unknown"), ("0.0.1", "vae")):
+        cache.write_text(json.dumps({path: entry | {"version": version}}), "utf-8")
+        (row,) = json.loads(digress("models", "--models", "m", "--json").out)
+        assert (row["kind"], row["sha256"]) == (kind, "0123456789")
+    entry["row"]["kind"] = "damaged"
+    cache.write_text(json.dumps({path: entry}), "utf-8")
+    (row,) = json.loads(digress("models", "--models", "m", "--json").out)
+    assert row["kind"] == "vae"  # it could not be read, and can be now
 
 
 def test_500_files_take_less_than_five_seconds(digress: Callable[..., Any], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from digressions.models.lora import Fused, Lora
 from digressions.prompts.parse import parse
 from digressions.prompts.terms import LoraTag
 from tests import jobs
-from tests.original_layout import SIDE, configs, parts, save_folder, save_single, small
+from tests.original_layout import SIDE, configs, parts, save_folder, save_single, small, unet
 
 __all__ = ["configs", "small"]
 
@@ -102,6 +102,27 @@ def peft(drawn: Layers) -> dict[str, Tensor]:
     return found
 
 
+def peft_alone(drawn: Layers) -> dict[str, Tensor]:
+    """As PEFT's own ``save_pretrained`` names them, a network a file."""
+    return {f"base_model.model.{k.partition('.')[2]}": v for k, v in peft(drawn).items()}
+
+
+def comfyui(drawn: Layers) -> dict[str, Tensor]:
+    """As ComfyUI names them: the network's layers as CompVis does, text encoders' as its own."""
+    found = {}
+    for name, (down, up) in drawn.items():
+        network, _, path = name.partition(".")
+        if network == "unet":
+            theirs = unet({f"{path}.weight": down})
+            start = f"diffusion_model.{next(iter(theirs)).removesuffix('.weight')}"
+        else:
+            path = path if path.startswith("text_model.") else f"text_model.{path}"
+            start = f"text_encoders.clip_{'g' if '2' in network else 'l'}.transformer.{path}"
+        found[f"{start}.lora_down.weight"], found[f"{start}.lora_up.weight"] = down, up
+        found[f"{start}.alpha"] = torch.tensor(ALPHA)
+    return found
+
+
 def old(drawn: Layers) -> dict[str, Tensor]:
     """As the first diffusers named them, in attention alone."""
     found = {}
@@ -113,7 +134,7 @@ def old(drawn: Layers) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
-@pytest.mark.parametrize("names", [kohya, peft])
+@pytest.mark.parametrize("names", [kohya, peft, comfyui])
 def test_a_lora_paints_as_weights_merged_by_hand(
     networks: Callable[..., dict[str, Any]],
     tmp_path: Path,
@@ -140,6 +161,20 @@ def test_the_first_names_of_diffusers_are_read(networks: Callable[..., dict[str,
     made = deepcopy({"unet": networks("sd1")["unet"]})
     factors = drawn({k: v for k, v in layers_of(made, nn.Linear).items() if ".to_" in k})
     check_fused(made, old(factors), merged(made, factors, 1.0))
+
+
+@pytest.mark.parametrize("network", ["unet", "text_encoder"])
+def test_a_file_of_peft_alone_is_of_one_network(
+    networks: Callable[..., dict[str, Any]], network: str
+) -> None:
+    made = deepcopy(networks("sd1"))
+    factors = drawn(layers_of({network: made[network]}, nn.Linear))
+    tensors = peft_alone(factors)
+    if network == "text_encoder":
+        start = "base_model.model."
+        plain = {k.removeprefix(start).removeprefix("text_model."): v for k, v in tensors.items()}
+        tensors = {f"{start}text_model.{k}": v for k, v in plain.items()}
+    check_fused(made, tensors, merged(made, factors, 1.0))
 
 
 def check_fused(made: dict[str, Any], tensors: dict[str, Tensor], wanted: dict[str, Any]) -> None:

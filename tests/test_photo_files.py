@@ -60,8 +60,18 @@ def test_a_text_file_has_a_path_a_line_seen_from_its_own_folder(tmp_path: Path) 
     listing.write_text("photos [1]/0001.jpg\n\nphotos [1]/0000.jpg\n", "utf-8")
     assert names(photo_paths([str(listing)])) == ["0001.jpg", "0000.jpg"]
     listing.write_text("photos [1]/none.jpg\n", "utf-8")
-    with pytest.raises(InputError, match=r"there is no photo .*none\.jpg"):
+    with pytest.raises(InputError, match=r"there is no photo or folder .*none\.jpg"):
         photo_paths([str(listing)])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_may_be_windows_own_and_name_folders(tmp_path: Path, encoding: str) -> None:
+    album(tmp_path / "été", 2)
+    album(tmp_path / "a", 3)
+    listing = tmp_path / "list.txt"
+    listing.write_bytes("été/0001.jpg\r\na\r\n".encode(encoding))
+    found = photo_paths([str(listing)])
+    assert names(found) == ["0001.jpg", "0000.jpg", "0001.jpg", "0002.jpg"]
 
 
 def test_mosaics_of_this_program_are_no_photos(tmp_path: Path) -> None:
@@ -141,12 +151,58 @@ def test_what_is_damaged_tiny_or_a_copy_is_left_out_and_counted(
     assert len(indexed(index, folder, keep_similar=True).photos) == 5
 
 
+def test_a_heic_is_read_once_what_reads_it_is_installed(
+    index: PhotoIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    folder = album(tmp_path / "p", 1)
+    heif.from_pillow(Image.fromarray(photo(7))).save(folder / "phone.heic")
+    with monkeypatch.context() as patched:
+        patched.setattr("importlib.util.find_spec", lambda name: None)
+        found = indexed(index, folder)
+    assert "(phone.heic: is HEIC: pillow-heif is not installed: pip install" in found.skipped()
+    assert len(indexed(index, folder).photos) == 2
+
+
+def test_a_photo_that_could_not_be_read_is_read_once_it_can(
+    index: PhotoIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = album(tmp_path / "p", 2)
+    read = Path.read_bytes
+
+    def denied(path: Path) -> bytes:
+        if path.name == "0001.jpg":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", denied)
+        assert "(0001.jpg: cannot be read: permission" in indexed(index, folder).skipped()
+    assert len(indexed(index, folder).photos) == 2
+
+
 def test_a_name_that_is_no_text_is_a_name(index: PhotoIndex, tmp_path: Path) -> None:
     place = os.fsencode(tmp_path) + b"/\xff\xfe.jpg"
     Image.fromarray(photo(1)).save(tmp_path / "a.jpg")
     os.rename(tmp_path / "a.jpg", place)  # noqa: PTH104
     (found,) = indexed(index, tmp_path).photos
     assert os.fsencode(found.path) == place
+
+
+@pytest.mark.parametrize("way", ["a link to nothing", "gone since it was listed"])
+def test_a_photo_that_is_not_there_is_left_out_and_counted(
+    index: PhotoIndex, tmp_path: Path, way: str
+) -> None:
+    folder = album(tmp_path / "p", 2)
+    (folder / "z.jpg").symlink_to(tmp_path / ("p/0000.jpg" if "since" in way else "none.jpg"))
+    paths = photo_paths([str(folder)])
+    if "since" in way:
+        (folder / "z.jpg").unlink()
+    for _ in range(2):  # the second time nothing else is read
+        completed(index.take(paths))
+        found = album_of(*index.photos(paths), keep_similar=False)
+        assert len(found.photos) == 2
+        assert found.skipped().startswith("1 file that cannot be read (z.jpg: ")
 
 
 def test_only_broken_photos_are_refused(index: PhotoIndex, tmp_path: Path) -> None:

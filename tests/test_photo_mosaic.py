@@ -331,6 +331,13 @@ def test_the_page_names_photos_and_leads_to_them() -> None:
         assert place.is_file()
 
 
+def test_a_picture_whose_name_is_no_text_names_the_page() -> None:
+    place = os.fsdecode(b"m\xe9.png")
+    Path("me.png").rename(place)
+    made(image=place)
+    assert "<title>m?" in Path("m/index.html").read_text("utf-8")
+
+
 def test_paths_are_remembered_as_typed_or_not_at_all(tmp_path: Path) -> None:
     made()
     made("secret", forget_paths=True)
@@ -360,6 +367,12 @@ def test_replaying_makes_it_again(digress: Digress) -> None:
     album(Path("photos"), 3, first=200)
     ran = digress("replay", "m/preview.jpg", "-o", "third")
     assert "note: there are other photos in photos than when m/preview.jpg was made" in ran.err
+    events = iter(dg.replay("m/preview.jpg", output="fifth"))
+    for event in events:
+        if isinstance(event, Progress) and event.task == "placing photos":
+            album(Path("photos"), 1, first=300)  # after they were listed
+            break
+    assert "there are other photos in photos than when" in notes(events, "note")
     made("secret", forget_paths=True)
     ran = digress("replay", "secret/preview.jpg", "-o", "fourth")
     assert ran.code == 2

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pikepdf
@@ -154,6 +155,20 @@ def test_what_becomes_of_each_picture_is_told(digress: Digress) -> None:
     said = " ".join(ran.out.split())
     assert "--grid 7x7 has its aspect, with nothing cut off" in said
     assert "DPI let" not in said
+
+
+def test_the_grid_that_suits_the_paper_has_its_aspect_and_cells_theirs(digress: Digress) -> None:
+    wide: dict[str, Any] = {"image": "me.png", "tiles": ["p"], "size": 32, "cell_aspect": "3:2"}
+    finish(build_photos(PhotoMosaicSpec.of(**wide, grid="8x12"), "wide"))
+    ran = digress("print", "wide", "--size", "21x29.7cm", "--dpi", "100", *PLAIN)
+    said = " ".join(ran.out.split())
+    assert "of paper: --grid 8x17 has its aspect, with nothing cut off; for 100 DPI" in said
+    assert "let its cells have 72 px on their shorter side" in said  # 17 x 72 >= 1,169
+    ran = digress("print", "wide", "--size", "30x30cm", "--dpi", "20", *PLAIN)
+    assert "what would suit" not in ran.out  # it is a square
+    finish(build_photos(PhotoMosaicSpec.of(**wide, grid="2x1"), "few"))
+    ran = digress("print", "few", "--size", "10x13cm", "--dpi", "20", *PLAIN)
+    assert "--grid 1x2 has nearly its aspect, with 3 % cut off" in " ".join(ran.out.split())
 
 
 def test_a_poster_is_printed_again(digress: Digress) -> None:

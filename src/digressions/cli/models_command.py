@@ -77,14 +77,14 @@ def models(
         "prediction": [row.prediction for row in rows],
         "licence": [row.licence for row in rows],
         "words": [row.words for row in rows],
-        "hash": [row.sha256 for row in rows],
+        "hash": [row.content_sha256 or row.sha256 for row in rows],
         "": [row.what if row.kind in ("unknown", "damaged") else "" for row in rows],
     }
     told = [[name, *cells] for name, cells in columns.items() if any(cells)]
     # A line a file, however narrow the terminal: other programs read it, too.
     for line in zip(*map(_aligned, told), strict=True):
         out.print(shown("  ".join(line).rstrip()))
-    if pickles := library.pickles():
+    if pickles := [each for each in library.pickles() if part.lower() in each.name.lower()]:
         such = verbatim(pickles[0].name)
         what = f"left out: {counted(len(pickles), 'pickle')} ({', '.join(PICKLES)}), such as {such}"
         show(iter([Note(f"{what}: they can run code, and only .safetensors are read", "note")]))

@@ -36,6 +36,8 @@ _SPACINGS: dict[str, SpacingName] = {
     "sgm_uniform": "trailing",
     "sgm uniform": "trailing",
 }
+_SPREADS = {"Karras": "karras", "Exponential": "exponential", "SGM Uniform": "sgmuniform"}
+"""What samplers of A1111 end in, until their spread became a setting of its own."""
 _USUAL = ("normal", "automatic", "uniform", "native", "")  # noise levels that are the model's own
 
 MODEL_HASH = "Model hash"
@@ -86,9 +88,10 @@ def sampler_named(name: str) -> tuple[SamplerName | None, str]:
     """Our sampler that steps as one of another program, if there is one, and the spread of noise
     levels that its name includes, such as ``"Karras"``."""
     plain = re.sub(r"[\s_\-]", "", name.lower()).replace("++", "pp").removeprefix("sample")
-    spread = ""
-    if plain.endswith("karras") or (name.endswith("_k") and plain[:-1] in _SAMPLERS):
-        spread, plain = "Karras", plain.removesuffix("karras").removesuffix("k")
+    spread = next((each for each in _SPREADS if plain.endswith(_SPREADS[each])), "")
+    plain = plain.removesuffix(_SPREADS.get(spread, ""))
+    if name.endswith("_k") and plain[:-1] in _SAMPLERS:
+        spread, plain = "Karras", plain[:-1]
     return _SAMPLERS.get(plain) or _SAMPLERS.get(plain.removeprefix("k")), spread
 
 

@@ -88,7 +88,7 @@ def _is_heic(path: Path, source: Path | io.BytesIO) -> bool:
         return False
     if importlib.util.find_spec("pillow_heif") is None:
         reason = MissingExtraError("pillow-heif", "heic")
-        raise ImageError(f"{verbatim(path)} is HEIC: {reason}, or save it as JPEG")
+        raise ImageError(f"{verbatim(path)} is HEIC: {reason}, or save it as JPEG") from reason
     from pillow_heif import register_heif_opener
 
     register_heif_opener()

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..errors import ModelError
 from ..files import at_home, parsed, write_json
 from .fingerprint import blake3_hash, content_hash
@@ -84,14 +85,13 @@ def listing(
             stamp = _stamp(path)
             if stamp is None or part.lower() not in path.name.lower():
                 continue
-            before = known.get(str(path))
-            row = _row(before, stamp) or _look(path, stamp[0])
+            row = _row(known.get(str(path)), stamp) or _look(path, stamp[0])
             asked = not kinds or row.kind in kinds
             if hashes and asked and not row.sha256:
                 row = Listed(**asdict(row) | _hashes(path, row.kind))
             if blake3 and asked and not row.blake3:
                 row = replace(row, blake3=blake3_hash(path)[:_DIGITS])
-            now[str(path)] = {"stamp": stamp, "row": asdict(row)}
+            now[str(path)] = {"stamp": stamp, "version": __version__, "row": asdict(row)}
             yield row
     finally:
         if any(known.get(path) != entry for path, entry in now.items()):
@@ -100,7 +100,8 @@ def listing(
 
 
 def by_hash(library: Library, kind: Kind, *hashes: str, blake3: str = "") -> Path | None:
-    """The file of a kind that has one of these hashes; reads those whose hash is not known yet.
+    """The file of a kind that has one of these hashes, the very file before one of the same
+    content; reads those whose hash is not known yet.
 
     Args:
         hashes: SHA-256 of a file, or of a LoRA's content, or how they begin; those of fewer than
@@ -115,11 +116,17 @@ def by_hash(library: Library, kind: Kind, *hashes: str, blake3: str = "") -> Pat
     wanted = sha256 + others
     if not wanted:
         return None
+    alike = None  # of the same content, under another description
     for row in listing(library, kinds=(kind,), hashes=bool(sha256), blake3=bool(others)):
-        known = [each for each in (row.sha256, row.content_sha256, row.blake3) if each]
-        if row.kind == kind and any(same_hash(a, b) for a in known for b in wanted):
+        if row.kind != kind:
+            continue
+        known = [each for each in (row.sha256, row.blake3) if each]
+        if any(same_hash(a, b) for a in known for b in wanted):
             return Path(row.path)
-    return None
+        content = row.content_sha256
+        if alike is None and content and any(same_hash(content, each) for each in sha256):
+            alike = Path(row.path)
+    return alike
 
 
 def same_hash(one: str, other: str) -> bool:
@@ -193,7 +200,16 @@ def _remembered(cache: Path) -> dict[str, Any]:
 
 
 def _row(entry: Any, stamp: list[int]) -> Listed | None:
+    """A row that is remembered. Of one that another version has written, the hashes count alone:
+    it may have known less. What could not be read is looked at again, since rights change while the
+    file stays."""
     try:
-        return Listed(**entry["row"]) if entry["stamp"] == stamp else None
+        row = Listed(**entry["row"])
+        if entry["stamp"] != stamp or row.kind == "damaged":
+            return None
+        if entry.get("version") == __version__:
+            return row
+        hashes = {name: getattr(row, name) for name in ("sha256", "content_sha256", "blake3")}
     except (KeyError, TypeError):
         return None
+    return replace(_look(Path(row.path), stamp[0]), **hashes)

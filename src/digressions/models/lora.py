@@ -10,8 +10,9 @@ added to a layer's weight :math:`W`, times the strength that the user gives:
 - LoKr (LyCORIS, arXiv 2309.14859): :math:`C \otimes B A`, times :math:`\frac{\alpha}{r}` where
   anything is factored.
 
-Layers are found by their names as kohya's scripts write them (``lora_unet_...``), or diffusers and
-PEFT (``unet. ... .lora_A.weight``).
+Layers are found by their names as kohya's scripts write them (``lora_unet_...``), diffusers
+(``unet. ... .lora_A.weight``), PEFT alone (``base_model.model. ...``) or ComfyUI
+(``diffusion_model. ...``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, ModelError, errors_about, verbatim
-from ..files import at_home, reading_foreign
+from ..files import at_home
 from ..prompts.parse import MOST_STRENGTH
 from .header import read_header
 from .library import LORAS, Library, check_found, located
@@ -41,6 +42,11 @@ _PREFIXES = {
     "unet.": "unet",
     "text_encoder.": "text_encoder",
     "text_encoder_2.": "text_encoder_2",
+    "base_model.model.text_model.": "text_encoder",
+    "base_model.model.": "unet",
+    "diffusion_model.": "unet",
+    "text_encoders.clip_l.transformer.": "text_encoder",
+    "text_encoders.clip_g.transformer.": "text_encoder_2",
 }
 _SUFFIX = re.compile(
     r"[._](?P<part>(?:lora[._])?(?:lora_)?(?:linear_layer\.)?(?:up|down|A|B|mid)\.(?:default\.)?weight"
@@ -58,8 +64,8 @@ _OURS = {  # names of Stability AI's programs within a block, as diffusers has t
     "label_emb_0_2": "add_embedding_linear_2",
     "input_blocks_0_0": "conv_in",
 }
-_BLOCKS = {"input_blocks_": "down_blocks_", "middle_block_": "mid_block_"}
-_BLOCKS |= {"output_blocks_": "up_blocks_"}
+_BLOCK = re.compile(r"(input|output)_blocks_(\d+)_(\d)_(.+)|middle_block_([012])_(.+)")
+_MIDDLE = {"0": "resnets_0", "1": "attentions_0", "2": "resnets_1"}
 _PARTS = {"up": "up", "B": "up", "down": "down", "A": "down", "mid": "mid"}
 
 
@@ -155,8 +161,6 @@ def _changes(
     if header.holds(".dora_scale", ".oft_", ".on_input", ".a1.weight"):
         raise ModelError(f"`lora` {shown} is {contents.what}: give a LoRA, LoCon, LoHa or LoKr")
     tensors = read_tensors(header, "", torch.float32)
-    with reading_foreign(lambda why: ModelError(f"`lora` {shown} cannot be read: {why}")):
-        tensors = _in_our_blocks(tensors, networks["unet"])
     modules = _modules(networks)
     layers: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in tensors.items():
@@ -192,12 +196,10 @@ def _key(layer: str) -> str:
     for prefix, network in _PREFIXES.items():
         if layer.startswith(prefix):
             rest = layer.removeprefix(prefix).replace(".processor", "").replace(".", "_")
-            rest = rest.removeprefix("text_model_")
+            rest = _in_our_blocks(rest.removeprefix("text_model_"))
             for theirs, ours in _OURS.items():
                 if rest.endswith(theirs):
                     rest = rest.removesuffix(theirs) + ours
-            for theirs, ours in _BLOCKS.items():
-                rest = rest.replace(theirs, ours, 1) if rest.startswith(theirs) else rest
             return f"{network}/{'conv_out' if rest == 'out_2' else rest}"
     return layer
 
@@ -215,13 +217,26 @@ def _modules(networks: Networks) -> dict[str, Any]:
     return found
 
 
-def _in_our_blocks(tensors: dict[str, Tensor], unet: Any) -> dict[str, Tensor]:
-    """Names that count blocks as Stability AI's programs do, as diffusers counts them."""
-    from diffusers.loaders.lora_conversion_utils import _maybe_map_sgm_blocks_to_diffusers
+def _in_our_blocks(layer: str) -> str:
+    """A layer whose blocks are counted as Stability AI's programs count them, as diffusers does.
 
-    if not any("input_blocks" in name or "output_blocks" in name for name in tensors):
-        return tensors
-    return _maybe_map_sgm_blocks_to_diffusers(tensors, unet.config)
+    There the first is the first convolution. Then every block has two layers on the way down and
+    three on the way up, each with a number, and what changes the size has a number of its own on
+    the way down.
+    """
+    found = _BLOCK.fullmatch(layer)
+    if found is None or layer == "input_blocks_0_0":
+        return layer
+    way, number, place, rest, middle, rest_of_middle = found.groups()
+    if middle is not None:
+        return f"mid_block_{_MIDDLE[middle]}_{rest_of_middle}"
+    block, at = divmod(int(number) - (way == "input"), 3)
+    kind = f"{'attentions' if place == '1' else 'resnets'}_{at}"
+    if rest == "op":
+        kind = "downsamplers_0"
+    elif rest == "conv":
+        kind = "upsamplers_0"
+    return f"{'down' if way == 'input' else 'up'}_blocks_{block}_{kind}_{rest}"
 
 
 def _change(parts: Mapping[str, Tensor]) -> Tensor:

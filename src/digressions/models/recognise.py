@@ -216,10 +216,20 @@ def _lora_kind(header: Header) -> str | None:
 
 
 def _lora_family(header: Header) -> Family | None:
-    """By what its makers wrote, else by the text encoders or the width of what they read."""
+    """By its text encoders or the width of what its layers read, else by what its makers wrote.
+
+    The name of the model that it was trained on (``ss_sd_model_name``) says nothing: an
+    ``anything-v2`` is a Stable Diffusion 1.
+    """
+    if header.has("lora_te2_", "text_encoder_2.", "text_encoders.clip_g."):
+        return "sdxl"
+    for name, stored in header.tensors.items():
+        reads = name.endswith(_LORA_DOWN) and "attn2" in name and ("to_k" in name or "to_v" in name)
+        if reads and stored.shape and stored.shape[-1] in WIDTHS:
+            return WIDTHS[stored.shape[-1]]
     said = " ".join(
         header.metadata.get(name, "").lower()
-        for name in ("modelspec.architecture", "ss_base_model_version", "ss_sd_model_name")
+        for name in ("modelspec.architecture", "ss_base_model_version")
     )
     if "xl" in said:
         return "sdxl"
@@ -227,16 +237,6 @@ def _lora_family(header: Header) -> Family | None:
         return "sd2"
     if "-v1" in said or "sd_v1" in said:
         return "sd1"
-    if header.has("lora_te2_", "text_encoder_2."):
-        return "sdxl"
-    for name, stored in header.tensors.items():
-        if (
-            name.endswith(_LORA_DOWN)
-            and "attn2" in name
-            and ("to_k" in name or "to_v" in name)
-            and stored.shape
-        ):
-            return WIDTHS.get(stored.shape[-1])
     return None
 
 

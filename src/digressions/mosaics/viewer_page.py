@@ -68,6 +68,7 @@ def write_viewer(
         OutputError: the folder cannot be written.
     """
     folder = Path(folder)
+    title = title.encode("utf-8", "replace").decode()  # a file's name may be no text
     grid = {"rows": rows, "columns": columns} if rows and columns else None
     if seeds is not None and len(seeds) != (rows or 0) * (columns or 0):
         raise ValueError(f"{len(seeds)} seeds for a grid of {rows} x {columns} cells")

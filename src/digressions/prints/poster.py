@@ -29,6 +29,8 @@ from .sizes import in_millimetres
 _INCH = 25.4  # mm
 _ENOUGH = 0.98  # of the DPI that are asked for
 _PROOF_SIDE = 1200  # pixels
+_MORE = 1.2  # times the columns, which a grid that suits the paper may have
+_CLEARLY = 0.01  # of a mosaic's area
 _STREAMED = (".pdf", ".tif", ".tiff")
 
 
@@ -81,14 +83,21 @@ def poster_notes(job: PrintJob, mosaic: StoredMosaic) -> Iterator[Note]:
         f"with {own:.0f} DPI of its own ({mosaic.cell} px)"
     )
     room = job.sheet.inner(max(job.sheet.mat, 0.0)).size
-    same = _grid_of(room, mosaic.cell, mosaic.grid.cells)
-    words = [] if same == mosaic.grid else [f"`grid` {same} has its aspect, with nothing cut off"]
+    aspect = room.width / room.height * mosaic.cell.height / mosaic.cell.width
+    same = _grid_of(aspect, mosaic.grid)
+    words = []
+    if same != mosaic.grid:
+        cut = 100 * _cut(same, aspect)
+        exact = "its aspect, with nothing" if cut < 1 else f"nearly its aspect, with {cut:.0f} %"
+        words.append(f"`grid` {same} has {exact} cut off")
     if own < _ENOUGH * job.sheet.dpi:
         fine = Grid(*(round(side / cell) for side, cell in zip(room, mosaic.cell, strict=True)))
-        grid = mosaic.grid if same == mosaic.grid else same
-        side = math.ceil(max(room.width / grid.columns, room.height / grid.rows) / 8) * 8
+        whole, cell = same.over(mosaic.cell), mosaic.cell
+        larger = max(room.width / whole.width, room.height / whole.height)
+        side = math.ceil(min(cell) * larger / 8) * 8
+        shorter = "" if cell.width == cell.height else " on their shorter side"
         words.append(
-            f"for {job.sheet.dpi} DPI let its cells have {side} px"
+            f"for {job.sheet.dpi} DPI let its cells have {side} px{shorter}"
             + (f", or let `grid` be {fine}" if max(fine) <= MAX_CELLS else "")
         )
     if words:
@@ -99,11 +108,24 @@ def _paper(job: PrintJob) -> str:
     return f"{' x '.join(str(in_millimetres(side)) for side in job.sheet.trim)} mm of paper"
 
 
-def _grid_of(room: Size, cell: Size, count: int) -> Grid:
-    """The grid of about so many cells whose whole has the aspect of what is seen of the paper."""
-    aspect = room.width / room.height * cell.height / cell.width
-    columns = max(1, round(math.sqrt(count * aspect)))
-    return Grid(columns, max(1, round(columns / aspect)))
+def _grid_of(aspect: float, own: Grid) -> Grid:
+    """Of the grids of about as many cells as there are, that whose columns to rows are nearest to
+    an aspect; the mosaic's own where no other loses clearly less."""
+    usual = math.sqrt(own.cells * aspect)
+    grids = [
+        Grid(columns, max(1, round(columns / aspect)))
+        for columns in range(max(1, math.floor(usual / _MORE)), math.ceil(usual * _MORE) + 1)
+    ]
+    best = min(
+        grids, key=lambda grid: (round(_cut(grid, aspect), 2), abs(math.log(grid.columns / usual)))
+    )
+    return best if _cut(best, aspect) < _cut(own, aspect) - _CLEARLY else own
+
+
+def _cut(grid: Grid, aspect: float) -> float:
+    """The share of a grid that is cut off to fill a paper of an aspect, in columns to rows."""
+    ratio = grid.columns / grid.rows / aspect
+    return 1 - min(ratio, 1 / ratio)
 
 
 def print_mosaic(

@@ -142,7 +142,8 @@ def _built(
     *,
     overwrite: bool,
     previews: PreviewPace | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, str]:
+    """Makes it; gives what tells the photos that there were from others."""
     options = with_preset(options or BuildParams(), spec.preset)
     yield from notes_on_preset(spec, options, preset=spec.preset)
     if options.profile:
@@ -193,6 +194,7 @@ def _built(
                 "note",
             )
         yield from _assembled(folder, index, album, options.single)
+    return album.digest
 
 
 def _said(
@@ -209,7 +211,7 @@ def _said(
     if enlarged := album.enlarged(mosaic.cell):
         yield Note(
             f"{counted(enlarged, 'photo')} of fewer pixels than a cell of {mosaic.cell}: enlarged "
-            "where they are used",
+            f"where {'it is' if enlarged == 1 else 'they are'} used",
             "note",
         )
     yield cost_of_photos(mosaic, photos, paint)
@@ -276,11 +278,8 @@ def replay_photos(request: ReplayRequest) -> Iterator[Event]:
         assert request.load is not None  # as of every request for a file
         model = yield from request.load(record_of(request.text, str(request.source)))
     place = request.output or folder_for(spec, image, request.usual_folder, model)
-    yield from _built(spec, image, place, None, model, overwrite=request.overwrite)
-    with PhotoIndex(spec.photos.index, spec.photos.cell_aspect, spec.photos.crop) as index:
-        found = index.photos(photo_paths(spec.photos.tiles))
-    album = album_of(*found, keep_similar=spec.photos.keep_similar)
-    if digest not in ("", album.digest):
+    found = yield from _built(spec, image, place, None, model, overwrite=request.overwrite)
+    if digest not in ("", found):
         yield Note(
             f"there are other photos in {', '.join(spec.photos.tiles)} than when {request.source} "
             "was made: the mosaic may be another",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 import os
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import InputError
-from ...images.decoding import MAX_PIXELS, decoded, opened, refusing
+from ...images.decoding import MAX_PIXELS, decoded, is_file, opened, refusing
 
 SUFFIXES = frozenset(
     (
@@ -29,7 +30,7 @@ def photo_paths(tiles: Iterable[str]) -> list[Path]:
     """The files that may be photos, each once: of folders all within, in a stable order.
 
     Hidden files and folders are left out, and mosaics that this program has made. A text file has a
-    path a line, seen from its own folder.
+    path a line, of a photo or a folder, seen from its own folder.
 
     Raises:
         InputError: Something is not there, or there is no photo in all of it.
@@ -76,15 +77,25 @@ def _is_ours(folder: Path) -> bool:
 
 def _in_list(file: Path) -> Iterator[Path]:
     try:
-        lines = os.fsdecode(file.read_bytes()).splitlines()
+        content = file.read_bytes()
     except OSError as error:
         raise InputError(f"`tiles` {file} cannot be read: {error.strerror}") from error
-    for line in lines:
+    for line in _text(content).splitlines():
         if line.strip():
             path = file.parent / line.strip()
-            if not path.is_file():
-                raise InputError(f"`tiles` {file}: there is no photo {path}")
-            yield _absolute(path)
+            if path.is_dir():
+                yield from _in_folder(path)
+            elif is_file(path):
+                yield _absolute(path)
+            else:
+                raise InputError(f"`tiles` {file}: there is no photo or folder {path}")
+
+
+def _text(content: bytes) -> str:
+    """A list of paths, which Windows writes with a mark in front, and in UTF-16 at times."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    return os.fsdecode(content.removeprefix(codecs.BOM_UTF8))
 
 
 def _absolute(path: Path) -> Path:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 from PIL import Image
 
-from ...errors import ImageError, OutputError
+from ...errors import ImageError, MissingExtraError, OutputError
 from ...events import Progress
 from ...files import check_folder
 from ...geometry import Box, Size
@@ -168,9 +168,10 @@ class PhotoIndex:
         yield from self._worked("cropping photos", self._cropped, lacking, self._put_crops)
 
     def unread(self, paths: Sequence[Path]) -> list[Path]:
-        """The files that are new or have changed."""
+        """The files that are new or have changed, and those that cannot be seen any more."""
         known = self._known()
-        return [path for path in paths if known.get(os.fsencode(path)) != _stamp(path)]
+        stamps = ((path, _stamp(path)) for path in paths)
+        return [p for p, stamp in stamps if stamp is None or known.get(os.fsencode(p)) != stamp]
 
     def _looked_at(self, path: Path) -> PhotoFile:
         return looked_at(path, self._aspect, self._crop)
@@ -296,7 +297,8 @@ def looked_at(path: Path, aspect: str, crop: Crop) -> PhotoFile:
     try:
         found = read_small(path, PREVIEW_SIDE)
     except ImageError as error:
-        return PhotoFile(path, stamp, None, error.message, *nothing)
+        seen = stamp if _is_of_the_file(error) else None  # else it is looked at again
+        return PhotoFile(path, seen, None, error.message, *nothing)
     if min(found.pixels.shape[:2]) < LEAST_SIDE:
         return PhotoFile(path, stamp, None, TINY, *nothing)
     content = io.BytesIO()
@@ -305,6 +307,15 @@ def looked_at(path: Path, aspect: str, crop: Crop) -> PhotoFile:
     cropped = _crop_of(content.getvalue(), aspect, crop)
     size = Size(found.width, found.height)
     return PhotoFile(path, stamp, found.sha256, "", size, content.getvalue(), cropped)
+
+
+def _is_of_the_file(error: ImageError) -> bool:
+    """Whether what is wrong is in the file, and not with the disk, the rights or what is installed,
+    which change while the file stays."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        return cause.errno is None  # a decoder's, not the system's
+    return not isinstance(cause, (MissingExtraError, MemoryError))
 
 
 def _crop_of(preview: bytes, aspect: str, crop: Crop) -> tuple[str, bytes]:
