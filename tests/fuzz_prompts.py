@@ -79,10 +79,15 @@ def _check_words(text: str) -> None:
 
 def _check_foreign(text: str) -> None:
     """Whatever another program's prompt is, ours can say it."""
-    from digressions.prompts.foreign_syntax import from_a1111, from_comfyui, from_plain
+    from digressions.prompts.foreign_syntax import (
+        from_a1111,
+        from_comfyui,
+        from_novelai,
+        from_plain,
+    )
     from digressions.prompts.parse import parse
 
-    for reads in (from_a1111, from_comfyui, from_plain):
+    for reads in (from_a1111, from_comfyui, from_novelai, from_plain):
         found = reads(text)
         parse(found.text)
         from_a1111(found.text)

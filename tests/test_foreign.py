@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from digressions.generate.metadata import Record, a1111
 from digressions.generate.record_reading import others_of, record_and_notes, record_of
 from digressions.images.image_files import read_text
 from digressions.images.text_chunks import user_comment
-from digressions.prompts.foreign_syntax import from_a1111, from_comfyui, from_plain
+from digressions.prompts.foreign_syntax import from_a1111, from_comfyui, from_novelai, from_plain
 from digressions.prompts.parse import parse
 
 from .conftest import Ran
@@ -287,9 +288,37 @@ def test_comfyui_knows_round_brackets_alone() -> None:
     assert from_plain("{a} (b)").text == r"\{a\} \(b\)"
 
 
-@given(st.text(st.sampled_from("ab ()[]:\\|@1.AND\n"), max_size=30) | st.text(max_size=30))
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("a {frog}", "a (frog:1.05)"),
+        ("a {{frog}}, [hat]", "a (frog:1.1025), (hat:0.9523809523809523)"),
+        ("a {[frog]}", "a frog"),
+        ("{a [b} c]", "(a :1.05)b( c:0.9523809523809523)"),
+        ("a {frog", "a (frog:1.05)"),
+        ("a frog}", r"a frog\}"),
+        ("1.5::rain, night::, a fox", "(rain, night:1.5), a fox"),
+        ("a fox, -1::hat::", r"a fox, (hat:-1.0)"),
+        ("1.5::rain, 0.5::night", "(rain, :1.5)(night:0.5)"),
+        ("a (frog:1.3) | b", r"a \(frog\:1.3\) | b"),
+        ("at 12:00", r"at 12\:00"),
+    ],
+)
+def test_novelai_weighs_by_other_brackets_and_numbers(text: str, ours: str) -> None:
+    assert parse(from_novelai(text).text) == parse(ours)
+
+
+def test_what_novelai_weighs_is_read_so_and_said() -> None:
+    novel = NOVEL | {"prompt": "a {turtle}, [green]", "uc": "{blur}"}
+    found, notes = record_and_notes({"Software": "NovelAI", "Comment": json.dumps(novel)})
+    assert found.params.prompt == "a (turtle:1.05), (green:0.9523809523809523)"
+    assert found.params.negative == "(blur:1.05)"
+    assert any("read as NovelAI reads it" in note for note in notes)
+
+
+@given(st.text(st.sampled_from("ab ()[]{}:\\|@1.AND\n"), max_size=30) | st.text(max_size=30))
 def test_every_prompt_of_another_program_is_one_of_ours(text: str) -> None:
-    for read in (from_a1111, from_comfyui, from_plain):
+    for read in (from_a1111, from_comfyui, from_novelai, from_plain):
         found = read(text)
         parse(found.text)
     assert "".join(str(each) for each in parse(from_plain(text).text).texts(1)) is not None
@@ -343,16 +372,58 @@ def test_a_graph_in_the_tags_of_a_webp_is_found(tmp_path: Path) -> None:
 def test_what_is_read_is_shown_and_nothing_is_painted(
     digress: Callable[..., Ran], refused: Callable[..., str]
 ) -> None:
-    chunks = PngImagePlugin.PngInfo()
-    for key, value in SPELLINGS["ComfyUI"].items():
-        chunks.add_text(key, value)
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("a.png", pnginfo=chunks)
+    Image.new("RGB", (8, 8)).save("a.png", pnginfo=_chunks(SPELLINGS["ComfyUI"]))
     ran = digress("replay", "--show", "a.png")
     assert ran.code == 0, ran.err
     for line in (f"prompt: {PROMPT}", "seed: 1234", "made by: ComfyUI, a picture"):
         assert line in ran.out.splitlines()
     assert not Path("a-replay.png").exists()
     assert "-o does nothing with --show" in refused("replay", "--show", "a.png", "-o", "b.png")
+
+
+def _shown(digress: Callable[..., Ran], path: str) -> list[str]:
+    ran = digress("replay", "--show", path)
+    assert ran.code == 0, ran.err
+    assert not set('{}"') & set(ran.out)
+    return ran.out.splitlines()
+
+
+def test_what_was_made_of_a_file_is_shown_in_words(digress: Callable[..., Ran]) -> None:
+    Image.fromarray(np.zeros((8, 12, 3), np.uint8)).save("a.png")
+    digress("upscale", "a.png", "--times", "2", "--upscaler", "lanczos")
+    assert {"made last by: upscale", "size: 24x16", "upscaler: lanczos", "keep icc: off"} <= {
+        *_shown(digress, "a-upscaled.png")
+    }
+    digress("print", "a.png", "--size", "3x2cm", "--dpi", "72", "--upscaler", "lanczos")
+    said = _shown(digress, "a.pdf")
+    assert {"made last by: print", "trim: 30x20 mm", "bleed: 0 mm", "marks: off"} <= {*said}
+    assert any(re.fullmatch(r"image: a\.png \([0-9a-f]{12}\)", line) for line in said)
+
+
+def test_hung_pictures_and_sheets_are_shown_in_words(digress: Callable[..., Ran]) -> None:
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save("room.png")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("a.png")
+    corners = "16,16 48,16 48,48 16,48"
+    digress("frame", "room.png", "--insert", "a.png", "--corners", corners, "-o", "o")
+    (hung,) = [line for line in _shown(digress, "o/room.png") if line.startswith("hung 1: ")]
+    assert f"opening {corners}" in hung
+    assert "picture a.png (" in hung
+    assert {"made last by: sheet", "what: a photo before and after", "pictures: room.png"} <= {
+        *_shown(digress, "o/before-after.jpg")
+    }
+
+
+def test_settings_that_are_damaged_are_not_shown(refused: Callable[..., str]) -> None:
+    for words in ("{", "[1]"):
+        Image.new("RGB", (8, 8)).save("a.png", pnginfo=_chunks({"print": words}))
+        assert "a.png has damaged settings" in refused("replay", "--show", "a.png")
+
+
+def _chunks(texts: dict[str, str]) -> PngImagePlugin.PngInfo:
+    found = PngImagePlugin.PngInfo()
+    for key, value in texts.items():
+        found.add_text(key, value)
+    return found
 
 
 # --- nothing does worse than an error --------------------------------------------------------

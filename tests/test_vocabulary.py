@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 import digressions as dg
 from digressions.models.base import Model
@@ -56,7 +59,16 @@ def test_an_empty_prompt_misses_nothing():
 
 
 def test_numbers_and_emoji_are_words_and_punctuation_is_none():
-    assert words_of("2 + 2, snow-capped (🐢)!") == ["2", "+", "2", "snow", "capped", "🐢"]
+    assert words_of("2 + 2, snow-capped (🐢)!") == ["2", "2", "snow", "capped", "🐢"]
+
+
+def test_words_are_those_that_the_bundled_tokenizer_reads() -> None:
+    weights = Path(dg.__file__).parent / "weights"
+    normalizer = Tokenizer.from_file(str(weights / "tokenizer" / "tokenizer.json")).normalizer
+    assert normalizer is not None
+    for mark in [*map(chr, range(0x20, 0x250)), *"–—“„…«»−×÷√≤€₿™°´`^~①½ﬁ🐢🏽♥→\u200d\ufe0f"]:
+        text = f"turtle{mark}fox"
+        assert words_of(text) == normalizer.normalize_str(text).split(), hex(ord(mark))
 
 
 @pytest.mark.parametrize(

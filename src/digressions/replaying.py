@@ -68,7 +68,7 @@ def replay(
 
 def remembered(source: str | Path) -> Iterator[Event]:
     """What a file says of how it was made, whatever program made it: a `Note` for each setting."""
-    from .generate.replay import shown
+    from .generate.file_words import shown
 
     _register()
     return shown(Path(source))

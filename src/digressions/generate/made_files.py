@@ -14,10 +14,10 @@ from ..images.image_files import read_image, thumbnail, to_webp
 from ..images.pyramid import is_mosaic, preview_of
 from ..images.video import VIDEOS
 from .file_texts import text_of
+from .file_words import shown
 from .metadata import Record
 from .params import GenerationParams
 from .record_reading import record_and_notes
-from .replay import shown
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif")
 _MADE = (*PICTURES, *VIDEOS, ".pdf")

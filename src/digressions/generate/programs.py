@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..files import parsed
-from ..prompts.foreign_syntax import from_a1111, from_comfyui, lora_named
+from ..prompts.foreign_syntax import from_a1111, from_comfyui, from_novelai, lora_named
 from .comfyui import graph_of, settings_of_graph
 from .foreign import MODEL_HASH, ForeignSettings, text_of
 
@@ -162,6 +162,7 @@ def _novelai(text: Mapping[str, str]) -> ForeignSettings | None:
         "NovelAI",
         text_of(found.get("prompt") or text.get("Description")),
         text_of(found.get("uc")),
+        reads=from_novelai,
         values=_taken(found, names),
         schedule=text_of(found.get("noise_schedule")),
         start="Img2Img" in str(found.get("request_type")),

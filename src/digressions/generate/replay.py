@@ -89,6 +89,11 @@ _PAINTED: dict[str, Repaint] = {}
 _KINDS: dict[str, KindReplay] = {}
 
 
+def made_last_by(text: Mapping[str, str]) -> str | None:
+    """The key of the text by which a file is made again, or ``None`` where that is its record."""
+    return next((key for key in _LAST_FIRST if key in text and key in _TEXTS), None)
+
+
 def replays_text(key: str) -> Callable[[TextReplay], TextReplay]:
     """Registers the function that remakes files whose texts include this key."""
 
@@ -172,10 +177,9 @@ def replay_file(
         return (yield from _loaded(source, found_files(record, models), load, model, models))
 
     request = ReplayRequest(source, text, output, overwrite, device, load_for)
-    for key in _LAST_FIRST:
-        if key in text and key in _TEXTS:
-            yield from _TEXTS[key](request)
-            return
+    if (key := made_last_by(text)) is not None:
+        yield from _TEXTS[key](request)
+        return
     record, notes = record_and_notes(text, str(source))
     if record.kind not in _KINDS:
         raise InputError(
@@ -251,45 +255,6 @@ def _model_of(record: Record, models: str | None) -> str:
             "`model`"
         ) from error
     return record.model if found is None else str(found)
-
-
-def shown(source: Path) -> Iterator[Event]:
-    """What a file says of how it was made, a `Note` for each setting; paints nothing.
-
-    Raises:
-        ImageError: It says nothing, or its settings are damaged.
-    """
-    text = text_of(source)
-    done = [key for key in _LAST_FIRST if key in text and key in _TEXTS]
-    if done:
-        yield Note(f"made last by: {done[0]}")
-        yield Note(verbatim(f"{done[0]}: {text[done[0]]}"))
-        if KEY not in text and "parameters" not in text:
-            return
-    record, notes = record_and_notes(text, str(source))
-    yield Note(verbatim(f"made by: {record.version or 'this program'}, a {record.kind}"))
-    if record.model:
-        yield Note(verbatim(f"model: {record.model} ({record.model_hash[:10]})"))
-    for name, value in record.params.json_object().items():
-        if value not in (None, ""):
-            yield Note(verbatim(f"{name.replace('_', ' ')}: {value}"))
-    if record.hires is not None:
-        yield Note(f"painted at once: {record.hires.painted}, and made large")
-    if record.enlarge > 1:
-        yield Note(f"enlarged: {record.enlarge} times")
-    for name, value in record.additions.given().items():
-        words = ", ".join(value) if isinstance(value, list) else value
-        yield Note(verbatim(f"{name.replace('_', ' ')}: {words}"))
-    for each in record.files:
-        if each.kind != "checkpoint":  # whose hash is told already
-            known = each.content_sha256 or each.sha256 or each.blake3
-            yield Note(verbatim(f"{each.kind}: {each.name} ({known[:12] or 'no hash'})"))
-    for name in ("image", "mask", "palette", "regions", "upscaler"):
-        if value := record.json_object()[name]:
-            yield Note(verbatim(f"{name}: {value}"))
-    for name, value in others_of(record).items():
-        yield Note(verbatim(f"not used here: {name}: {value:.500}"))
-    yield from (Note(note, "note") for note in notes)
 
 
 def difference(record: Record, model_hash: str) -> str | None:

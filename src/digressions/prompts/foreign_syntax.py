@@ -22,8 +22,15 @@ _LORAS = ("lora", "lyco")
 _MARK = re.compile(
     r"\\(?P<escaped>[\\()\[\]{}])|:\s*(?P<weight>[-+]?[.\d]+)\s*\)|(?P<mark>[()\[\]])"
 )
+_NOVELAI_MARK = re.compile(
+    r"(?<![\w.])(?P<weight>-?(?:\d+\.?\d*|\.\d+))::|(?P<mark>[{}\[\]]|::)", re.ASCII
+)
 _CURLY = re.compile(r"\\?([{}])")
 _TERM_WEIGHT = re.compile(r":\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*$", re.ASCII)
+
+
+CURLY = 1.05
+"""What ``{word}`` multiplies attention with; ``[word]`` divides by it (NovelAI)."""
 
 
 class ForeignPrompt(NamedTuple):
@@ -63,6 +70,16 @@ def from_comfyui(text: str) -> ForeignPrompt:
     text, loras, left_out = _without_networks(text)
     segments = _attention(text, squares=False) if _is_balanced(text) else [(text, 1.0)]
     return _written(Term(_pieces(segments)), text, loras, left_out)
+
+
+def from_novelai(text: str) -> ForeignPrompt:
+    """A prompt of NovelAI: ``{word}``, ``[word]`` and ``1.5::word::``; round brackets are text.
+
+    As in https://docs.novelai.net/en/image/strengthening-weakening/. A bracket that is never closed
+    counts to the end, and one that closes nothing is text.
+    """
+    text, loras, left_out = _without_networks(text)
+    return _written(Term(_pieces(_novelai_attention(text))), text, loras, left_out)
 
 
 def from_plain(text: str) -> ForeignPrompt:
@@ -138,38 +155,76 @@ def _a1111_term(text: str) -> Term:
     return Term(_pieces(_attention(text, squares=True)), max(-MOST, min(weight, MOST)))
 
 
+class _Stretches:
+    """Stretches of a text and the attention that each gets; brackets need not match."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, float]] = []
+        self._opened: dict[str, list[tuple[int, float]]] = {}
+
+    def add(self, text: str) -> None:
+        self.found.append((text, 1.0))
+
+    def open(self, mark: str, factor: float) -> None:
+        self._opened.setdefault(mark, []).append((len(self.found), factor))
+
+    def close(self, mark: str, factor: float | None = None) -> bool:
+        """Ends what was opened last by this mark; whether there was any."""
+        if not self._opened.get(mark):
+            return False
+        start, usual = self._opened[mark].pop()
+        self._times(start, usual if factor is None else factor)
+        return True
+
+    def finished(self) -> list[tuple[str, float]]:
+        """All of them; what was never closed counts to the end."""
+        for each in self._opened.values():
+            for start, factor in each:
+                self._times(start, factor)
+        return self.found
+
+    def _times(self, start: int, factor: float) -> None:
+        self.found[start:] = [(text, attention * factor) for text, attention in self.found[start:]]
+
+
 def _attention(text: str, *, squares: bool) -> list[tuple[str, float]]:
-    """Stretches of a text and the attention that each gets; brackets need not match.
+    """Stretches of a text as the web UI weighs them.
 
     Args:
         squares: Whether square brackets count, too.
     """
-    found: list[tuple[str, float]] = []
-    opened: dict[str, list[int]] = {"(": [], "[": []}
-
-    def times(start: int, factor: float) -> None:
-        found[start:] = [(part, attention * factor) for part, attention in found[start:]]
-
-    end = 0
+    stretches, end = _Stretches(), 0
     for token in _MARK.finditer(text):
-        found.append((text[end : token.start()], 1.0))
+        stretches.add(text[end : token.start()])
         end = token.end()
         mark, weight = token["mark"], token["weight"]
-        if weight is not None and opened["("] and (factor := _number(weight)) is not None:
-            times(opened["("].pop(), factor)
-        elif mark == "(" or (mark == "[" and squares):
-            opened[mark].append(len(found))
-        elif mark == ")" and opened["("]:
-            times(opened["("].pop(), ROUND)
-        elif mark == "]" and opened["["]:
-            times(opened["["].pop(), 1 / ROUND)
-        else:
-            found.append((token["escaped"] or token[0], 1.0))
-    found.append((text[end:], 1.0))
-    for mark, factor in (("(", ROUND), ("[", 1 / ROUND)):
-        for start in opened[mark]:
-            times(start, factor)
-    return found
+        factor = None if weight is None else _number(weight)
+        if mark == "(" or (mark == "[" and squares):
+            stretches.open(mark, ROUND if mark == "(" else 1 / ROUND)
+        elif factor is not None and stretches.close("(", factor):
+            continue
+        elif mark not in (")", "]") or not stretches.close("(" if mark == ")" else "["):
+            stretches.add(token["escaped"] or token[0])
+    stretches.add(text[end:])
+    return stretches.finished()
+
+
+def _novelai_attention(text: str) -> list[tuple[str, float]]:
+    """Stretches of a text as NovelAI weighs them."""
+    stretches, end = _Stretches(), 0
+    for token in _NOVELAI_MARK.finditer(text):
+        stretches.add(text[end : token.start()])
+        end = token.end()
+        mark = token["mark"]
+        if token["weight"] is not None:
+            stretches.close("::")  # the next number takes the place of the one before
+            stretches.open("::", float(token["weight"]))
+        elif mark in ("{", "["):
+            stretches.open(mark, CURLY if mark == "{" else 1 / CURLY)
+        elif not stretches.close({"}": "{", "]": "["}.get(mark, "::")):
+            stretches.add(token[0])
+    stretches.add(text[end:])
+    return stretches.finished()
 
 
 def _number(text: str) -> float | None:

@@ -98,9 +98,11 @@ def negative_text(prompt: str) -> Plain:
     """
     found = parsed(prompt)
     if not is_plain(found):
+        weighs = any(term.weight != 1 for term in found.terms)
+        colon = r" (type \: for a colon that is text)" if weighs else ""
         raise PromptError(
-            f"`negative` {verbatim(repr(prompt)):.80} must be one text at its usual weight: AND, "
-            "switches and ranges are for the prompt",
+            f"`negative` {verbatim(repr(prompt)):.80} must be one text at its usual weight{colon}: "
+            "AND, switches and ranges are for the prompt",
             field="negative",
         )
     return text_of(found)

@@ -17,6 +17,7 @@ _COMPARED = frozenset({"looks", "like"})
 _CLOSE = 0.8
 _SHOWN = 8
 _GAPS = frozenset("ZPC")  # white space, punctuation, control and format characters
+_SIGNS = frozenset({"Sk", "Sm", "Sc"})  # such as ^, + and $; an emoji is So
 
 
 class Unknown(NamedTuple):
@@ -79,13 +80,16 @@ class Vocabulary:
 def words_of(text: str) -> list[str]:
     """The words of a text as the bundled model's tokenizer separates them.
 
-    NFKC and lower case; white space, punctuation, control and format characters of any kind
-    separate words, and a symbol or an emoji is a word like another.
+    NFKC and lower case; white space, punctuation, signs (``+``, ``$``, ``^``), control and format
+    characters of any kind separate words, and an emoji is a word like another.
     """
     plain = unicodedata.normalize("NFKC", text).lower()
-    return "".join(
-        " " if unicodedata.category(mark)[0] in _GAPS else mark for mark in plain
-    ).split()
+    return "".join(" " if _is_gap(mark) else mark for mark in plain).split()
+
+
+def _is_gap(mark: str) -> bool:
+    kind = unicodedata.category(mark)
+    return kind[0] in _GAPS or kind in _SIGNS
 
 
 def listed(unknown: list[Unknown]) -> str:

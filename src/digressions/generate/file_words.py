@@ -1,0 +1,106 @@
+"""What a file remembers of how it was made, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ImageError, verbatim
+from ..events import Event, Note
+from ..files import parsed
+from .file_texts import text_of
+from .metadata import KEY
+from .record_reading import others_of, record_and_notes
+from .replay import made_last_by
+
+_MOST = 500  # letters of a setting
+_SIZES = ("size", "trim_mm")
+
+
+def shown(source: Path) -> Iterator[Event]:
+    """What a file says of how it was made, a `Note` for each setting; paints nothing.
+
+    Raises:
+        ImageError: It says nothing, or its settings are damaged.
+    """
+    text = text_of(source)
+    if (key := made_last_by(text)) is not None:
+        yield Note(f"made last by: {key.replace('_', ' ')}")
+        yield from map(_note, _settings(_parsed(text[key], source)))
+        if KEY not in text and "parameters" not in text:
+            return
+    record, notes = record_and_notes(text, str(source))
+    program = f"digressions {record.version}" if KEY in text else record.version
+    yield Note(verbatim(f"made by: {program.strip() or 'another program'}, a {record.kind}"))
+    if record.model:
+        yield Note(verbatim(f"model: {record.model} ({record.model_hash[:10]})"))
+    yield from map(_note, _settings(record.params.json_object()))
+    if record.hires is not None:
+        yield Note(f"painted at once: {record.hires.painted}, and made large")
+    if record.enlarge > 1:
+        yield Note(f"enlarged: {record.enlarge} times")
+    yield from map(_note, _settings(record.additions.given()))
+    for each in record.files:
+        if each.kind != "checkpoint":  # whose hash is told already
+            known = each.content_sha256 or each.sha256 or each.blake3
+            yield Note(verbatim(f"{each.kind}: {each.name} ({known[:12] or 'no hash'})"))
+    made_of = record.json_object()
+    names = ("image", "mask", "palette", "regions", "upscaler")
+    yield from map(_note, _settings({name: made_of[name] for name in names}))
+    for name, value in others_of(record).items():
+        yield Note(verbatim(f"not used here: {name}: {value:.{_MOST}}"))
+    yield from (Note(note, "note") for note in notes)
+
+
+def _note(setting: tuple[str, str]) -> Note:
+    name, words = setting
+    return Note(verbatim(f"{name}: {words:.{_MOST}}"))
+
+
+def _parsed(text: str, source: Path) -> dict[str, Any]:
+    try:
+        found = parsed(text)
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except ValueError as error:
+        raise ImageError(f"{verbatim(source)} has damaged settings: {error!s:.200}") from error
+    return found
+
+
+def _settings(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Settings by their names, those of a group and of each thing in a list one by one; what is
+    not set is left out."""
+    for key, value in found.items():
+        name = key.replace("_", " ")
+        if isinstance(value, dict) and not _is_file(value):
+            yield from _settings(value)
+        elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+            for number, each in enumerate(value, 1):
+                yield f"{name} {number}", _words(each)
+        elif value not in (None, "", []):
+            pair = key in _SIZES and isinstance(value, list)
+            words = "x".join(map(_words, value)) if pair else _words(value)
+            plain = name.removesuffix(" mm")
+            yield plain, words if plain == name else f"{words} mm"
+
+
+def _words(value: Any) -> str:
+    """A value of JSON as somebody would say it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, dict):
+        if _is_file(value):
+            return f"{value['path'] or 'a picture in memory'} ({str(value['sha256'])[:12]})"
+        return ", ".join(f"{name} {words}" for name, words in _settings(value))
+    if not isinstance(value, list):
+        return str(value)
+    if value and all(isinstance(each, list) for each in value):
+        return " ".join(",".join(map(_words, each)) for each in value)  # corners, as they are typed
+    return ", ".join(map(_words, value))
+
+
+def _is_file(value: Mapping[str, Any]) -> bool:
+    return {"path", "sha256"} <= value.keys()
