@@ -400,6 +400,14 @@ def test_what_was_made_of_a_file_is_shown_in_words(digress: Callable[..., Ran]) 
     assert any(re.fullmatch(r"image: a\.png \([0-9a-f]{12}\)", line) for line in said)
 
 
+def test_what_a_mosaic_and_its_cells_were_asked_is_shown(digress: Callable[..., Ran]) -> None:
+    quick = ("--grid", "2", "--size", "32", "--steps", "1", "--upscaler", "lanczos")
+    digress("mosaic", "a frog", "--cell-prompt", "a fox", *quick, "-o", "m")
+    assert {"prompt: a frog", "mosaic prompt: a fox", "mosaic steps: 1", "mosaic grid: 2x2"} <= {
+        *_shown(digress, "m")
+    }
+
+
 def test_hung_pictures_and_sheets_are_shown_in_words(digress: Callable[..., Ran]) -> None:
     Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save("room.png")
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("a.png")
@@ -411,6 +419,27 @@ def test_hung_pictures_and_sheets_are_shown_in_words(digress: Callable[..., Ran]
     assert {"made last by: sheet", "what: a photo before and after", "pictures: room.png"} <= {
         *_shown(digress, "o/before-after.jpg")
     }
+
+
+def test_what_cannot_be_made_again_is_shown_nevertheless(digress: Callable[..., Ran]) -> None:
+    graph = json.loads(json.dumps(GRAPH))
+    graph["3"]["inputs"] |= {"denoise": 0.5}
+    graph["5"]["inputs"]["samples"] = ["14", 0]
+    graph["14"] = {"class_type": "LoadImage", "inputs": {"image": "a.png"}}
+    version = f"{LINE.replace('Euler a', 'DPM2 a')}, Version: v1.9.0"
+    for texts, program, reason in (
+        ({"prompt": json.dumps(graph)}, "ComfyUI", "was painted over a picture"),
+        ({"parameters": f"{PROMPT}\n{version}"}, "A1111 v1.9.0", "needs the sampler 'DPM2 a'"),
+        ({"parameters": f"{PROMPT}\nSteps: 20"}, "another program", "does not say its Sampler"),
+    ):
+        Image.new("RGB", (8, 8)).save("a.png", pnginfo=_chunks(texts))
+        ran = digress("replay", "--show", "a.png")
+        assert ran.code == 0, ran.err
+        assert {f"prompt: {PROMPT}", "steps: 20", f"made by: {program}, a picture"} <= {
+            *ran.out.splitlines()
+        }
+        assert f"it cannot be made again: a.png {reason}" in ran.err
+        assert digress("replay", "a.png").code == 2
 
 
 def test_settings_that_are_damaged_are_not_shown(refused: Callable[..., str]) -> None:

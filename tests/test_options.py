@@ -391,6 +391,9 @@ def test_a_slip_is_one_line_that_names_the_option_as_typed(
 def test_a_slip_in_a_command_or_in_a_list(refused: Callable[..., str]) -> None:
     assert "no command 'mosaik': did you mean mosaic?; 'digress --help'" in refused("mosaik")
     assert "--corners needs 4 values, and 2 are there" in refused(*FRAME, "--corners", "0,0", "1,1")
+    for three in (["0,0 9,0 9,9"], ["0,0", "-1,0", "9,9"]):
+        line = refused(*FRAME, "--corners", *three, "-o", "o")
+        assert "--corners needs 4 values, and 3 are there" in line
     assert "--frame is 'x': it must be" in refused(*FILLED, "--frame", "1", "--frame", "x")
     assert "--weights 'a,b': give numbers" in refused("ensemble", *TWO, "--weights", "a,b")
     assert "add up to 0" in refused("ensemble", *TWO, "--weights", "-1,1")

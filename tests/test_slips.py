@@ -145,6 +145,12 @@ def test_a_time_that_silences_the_only_prompt_is_refused(refused: Callable[..., 
         assert r"\:00" in line
 
 
+def test_a_colon_in_a_negative_prompt_gets_the_hint(refused: Callable[..., str]) -> None:
+    line = refused("paint", "a fox", "--negative", "smile :3", "--guidance", "2")
+    assert r"(type \: for a colon that is text)" in line
+    assert "colon" not in refused("paint", "a", "--negative", "a AND b", "--guidance", "2")
+
+
 def test_an_error_is_one_line_whatever_was_typed() -> None:
     with pytest.raises(PromptError) as error:
         check_typed("a clock at 12:\n00")

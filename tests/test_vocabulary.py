@@ -88,6 +88,15 @@ def test_what_looks_alike_paints_the_same(bundled: Model, text: str) -> None:
     assert np.array_equal(dg.paint(bundled, text, seed=3, steps=1).array, plain.array)
 
 
+def test_a_comma_is_no_word_and_what_stands_after_it_is(bundled: Model) -> None:
+    with_comma, without, other = (
+        dg.paint(bundled, f"photo of a turtle{rest}", seed=2, steps=1).array
+        for rest in (", blue", " blue", "")
+    )
+    assert np.array_equal(with_comma, without)
+    assert not np.array_equal(without, other)
+
+
 def test_what_was_taught_is_looked_up_as_the_model_reads() -> None:
     taught = Vocabulary(["a polar bear", "drawing of a T-shirt"], [])
     for part in ("polar\u00a0bear", "\u201cPolar  bear\u201d,", "POLAR"):

@@ -78,11 +78,12 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: Those of the program if not given.
     """
-    arguments = spread(sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments:
         app.help_print([])
         sys.exit(2)
     try:
+        arguments = spread(arguments)
         with warnings.catch_warnings():
             if not sys.warnoptions:  # what libraries warn of is for programmers
                 warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
@@ -110,17 +111,31 @@ def options_of(
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
-    """Arguments in which several points in one text, ``"x,y x,y x,y x,y"``, are several."""
+    """Arguments in which several points in one text, ``"x,y x,y x,y x,y"``, are several.
+
+    Raises:
+        InputError: An option comes before the fourth, and would be taken for a point, as -3,5 is.
+    """
     found: list[str] = []
+    lacking = 0
     for argument in arguments:
-        points = argument.removeprefix("--corners=").split()
         joined = argument.startswith("--corners=")
-        if len(points) > 1 and (joined or found[-1:] == ["--corners"]):
-            found += [*(["--corners"] if joined else []), *points]
+        points = argument.removeprefix("--corners=").split()
+        if lacking and re.match("--?[A-Za-z]", argument):
+            raise InputError(
+                f"`corners` needs {_CORNERS} values, and {_CORNERS - lacking} are there"
+            )
+        if joined or argument == "--corners":
+            lacking = _CORNERS - len(points) * joined
+            found += ["--corners", *points] if joined and len(points) > 1 else [argument]
         else:
-            found.append(argument)
+            points = points if found[-1:] == ["--corners"] and len(points) > 1 else [argument]
+            found += points
+            lacking = max(0, lacking - len(points))
     return found
 
+
+_CORNERS = 4
 
 FLAT = Parameter(name="*")
 """Spreads a dataclass of options over the command line."""

@@ -11,7 +11,7 @@ from ..events import Event, Note
 from ..files import parsed
 from .file_texts import text_of
 from .metadata import KEY
-from .record_reading import others_of, record_and_notes
+from .record_reading import OTHERS, foreign_settings, others_of, record_and_notes
 from .replay import made_last_by
 
 _MOST = 500  # letters of a setting
@@ -26,13 +26,22 @@ def shown(source: Path) -> Iterator[Event]:
     """
     text = text_of(source)
     if (key := made_last_by(text)) is not None:
+        found = _parsed(text[key], source)
         yield Note(f"made last by: {key.replace('_', ' ')}")
-        yield from map(_note, _settings(_parsed(text[key], source)))
+        yield from map(_note, _settings(found))
         if KEY not in text and "parameters" not in text:
             return
-    record, notes = record_and_notes(text, str(source))
-    program = f"digressions {record.version}" if KEY in text else record.version
-    yield Note(verbatim(f"made by: {program.strip() or 'another program'}, a {record.kind}"))
+    try:
+        record, notes = record_and_notes(text, str(source))
+    except ImageError as error:
+        if KEY in text:
+            raise
+        yield from _foreign(text, source, error)
+        return
+    program = record.version or "another program"
+    if program[0].isdigit():  # others have names
+        program = f"digressions {program}"
+    yield Note(verbatim(f"made by: {program}, a {record.kind}"))
     if record.model:
         yield Note(verbatim(f"model: {record.model} ({record.model_hash[:10]})"))
     yield from map(_note, _settings(record.params.json_object()))
@@ -48,9 +57,39 @@ def shown(source: Path) -> Iterator[Event]:
     made_of = record.json_object()
     names = ("image", "mask", "palette", "regions", "upscaler")
     yield from map(_note, _settings({name: made_of[name] for name in names}))
-    for name, value in others_of(record).items():
-        yield Note(verbatim(f"not used here: {name}: {value:.{_MOST}}"))
+    if KEY in text:
+        yield from map(_note, _details(record.details))
+    yield from _unused(others_of(record))
     yield from (Note(note, "note") for note in notes)
+
+
+def _foreign(text: Mapping[str, str], source: Path, reason: ImageError) -> Iterator[Event]:
+    """What another program says of a picture that cannot be made again here.
+
+    Args:
+        reason: Why it cannot.
+
+    Raises:
+        ImageError: That, if it says nothing that can be read.
+    """
+    try:
+        found, _ = foreign_settings(text, str(source))
+    except ValueError:
+        raise reason from None
+    yield Note(verbatim(f"made by: {found.program}, a picture"))
+    yield from map(_note, _settings({"prompt": found.prompt, "negative": found.negative}))
+    yield from map(_note, _settings(found.values))
+    yield from map(_note, _settings({"schedule": found.schedule}))
+    yield from (_note(("lora", f"{each.name} ({each.strength:g})")) for each in found.loras)
+    yield from _unused(found.others)
+    yield from (Note(verbatim(note), "note") for note in found.notes)
+    yield Note(f"it cannot be made again: {reason.message}", "note")
+
+
+def _unused(others: Mapping[str, str]) -> Iterator[Note]:
+    for name, value in others.items():
+        if value:
+            yield Note(verbatim(f"not used here: {name}: {value:.{_MOST}}"))
 
 
 def _note(setting: tuple[str, str]) -> Note:
@@ -83,6 +122,15 @@ def _settings(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             words = "x".join(map(_words, value)) if pair else _words(value)
             plain = name.removesuffix(" mm")
             yield plain, words if plain == name else f"{words} mm"
+
+
+def _details(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a kind of file remembers besides: of cells and the like, with what they belong to."""
+    for key, value in found.items():
+        if key == OTHERS:
+            continue
+        own = f"{key.replace('_', ' ')} " if isinstance(value, dict) else ""
+        yield from ((own + name, words) for name, words in _settings({key: value}))
 
 
 def _words(value: Any) -> str:

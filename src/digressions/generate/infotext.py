@@ -49,7 +49,7 @@ def settings_of(text: str) -> tuple[ForeignSettings, dict[str, str]] | None:
     if after.strip():
         others["Lines after"] = after.strip()
     found = ForeignSettings(
-        pairs.get("Version", "") or "another program",
+        _program(pairs.get("Version", "")),
         prompt,
         negative,
         reads=from_a1111,
@@ -83,6 +83,13 @@ def pairs_line(pairs: dict[str, object]) -> str:
 def quoted(value: str) -> str:
     """A value as it stands among pairs."""
     return json.dumps(value) if any(mark in value for mark in ',:\n"') else value
+
+
+def _program(version: str) -> str:
+    """Who wrote pairs: the web UI and Forge write numbers, others their names."""
+    if re.match(r"f\d", version):
+        return f"Forge {version[1:]}"
+    return f"A1111 {version}" if re.match(r"v?\d", version) else version or "another program"
 
 
 def _parameters(text: str) -> int | None:

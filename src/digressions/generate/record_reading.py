@@ -25,7 +25,8 @@ _NEEDED = {
     "width": "Size",
     "height": "Size",
 }
-_OTHERS = "other_program"
+OTHERS = "other_program"
+"""The detail of a record that holds what another program says besides."""
 
 
 def record_of(text: Mapping[str, str], source: str = "the file") -> Record:
@@ -52,16 +53,27 @@ def record_and_notes(text: Mapping[str, str], source: str = "the file") -> tuple
         raise ImageError(f"{verbatim(source)} has damaged settings: {error!s:.200}") from error
 
 
+def foreign_settings(
+    text: Mapping[str, str], source: str
+) -> tuple[ForeignSettings, dict[str, str]]:
+    """What another program wrote, in its own words, and its pairs where it wrote such.
+
+    Raises:
+        ImageError: There is nothing.
+        ValueError: It is damaged.
+    """
+    found = settings_in(text)
+    if found is not None:
+        return found, {}
+    read = settings_of(text.get("parameters", ""))
+    if read is None:
+        raise ImageError(f"{verbatim(source)} does not say how it was made (no {KEY!r} text in it)")
+    return read
+
+
 def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
     """A record of what is not our JSON: our own text without it, or another program's."""
-    found, pairs = settings_in(text), dict[str, str]()
-    if found is None:
-        read = settings_of(text.get("parameters", ""))
-        if read is None:
-            raise ImageError(
-                f"{verbatim(source)} does not say how it was made (no {KEY!r} text in it)"
-            )
-        found, pairs = read
+    found, pairs = foreign_settings(text, source)
     if "Regions" in pairs:
         raise ImageError(
             f"{verbatim(source)} was painted in regions that it does not name: paint anew"
@@ -94,13 +106,12 @@ def _foreign(text: Mapping[str, str], source: str) -> tuple[Record, list[str]]:
     named = {"Schedule type": schedule} if schedule and spacing is None else {}
     others = found.others | named
     others |= {"left out": ", ".join(left_out)} if left_out else {}
-    details: dict[str, Any] = {_OTHERS: others} if others else {}
-    version = pairs.get("Version", found.program)
+    details: dict[str, Any] = {OTHERS: others} if others else {}
     skipped = ModelAdditions(clip_skip=found.clip_skip)
     record = Record(
         kind="picture",
         params=params,
-        version=version,
+        version=found.program,
         details=details,
         additions=skipped,
         files=_files_of(found, params, loras),
@@ -191,5 +202,5 @@ def _whole(value: object) -> int:
 
 def others_of(record: Record) -> dict[str, str]:
     """What another program's file says besides, and has no meaning here."""
-    found = record.details.get(_OTHERS)
+    found = record.details.get(OTHERS)
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
