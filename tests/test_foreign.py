@@ -442,6 +442,18 @@ def test_what_cannot_be_made_again_is_shown_nevertheless(digress: Callable[..., 
         assert digress("replay", "a.png").code == 2
 
 
+@pytest.mark.parametrize("program", ["NovelAI", "InvokeAI"])
+def test_what_painted_an_enlarged_picture_is_shown_with_it(
+    digress: Callable[..., Ran], program: str
+) -> None:
+    Image.new("RGB", (8, 8)).save("a.png", pnginfo=_chunks(PLAIN[program]))
+    digress("upscale", "a.png", "--times", "2", "--upscaler", "lanczos", "-o", "b.png")
+    ran = digress("replay", "--show", "b.png")
+    assert {"made last by: upscale", f"made by: {program}, a picture", "seed: 1234"} <= {
+        *ran.out.splitlines()
+    }
+
+
 def test_settings_that_are_damaged_are_not_shown(refused: Callable[..., str]) -> None:
     for words in ("{", "[1]"):
         Image.new("RGB", (8, 8)).save("a.png", pnginfo=_chunks({"print": words}))

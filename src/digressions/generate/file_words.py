@@ -29,7 +29,7 @@ def shown(source: Path) -> Iterator[Event]:
         found = _parsed(text[key], source)
         yield Note(f"made last by: {key.replace('_', ' ')}")
         yield from map(_note, _settings(found))
-        if KEY not in text and "parameters" not in text:
+        if KEY not in text and not _is_foreign(text, source):
             return
     try:
         record, notes = record_and_notes(text, str(source))
@@ -61,6 +61,17 @@ def shown(source: Path) -> Iterator[Event]:
         yield from map(_note, _details(record.details))
     yield from _unused(others_of(record))
     yield from (Note(note, "note") for note in notes)
+
+
+def _is_foreign(text: Mapping[str, str], source: Path) -> bool:
+    """Whether another program says how it made what a file was made of."""
+    try:
+        foreign_settings(text, str(source))
+    except ValueError:  # damaged, which is told
+        return True
+    except ImageError:
+        return False
+    return True
 
 
 def _foreign(text: Mapping[str, str], source: Path, reason: ImageError) -> Iterator[Event]:
