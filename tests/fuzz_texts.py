@@ -106,13 +106,16 @@ def unpainting(model: Model) -> Model:
 
 
 def _replay(place: Path, text: dict[str, str], model: Model | None) -> None:
-    """Makes a file again that remembers these texts, up to where something is painted."""
+    """Shows what a file with these texts remembers, and makes it again up to where something is
+    painted."""
     from digressions.images.image_files import write_image
-    from digressions.replaying import replay
+    from digressions.replaying import remembered, replay
 
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     file = write_image(place / "file.png", np.zeros((8, 8, 3), np.uint8), text)
+    with contextlib.suppress(DigressionsError):
+        list(remembered(file))
     with contextlib.chdir(place), contextlib.suppress(StoppedError):
         for _ in replay(file, lambda *_, **__: model):
             pass

@@ -454,10 +454,15 @@ def test_what_painted_an_enlarged_picture_is_shown_with_it(
     }
 
 
-def test_settings_that_are_damaged_are_not_shown(refused: Callable[..., str]) -> None:
+def test_settings_that_are_damaged_are_not_shown(
+    digress: Callable[..., Ran], refused: Callable[..., str]
+) -> None:
     for words in ("{", "[1]"):
         Image.new("RGB", (8, 8)).save("a.png", pnginfo=_chunks({"print": words}))
         assert "a.png has damaged settings" in refused("replay", "--show", "a.png")
+    deep = f'{{"image": {"[" * 900}{"]" * 900}}}'
+    Image.new("RGB", (8, 8)).save("a.png", pnginfo=_chunks({"print": deep}))
+    assert "nested too deeply" in digress("replay", "--show", "a.png").err
 
 
 def _chunks(texts: dict[str, str]) -> PngImagePlugin.PngInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def shown(source: Path) -> Iterator[Event]:
     if (key := made_last_by(text)) is not None:
         found = _parsed(text[key], source)
         yield Note(f"made last by: {key.replace('_', ' ')}")
-        yield from map(_note, _settings(found))
+        yield from _notes(_settings(found))
         if KEY not in text and not _is_foreign(text, source):
             return
     try:
@@ -44,21 +44,21 @@ def shown(source: Path) -> Iterator[Event]:
     yield Note(verbatim(f"made by: {program}, a {record.kind}"))
     if record.model:
         yield Note(verbatim(f"model: {record.model} ({record.model_hash[:10]})"))
-    yield from map(_note, _settings(record.params.json_object()))
+    yield from _notes(_settings(record.params.json_object()))
     if record.hires is not None:
         yield Note(f"painted at once: {record.hires.painted}, and made large")
     if record.enlarge > 1:
         yield Note(f"enlarged: {record.enlarge} times")
-    yield from map(_note, _settings(record.additions.given()))
+    yield from _notes(_settings(record.additions.given()))
     for each in record.files:
         if each.kind != "checkpoint":  # whose hash is told already
             known = each.content_sha256 or each.sha256 or each.blake3
             yield Note(verbatim(f"{each.kind}: {each.name} ({known[:12] or 'no hash'})"))
     made_of = record.json_object()
     names = ("image", "mask", "palette", "regions", "upscaler")
-    yield from map(_note, _settings({name: made_of[name] for name in names}))
+    yield from _notes(_settings({name: made_of[name] for name in names}))
     if KEY in text:
-        yield from map(_note, _details(record.details))
+        yield from _notes(_details(record.details))
     yield from _unused(others_of(record))
     yield from (Note(note, "note") for note in notes)
 
@@ -88,10 +88,10 @@ def _foreign(text: Mapping[str, str], source: Path, reason: ImageError) -> Itera
     except ValueError:
         raise reason from None
     yield Note(verbatim(f"made by: {found.program}, a picture"))
-    yield from map(_note, _settings({"prompt": found.prompt, "negative": found.negative}))
-    yield from map(_note, _settings(found.values))
-    yield from map(_note, _settings({"schedule": found.schedule}))
-    yield from (_note(("lora", f"{each.name} ({each.strength:g})")) for each in found.loras)
+    yield from _notes(_settings({"prompt": found.prompt, "negative": found.negative}))
+    yield from _notes(_settings(found.values))
+    yield from _notes(_settings({"schedule": found.schedule}))
+    yield from _notes(("lora", f"{each.name} ({each.strength:g})") for each in found.loras)
     yield from _unused(found.others)
     yield from (Note(verbatim(note), "note") for note in found.notes)
     yield Note(f"it cannot be made again: {reason.message}", "note")
@@ -103,9 +103,11 @@ def _unused(others: Mapping[str, str]) -> Iterator[Note]:
             yield Note(verbatim(f"not used here: {name}: {value:.{_MOST}}"))
 
 
-def _note(setting: tuple[str, str]) -> Note:
-    name, words = setting
-    return Note(verbatim(f"{name}: {words:.{_MOST}}"))
+def _notes(settings: Iterable[tuple[str, str]]) -> list[Note]:
+    try:
+        return [Note(verbatim(f"{name}: {words:.{_MOST}}")) for name, words in settings]
+    except RecursionError:
+        raise ImageError("the settings are nested too deeply to be shown") from None
 
 
 def _parsed(text: str, source: Path) -> dict[str, Any]:
