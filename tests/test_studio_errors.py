@@ -114,7 +114,8 @@ async def _run(
                     changed.add(block._id)
                 values[block._id] = update
     for fn in blocks.fns.values():
-        if fn.trigger_after == event._id or any((one, "change") in fn.targets for one in changed):
+        heard = any((one, "change") in fn.targets for one in changed)
+        if fn.fn is not None and (heard or fn.trigger_after == event._id):  # else the browser's
             await _run(blocks, fn, values, ids, found)
 
 

@@ -5,7 +5,7 @@
   const WRONG = "wrong";
   const INPUTS = "input:not([type=hidden]), textarea, button";
 
-  let live = null;
+  let live = null, going = 0;
 
   /** Says something to a screen reader, at once. */
   function announce(text) {
@@ -40,7 +40,8 @@
 
   /** Goes to the first field that is wrong, unless somebody types elsewhere. */
   function go(block) {
-    setTimeout(() => {
+    clearTimeout(going);
+    going = setTimeout(() => {
       mark(block);
       announce(message(block));
       const typing = document.activeElement?.matches("input, textarea");
@@ -49,6 +50,12 @@
       block.scrollIntoView({ block: "center", behavior: smooth ? "smooth" : "instant" });
       block.querySelector(INPUTS)?.focus({ preventScroll: true });
     }, 150);
+  }
+
+  /** Goes to what is wrong on the tab that is seen, as a press does that finds it wrong again. */
+  function toWrong() {
+    const wrong = [...document.querySelectorAll(`.${WRONG}[id]`)].find((block) => block.checkVisibility());
+    if (wrong) go(wrong);
   }
 
   new MutationObserver((changes) => {
@@ -61,4 +68,6 @@
     const wrong = [...changed].filter(mark);
     if (wrong.length) go(wrong[0]);
   }).observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
+
+  window.digress = Object.assign(window.digress ?? {}, { toWrong });
 })();
