@@ -58,6 +58,21 @@
     if (wrong) go(wrong);
   }
 
+  /** Says at a field of a picture that what is dropped there is none: Gradio passes over it. */
+  document.addEventListener("drop", (event) => {
+    const block = event.target.closest?.(".block[id]");
+    if (!block?.querySelector('input[type=file][accept^="image/"]')) return;
+    document.querySelectorAll(".said.dropped").forEach((each) => each.remove());
+    const other = [...event.dataTransfer.files].find((file) => !file.type.startsWith("image/"));
+    if (!other) return;
+    const said = document.createElement("p");
+    said.className = "said wrong dropped";
+    said.setAttribute("role", "alert");
+    said.textContent = `${other.name} is no picture`;
+    block.after(said);
+    setTimeout(() => said.remove(), 10000);
+  }, true);
+
   new MutationObserver((changes) => {
     const changed = new Set(changes.map((change) => change.target).filter((block) =>
       block.id && (block.classList.contains(WRONG) || block.querySelector("[aria-invalid]"))));
