@@ -148,7 +148,7 @@ def _parse_pair(text: str, what: str, form: str, most: str) -> tuple[int, int]:
     if not match:
         raise InputError(f"`{what}` {text!r} is not a number or {form}, like 64 or 64x48")
     if any(len(each) > _DIGITS for each in match.groups("")):
-        shown = text.strip() if len(text) < 40 else f"of {len(text.strip())} characters"
+        shown = repr(text) if len(text) < 40 else f"of {len(text)} characters"
         raise InputError(f"`{what}` {shown} is out of range: at most {most}")
     first = int(match[1])
     second = int(match[2] or match[1])
