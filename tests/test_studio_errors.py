@@ -114,7 +114,8 @@ async def _run(
                     changed.add(block._id)
                 values[block._id] = update
     for fn in blocks.fns.values():
-        if fn.trigger_after == event._id or any((one, "change") in fn.targets for one in changed):
+        heard = any((one, "change") in fn.targets for one in changed)
+        if fn.fn is not None and (heard or fn.trigger_after == event._id):  # else the browser's
             await _run(blocks, fn, values, ids, found)
 
 
@@ -149,12 +150,14 @@ PRINT = {"print-picture": FILES / "me.png", "print-size": "5x5cm"}
         ("paint-go", PAINT | {"paint-guidance": "nan"}, "paint-guidance", "finite"),
         ("paint-go", PAINT | {"paint-size": "huge"}, "paint-size", "huge"),
         ("paint-go", PAINT | {"paint-size": "99999x9"}, "paint-size", "out of range"),
+        ("paint-go", PAINT | {"paint-size": "99999999"}, "paint-size", "at most 16,384 pixels"),
         ("paint-go", PAINT | {"paint-image": FILES / "notes.txt"}, "paint-image", "notes.txt"),
         ("paint-go", PAINT | {"paint-image": FILES / "empty.png"}, "paint-image", "empty.png"),
         ("paint-go", PAINT | {"paint-upscaler": "magic"}, "paint-upscaler", "not known"),
         ("mosaic-go", {}, "mosaic-prompt", "missing"),
         ("mosaic-go", MOSAIC | {"mosaic-grid": "wide"}, "mosaic-grid", "wide"),
         ("mosaic-go", MOSAIC | {"mosaic-grid": "-3"}, "mosaic-grid", "-3"),
+        ("mosaic-go", MOSAIC | {"mosaic-grid": "9" * 5000}, "mosaic-grid", "at most 9,999,999"),
         ("mosaic-go", MOSAIC | {"mosaic-image": FILES / "notes.png"}, "mosaic-image", "notes.png"),
         ("mosaic-go", MOSAIC | {"mosaic-repeat": "2"}, "mosaic-repeat", "about photos"),
         ("mosaic-go", PHOTOS | {"mosaic-tiles": "/nowhere"}, "mosaic-tiles", "no such file"),

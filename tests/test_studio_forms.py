@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,31 @@ def form() -> Form:
     with gr.Blocks():
         found.add(*found.declared)
     return found
+
+
+def test_a_menu_that_sends_knows_its_places_after_it_was_used() -> None:
+    import gradio as gr
+
+    from digressions.studio.sending import send_menu
+
+    with gr.Blocks():
+        menu = send_menu("paint")
+    assert made_anew(menu).preprocess("Paint: picture") == "Paint: picture"
+
+
+def made_anew(field: Any) -> Any:
+    """As Gradio makes a field that an event has written."""
+    return type(field)(**field.constructor_args, render=False)
+
+
+def test_a_field_that_was_marked_reads_as_before(form: Form) -> None:
+    marked = {name: made_anew(field) for name, field in form.fields.items()}
+    assert marked["image"].preprocess(SimpleNamespace(path="notes.txt")) == "notes.txt"
+    assert marked["n"].preprocess("many") == "many"
+    assert marked["fit"].preprocess("torn") == "torn"
+    for name, field in form.fields.items():
+        assert marked[name].get_block_name() == field.get_block_name()
+    assert marked["n"].get_block_name() == "number"
 
 
 def values(form: Form, **changed: Any) -> list[Any]:

@@ -246,6 +246,10 @@ def test_an_opening_is_added_where_none_is_found_and_removed(
     page.driver.find_element("css selector", ".room .add").click()
     page.driver.find_element("css selector", PROMPTS).send_keys("photo of an owl")
     until(lambda: len(corners(page)) == 4)
+    page.driver.find_element("css selector", ".room .add").click()
+    page.driver.switch_to.active_element.send_keys(Keys.DELETE)  # which the new one has
+    first = page.driver.find_element("css selector", PROMPTS)
+    assert page.driver.switch_to.active_element == first
     corner(page, "top left").send_keys(Keys.DELETE)
     until(lambda: len(corners(page)) == 0)
     assert page.driver.find_elements("css selector", ".corner") == []

@@ -112,6 +112,8 @@ def test_an_error_stands_at_its_field(page: StudioPage) -> None:
     read_out = "return document.querySelector('.unseen[role=alert]')?.textContent ?? ''"
     until(lambda: "many" in page.js(read_out))
     until(lambda: page.driver.switch_to.active_element == field)
+    page.click("mosaic-go")  # which still says so
+    until(lambda: page.driver.switch_to.active_element == field)
     page.open("tab=mosaic&prompt=a+fox&repeat=2")
     page.until_filled("mosaic-prompt", "a fox")
     assert not page.js("return !!document.querySelector('#mosaic-repeat')?.offsetParent")

@@ -37,6 +37,9 @@ def test_a_program_gets_the_file_and_its_proof(opened: Opened, picture: Path) ->
     assert [Path(each).suffix for each in files] == [".tif", ".png"]
     with Image.open(files[0]) as made:
         assert made.size == (118, 118)
+    also = client.predict(size="5x5cm", dpi=80, print_as="pdf", upscaler="lanczos", **asked)
+    assert [Path(each).suffix for each in also] == [".pdf", ".png"]
+    assert not set(also) & set(files)  # each has a proof of its own
     with pytest.raises(AppError, match="size"):
         client.predict(**asked)
 

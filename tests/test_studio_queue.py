@@ -158,6 +158,8 @@ def test_what_cannot_be_done_with_a_job_is_one_line(opened: Opened, client: Any)
 
     with pytest.raises(AppError, match="there is no job 4321"):
         client.predict(number=4321, api_name="/pause")
+    with pytest.raises(AppError, match="there is no job soon"):
+        client.predict(number="soon", api_name="/cancel")
     over = next(job.number for job in opened.studio.jobs._jobs.values() if job.is_over)
     with pytest.raises(AppError, match="it cannot go on"):
         client.predict(number=over, api_name="/go_on")

@@ -144,6 +144,7 @@ def test_a_light_page_answers_until_the_studio_is_there() -> None:
         code, body = await get(app, "/")
         assert (code, b"The studio is opening" in body) == (200, True)
         assert (await get(app, "/ready"))[0] == 503
+        assert (await get(app, "/queue"))[0] == 503  # of a page that was open before
         built.set()
         while (await get(app, "/ready"))[0] != 204:
             await asyncio.sleep(0.01)

@@ -96,6 +96,18 @@ def test_where_the_picture_will_be_says_so_in_its_middle(page: StudioPage) -> No
     assert middles[0] == pytest.approx(middles[1], abs=3)
 
 
+def test_what_is_dropped_and_is_no_picture_is_said_beside_the_field(page: StudioPage) -> None:
+    page.open("tab=frame")
+    page.js(
+        "const data = new DataTransfer(); data.items.add(new File(['milk'], 'notes.txt'));"
+        "arguments[0].querySelector('button').dispatchEvent("
+        "new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }))",
+        page.element("frame-photo"),
+    )
+    said = page.driver.find_element("css selector", "#frame-photo + [role=alert]")
+    assert said.text == "notes.txt is no picture"
+
+
 def test_every_tab_fits_a_phone_and_everything_has_a_name(page: StudioPage) -> None:
     page.open("tab=mosaic", width=390)
     for tab in KINDS:

@@ -11,6 +11,8 @@ from .errors import InputError
 CellPath = tuple[int, ...]
 """The way to a picture of a world: a cell of the root, a cell of that cell's picture, and so on."""
 
+MAX_SIDE = 16_384  # pixels of what is made
+
 
 class Size(NamedTuple):
     """Width and height in pixels."""
@@ -46,7 +48,7 @@ class Size(NamedTuple):
         Raises:
             InputError: The text is neither, or a side is not positive.
         """
-        return cls(*_parse_pair(text, name))
+        return cls(*_parse_pair(text, name, "WIDTHxHEIGHT", f"{MAX_SIDE:,} pixels a side"))
 
 
 class Box(NamedTuple):
@@ -108,7 +110,8 @@ class Grid(NamedTuple):
         Raises:
             InputError: The text is neither, or a side is not positive.
         """
-        columns, rows = _parse_pair(text, "grid", "ACROSSxDOWN")
+        most = f"{10**_DIGITS - 1:,} cells a side"
+        columns, rows = _parse_pair(text, "grid", "ACROSSxDOWN", most)
         if re.search("[xX×]", text):
             return cls(columns, rows)
         longer = columns
@@ -137,10 +140,16 @@ def contained(picture: Size, size: Size, multiple: int = 1) -> Size:
     )
 
 
-def _parse_pair(text: str, what: str, form: str = "WIDTHxHEIGHT") -> tuple[int, int]:
-    match = re.fullmatch(r"\s*(\d{1,7})\s*(?:[xX×]\s*(\d{1,7})\s*)?", text)
+_DIGITS = 7  # of a number of pixels or cells, at most
+
+
+def _parse_pair(text: str, what: str, form: str, most: str) -> tuple[int, int]:
+    match = re.fullmatch(r"\s*(\d+)\s*(?:[xX×]\s*(\d+)\s*)?", text)
     if not match:
         raise InputError(f"`{what}` {text!r} is not a number or {form}, like 64 or 64x48")
+    if any(len(each) > _DIGITS for each in match.groups("")):
+        shown = repr(text) if len(text) < 40 else f"of {len(text)} characters"
+        raise InputError(f"`{what}` {shown} is out of range: at most {most}")
     first = int(match[1])
     second = int(match[2] or match[1])
     if first < 1 or second < 1:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 from ..device import check_device
 from ..diffusion.names import SamplerName, SpacingName
 from ..errors import InputError, errors_about, verbatim
-from ..geometry import Grid, Size
+from ..geometry import MAX_SIDE, Grid, Size
 from ..images import UPSCALERS
 from ..prompts.slips import check_typed
 from ..prompts.wildcards import with_lists
@@ -21,7 +21,6 @@ from .foreign import is_usual, sampler_named, spacing_named
 
 MAX_SEED = 2**63 - 1
 DEFAULT_SEED = 0  # where the same words are to give the same pictures
-MAX_SIDE = 16_384
 
 
 def _typed(value: Any) -> str:

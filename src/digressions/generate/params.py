@@ -242,7 +242,7 @@ def upscaler_option(group: str = "Output") -> Any:
     names = ", ".join(UPSCALERS)
     return option(
         DEFAULT_UPSCALER,
-        f"What enlarges: {names}, a .safetensors file, or its name in the folder of `models`.",
+        f"What enlarges: {names}, a .safetensors file, or the name of one in `models`.",
         group=group,
     )
 

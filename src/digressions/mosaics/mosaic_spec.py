@@ -129,7 +129,7 @@ class CellEnlargeParams(EnlargeParams):
         EnlargeParams,
         "upscaler",
         help="What enlarges the base image to 8 pixels a cell, and what `enlarge` asks for: "
-        f"{', '.join(UPSCALERS)}, a .safetensors file, or its name in the folder of `models`.",
+        f"{', '.join(UPSCALERS)}, a .safetensors file, or the name of one in `models`.",
     )
 
 

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import DigressionsError, InputError, in_words
 from ..generate.declare import Params, about, default_in_words, item_type, limits_of, plain_type
+from .reading import as_it_is, path_of, reads_by
 
 WRONG = "wrong"
 """The class of a field that an error is about."""
@@ -18,6 +19,7 @@ _LABELS = {"n": "How many", "steps": "Steps", "icc": "ICC profile", "dpi": "DPI"
     "lora": "LoRA",
     "vae": "VAE",
     "models": "Model folder",
+    "explain": '"Why are the colours so?"',
 }
 _LONG = ("prompt", "negative")
 
@@ -31,7 +33,7 @@ def picture_field(**look: Any) -> Any:
     """
     usual = {"type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"]}
     field = gr.Image(**usual | look)
-    field.preprocess = lambda payload: None if payload is None else payload.path
+    reads_by(field, path_of)
     return field
 
 
@@ -42,7 +44,7 @@ def file_field(**look: Any) -> Any:
         look: As Gradio's file takes it.
     """
     field = gr.File(**{"height": 96} | look)
-    field.preprocess = lambda payload: None if payload is None else payload.path
+    reads_by(field, path_of)
     return field
 
 
@@ -78,7 +80,7 @@ class Form:
         for name in names:
             field = self._component(name, self.declared[name], look)
             if not isinstance(field, (gr.Image, gr.File)):
-                field.preprocess = _as_it_is  # the spec refuses what is wrong, in its own words
+                reads_by(field, as_it_is)  # the spec refuses what is wrong, in its own words
             self.fields[name] = field
 
     def add_groups(self, **groups: str) -> None:
@@ -237,10 +239,6 @@ def words(error: DigressionsError) -> str:
     """An error as the page says it: parameters as their fields are called, and files that were
     given to the page by their names."""
     return _UPLOADED.sub("", in_words(error.message, label_of))
-
-
-def _as_it_is(payload: Any) -> Any:
-    return payload
 
 
 def _group(info: FieldInfo) -> str:

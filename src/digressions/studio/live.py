@@ -118,7 +118,7 @@ class Live:
         self.chosen = gr.Textbox("", visible="hidden", elem_id=f"{name}-chosen")
         # Which error the fields are marked with. They are written when it changes, not with the
         # panel: Gradio makes every output of an event anew, unchanged ones too.
-        self._wrong = gr.Textbox("", visible="hidden")
+        self._wrong = gr.Textbox("", visible="hidden", elem_id=f"{name}-wrong")
         self._strip.select(
             self._look_at, [self._results], [self.stage, self.chosen], **PRIVATE, queue=False
         )
@@ -183,7 +183,9 @@ class Live:
             return [*marks, *folds.opened(marks)]
 
         marked = [*fields, *folds.blocks]
-        self._wrong.change(mark, [self._wrong, shared.page], marked, **_LIVE)
+        changed = self._wrong.change(mark, [self._wrong, shared.page], marked, **_LIVE)
+        js = "(wrong) => wrong && window.digress.toWrong()"  # also where no mark is new
+        changed.then(None, self._wrong, None, js=js, **PRIVATE)
 
     def follows_after(self, event: Any, shared: Shared) -> None:
         """Has a page follow its jobs after an event."""

@@ -15,6 +15,7 @@ import gradio as gr
 
 from .endpoints import PRIVATE, PROGRAM, describe
 from .jobs import Jobs
+from .reading import as_it_is, reads_by
 from .showing import said_of
 from .studio import Studio
 from .studio_job import Job
@@ -117,7 +118,10 @@ def queue_endpoints(studio: Studio) -> None:
         ]
 
     def found(number: Any, states: tuple[str, ...], verb: str) -> int:
-        job = jobs.get(int(number or 0))
+        try:
+            job = jobs.get(int(number or 0))
+        except (ValueError, TypeError, OverflowError):
+            job = None
         if job is None:
             raise gr.Error(f"there is no job {number}: queue lists them", print_exception=False)
         if job.state not in states:
@@ -162,9 +166,12 @@ def queue_endpoints(studio: Studio) -> None:
     ):
         told = {} if function is queue else _NUMBER
         describe(function, function.__name__, does, told, _ROWS, told)
+        numbers = [gr.Number(visible=False, precision=0) for _ in told]
+        for number in numbers:
+            reads_by(number, as_it_is)  # what is no number is refused in words
         gr.Button(visible=False).click(
             function,
-            [gr.Number(visible=False, precision=0) for _ in told],
+            numbers,
             gr.JSON(visible=False),
             api_name=function.__name__,
             queue=False,

@@ -14,6 +14,7 @@ from ..generate.made_files import settings_of
 from ..images.pyramid import is_mosaic, preview_of
 from .endpoints import PRIVATE
 from .forms import Form, words
+from .reading import as_it_is, reads_by
 
 PRINTED = "Print: picture"
 """The place where pictures are printed, and mosaics with all their pixels."""
@@ -96,7 +97,7 @@ class Offer:
 
 def send_menu(tab: str) -> Any:
     """The menu that an `Offer` has."""
-    return gr.Dropdown(
+    menu = gr.Dropdown(
         [SEND],
         label="Send to",
         value=SEND,
@@ -106,6 +107,8 @@ def send_menu(tab: str) -> Any:
         elem_classes=["send"],
         filterable=False,
     )
+    reads_by(menu, as_it_is)  # only `wire` knows the places
+    return menu
 
 
 class Beside(NamedTuple):

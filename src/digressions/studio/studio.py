@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -156,11 +157,18 @@ class Studio:
         return f"/made/{quote(path.relative_to(self.out).as_posix())}"
 
     def place(self, name: str, suffix: str) -> Path:
-        """A free file among what is made, named after a text."""
+        """A free file among what is made, named after a text; nor does anything have its name that
+        another kind of file stands beside, such as a proof."""
         from ..files import numbered
 
         usual = self.out / f"{slug(name)}{suffix}"
-        return next(path for path in numbered(usual) if not path.exists())
+        taken = [path.name for path in self.out.iterdir()]
+
+        def is_free(path: Path) -> bool:
+            alike = re.compile(rf"{re.escape(path.stem)}(\.|-\D|$)")
+            return not any(alike.match(each) for each in taken)
+
+        return next(filter(is_free, numbered(usual)))
 
     def _load(self, params: dict[str, Any]) -> None:
         with self._loading:

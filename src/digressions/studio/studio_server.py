@@ -183,6 +183,9 @@ class Opening:
             await PlainTextResponse(text, 500)(scope, receive, send)
         elif self._app is not None:
             await self._app(scope, receive, send)
+        elif scope["path"] != "/":  # a page of before that asks on, or a program
+            text = "the studio is opening: ask again in some seconds"
+            await PlainTextResponse(text, 503, {"Retry-After": "2"})(scope, receive, send)
         else:
             text = (WEB / "opening.html").read_text("utf-8")
             await HTMLResponse(text, headers={"Cache-Control": "no-store"})(scope, receive, send)

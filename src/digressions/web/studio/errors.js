@@ -5,7 +5,7 @@
   const WRONG = "wrong";
   const INPUTS = "input:not([type=hidden]), textarea, button";
 
-  let live = null;
+  let live = null, going = 0;
 
   /** Says something to a screen reader, at once. */
   function announce(text) {
@@ -40,7 +40,8 @@
 
   /** Goes to the first field that is wrong, unless somebody types elsewhere. */
   function go(block) {
-    setTimeout(() => {
+    clearTimeout(going);
+    going = setTimeout(() => {
       mark(block);
       announce(message(block));
       const typing = document.activeElement?.matches("input, textarea");
@@ -50,6 +51,27 @@
       block.querySelector(INPUTS)?.focus({ preventScroll: true });
     }, 150);
   }
+
+  /** Goes to what is wrong on the tab that is seen, as a press does that finds it wrong again. */
+  function toWrong() {
+    const wrong = [...document.querySelectorAll(`.${WRONG}[id]`)].find((block) => block.checkVisibility());
+    if (wrong) go(wrong);
+  }
+
+  /** Says at a field of a picture that what is dropped there is none: Gradio passes over it. */
+  document.addEventListener("drop", (event) => {
+    const block = event.target.closest?.(".block[id]");
+    if (!block?.querySelector('input[type=file][accept^="image/"]')) return;
+    document.querySelectorAll(".said.dropped").forEach((each) => each.remove());
+    const other = [...event.dataTransfer.files].find((file) => !file.type.startsWith("image/"));
+    if (!other) return;
+    const said = document.createElement("p");
+    said.className = "said wrong dropped";
+    said.setAttribute("role", "alert");
+    said.textContent = `${other.name} is no picture`;
+    block.after(said);
+    setTimeout(() => said.remove(), 10000);
+  }, true);
 
   new MutationObserver((changes) => {
     const changed = new Set(changes.map((change) => change.target).filter((block) =>
@@ -61,4 +83,6 @@
     const wrong = [...changed].filter(mark);
     if (wrong.length) go(wrong[0]);
   }).observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
+
+  window.digress = Object.assign(window.digress ?? {}, { toWrong });
 })();

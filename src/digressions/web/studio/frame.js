@@ -136,7 +136,7 @@
       const remove = element("button", { type: "button", class: "remove", "aria-label": `Remove opening ${i + 1}`, title: "Remove" }, "×");
       remove.addEventListener("click", () => this.remove(i));
       const own = element("span", { class: "own" });
-      own.append(this.number(opening, i, "n", "Candidates", { min: 1, max: 999, step: 1, placeholder: "1" }));
+      own.append(this.number(opening, i, "n", "How many", { min: 1, max: 999, step: 1, placeholder: "1" }));
       own.append(this.number(opening, i, "room", "Room", { min: 0, max: 1, step: 0.05, placeholder: "usual" }));
       row.append(label, drop, remove, element("span", { class: "swatches" }), own);
       if (this.byMask) remove.remove();
@@ -253,7 +253,7 @@
       this.drops(null);
       this.openings.splice(i, 1);
       this.draw();
-      (this.root.querySelectorAll(".openings input")[Math.max(0, i - 1)] ?? this.root.querySelector(".add")).focus();
+      (this.root.querySelectorAll(".openings input[type=text]")[Math.max(0, i - 1)] ?? this.root.querySelector(".add")).focus();
     }
 
     /** Tells the form what is to be painted where. */
