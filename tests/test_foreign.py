@@ -20,8 +20,15 @@ from digressions.generate.metadata import Record, a1111
 from digressions.generate.record_reading import others_of, record_and_notes, record_of
 from digressions.images.image_files import read_text
 from digressions.images.text_chunks import user_comment
-from digressions.prompts.foreign_syntax import from_a1111, from_comfyui, from_novelai, from_plain
+from digressions.prompts.foreign_syntax import (
+    from_a1111,
+    from_comfyui,
+    from_invokeai,
+    from_novelai,
+    from_plain,
+)
 from digressions.prompts.parse import parse
+from digressions.prompts.terms import Weighted
 
 from .conftest import Ran
 from .jobs import resolved
@@ -181,7 +188,8 @@ def test_what_a_program_writes_is_read(spelling: str) -> None:
 @pytest.mark.parametrize("program", PLAIN)
 def test_brackets_are_text_where_a_program_reads_them_in_its_own_way(program: str) -> None:
     found, notes = record_and_notes(PLAIN[program])
-    assert found.params == WANTED.but(prompt=r"a turtle, \(green\:1.2\)")
+    green = r"\(green\:1.2\)" if program == "NovelAI" else r"green\:1.2"
+    assert found.params == WANTED.but(prompt=f"a turtle, {green}")
     assert any("its prompt is read as" in note for note in notes)
 
 
@@ -308,6 +316,43 @@ def test_novelai_weighs_by_other_brackets_and_numbers(text: str, ours: str) -> N
     assert parse(from_novelai(text).text) == parse(ours)
 
 
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("a ball++ in the forest", "a (ball:1.21) in the forest"),
+        ("rain--, night", "(rain:0.81), night"),
+        ("a (red fox)1.3", "a (red fox:1.3)"),
+        ("a (red fox)+, (night)0.5", "a (red fox:1.1), (night:0.5)"),
+        ("a (red (old)1.5 fox)-", "a (red :0.9)(old:1.35)( fox:0.9)"),
+        ("a (red fox) in the rain", "a red fox in the rain"),
+        (r"a car \(1999\)", r"a car \(1999\)"),
+        ("semi-realistic, C-3PO", "semi-realistic, C-3PO"),
+        ("(fox)-1", "(fox:-1)"),
+        ("+ and -", "+ and -"),
+        ("a [frog]|{b}", r"a \[frog\]|\{b\}"),
+        ('("a fox", "a cat").blend(1, 2)', r'\("a fox", "a cat"\).blend\(1, 2\)'),
+        ("a (fox++", r"a \(fox++"),
+    ],
+)
+def test_invokeai_weighs_by_signs_and_numbers(text: str, ours: str) -> None:
+    def weighed(prompt: str) -> list[tuple[str, float]]:
+        (term,) = parse(prompt).terms
+        pieces = [
+            each if isinstance(each, Weighted) else Weighted((each,), 1) for each in term.pieces
+        ]
+        return [("".join(map(str, each.pieces)), round(each.attention, 9)) for each in pieces]
+
+    assert weighed(from_invokeai(text).text) == weighed(ours)
+
+
+def test_what_invokeai_weighs_is_read_so_and_said() -> None:
+    texts = {"invokeai_metadata": json.dumps(INVOKE | {"positive_prompt": "a turtle++"})}
+    found, notes = record_and_notes(texts)
+    (term,) = parse(found.params.prompt).terms
+    assert str(term) == "a (turtle:1.2100000000000002)"
+    assert any("read as InvokeAI reads it" in note for note in notes)
+
+
 def test_what_novelai_weighs_is_read_so_and_said() -> None:
     novel = NOVEL | {"prompt": "a {turtle}, [green]", "uc": "{blur}"}
     found, notes = record_and_notes({"Software": "NovelAI", "Comment": json.dumps(novel)})
@@ -316,9 +361,9 @@ def test_what_novelai_weighs_is_read_so_and_said() -> None:
     assert any("read as NovelAI reads it" in note for note in notes)
 
 
-@given(st.text(st.sampled_from("ab ()[]{}:\\|@1.AND\n"), max_size=30) | st.text(max_size=30))
+@given(st.text(st.sampled_from("ab ()[]{}:\\|@1.+-AND\n"), max_size=30) | st.text(max_size=30))
 def test_every_prompt_of_another_program_is_one_of_ours(text: str) -> None:
-    for read in (from_a1111, from_comfyui, from_novelai, from_plain):
+    for read in (from_a1111, from_comfyui, from_invokeai, from_novelai, from_plain):
         found = read(text)
         parse(found.text)
     assert "".join(str(each) for each in parse(from_plain(text).text).texts(1)) is not None

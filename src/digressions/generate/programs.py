@@ -8,7 +8,13 @@ from itertools import zip_longest
 from typing import Any
 
 from ..files import parsed
-from ..prompts.foreign_syntax import from_a1111, from_comfyui, from_novelai, lora_named
+from ..prompts.foreign_syntax import (
+    from_a1111,
+    from_comfyui,
+    from_invokeai,
+    from_novelai,
+    lora_named,
+)
 from .comfyui import graph_of, settings_of_graph
 from .foreign import MODEL_HASH, ForeignSettings, text_of
 
@@ -59,6 +65,7 @@ def _invokeai(text: Mapping[str, str]) -> ForeignSettings | None:
         "InvokeAI",
         _triggers(text_of(found.get("positive_prompt"))),
         _triggers(text_of(found.get("negative_prompt"))),
+        reads=from_invokeai,
         values=_taken(found, names),
         start="img2img" in str(found.get("generation_mode")) or "init_image" in found,
         loras=[
@@ -89,6 +96,7 @@ def _old_invokeai(text: Mapping[str, str]) -> ForeignSettings | None:
         "InvokeAI",
         positive.strip(),
         negative.strip().removesuffix("]"),
+        reads=from_invokeai,
         values=_taken(found, names),
         start=found.get("type") == "img2img",
         others=_rest(found, "prompt", *names.values()),

@@ -25,12 +25,20 @@ _MARK = re.compile(
 _NOVELAI_MARK = re.compile(
     r"(?<![\w.])(?P<weight>-?(?:\d+\.?\d*|\.\d+))::|(?P<mark>[{}\[\]]|::)", re.ASCII
 )
+_INVOKEAI_MARK = re.compile(
+    r"\\(?P<escaped>[\\()])|(?P<open>\()|\)(?P<factor>\++|-+(?![.\d])|-?(?:\d+\.?\d*|\.\d+))?"
+    r"|(?<=[\s()])(?P<word>[^\s()\\]*[^\s()\\+-])(?P<signs>\++|-+)(?=[\s,.;:!?)]|$)",
+    re.ASCII,
+)
+_FUNCTION = re.compile(r"\)\.(?:and|blend|swap)\(")
 _CURLY = re.compile(r"\\?([{}])")
 _TERM_WEIGHT = re.compile(r":\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*$", re.ASCII)
 
 
 CURLY = 1.05
 """What ``{word}`` multiplies attention with; ``[word]`` divides by it (NovelAI)."""
+PLUS, MINUS = 1.1, 0.9
+"""What each sign of ``word+`` and ``word-`` multiplies attention with (InvokeAI)."""
 
 
 class ForeignPrompt(NamedTuple):
@@ -80,6 +88,19 @@ def from_novelai(text: str) -> ForeignPrompt:
     """
     text, loras, left_out = _without_networks(text)
     return _written(Term(_pieces(_novelai_attention(text))), text, loras, left_out)
+
+
+def from_invokeai(text: str) -> ForeignPrompt:
+    """A prompt of InvokeAI: ``word+``, ``word--``, ``(two words)++`` and ``(two words)1.3``.
+
+    As in https://github.com/damian0815/compel/blob/main/doc/syntax.md. Brackets without a number or
+    a sign after them weigh nothing. A prompt with one of its functions, such as ``.blend()``, or
+    with brackets that do not match is read as text.
+    """
+    text, loras, left_out = _without_networks(text)
+    is_plain = _FUNCTION.search(text) or not _is_balanced(text)
+    segments = [(text, 1.0)] if is_plain else _invokeai_attention(text)
+    return _written(Term(_pieces(segments)), text, loras, left_out)
 
 
 def from_plain(text: str) -> ForeignPrompt:
@@ -225,6 +246,32 @@ def _novelai_attention(text: str) -> list[tuple[str, float]]:
             stretches.add(token[0])
     stretches.add(text[end:])
     return stretches.finished()
+
+
+def _invokeai_attention(text: str) -> list[tuple[str, float]]:
+    """Stretches of a text whose brackets match, as InvokeAI weighs them."""
+    text = f" {text}"  # so that a space or a bracket comes before each word
+    stretches, end = _Stretches(), 0
+    for token in _INVOKEAI_MARK.finditer(text):
+        stretches.add(text[end : token.start()])
+        end = token.end()
+        if token["escaped"]:
+            stretches.add(token["escaped"])
+        elif token["open"]:
+            stretches.open("(", 1.0)
+        elif token["word"]:
+            stretches.open("+", _signs(token["signs"]))
+            stretches.add(token["word"])
+            stretches.close("+")
+        else:
+            factor = token["factor"] or ""
+            stretches.close("(", _signs(factor) if factor.strip("+-") == "" else float(factor))
+    stretches.add(text[end:])
+    return stretches.finished()
+
+
+def _signs(signs: str) -> float:
+    return float((MINUS if signs.startswith("-") else PLUS) ** len(signs))
 
 
 def _number(text: str) -> float | None:
