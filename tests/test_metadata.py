@@ -267,7 +267,7 @@ def test_what_another_program_wrote_is_read() -> None:
             size=(512, 768),
             strength=1.0,
         ),
-        version="v1.10.1",
+        version="A1111 v1.10.1",
         details={
             "other_program": {
                 "Model hash": "6ce0161689",

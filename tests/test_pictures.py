@@ -13,6 +13,7 @@ from PIL import Image
 
 from digressions.errors import DigressionsError, ImageError, InputError, OutputError, PromptError
 from digressions.events import Event, Note, Progress, Saved
+from digressions.generate.file_words import shown
 from digressions.generate.notes import notes_on
 from digressions.generate.params import (
     EnlargeParams,
@@ -23,7 +24,7 @@ from digressions.generate.params import (
 )
 from digressions.generate.pictures import Picture, paint_pictures, paint_to_files, sheet_labels
 from digressions.generate.record_reading import record_of
-from digressions.generate.replay import replay_file, shown
+from digressions.generate.replay import replay_file
 from digressions.generate.resolving import resolve
 from digressions.generate.start import read_inputs, start_job
 from digressions.geometry import Size
