@@ -78,8 +78,9 @@ def cut_note(name: str, picture: Size, aspect: float, to: str, mend: str = "") -
         lost = side - round(picture.width / aspect)
     if lost < _TO_SAY * side:
         return []
+    are = "is" if lost // 2 == 1 else "are"
     words = (
-        f"{name} is {picture}: {lost // 2:,} px are cut off at its {first} and "
+        f"{name} is {picture}: {lost // 2:,} px {are} cut off at its {first} and "
         f"{lost - lost // 2:,} px at its {second} to fit {to}"
     )
     return [Note(f"{words} ({mend})" if mend else words, "note")]
