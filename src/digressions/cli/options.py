@@ -110,6 +110,9 @@ def options_of(
     return made
 
 
+_CORNERS = 4
+
+
 def spread(arguments: Sequence[str]) -> list[str]:
     """Arguments in which several points in one text, ``"x,y x,y x,y x,y"``, are several.
 
@@ -134,8 +137,6 @@ def spread(arguments: Sequence[str]) -> list[str]:
             lacking = max(0, lacking - len(points))
     return found
 
-
-_CORNERS = 4
 
 FLAT = Parameter(name="*")
 """Spreads a dataclass of options over the command line."""

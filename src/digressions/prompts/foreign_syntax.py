@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import PromptError
@@ -75,9 +75,7 @@ def from_a1111(text: str) -> ForeignPrompt:
 
 def from_comfyui(text: str) -> ForeignPrompt:
     """A prompt of ComfyUI and of what builds on it: round brackets and their numbers, no more."""
-    text, loras, left_out = _without_networks(text)
-    segments = _attention(text, squares=False) if _is_balanced(text) else [(text, 1.0)]
-    return _written(Term(_pieces(segments)), text, loras, left_out)
+    return _read(text, lambda own: _attention(own, squares=False) if _is_balanced(own) else None)
 
 
 def from_novelai(text: str) -> ForeignPrompt:
@@ -86,8 +84,7 @@ def from_novelai(text: str) -> ForeignPrompt:
     As in https://docs.novelai.net/en/image/strengthening-weakening/. A bracket that is never closed
     counts to the end, and one that closes nothing is text.
     """
-    text, loras, left_out = _without_networks(text)
-    return _written(Term(_pieces(_novelai_attention(text))), text, loras, left_out)
+    return _read(text, _novelai_attention)
 
 
 def from_invokeai(text: str) -> ForeignPrompt:
@@ -97,27 +94,30 @@ def from_invokeai(text: str) -> ForeignPrompt:
     a sign after them weigh nothing. A prompt with one of its functions, such as ``.blend()``, or
     with brackets that do not match is read as text.
     """
-    text, loras, left_out = _without_networks(text)
-    is_plain = _FUNCTION.search(text) or not _is_balanced(text)
-    segments = [(text, 1.0)] if is_plain else _invokeai_attention(text)
-    return _written(Term(_pieces(segments)), text, loras, left_out)
+    return _read(text, _invokeai_attention)
 
 
 def from_plain(text: str) -> ForeignPrompt:
     """A prompt in which nothing is syntax that we know."""
-    text, loras, left_out = _without_networks(text)
-    return _written(Term(_pieces([(text, 1.0)])), text, loras, left_out)
+    return _read(text, lambda own: None)
 
 
+_Segments = list[tuple[str, float]]
 Reader = Callable[[str], ForeignPrompt]
 """How a program's prompts are read."""
 
 
-def _written(
-    term: Term, before: str, loras: tuple[LoraTag, ...], left_out: tuple[str, ...]
-) -> ForeignPrompt:
-    text = str(Ensemble((term,)))
-    return ForeignPrompt(text, loras, left_out, rewritten=text.split() != before.split())
+def _read(text: str, weighed: Callable[[str], _Segments | None]) -> ForeignPrompt:
+    """A prompt of one term.
+
+    Args:
+        weighed: Its stretches and the attention that each gets; ``None`` where all is text.
+    """
+    own, loras, left_out = _without_networks(text)
+    segments = weighed(own)
+    term = Term(_pieces([(own, 1.0)] if segments is None else segments))
+    ours = str(Ensemble((term,)))
+    return ForeignPrompt(ours, loras, left_out, rewritten=ours.split() != own.split())
 
 
 def _without_networks(text: str) -> tuple[str, tuple[LoraTag, ...], tuple[str, ...]]:
@@ -180,8 +180,17 @@ class _Stretches:
     """Stretches of a text and the attention that each gets; brackets need not match."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, float]] = []
+        self.found: _Segments = []
         self._opened: dict[str, list[tuple[int, float]]] = {}
+
+    def marks(self, text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """The marks in a text; what stands between them is added."""
+        end = 0
+        for mark in pattern.finditer(text):
+            self.add(text[end : mark.start()])
+            end = mark.end()
+            yield mark
+        self.add(text[end:])
 
     def add(self, text: str) -> None:
         self.found.append((text, 1.0))
@@ -197,7 +206,7 @@ class _Stretches:
         self._times(start, usual if factor is None else factor)
         return True
 
-    def finished(self) -> list[tuple[str, float]]:
+    def finished(self) -> _Segments:
         """All of them; what was never closed counts to the end."""
         for each in self._opened.values():
             for start, factor in each:
@@ -208,16 +217,14 @@ class _Stretches:
         self.found[start:] = [(text, attention * factor) for text, attention in self.found[start:]]
 
 
-def _attention(text: str, *, squares: bool) -> list[tuple[str, float]]:
+def _attention(text: str, *, squares: bool) -> _Segments:
     """Stretches of a text as the web UI weighs them.
 
     Args:
         squares: Whether square brackets count, too.
     """
-    stretches, end = _Stretches(), 0
-    for token in _MARK.finditer(text):
-        stretches.add(text[end : token.start()])
-        end = token.end()
+    stretches = _Stretches()
+    for token in stretches.marks(text, _MARK):
         mark, weight = token["mark"], token["weight"]
         factor = None if weight is None else _number(weight)
         if mark == "(" or (mark == "[" and squares):
@@ -226,16 +233,13 @@ def _attention(text: str, *, squares: bool) -> list[tuple[str, float]]:
             continue
         elif mark not in (")", "]") or not stretches.close("(" if mark == ")" else "["):
             stretches.add(token["escaped"] or token[0])
-    stretches.add(text[end:])
     return stretches.finished()
 
 
-def _novelai_attention(text: str) -> list[tuple[str, float]]:
+def _novelai_attention(text: str) -> _Segments:
     """Stretches of a text as NovelAI weighs them."""
-    stretches, end = _Stretches(), 0
-    for token in _NOVELAI_MARK.finditer(text):
-        stretches.add(text[end : token.start()])
-        end = token.end()
+    stretches = _Stretches()
+    for token in stretches.marks(text, _NOVELAI_MARK):
         mark = token["mark"]
         if token["weight"] is not None:
             stretches.close("::")  # the next number takes the place of the one before
@@ -244,17 +248,16 @@ def _novelai_attention(text: str) -> list[tuple[str, float]]:
             stretches.open(mark, CURLY if mark == "{" else 1 / CURLY)
         elif not stretches.close({"}": "{", "]": "["}.get(mark, "::")):
             stretches.add(token[0])
-    stretches.add(text[end:])
     return stretches.finished()
 
 
-def _invokeai_attention(text: str) -> list[tuple[str, float]]:
-    """Stretches of a text whose brackets match, as InvokeAI weighs them."""
+def _invokeai_attention(text: str) -> _Segments | None:
+    """Stretches of a text as InvokeAI weighs them, where we know how."""
+    if _FUNCTION.search(text) or not _is_balanced(text):
+        return None
     text = f" {text}"  # so that a space or a bracket comes before each word
-    stretches, end = _Stretches(), 0
-    for token in _INVOKEAI_MARK.finditer(text):
-        stretches.add(text[end : token.start()])
-        end = token.end()
+    stretches = _Stretches()
+    for token in stretches.marks(text, _INVOKEAI_MARK):
         if token["escaped"]:
             stretches.add(token["escaped"])
         elif token["open"]:
@@ -266,7 +269,6 @@ def _invokeai_attention(text: str) -> list[tuple[str, float]]:
         else:
             factor = token["factor"] or ""
             stretches.close("(", _signs(factor) if factor.strip("+-") == "" else float(factor))
-    stretches.add(text[end:])
     return stretches.finished()
 
 
@@ -290,9 +292,9 @@ def _is_balanced(text: str) -> bool:
     return depth == 0
 
 
-def _pieces(segments: list[tuple[str, float]]) -> Pieces:
+def _pieces(segments: _Segments) -> Pieces:
     """Segments as the pieces of a term: neighbours of one attention joined, the ends stripped."""
-    joined: list[tuple[str, float]] = []
+    joined: _Segments = []
     for text, attention in segments:
         if text and joined and joined[-1][1] == attention:
             joined[-1] = (joined[-1][0] + text, attention)

@@ -69,9 +69,9 @@ def takes_picture(label: str, field: Any) -> Accept:
 
 def mosaic_of(path: Path) -> Path | None:
     """The folder of a finished mosaic with all its pictures, from itself or its small picture."""
-    folder = path if path.is_dir() else path.parent
     from ..mosaics.stored import is_stored  # with torch, which comes later
 
+    folder = path if path.is_dir() else path.parent
     return folder if is_stored(folder) and path in (folder, preview_of(folder)) else None
 
 
